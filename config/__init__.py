@@ -1,0 +1,1 @@
+"""The typed configuration and recipes, and what is installed beside the service."""

@@ -1,0 +1,312 @@
+"""The typed configuration of the service and the recipes of its products.
+
+Everything a user can set is a field here, with its unit, its default and a sentence; unknown keys are refused.
+Words are those of docs/architecture.md; the numbers of the products are derived in the papers' units (px, mm).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Strict(BaseModel):
+    """A section of the configuration: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# --- recipe: all that belongs to one product model ------------------------------------------------------------
+
+
+class Pitch(Strict):
+    """The size of a pixel on the sheet, in mm."""
+
+    row_mm: float = Field(gt=0, description="mm from one row to the next, along the travel")
+    column_mm: float = Field(gt=0, description="mm from one pixel to the next, across the sheet")
+
+
+class Length(Strict):
+    """The length of a plate along the travel, in rows."""
+
+    nominal_rows: Positive = Field(description="rows of a sheet as drawn")
+    tolerance: Share = Field(0.02, description="share of the nominal rows by which a sheet may differ and still be OK")
+
+
+class Columns(Strict):
+    """The camera columns [first, last) that the product covers."""
+
+    first: int = Field(0, ge=0, description="first camera column that is kept")
+    last: Positive = Field(description="camera column after the last that is kept")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Columns:
+        if self.last <= self.first:
+            raise ValueError(f"last ({self.last}) must be greater than first ({self.first})")
+        return self
+
+    @property
+    def count(self) -> int:
+        """Width of the plate image, px."""
+        return self.last - self.first
+
+
+class Switch(Strict):
+    """How the edges of the photoelectric switch become the edges of a plate."""
+
+    offset_rows: int = Field(
+        64, ge=0, description="rows from the switch's edge until the sheet's edge is at the camera"
+    )
+    debounce_rows: int = Field(16, ge=0, description="rows for which a level must hold to count as an edge")
+
+    @model_validator(mode="after")
+    def _decided_in_time(self) -> Switch:
+        if self.debounce_rows > self.offset_rows:
+            raise ValueError(
+                f"debounce_rows ({self.debounce_rows}) must not exceed offset_rows ({self.offset_rows}): "
+                "an edge must be decided before the sheet is at the camera"
+            )
+        return self
+
+
+class Template(Strict):
+    """One adaptive template F(W, H, dH): a line's width, height and endpoint difference (M 41-71)."""
+
+    width: float = Field(gt=2, description="width W of the line, px across the sheet")
+    height: float = Field(gt=0, description="height H of the line, grey levels")
+    step: float = Field(ge=0, description="difference dH of the grey levels at its two ends, less than the height")
+
+    @model_validator(mode="after")
+    def _step_below_height(self) -> Template:
+        if self.step >= self.height:
+            raise ValueError(f"step ({self.step}) must be less than height ({self.height})")
+        return self
+
+
+class Windows(Strict):
+    """How a plate is cut into windows (M 105)."""
+
+    size: Positive = Field(650, description="side of a window, px")
+    stride: Positive = Field(600, description="px from one window to the next, even")
+    rule: Literal["ceil", "cover"] = Field(
+        "ceil", description="ceil(H / stride) rows of windows, or just enough to cover"
+    )
+
+    @model_validator(mode="after")
+    def _overlapping(self) -> Windows:
+        if self.stride >= self.size:
+            raise ValueError(f"stride ({self.stride}) must be less than size ({self.size}), or pixels are never seen")
+        if self.stride % 2:
+            raise ValueError(f"stride ({self.stride}) must be even: the network may work at half resolution")
+        return self
+
+
+class Threshold(Strict):
+    """How feature values become candidates (M 88-91)."""
+
+    mode: Literal["adaptive", "mu_3sigma", "top_fraction", "top_fraction_foreground"] = Field(
+        "adaptive", description="the project's own adaptive rule, or one of three readings of the published rule"
+    )
+    floor: float | None = Field(
+        None,
+        description="least feature value of a candidate in adaptive mode; null takes the one learnt with the weights",
+    )
+    fraction: Share = Field(0.003, description="share of pixels taken by the top_fraction modes")
+
+
+class PostProcessing(Strict):
+    """What is done to candidates before they are regions (M 109)."""
+
+    least_area: Positive = Field(4, description="components of fewer px are dropped")
+    opening: bool | None = Field(None, description="open with a disk of radius 1; null: in the published modes only")
+    join_gap: float = Field(16.0, ge=0, description="px between two regions that continue each other and are joined")
+
+
+class Limits(Strict):
+    """The range in which a measured quality must lie; null is no limit."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+class Gates(Strict):
+    """Quality gates: a band of rows that fails one makes the plate INCONCLUSIVE, or is a warning."""
+
+    action: Literal["fail", "warn"] = Field("fail", description="whether a failed gate makes the plate INCONCLUSIVE")
+    brightness: Limits = Field(Limits(least=30, most=225), description="mean grey level of a band's judged pixels")
+    contrast: Limits = Field(Limits(least=2.0), description="standard deviation of a band's judged pixels, grey levels")
+    saturation: Limits = Field(Limits(most=0.05), description="share of a band's pixels at full scale")
+    focus: Limits = Field(
+        Limits(least=0.02), description="fine over coarse detail of a band: 1 is white noise, 0 a blur"
+    )
+    judged: Share = Field(
+        0.80, description="least share of a plate's unmasked pixels that must be judged, in any action"
+    )
+
+
+class Rectangle(Strict):
+    """A masked area in plate coordinates, px, half-open; what lies in it is never judged."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: Positive
+    height: Positive
+
+
+class Decision(Strict):
+    """When a defect makes a plate NG, and when a verdict is late."""
+
+    ng_score: Share = Field(0.5, description="a defect with at least this score makes the plate NG")
+    deadline_s: float | None = Field(None, gt=0, description="seconds from the trailing edge after which it is late")
+
+
+DEFAULT_TEMPLATES = (
+    Template(width=21, height=38, step=18),
+    Template(width=11, height=24, step=10),
+    Template(width=7, height=8, step=3),
+)
+
+
+class Recipe(Strict):
+    """All that belongs to one product model."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="name of the product model")
+    description: str = ""
+    length: Length | None = Field(None, description="null: any length")
+    columns: Columns | None = Field(None, description="null: all columns of the image")
+    pitch: Pitch | None = Field(None, description="null: no sizes in mm")
+    switch: Switch = Switch()
+    most_rows: Positive | None = Field(None, description="a longer sheet is INCONCLUSIVE; null: 1.1 x nominal")
+    least_rows: int = Field(0, ge=0, description="a shorter sheet is INCONCLUSIVE (too short), before the tolerance")
+    windows: Windows = Windows()
+    templates: tuple[Template, ...] = Field(DEFAULT_TEMPLATES, min_length=1)
+    polarity: Literal["bright", "dark", "both"] = Field(
+        "bright", description="what a defect is against its surroundings"
+    )
+    resolution: Literal["half", "full"] = Field("half", description="resolution at which the feature network works")
+    weights: str | None = Field(None, description="weights file; null: the weights that ship for the resolution")
+    threshold: Threshold = Threshold()
+    post: PostProcessing = PostProcessing()
+    masks: tuple[Rectangle, ...] = ()
+    gates: Gates = Gates()
+    decision: Decision = Decision()
+
+    @property
+    def slot_rows(self) -> int | None:
+        """Most rows of a plate of this recipe, and so the rows of a slot; None when any length goes."""
+        if self.most_rows is not None:
+            return self.most_rows
+        return None if self.length is None else int(1.1 * self.length.nominal_rows + 0.5)
+
+    @property
+    def edge_band(self) -> int:
+        """Width, px, of the band along a plate's edge in which defects are marked `edge`: half the widest template."""
+        return int(max(t.width for t in self.templates) / 2)
+
+
+# --- the service -----------------------------------------------------------------------------------------------
+
+
+class Camera(Strict):
+    """The line-scan camera, or the simulated one that replays sheets."""
+
+    source: Literal["simulator", "folder"] = Field(
+        "simulator", description="sheets made by the simulator, or image files"
+    )
+    folder: Path | None = Field(None, description="images to replay, in the order of their names")
+    width: Positive = Field(16384, description="pixels of a row")
+    strip_rows: Positive = Field(512, description="rows of a strip as the camera delivers it")
+    buffers: int = Field(8, ge=2, description="strip buffers between camera and acquisition")
+    line_rate_hz: float | None = Field(None, gt=0, description="rows a second; null: as fast as they are taken")
+    gap_rows: int = Field(600, ge=0, description="rows between two sheets")
+
+    @model_validator(mode="after")
+    def _folder_given(self) -> Camera:
+        if self.source == "folder" and self.folder is None:
+            raise ValueError("source is folder, but folder names no directory of images")
+        return self
+
+
+class Simulator(Strict):
+    """The sheets that the simulated camera replays."""
+
+    seed: int = Field(1, ge=0, description="the first sheet's seed; the same seed makes the same sheet")
+    sheets: Positive = Field(3, description="different sheets that are made; they come round again")
+    density: float | None = Field(None, ge=0, description="microcracks a sheet, mean; null: simulator/reference.yaml")
+    interference: tuple[Literal["oil", "noise", "light"], ...] = Field((), description="disturbances on every sheet")
+    strength: float = Field(1.0, ge=0, description="1 is the default strength of simulator/reference.yaml")
+
+
+class Workers(Strict):
+    """The processes that run the detector."""
+
+    count: Positive | None = Field(None, description="null: one for each CPU core, or one for a GPU")
+    batch: Positive = Field(4, description="windows that a worker computes at once; batches are padded to this size")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the processor has it"
+    )
+
+
+class Lease(Strict):
+    """How long a worker may take for a batch of windows before another gets it too."""
+
+    least_s: float = Field(5.0, gt=0, description="shortest deadline")
+    factor: float = Field(10.0, gt=1, description="deadline as a multiple of the running p99")
+
+
+class Restart(Strict):
+    """How often a process may die before its role counts as lost."""
+
+    budget: Positive = Field(5, description="restarts of a role within the period")
+    period_s: float = Field(60.0, gt=0)
+    backoff_s: float = Field(0.2, ge=0, description="pause before the first restart; doubles with each further one")
+    heartbeat_s: float = Field(1.0, gt=0, description="seconds between the heartbeats of a process")
+    hang_s: float = Field(15.0, gt=0, description="a process silent for so long is killed and restarted")
+    start_s: float = Field(60.0, gt=0, description="seconds a process may take to start")
+
+
+class Retention(Strict):
+    """How long results and pictures are kept."""
+
+    days: float | None = Field(90.0, gt=0, description="older plates are deleted; null: never")
+    most_gb: float | None = Field(20.0, gt=0, description="pictures beyond this size are deleted, oldest first")
+
+
+class Results(Strict):
+    """The results database and the pictures kept as evidence."""
+
+    pictures: bool = Field(True, description="write an overview of each plate and a crop of each defect")
+    overview_px: Positive = Field(1600, description="longest side of an overview picture")
+    crops: int = Field(50, ge=0, description="most crops of defects written for one plate, the worst first")
+    retention: Retention = Retention()
+
+
+class Telemetry(Strict):
+    """Logs and metrics."""
+
+    host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
+    port: int = Field(9464, ge=0, le=65535, description="0: any free port")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Strict):
+    """The whole configuration of one service."""
+
+    recipe: str = Field("P10B", description="name of a recipe that ships, or a path to a recipe file")
+    state_directory: Path | None = Field(None, description="null: $STATE_DIRECTORY, or the user's state directory")
+    camera: Camera = Camera()
+    simulator: Simulator = Simulator()
+    slots: int = Field(3, ge=2, description="plates that the plate memory holds")
+    overload: Literal["wait", "skip"] = Field("wait", description="when no slot is free at a leading edge")
+    workers: Workers = Workers()
+    lease: Lease = Lease()
+    restart: Restart = Restart()
+    drain_s: float = Field(30.0, ge=0, description="seconds to finish the plates in flight at a stop")
+    results: Results = Results()
+    telemetry: Telemetry = Telemetry()

@@ -1,0 +1,1 @@
+"""The mathematics and the networks of the detector, and the weights that ship."""

@@ -1,0 +1,1 @@
+"""A line without a line: sheets, defects, disturbances, the camera that replays rows, the switch."""

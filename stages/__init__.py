@@ -1,0 +1,1 @@
+"""What happens to a plate, one module a stage: acquire, tile, detect, merge, record."""

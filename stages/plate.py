@@ -1,0 +1,154 @@
+"""The words all stages share: windows of a plate, verdicts and their causes, defects and the result of a plate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from config.schema import Windows
+from models.quality import Quality
+from models.regions import Region
+
+
+class Verdict(StrEnum):
+    """The one word a plate ends with."""
+
+    OK = "OK"
+    NG = "NG"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Cause(StrEnum):
+    """Why a plate could not be OK (or, for a defect, why it is NG); the same words in logs, metrics and database."""
+
+    DEFECT = "defect"
+    ROWS_MISSING = "rows missing"
+    TOO_LONG = "too long"
+    TOO_SHORT = "too short"
+    TOO_SMALL = "too small"
+    STARTED_MID_SHEET = "started in mid-sheet"
+    ACQUISITION_DIED = "acquisition died"
+    NO_ROWS = "no rows"
+    OVERLOAD = "overload"
+    WINDOW_QUARANTINED = "window quarantined"
+    WINDOW_FAILED = "window failed"
+    REGIONS_TRUNCATED = "regions truncated"
+    BRIGHTNESS = "brightness"
+    CONTRAST = "contrast"
+    SATURATION = "saturation"
+    FOCUS = "focus"
+    COVERAGE = "coverage"
+    LATE = "late"
+    ROLE_LOST = "role lost"
+    SERVICE_DIED = "service died"
+    SHUTDOWN = "shutdown"
+    STORE_FAILED = "store failed"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A view of a plate: its index (row-major) and its valid pixels in plate coordinates."""
+
+    index: int
+    row: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def window_rows(rows: int, windows: Windows) -> int:
+    """Number of rows of windows of a plate of `rows` rows, by the recipe's rule (M 105)."""
+    return _steps(rows, windows)
+
+
+def window_columns(columns: int, windows: Windows) -> int:
+    """Number of columns of windows of a plate of `columns` columns."""
+    return _steps(columns, windows)
+
+
+def _steps(length: int, windows: Windows) -> int:
+    if length <= 0:
+        return 0
+    if windows.rule == "ceil":
+        return -(-length // windows.stride)
+    return max(1, -(-(length - windows.size) // windows.stride) + 1)
+
+
+def windows_of(rows: int, columns: int, windows: Windows) -> list[Window]:
+    """All windows of a plate of rows x columns px, row-major.
+
+    Each plate pixel lies in at least one; neighbours share size - stride px.
+    """
+    across = window_columns(columns, windows)
+    return [window_at(index, rows, columns, windows) for index in range(window_rows(rows, windows) * across)]
+
+
+def window_at(index: int, rows: int, columns: int, windows: Windows) -> Window:
+    """The window of that row-major index on a plate of rows x columns px."""
+    row, column = divmod(index, window_columns(columns, windows))
+    x, y = column * windows.stride, row * windows.stride
+    return Window(index, row, x, y, min(windows.size, columns - x), min(windows.size, rows - y))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What a worker found in one window."""
+
+    run: str
+    plate: int
+    window: int
+    regions: tuple[Region, ...]
+    truncated: bool
+    """More regions than a window may report were found; the worst are kept."""
+    quality: Quality
+    threshold: float
+    """Feature value from which pixels of this window were candidates."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A region, or several that touch or continue each other across a seam, in plate coordinates."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    score: float
+    peak_x: int
+    peak_y: int
+    edge: bool
+    """Reaches into the band of half a template along a plate's edge."""
+    x_mm: float | None = None
+    y_mm: float | None = None
+    width_mm: float | None = None
+    height_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlateResult:
+    """What is known of a plate when its verdict is given."""
+
+    run: str
+    plate: int
+    verdict: Verdict
+    causes: tuple[Cause, ...]
+    """Most telling first; empty for OK. An NG plate has DEFECT first."""
+    reason: str
+    """The causes as one readable sentence with the values that were found, empty for OK."""
+    complete: bool
+    """Every window was scored and every row was delivered."""
+    rows: int
+    columns: int
+    windows: int
+    windows_scored: int
+    coverage: float | None
+    """Judged share of the unmasked pixels; None when nothing was scored."""
+    warnings: tuple[str, ...] = ()
+    """Gates that failed where the recipe only warns, with the values found."""
+    defects: tuple[Defect, ...] = ()
+    quality: Quality = field(default_factory=Quality)
+    classifier: str = "none"
