@@ -1,0 +1,43 @@
+"""What is said of a configuration that is refused: one readable line for each fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MOST_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a configuration."""
+
+    source: str
+    """The file, or `command line`."""
+    message: str
+    """What was found and what is allowed."""
+    key: str = ""
+    """Dotted key, empty where the fault is the whole file's."""
+    line: int | None = None
+    """Line of the file, from 1, where it is known."""
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}:{self.line}"
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigError(Exception):
+    """A configuration or recipe that cannot be used; its text has one line for each fault."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        lines = [str(fault) for fault in self.faults[:MOST_LINES]]
+        if len(self.faults) > MOST_LINES:
+            lines.append(f"and {len(self.faults) - MOST_LINES} more faults")
+        super().__init__("\n".join(lines))
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as it can stand in one line of a message: quoted, cut after `most` characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -1,0 +1,220 @@
+"""Configurations and recipes from files: validated whole, or refused with one readable line for each fault."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from config.errors import ConfigError, Fault, shown
+from config.schema import Config, Recipe
+from config.source import KeyPath, Source, dotted, read, scalar
+
+Model = TypeVar("Model", bound=BaseModel)
+
+COMMAND_LINE = "command line"
+
+
+def shipped(*parts: str) -> Path:
+    """Path of a file or folder that ships beside the schema, for example `shipped("recipes")`."""
+    return Path(str(resources.files("config").joinpath(*parts)))
+
+
+def load_config(path: Path | str | None = None) -> Config:
+    """Load a configuration; None takes the default.yaml that ships.
+
+    Paths in the file (recipe, state_directory, camera.folder) are relative to its folder. Raises ConfigError.
+    """
+    if path is None:
+        return _validated(Config, read(shipped("default.yaml")))
+    path = Path(path)
+    config = _validated(Config, read(path))
+    return _paths_from(config, path.parent)
+
+
+@cache
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes that ship."""
+    return tuple(sorted(path.stem for path in shipped("recipes").glob("*.yaml")))
+
+
+def load_recipe(name_or_path: Path | str) -> Recipe:
+    """Load a recipe that ships by its name, or any by a path that ends in .yaml or .yml. Raises ConfigError."""
+    text = str(name_or_path)
+    if is_recipe_path(text):
+        return _validated(Recipe, read(Path(text)))
+    if text not in recipe_names():
+        message = f"no such recipe; those that ship: {', '.join(recipe_names())}{_nearest(text, recipe_names())}"
+        raise ConfigError([Fault(f"recipe {shown(text)}", f"{message}; a recipe of your own is named by a path.yaml")])
+    return _validated(Recipe, read(shipped("recipes", f"{text}.yaml")))
+
+
+def is_recipe_path(name_or_path: str) -> bool:
+    """Whether the text names a recipe file and not a recipe that ships."""
+    return name_or_path.endswith((".yaml", ".yml"))
+
+
+def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
+    """The configuration with some dotted keys changed, validated anew: `{"camera.line_rate_hz": 20000}`.
+
+    Raises ConfigError for an unknown key or a value that is not allowed.
+    """
+    values = config.model_dump(mode="json")
+    faults = []
+    for key, value in overrides.items():
+        path = tuple(key.split("."))
+        section: Any = values
+        for depth, part in enumerate(path):
+            if not isinstance(section, dict) or part not in section:
+                known = list(section) if isinstance(section, dict) else []
+                faults.append(Fault(COMMAND_LINE, _unknown(part, known), dotted(path[: depth + 1])))
+                break
+            if depth == len(path) - 1:
+                section[part] = str(value) if isinstance(value, Path) else value
+            section = section[part]
+    if faults:
+        raise ConfigError(faults)
+    return _validated(Config, Source(COMMAND_LINE, values, {}))
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """Overrides from the words `key=value` of a command line; a value is read as in a file. Raises ConfigError."""
+    overrides = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError([Fault(COMMAND_LINE, f"found {shown(text)}, allowed: key=value, as in slots=4")])
+        try:
+            overrides[key] = scalar(value)
+        except ValueError as error:
+            raise ConfigError([Fault(COMMAND_LINE, str(error), key)]) from None
+    return overrides
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 of the configuration's canonical JSON, hexadecimal."""
+    return _hash(config)
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """SHA-256 of the recipe's canonical JSON, hexadecimal."""
+    return _hash(recipe)
+
+
+def _hash(model: BaseModel) -> str:
+    text = json.dumps(model.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _paths_from(config: Config, folder: Path) -> Config:
+    changes: dict[str, Any] = {}
+    if is_recipe_path(config.recipe):
+        changes["recipe"] = str(folder / config.recipe)
+    if config.state_directory is not None:
+        changes["state_directory"] = folder / config.state_directory
+    if config.camera.folder is not None:
+        changes["camera"] = config.camera.model_copy(update={"folder": folder / config.camera.folder})
+    return config.model_copy(update=changes)
+
+
+def _validated(model: type[Model], source: Source) -> Model:
+    if not isinstance(source.values, dict):
+        raise ConfigError([Fault(source.name, f"found {shown(source.values)}, allowed: keys and values", line=1)])
+    try:
+        # Strict, by way of JSON: a quoted "5" is no number and `true` no 1, while lists become tuples and text paths.
+        return model.model_validate_json(json.dumps(source.values), strict=True)
+    except ValidationError as error:
+        faults = [_fault(model, source, detail) for detail in error.errors(include_url=False)]
+    except (ValueError, TypeError, RecursionError) as error:
+        faults = [Fault(source.name, f"holds a value that is no JSON: {' '.join(str(error).split())}")]
+    raise ConfigError(faults)
+
+
+def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Fault:
+    path: KeyPath = detail["loc"]
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        message = _unknown(str(path[-1]), list(_section(model, path[:-1]).model_fields))
+    else:
+        about = _field(model, path)
+        purpose = f" ({about.description})" if about is not None and about.description else ""
+        if kind == "missing":
+            message = f"is missing and must be given{purpose}"
+        elif kind == "value_error":
+            message = str(detail["ctx"]["error"])
+        else:
+            message = f"found {shown(detail['input'])}, allowed: {_allowed(detail)}{purpose}"
+    return Fault(source.name, message, dotted(path), source.line(path))
+
+
+_ALLOWED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text (a number needs quotes)",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "model_type": "a section of keys and values",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "too_short": "a list of at least {min_length} entries",
+}
+
+
+def _allowed(detail: ErrorDetails) -> str:
+    known = _ALLOWED.get(detail["type"])
+    return " ".join(detail["msg"].split()) if known is None else known.format(**detail.get("ctx", {}))
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    if not known:
+        return "unknown key: there is nothing below this one"
+    return f"unknown key; known here: {', '.join(known)}{_nearest(key, known)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word[:100].lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+
+
+def _field(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    names = [part for part in path if isinstance(part, str)]
+    if not names:
+        return None
+    section = _section(model, path[: len(path) - path[::-1].index(names[-1]) - 1])
+    return section.model_fields.get(names[-1])
+
+
+def _section(model: type[BaseModel], path: KeyPath) -> type[BaseModel]:
+    """The model of the section at that path; entries of lists are passed over."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        found = None if field is None else _model_in(field.annotation)
+        if found is None:
+            return model
+        model = found
+    return model
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
