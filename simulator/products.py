@@ -1,0 +1,33 @@
+"""The four products of the line, by the same optics (M 104; pitches derived from the P10B)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CAMERA_WIDTH = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A sheet as the camera sees it."""
+
+    name: str
+    rows: int
+    columns: int
+    row_mm: float = 0.05204
+    """mm from one row to the next, along the travel."""
+    column_mm: float = 0.04163
+    """mm from one pixel to the next, across the sheet."""
+    first_column: int = 0
+    """Camera column of the image's column 0."""
+
+
+PRODUCTS: dict[str, Product] = {
+    name: Product(name, rows, columns, first_column=(CAMERA_WIDTH - columns) // 2)
+    for name, rows, columns in (
+        ("P10B", 19214, 9777),
+        ("02CG", 19080, 6006),
+        ("EA10B", 19118, 8960),
+        ("U20B", 3247, 14653),
+    )
+}
