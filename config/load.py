@@ -133,10 +133,17 @@ def _validated(model: type[Model], source: Source) -> Model:
         # Strict, by way of JSON: a quoted "5" is no number and `true` no 1, while lists become tuples and text paths.
         return model.model_validate_json(json.dumps(source.values), strict=True)
     except ValidationError as error:
-        faults = [_fault(model, source, detail) for detail in error.errors(include_url=False)]
+        faults = _faults(model, source, error.errors(include_url=False))
     except (ValueError, TypeError, RecursionError) as error:
         faults = [Fault(source.name, f"holds a value that is no JSON: {' '.join(str(error).split())}")]
     raise ConfigError(faults)
+
+
+def _faults(model: type[BaseModel], source: Source, details: list[ErrorDetails]) -> list[Fault]:
+    # A list with a bad entry is called too short as well, for want of the entry: one fault, told once.
+    around = {detail["loc"][:-1] for detail in details}
+    told = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in around]
+    return sorted((_fault(model, source, detail) for detail in told), key=lambda fault: fault.line or 0)
 
 
 def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Fault:

@@ -1,0 +1,128 @@
+"""What a configuration and its recipe must satisfy together before a service can run with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.errors import ConfigError, Fault
+from config.load import config_hash, is_recipe_path, load_config, load_recipe, recipe_hash, shipped
+from config.schema import Config, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `linesentry check` says."""
+
+    faults: list[str]
+    """One line each; a configuration with any cannot run."""
+    facts: list[str]
+    """What a run with this configuration would be; empty where it could not be read."""
+
+
+def check(path: Path | None, products: Collection[str] | None = None) -> Report:
+    """Check a configuration file (None: the one that ships) and the recipe it names.
+
+    `products` are the names that the simulator knows; None leaves that unchecked. Raises nothing for a bad file.
+    """
+    source = str(shipped("default.yaml") if path is None else path)
+    try:
+        config = load_config(path)
+        recipe = load_recipe(config.recipe)
+    except ConfigError as error:
+        return Report(str(error).splitlines(), [])
+    faults = service_faults(config, recipe, products, source=source)
+    return Report([str(fault) for fault in faults], _facts(config, recipe, source))
+
+
+def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
+    """Bytes of all plate slots' pixels; None for a recipe without a length or columns."""
+    if recipe.slot_rows is None or recipe.columns is None:
+        return None
+    return config.slots * recipe.slot_rows * recipe.columns.count
+
+
+def service_faults(
+    config: Config, recipe: Recipe, products: Collection[str] | None = None, source: str = "configuration"
+) -> list[Fault]:
+    """Why a service cannot run with this configuration and recipe; empty when it can."""
+    told = [*_camera_faults(config, recipe, products), *_recipe_faults(config, recipe), *_memory_faults(config, recipe)]
+    about_recipe = config.recipe if is_recipe_path(config.recipe) else f"recipe {config.recipe}"
+    return [Fault(about_recipe if in_recipe else source, message, key) for in_recipe, key, message in told]
+
+
+_Told = list[tuple[bool, str, str]]
+"""Whether it is the recipe's fault, the dotted key, the message."""
+
+
+def _camera_faults(config: Config, recipe: Recipe, products: Collection[str] | None) -> _Told:
+    faults: _Told = []
+    simulated = config.camera.source == "simulator"
+    if simulated and products is not None and recipe.name not in products:
+        known = ", ".join(sorted(products))
+        faults.append((True, "name", f"found {recipe.name!r}, but the simulator makes only {known}"))
+    folder = config.camera.folder
+    if not simulated and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
+        faults.append((False, "camera.folder", f"found {str(folder)!r}, which is no directory"))
+    if config.restart.hang_s <= config.restart.heartbeat_s:
+        message = f"found {config.restart.hang_s}, allowed: more than restart.heartbeat_s"
+        faults.append(
+            (False, "restart.hang_s", f"{message} ({config.restart.heartbeat_s}), or healthy ones are killed")
+        )
+    return faults
+
+
+def _recipe_faults(config: Config, recipe: Recipe) -> _Told:
+    faults: _Told = []
+    if recipe.columns is None:
+        faults.append((True, "columns", "is missing: the service needs to know which camera columns to keep"))
+    elif recipe.columns.last > config.camera.width:
+        message = f"found {recipe.columns.last}, but the camera has {config.camera.width} columns (camera.width)"
+        faults.append((True, "columns.last", message))
+    if recipe.slot_rows is None:
+        faults.append((True, "length", "is missing (and most_rows too): the service needs the most rows of a plate"))
+    if recipe.length is not None:
+        nominal, tolerance = recipe.length.nominal_rows, recipe.length.tolerance
+        longest, shortest = round(nominal * (1 + tolerance)), round(nominal * (1 - tolerance))
+        if recipe.slot_rows is not None and recipe.slot_rows < longest:
+            message = f"{recipe.slot_rows} rows end a sheet that is within tolerance (up to {longest}) as too long"
+            faults.append((True, "most_rows", message))
+        if recipe.least_rows > shortest:
+            message = f"{recipe.least_rows} rows call a sheet that is within tolerance (from {shortest}) too short"
+            faults.append((True, "least_rows", message))
+    faults.extend(_mask_faults(recipe))
+    return faults
+
+
+def _mask_faults(recipe: Recipe) -> _Told:
+    if recipe.columns is None:
+        return []
+    width, height = recipe.columns.count, recipe.slot_rows
+    return [
+        (True, f"masks[{index}]", f"begins at x {mask.x}, y {mask.y}, outside the plate of {width} x {height} px")
+        for index, mask in enumerate(recipe.masks)
+        if mask.x >= width or (height is not None and mask.y >= height)
+    ]
+
+
+def _memory_faults(config: Config, recipe: Recipe) -> _Told:
+    needed = plate_memory_bytes(config, recipe)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed is None or needed <= there:
+        return []
+    message = f"{config.slots} slots need {needed} bytes of plate memory, this machine has {there}; take fewer slots"
+    return [(False, "slots", message)]
+
+
+def _facts(config: Config, recipe: Recipe, source: str) -> list[str]:
+    facts = [
+        f"configuration {source}: sha256 {config_hash(config)}",
+        f"recipe {recipe.name} ({config.recipe}): sha256 {recipe_hash(recipe)}",
+    ]
+    needed = plate_memory_bytes(config, recipe)
+    if needed is not None and recipe.columns is not None:
+        size = f"{recipe.slot_rows} x {recipe.columns.count} px"
+        facts.append(f"plate memory: {config.slots} slots of {size}, {needed} bytes")
+    return facts

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import json_schema
+from config.check import check, plate_memory_bytes, service_faults
+from config.load import load_recipe, recipe_names, shipped, with_overrides
+from config.schema import Columns, Config, Rectangle
+
+
+def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
+    json_schema.write(tmp_path)
+    for name in json_schema.FILES:
+        assert shipped(name).read_text(encoding="utf-8") == (tmp_path / name).read_text(encoding="utf-8"), (
+            f"config/{name} is stale: run python -m config.json_schema"
+        )
+    assert "camera" in json.loads(json_schema.schema_json())["properties"]
+    assert "templates" in json.loads(json_schema.recipe_schema_json())["properties"]
+
+
+def test_the_shipped_configuration_passes_and_says_what_it_needs() -> None:
+    report = check(None, products=recipe_names())
+    assert report.faults == []
+    assert any("3 slots of 21135 x 9777 px, 619910685 bytes" in fact for fact in report.facts)
+
+
+@pytest.mark.parametrize("name", sorted(set(recipe_names()) - {"general"}))
+def test_each_products_recipe_can_be_used_by_the_service(name: str) -> None:
+    assert service_faults(Config(recipe=name), load_recipe(name), recipe_names()) == []
+
+
+def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
+    faults = service_faults(Config(recipe="general"), load_recipe("general"))
+    assert {(fault.source, fault.key) for fault in faults} == {
+        ("recipe general", "columns"),
+        ("recipe general", "length"),
+    }
+    assert plate_memory_bytes(Config(), load_recipe("general")) is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes", "key"),
+    [
+        ({"camera.width": 8192}, {}, "columns.last"),
+        ({"restart.hang_s": 1.0}, {}, "restart.hang_s"),
+        ({"camera.source": "folder", "camera.folder": "/nowhere"}, {}, "camera.folder"),
+        ({"slots": 10**9}, {}, "slots"),
+        ({}, {"most_rows": 19214}, "most_rows"),
+        ({}, {"least_rows": 19214}, "least_rows"),
+        (
+            {},
+            {"masks": (Rectangle(x=0, y=0, width=9, height=9), Rectangle(x=9777, y=0, width=9, height=9))},
+            "masks[1]",
+        ),
+        ({}, {"columns": Columns(first=0, last=20000)}, "columns.last"),
+        ({}, {"name": "other"}, "name"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_by_its_key(
+    overrides: dict[str, Any], changes: dict[str, Any], key: str
+) -> None:
+    config = with_overrides(Config(), overrides)
+    recipe = load_recipe("P10B").model_copy(update=changes)
+    assert [fault.key for fault in service_faults(config, recipe, recipe_names())] == [key]
+
+
+def test_a_bad_file_and_a_bad_recipe_are_faults_and_no_exceptions(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("slots: 1\ndrain_s: -1\n", encoding="utf-8")
+    assert len(check(path).faults) == 2
+    path.write_text("recipe: P10C\n", encoding="utf-8")
+    report = check(path)
+    assert len(report.faults) == 1
+    assert "did you mean P10B" in report.faults[0]
+    assert report.facts == []

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from config.errors import ConfigError
+from config.load import (
+    config_hash,
+    load_config,
+    load_recipe,
+    parse_overrides,
+    recipe_hash,
+    recipe_names,
+    shipped,
+    with_overrides,
+)
+from config.schema import Camera, Config, Recipe
+from config.source import MOST_BYTES
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "c.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def refusal(folder: Path, text: str | bytes) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(folder, text))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(caught.value.faults)
+    return [line.removeprefix(f"{folder}/") for line in lines]
+
+
+def dotted_keys(values: dict[str, Any], before: str = "") -> set[str]:
+    keys = set()
+    for key, value in values.items():
+        keys |= dotted_keys(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}"}
+    return keys
+
+
+def test_the_shipped_configuration_is_the_schemas_defaults_with_every_key_told() -> None:
+    assert load_config() == Config()
+    told = yaml.safe_load(shipped("default.yaml").read_text(encoding="utf-8"))
+    assert dotted_keys(told) == dotted_keys(Config().model_dump())
+
+
+def test_every_key_of_the_shipped_configuration_has_a_sentence() -> None:
+    for line in shipped("default.yaml").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#") and not line.endswith(":"):
+            assert "#" in line, line
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, "# nothing\n")) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("slots: 1\n", "c.yaml:1: slots: found 1, allowed: 2 or more (plates that the plate memory holds)"),
+        ("slots: '5'\n", "c.yaml:1: slots: found '5', allowed: a whole number (plates that the plate memory holds)"),
+        ("slots: true\n", "c.yaml:1: slots: found True, allowed: a whole number (plates that the plate memory holds)"),
+        ("overload: drop\n", "c.yaml:1: overload: found 'drop', allowed: 'wait' or 'skip' (when no slot is free at"),
+        ("lease:\n  factor: .nan\n", "c.yaml:2: lease.factor: found nan, allowed: a finite number"),
+        ("lease:\n  factor: 1e999\n", "c.yaml:2: lease.factor: found inf, allowed: a finite number"),
+        ("workers: 3\n", "c.yaml:1: workers: found 3, allowed: a section of keys and values"),
+        ("results:\n  pictures: no\n", "c.yaml:2: results.pictures: found 'no', allowed: true or false"),
+        ("simulator:\n  interference: [oil, dust]\n", "c.yaml:2: simulator.interference[1]: found 'dust', allowed: "),
+        ("camera:\n  source: folder\n", "c.yaml:1: camera: source is folder, but folder names no directory of images"),
+        ("slots: 3\n\nslots: 4\n", "c.yaml:3: slots: given twice, first on line 1; keep one"),
+        ("- 1\n", "c.yaml:1: found [1], allowed: keys and values"),
+        ("a: [\n", "c.yaml:2: is not YAML: while parsing a flow node"),
+        ("a: b: c\n", "c.yaml:1: is not YAML: mapping values are not allowed here"),
+        ("slots: 99999999999999999999\n", "c.yaml:1: slots: number '99999999999999999999' does not fit into 64 bits"),
+        ("slots: !!python/none 3\n", "c.yaml:1: slots: tag 'tag:yaml.org,2002:python/none' is not allowed"),
+        ("? [a]\n: 3\n", "c.yaml:1: a key must be a word"),
+        ("a: &x 1\nb: *x\n", "c.yaml:2: is not YAML: aliases (*name) are not allowed"),
+        ("recipe: \xff\n".encode("latin-1"), "c.yaml:1: is not UTF-8 text: byte 0xff at offset 8"),
+    ],
+)
+def test_a_fault_says_where_it_is_what_was_found_and_what_is_allowed(
+    tmp_path: Path, text: str | bytes, expected: str
+) -> None:
+    (line,) = refusal(tmp_path, text)
+    assert line.startswith(expected)
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones_and_the_nearest(tmp_path: Path) -> None:
+    (line,) = refusal(tmp_path, "camera:\n  widht: 3\n")
+    assert line == (
+        "c.yaml:2: camera.widht: unknown key; known here: source, folder, width, strip_rows, buffers, line_rate_hz, "
+        "gap_rows; did you mean width?"
+    )
+
+
+def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    assert len(refusal(tmp_path, "slots: 1\ndrain_s: -1\nworkers: {batch: 0}\n")) == 3
+    with pytest.raises(ConfigError, match=r"\nand 10 more faults$"):
+        load_config(written(tmp_path, "simulator:\n  interference: [" + "dust, " * 30 + "]\n"))
+
+
+def test_paths_of_a_file_are_relative_to_its_folder(tmp_path: Path) -> None:
+    path = written(tmp_path, "recipe: own.yaml\nstate_directory: state\ncamera: {source: folder, folder: in}\n")
+    (tmp_path / "own.yaml").write_text("name: own\n", encoding="utf-8")
+    config = load_config(path)
+    assert config.state_directory == tmp_path / "state"
+    assert config.camera == Camera(source="folder", folder=tmp_path / "in")
+    assert load_recipe(config.recipe) == Recipe(name="own")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_each_shipped_recipe_has_the_name_of_its_file(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns", "length_mm", "width_mm"),
+    [
+        ("P10B", 19214, 9777, 1000, 407),
+        ("02CG", 19080, 6006, 993, 250),
+        ("EA10B", 19118, 8960, 995, 373),
+        ("U20B", 3247, 14653, 169, 610),
+    ],
+)
+def test_a_products_pixels_times_its_pitches_are_its_size(
+    name: str, rows: int, columns: int, length_mm: float, width_mm: float
+) -> None:
+    recipe = load_recipe(name)
+    assert recipe.length is not None
+    assert recipe.columns is not None
+    assert recipe.pitch is not None
+    assert (recipe.length.nominal_rows, recipe.columns.count) == (rows, columns)
+    assert rows * recipe.pitch.row_mm == pytest.approx(length_mm, abs=0.1)
+    assert columns * recipe.pitch.column_mm == pytest.approx(width_mm, abs=0.1)
+    assert abs(recipe.columns.first - (16384 - recipe.columns.last)) <= 1
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones_and_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"02CG, EA10B, P10B, U20B, general; did you mean P10B\?"):
+        load_recipe("p10b")
+
+
+def test_a_recipes_missing_name_and_bad_template_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("templates:\n  - {width: 9, height: 5, step: 5}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    assert [(fault.key, fault.line) for fault in caught.value.faults] == [("name", 1), ("templates[0]", 2)]
+
+
+def test_overrides_are_validated_like_a_file() -> None:
+    changed = with_overrides(Config(), {"camera.line_rate_hz": 20000, "slots": 5, "state_directory": Path("/var/x")})
+    assert (changed.camera.line_rate_hz, changed.slots, changed.state_directory) == (20000, 5, Path("/var/x"))
+    assert changed.camera.width == Config().camera.width
+    with pytest.raises(
+        ConfigError, match=r"^command line: camera.line_rate: unknown key.*did you mean line_rate_hz\?$"
+    ):
+        with_overrides(Config(), {"camera.line_rate": 1})
+    with pytest.raises(ConfigError, match=r"^command line: slots: found 0, allowed: 2 or more"):
+        with_overrides(Config(), {"slots": 0})
+    with pytest.raises(ConfigError, match=r"slots.x: unknown key: there is nothing below this one"):
+        with_overrides(Config(), {"slots.x": 0})
+
+
+def test_words_of_a_command_line_are_read_as_in_a_file() -> None:
+    words = ["slots=4", "camera.line_rate_hz=2e4", "workers.count=null", "results.pictures=false", "recipe=02CG"]
+    assert parse_overrides(words) == {
+        "slots": 4,
+        "camera.line_rate_hz": 20000.0,
+        "workers.count": None,
+        "results.pictures": False,
+        "recipe": "02CG",
+    }
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_overrides(["slots"])
+
+
+def test_hashes_depend_on_the_values_alone(tmp_path: Path) -> None:
+    same = load_config(written(tmp_path, "drain_s: 30\nslots: 3\n"))
+    assert config_hash(same) == config_hash(Config())
+    assert config_hash(with_overrides(Config(), {"slots": 4})) != config_hash(Config())
+    hashes = {recipe_hash(load_recipe(name)) for name in recipe_names()}
+    assert len(hashes) == len(recipe_names())
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "device", "odd name"])
+def test_what_is_no_file_is_refused_without_blocking(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "c.yaml"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    elif kind == "odd name":
+        path = Path("c\0.yaml")
+    with pytest.raises(ConfigError):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 5000,
+        "a: " * 3,
+        "{a: " * 5000,
+        "? " * 5000,
+        "- " * 5000,
+        '"\\UFFFFFFFF"',
+        "%YAML 1." + "9" * 6000 + "\n--- {}",
+        "slots: " + "9" * 5000,
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n",
+        "---\n---\n",
+        "x" * (MOST_BYTES + 1),
+        'recipe: "\\ud800"',
+        "\x00",
+    ],
+)
+def test_hostile_text_is_refused_in_readable_lines(tmp_path: Path, text: str) -> None:
+    assert all(len(line) < 400 and line.isprintable() for line in refusal(tmp_path, text))
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def faults_of(load: Callable[[], BaseModel]) -> list[str]:
+    """The lines with which it is refused, none where it loads; anything but ConfigError fails the test."""
+    try:
+        loaded = load()
+    except ConfigError as error:
+        return str(error).splitlines() or ["refused without a word"]
+    assert json.dumps(loaded.model_dump(mode="json"), allow_nan=False)
+    return []
+
+
+def loads_or_is_refused(path: Path) -> None:
+    lines = faults_of(lambda: load_config(path)) + faults_of(lambda: load_recipe(path))
+    assert all(line.isprintable() and line != "refused without a word" for line in lines)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_load_or_are_refused(tmp_path: Path, content: bytes) -> None:
+    loads_or_is_refused(written(tmp_path, content))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    values=st.dictionaries(st.sampled_from(sorted({*Config.model_fields, *Recipe.model_fields, "x"})), _VALUES)
+    | st.fixed_dictionaries({"camera": st.dictionaries(st.sampled_from([*Camera.model_fields]), _VALUES)})
+)
+def test_values_of_any_type_load_or_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    loads_or_is_refused(written(tmp_path, yaml.safe_dump(values)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(overrides=st.dictionaries(st.text(max_size=8) | st.sampled_from(sorted(Config.model_fields)), _VALUES))
+def test_any_overrides_apply_or_are_refused(overrides: dict[str, Any]) -> None:
+    lines = faults_of(lambda: with_overrides(Config(), overrides))
+    assert all(line.startswith(("command line: ", "and ")) for line in lines)
+
+
+def test_loading_a_configuration_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; from config.load import load_config; from config.check import check; load_config(); check(None);"
+        "print(sorted({'torch', 'numpy', 'scipy', 'cv2', 'simulator'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

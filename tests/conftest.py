@@ -1,0 +1,24 @@
+"""What holds for every test: one thread for numeric code, and no silent skip on the integration machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+# Before anything imports a numeric library: their thread pools are sized when they are loaded.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],  # noqa: ARG001 - the hook's signature
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test marked `debian` that is skipped fails where CI is set: the set-up there installs its package."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and item.get_closest_marker("debian") is not None:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped where CI is set: {report.longrepr}"
+    return report
