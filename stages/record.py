@@ -1,0 +1,300 @@
+"""The recorder: which write comes next, what may be confirmed, and what a store that fails means for a verdict.
+
+It does no I/O itself: events in, instructions out. One write is under way at a time and they keep their order. While
+the store cannot commit, verdicts wait here; one that waited longer than the limit is no longer given as OK.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from stages.plate import Cause, PlateResult, Verdict
+
+StoreFailure = Literal["full", "locked", "broken", "refused"]
+"""Why a write failed: "refused" concerns the one record, the others the store."""
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The switch saw a plate begin; may come more than once."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A plate's verdict was reached; may come more than once, the first counts."""
+
+    result: PlateResult
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSucceeded:
+    """The write that was asked for last is committed."""
+
+    write: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The write that was asked for last is not committed."""
+
+    write: int
+    kind: StoreFailure
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = Seen | Decided | StoreSucceeded | StoreFailed | Tick
+
+
+# --- instructions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSeen:
+    """Commit that the plate was seen, and report the outcome under this number."""
+
+    write: int
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitVerdict:
+    """Commit the verdict and its defects in one transaction, and report the outcome under this number.
+
+    A plate that has a verdict in the store keeps it, and that counts as success.
+    """
+
+    write: int
+    result: PlateResult
+    event: str | None = None
+    """Text of an event to be stored with it, where the store's failure left a trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmSeen:
+    """Tell the tile stage that the plate's windows may be leased."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmFinal:
+    """Tell merge and tile that the plate's verdict is final."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Too much waits already: do not acknowledge this plate's message; its sender will come again."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The store began to fail, or fails in another way than before."""
+
+    kind: StoreFailure
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllClear:
+    """The store works again."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Send a Tick after so many seconds."""
+
+    seconds: float
+
+
+Instruction = CommitSeen | CommitVerdict | ConfirmSeen | ConfirmFinal | Refuse | Alarm | AllClear | RetryAfter
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A write that is not yet committed."""
+
+    plate: int
+    result: PlateResult | None
+    """None: only that the plate was seen."""
+    since: float
+    bare: bool = False
+    """The record was refused as it was; this is what is left of it."""
+
+
+class Recorder:
+    """Turns what happens to plates into writes, in order, each until it is committed.
+
+    Args:
+        limit_s: a verdict, or the sight of a plate, that could not be committed for longer than this makes an OK
+            plate INCONCLUSIVE (store failed). NG stays NG.
+        first_retry_s: pause after a failed write; doubles up to `last_retry_s`.
+        last_retry_s: longest pause between two tries.
+        most_waiting: writes that may wait; what comes beyond is refused and so not acknowledged.
+    """
+
+    def __init__(
+        self,
+        limit_s: float = 10.0,
+        first_retry_s: float = 0.1,
+        last_retry_s: float = 1.0,
+        most_waiting: int = 4096,
+    ) -> None:
+        self._limit_s = limit_s
+        self._first_retry_s = first_retry_s
+        self._last_retry_s = last_retry_s
+        self._most_waiting = most_waiting
+        self._queue: deque[_Waiting] = deque()
+        self._writes = 0
+        self._under_way: int | None = None
+        self._overdue: set[int] = set()
+        """Plates whose sight was committed too late; each leaves with its verdict."""
+        self._failing: StoreFailure | None = None
+        self._failing_since = 0.0
+        self._retry_s = first_retry_s
+        self._retry_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Writes that are not committed yet."""
+        return len(self._queue)
+
+    @property
+    def failing(self) -> StoreFailure | None:
+        """How the store fails at present; None while it works."""
+        return self._failing
+
+    def handle(self, event: Event, now: float) -> list[Instruction]:
+        """Take an event at the monotonic time `now`, s; give what is to be done, in order."""
+        match event:
+            case Seen(plate):
+                return self._accept(_Waiting(plate, None, now), now)
+            case Decided(result):
+                return self._accept(_Waiting(result.plate, result, now), now)
+            case StoreSucceeded(write):
+                return self._succeeded(now) if write == self._under_way else []
+            case StoreFailed(write, kind, text):
+                return self._failed(kind, text, now) if write == self._under_way else []
+            case Tick():
+                return self._next(now)
+        assert_never(event)
+
+    def _accept(self, new: _Waiting, now: float) -> list[Instruction]:
+        for waiting in self._queue:
+            if waiting.plate == new.plate and (waiting.result is None) == (new.result is None):
+                return []  # the first counts, and is confirmed once it is committed
+        if len(self._queue) >= self._most_waiting:
+            return [Refuse(new.plate)]
+        self._queue.append(new)
+        return self._next(now)
+
+    def _next(self, now: float) -> list[Instruction]:
+        """The next write, unless one is under way or the pause after a failure is not over."""
+        if not self._queue or self._under_way is not None:
+            return []
+        if self._failing is not None and now < self._retry_at:
+            return [RetryAfter(self._retry_at - now)]
+        head = self._queue[0]
+        self._writes += 1
+        self._under_way = self._writes
+        if head.result is None:
+            return [CommitSeen(self._writes, head.plate)]
+        return [self._verdict(self._writes, head, head.result, now)]
+
+    def _verdict(self, write: int, head: _Waiting, result: PlateResult, now: float) -> CommitVerdict:
+        waited = now - head.since
+        if waited <= self._limit_s and head.plate not in self._overdue and not head.bare:
+            return CommitVerdict(write, result)
+        if head.bare:
+            text = "the store refused the result as it was; its defects and measured values are left out"
+        elif head.plate in self._overdue:
+            text = f"that the plate was seen could not be stored for more than {self._limit_s:g} s"
+        else:
+            text = f"the verdict could not be stored for {waited:.1f} s (limit {self._limit_s:g} s)"
+        return CommitVerdict(write, without_ok(result, text), event=f"verdict reached: {result.verdict}; {text}")
+
+    def _succeeded(self, now: float) -> list[Instruction]:
+        head = self._queue.popleft()
+        self._under_way = None
+        done: list[Instruction] = []
+        if self._failing is not None:
+            done.append(AllClear(f"the result store works again after {now - self._failing_since:.1f} s"))
+            self._failing, self._retry_s = None, self._first_retry_s
+        if head.result is None:
+            if now - head.since > self._limit_s:
+                self._overdue.add(head.plate)
+            done.append(ConfirmSeen(head.plate))
+        else:
+            self._overdue.discard(head.plate)
+            done.append(ConfirmFinal(head.plate))
+        return done + self._next(now)
+
+    def _failed(self, kind: StoreFailure, text: str, now: float) -> list[Instruction]:
+        self._under_way = None
+        if kind == "refused":
+            return [Alarm(kind, text), *self._refused(now)]
+        done: list[Instruction] = []
+        if self._failing is None:
+            self._failing_since = now
+        if kind != self._failing:
+            done.append(Alarm(kind, text))
+        self._failing = kind
+        self._retry_at = now + self._retry_s
+        self._retry_s = min(2 * self._retry_s, self._last_retry_s)
+        return [*done, RetryAfter(self._retry_at - now)]
+
+    def _refused(self, now: float) -> list[Instruction]:
+        """A record that does not fit must not keep those behind it: try what is left of it, then go on without."""
+        head = self._queue[0]
+        if head.result is None or head.bare:
+            # It stays open in the ledger (or unseen) and is closed as INCONCLUSIVE at the end of the run.
+            self._queue.popleft()
+        else:
+            head.result = bare(head.result)
+            head.bare = True
+        return self._next(now)
+
+
+def without_ok(result: PlateResult, text: str) -> PlateResult:
+    """The result of a plate whose verdict the store kept waiting: OK becomes INCONCLUSIVE, NG and its causes stay."""
+    if result.verdict is Verdict.NG:
+        return result
+    if Cause.STORE_FAILED in result.causes:
+        return result
+    reason = f"{result.reason}; store failed: {text}" if result.reason else f"store failed: {text}"
+    return replace(result, verdict=Verdict.INCONCLUSIVE, causes=(*result.causes, Cause.STORE_FAILED), reason=reason)
+
+
+def bare(result: PlateResult) -> PlateResult:
+    """The same verdict with nothing but what the store needs, for a result that it refused."""
+    return PlateResult(
+        run=result.run,
+        plate=result.plate,
+        verdict=result.verdict,
+        causes=result.causes,
+        reason=result.reason,
+        complete=False,
+        rows=0,
+        columns=0,
+        windows=0,
+        windows_scored=0,
+        coverage=None,
+        classifier=result.classifier,
+    )
