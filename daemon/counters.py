@@ -1,0 +1,93 @@
+"""What is counted: the table of all counters and histograms, and the tally that a process sends with its heartbeat.
+
+A process counts in a `Tally` and sends its absolute values; the supervisor's `Metrics` makes monotonic metrics of
+them. A key is the metric's name without its prefix, with the label's value after a slash: `rows_total`,
+`plates_total/NG`. A histogram is sent as one key a bucket (`window_seconds/0.05`), not cumulative, and its sum.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from stages.plate import Cause, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter and its one label, if it has one."""
+
+    help: str
+    label: str | None = None
+    known: tuple[str, ...] = ()
+    """Values of the label that are exported from the start, as 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """A histogram of durations."""
+
+    help: str
+    buckets: tuple[float, ...]
+    """Upper bounds, s, ascending; one without a bound follows."""
+
+
+COUNTERS = {
+    "inspected_area_mm2_total": Counter("Area of the sheets whose windows were scored, by the recipe's pitches"),
+    "rows_total": Counter("Rows that the camera delivered"),
+    "pixels_total": Counter("Pixels of plates whose windows were scored, each counted once"),
+    "plates_seen_total": Counter("Plates that the switch saw"),
+    "plates_total": Counter("Plates with a final verdict", "verdict", tuple(Verdict)),
+    "plate_causes_total": Counter("Causes of verdicts; a plate may have several", "cause", tuple(Cause)),
+    "windows_total": Counter("Windows by what became of them", "outcome", ("scored", "failed", "quarantined")),
+    "defects_total": Counter("Defects found"),
+    "messages_refused_total": Counter("Messages that were not taken", "reason", ("malformed", "foreign run")),
+    "results_dropped_total": Counter("Results that came twice or too late", "reason", ("duplicate", "closed plate")),
+    "strips_lost_total": Counter("Strips for which the camera found no free buffer"),
+    "busy_seconds_total": Counter("Time a role's processes spent working", "role"),
+    "store_failures_total": Counter("Failures to write results or pictures", "kind", ("database", "pictures")),
+}
+
+HISTOGRAMS = {
+    "plate_latency_seconds": Histogram(
+        "From the delivery of a plate's last row to its final verdict",
+        (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    ),
+    "window_seconds": Histogram(
+        "Time of the detector for one window", (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+    ),
+}
+
+
+def key(name: str, label: str = "") -> str:
+    """The key of a counter: `key("plates_total", "NG")`."""
+    return f"{name}/{label}" if label else name
+
+
+class Tally:
+    """The counters of one process since its start. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+
+    def add(self, name: str, amount: float = 1.0, label: str = "") -> None:
+        """Count; `label` is the value of the counter's label. Raises KeyError for a counter not in the table."""
+        if (COUNTERS[name].label is None) != (label == ""):
+            raise KeyError(f"{name} has the label {COUNTERS[name].label}, found the value {label!r}")
+        self._grow(key(name, label), amount)
+
+    def observe(self, name: str, seconds: float) -> None:
+        """Count a duration into a histogram. Raises KeyError for one that is not in the table."""
+        buckets = HISTOGRAMS[name].buckets
+        place = bisect_left(buckets, seconds)
+        bound = buckets[place] if place < len(buckets) else math.inf
+        self._grow(f"{name}/{bound}", 1)
+        self._grow(f"{name}/sum", seconds)
+
+    def values(self) -> dict[str, float]:
+        """All absolute values, for the heartbeat."""
+        return dict(self._values)
+
+    def _grow(self, name: str, amount: float) -> None:
+        self._values[name] = self._values.get(name, 0.0) + amount
