@@ -1,0 +1,288 @@
+"""The recorder: whatever the store does, one verdict for each plate, and never OK after too long."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.quality import Quality
+from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.record import (
+    Alarm,
+    AllClear,
+    CommitSeen,
+    CommitVerdict,
+    ConfirmFinal,
+    ConfirmSeen,
+    Decided,
+    Event,
+    Instruction,
+    Recorder,
+    Refuse,
+    RetryAfter,
+    Seen,
+    StoreFailed,
+    StoreFailure,
+    StoreSucceeded,
+    Tick,
+)
+
+CAUSES = {Verdict.OK: (), Verdict.NG: (Cause.DEFECT,), Verdict.INCONCLUSIVE: (Cause.FOCUS,)}
+DEFECT = Defect(1, 2, 3, 4, 12, 0.9, 2, 3, edge=False)
+
+
+def result(plate: int, verdict: Verdict = Verdict.OK) -> PlateResult:
+    defects = (DEFECT,) if verdict is Verdict.NG else ()
+    reason = ", ".join(CAUSES[verdict])
+    return PlateResult("a" * 32, plate, verdict, CAUSES[verdict], reason, True, 9, 9, 1, 1, 1.0, defects=defects)
+
+
+def pause(seconds: float) -> Any:
+    return RetryAfter(pytest.approx(seconds))  # type: ignore[arg-type] # stands for any nearly equal number
+
+
+class Line:
+    """A recorder with a store that does as it is told."""
+
+    def __init__(self, **settings: float) -> None:
+        self.recorder = Recorder(**settings)  # type: ignore[arg-type] # most_waiting is the one that is an int
+        self.now = 100.0
+        self.asked: CommitSeen | CommitVerdict | None = None
+        self.seen: set[int] = set()
+        self.verdicts: dict[int, PlateResult] = {}
+        self.committed_at: dict[int, float] = {}
+        self.final: list[int] = []
+        self.leasable: list[int] = []
+        self.told: list[Instruction] = []
+
+    def send(self, event: Event) -> list[Instruction]:
+        told = self.recorder.handle(event, self.now)
+        self.told += told
+        for instruction in told:
+            if isinstance(instruction, CommitSeen | CommitVerdict):
+                assert self.asked is None, "two writes at once"
+                self.asked = instruction
+            elif isinstance(instruction, ConfirmSeen):
+                assert instruction.plate in self.seen
+                self.leasable.append(instruction.plate)
+            elif isinstance(instruction, ConfirmFinal):
+                assert instruction.plate in self.verdicts
+                self.final.append(instruction.plate)
+        return told
+
+    def succeed(self) -> list[Instruction]:
+        return self._answer(None, written=True)
+
+    def fail(self, kind: StoreFailure = "full", *, written: bool = False) -> list[Instruction]:
+        return self._answer(kind, written=written)
+
+    def _answer(self, kind: StoreFailure | None, *, written: bool) -> list[Instruction]:
+        asked, self.asked = self.asked, None
+        if asked is None:
+            return []
+        if written:  # a failure may be reported although the write took place
+            self._write(asked)
+        return self.send(StoreSucceeded(asked.write) if kind is None else StoreFailed(asked.write, kind, "why"))
+
+    def _write(self, asked: CommitSeen | CommitVerdict) -> None:
+        plate = asked.plate if isinstance(asked, CommitSeen) else asked.result.plate
+        self.seen.add(plate)
+        if isinstance(asked, CommitVerdict) and plate not in self.verdicts:
+            self.verdicts[plate] = asked.result
+            self.committed_at[plate] = self.now
+
+    def wait(self, seconds: float) -> list[Instruction]:
+        self.now += seconds
+        return self.send(Tick())
+
+    def drain(self) -> None:
+        for _ in range(1000):
+            if not self.recorder.waiting:
+                return
+            if self.asked is None:
+                self.wait(1.0)
+            self.succeed()
+        raise AssertionError("the recorder does not come to an end")
+
+
+def test_a_plate_goes_from_seen_to_final() -> None:
+    line = Line()
+    assert line.send(Seen(1)) == [CommitSeen(1, 1)]
+    assert line.succeed() == [ConfirmSeen(1)]
+    assert line.send(Decided(result(1))) == [CommitVerdict(2, result(1))]
+    assert line.succeed() == [ConfirmFinal(1)]
+    assert line.recorder.waiting == 0
+
+
+def test_nothing_is_confirmed_before_it_is_committed() -> None:
+    line = Line()
+    line.send(Seen(1))
+    line.send(Seen(2))
+    line.send(Decided(result(1)))
+    assert (line.leasable, line.final) == ([], [])
+    assert line.succeed() == [ConfirmSeen(1), CommitSeen(2, 2)]
+    assert line.succeed() == [ConfirmSeen(2), CommitVerdict(3, result(1))]
+
+
+def test_a_store_that_fails_is_one_alarm_and_is_tried_again_with_growing_pauses() -> None:
+    line = Line()
+    line.send(Decided(result(1)))
+    assert line.fail("full") == [Alarm("full", "why"), pause(0.1)]
+    assert line.recorder.failing == "full"
+    assert line.wait(0.05) == [pause(0.05)]
+    assert line.wait(0.06) == [CommitVerdict(2, result(1))]
+    assert line.fail("full") == [pause(0.2)]
+    line.wait(0.2)
+    assert line.fail("locked") == [Alarm("locked", "why"), pause(0.4)]
+    line.wait(0.4)
+    cleared, confirmed = line.succeed()
+    assert isinstance(cleared, AllClear)
+    assert confirmed == ConfirmFinal(1)
+    assert line.recorder.failing is None
+    assert line.verdicts[1] == result(1)
+
+
+def test_a_verdict_committed_too_late_is_no_longer_ok() -> None:
+    line = Line(limit_s=10.0)
+    for plate, verdict in enumerate((Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE), start=1):
+        line.send(Decided(result(plate, verdict)))
+    line.fail()
+    line.wait(10.5)
+    line.drain()
+    stored = line.verdicts
+    assert [stored[plate].verdict for plate in (1, 2, 3)] == [Verdict.INCONCLUSIVE, Verdict.NG, Verdict.INCONCLUSIVE]
+    assert stored[1].causes == (Cause.STORE_FAILED,)
+    assert "10.5 s" in stored[1].reason
+    assert stored[2] == result(2, Verdict.NG)  # a confirmed defect stays what it is
+    assert stored[3].causes == (Cause.FOCUS, Cause.STORE_FAILED)
+    events = [told.event for told in line.told if isinstance(told, CommitVerdict) and told.event is not None]
+    assert [event.split(";")[0] for event in events] == [
+        "verdict reached: OK",
+        "verdict reached: NG",
+        "verdict reached: INCONCLUSIVE",
+    ]
+
+
+def test_a_plate_whose_sight_was_committed_too_late_is_never_ok() -> None:
+    line = Line(limit_s=10.0)
+    line.send(Seen(1))
+    line.send(Seen(2))
+    line.fail()
+    assert line.leasable == []  # no window is leased meanwhile
+    line.wait(11.0)
+    line.drain()
+    assert line.leasable == [1, 2]
+    line.send(Decided(result(1)))
+    line.succeed()
+    line.send(Decided(result(2, Verdict.NG)))
+    line.succeed()
+    assert line.verdicts[1].causes == (Cause.STORE_FAILED,)
+    assert line.verdicts[2].verdict is Verdict.NG
+
+
+def test_a_record_that_is_refused_does_not_keep_those_behind_it() -> None:
+    line = Line()
+    unfit = replace(result(1, Verdict.NG), quality=Quality(unmasked=5))
+    line.send(Decided(unfit))
+    line.send(Decided(result(2)))
+    alarm, again = line.fail("refused")
+    assert alarm == Alarm("refused", "why")
+    assert isinstance(again, CommitVerdict)
+    assert (again.result.verdict, again.result.defects, again.result.quality) == (Verdict.NG, (), Quality())
+    assert line.fail("refused") == [Alarm("refused", "why"), CommitVerdict(3, result(2))]
+    assert line.succeed() == [ConfirmFinal(2)]
+    assert line.final == [2]
+
+
+def test_a_refused_ok_is_not_stored_as_ok() -> None:
+    line = Line()
+    line.send(Decided(result(1)))
+    line.fail("refused")
+    line.succeed()
+    assert (line.verdicts[1].verdict, line.verdicts[1].causes) == (Verdict.INCONCLUSIVE, (Cause.STORE_FAILED,))
+
+
+def test_what_goes_beyond_the_bound_is_refused_and_accepted_later() -> None:
+    line = Line(most_waiting=2)
+    line.send(Seen(1))
+    line.send(Seen(2))
+    assert line.send(Seen(3)) == [Refuse(3)]
+    assert line.send(Seen(2)) == []  # one that waits already is no more
+    line.succeed()
+    assert line.send(Seen(3)) == []
+    line.drain()
+    assert line.leasable == [1, 2, 3]
+
+
+def test_answers_that_come_twice_or_for_an_older_write_change_nothing() -> None:
+    line = Line()
+    line.send(Decided(result(1)))
+    line.send(Decided(result(2)))
+    line.succeed()
+    assert line.send(StoreSucceeded(1)) == []
+    assert line.send(StoreFailed(1, "full", "old")) == []
+    assert line.final == [1]
+    assert line.recorder.waiting == 1
+
+
+PLATES = st.integers(1, 4)
+STEPS = st.one_of(
+    st.tuples(st.just("seen"), PLATES),
+    st.tuples(st.just("decide"), PLATES, st.sampled_from(Verdict)),
+    st.tuples(st.just("wait"), st.sampled_from([0.05, 0.3, 1.0, 4.0, 11.0])),
+    st.tuples(st.just("succeed")),
+    st.tuples(st.just("fail"), st.sampled_from(["full", "locked", "broken"]), st.booleans()),
+    st.tuples(st.just("old answer"), st.integers(1, 6)),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(STEPS, max_size=60))
+def test_whatever_the_store_does_each_plate_ends_with_its_first_verdict_and_never_ok_too_late(
+    steps: list[tuple[str, object, object]],
+) -> None:
+    limit = 10.0
+    line = Line(limit_s=limit)
+    first: dict[int, tuple[Verdict, float]] = {}
+    first_seen: dict[int, float] = {}
+
+    def decide(plate: int, verdict: Verdict) -> None:
+        first.setdefault(plate, (verdict, line.now))
+        line.send(Decided(result(plate, verdict)))
+
+    for step in steps:
+        match step:
+            case ("seen", int(plate)):
+                if plate not in line.verdicts:
+                    first_seen.setdefault(plate, line.now)
+                line.send(Seen(plate))
+            case ("decide", int(plate), Verdict() as verdict):
+                decide(plate, verdict)
+            case ("wait", float(seconds)):
+                line.wait(seconds)
+            case ("succeed",):
+                line.succeed()
+            case ("fail", ("full" | "locked" | "broken") as kind, bool(written)):
+                line.fail(kind, written=written)
+            case ("old answer", int(back)):
+                asked = line.asked.write if line.asked is not None else 100
+                line.send(StoreSucceeded(asked - back))
+    line.drain()
+    for plate in set(first_seen) - set(first):
+        decide(plate, Verdict.OK)
+    line.drain()
+
+    assert set(line.verdicts) == set(first)
+    assert set(line.final) == set(first)
+    assert set(line.leasable) >= set(first_seen) - set(line.final)
+    for plate, stored in line.verdicts.items():
+        verdict, at = first[plate]
+        in_time = line.committed_at[plate] - at <= limit
+        if verdict is Verdict.OK:
+            assert stored.verdict in (Verdict.OK, Verdict.INCONCLUSIVE)
+            assert in_time or stored.causes == (Cause.STORE_FAILED,)
+        else:
+            assert stored.verdict is verdict
+            assert stored.defects == result(plate, verdict).defects
