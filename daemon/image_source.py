@@ -1,0 +1,139 @@
+"""What every image reader shares: the face of an opened image, its error, grey values and the limit of memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class ImageError(Exception):
+    """An image cannot be read; the message says what was wrong, what was found and what to do."""
+
+
+class ImageSource(ABC):
+    """An opened image, read as rows of grey values.
+
+    Rows are read in any order, cheapest from top to bottom; memory is bounded by the rows asked for (TIFF) or by
+    the decoded image (other formats). Opening checks the header and that the file is whole as far as its header
+    tells; damage inside compressed pixels shows when their rows are read.
+    """
+
+    width: int
+    """px"""
+    height: int
+    """px"""
+    bits: int
+    """Bits of a sample that were taken as its full range."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of how the file was read."""
+
+    def rows(self, first: int, last: int) -> NDArray[np.uint8]:
+        """Grey values of the rows [first, last), shape (last - first, width), read-only by convention.
+
+        Raises:
+            ImageError: the pixels are damaged, or the rows do not fit in memory.
+            ValueError: the rows are not in the image.
+        """
+        if not 0 <= first <= last <= self.height:
+            raise ValueError(f"rows [{first}, {last}) asked of an image of {self.height} rows")
+        if first == last:
+            return np.zeros((0, self.width), np.uint8)
+        require_memory((last - first) * self.width, f"{last - first} rows of {self.width} px")
+        return self._rows(first, last)
+
+    @abstractmethod
+    def _rows(self, first: int, last: int) -> NDArray[np.uint8]: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file and let go of the pixels."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def range_table(bits: int, *, inverted: bool = False) -> NDArray[np.uint8]:
+    """Grey level of each of the 65,536 sample values when 2^bits - 1 is full scale; values beyond are clipped."""
+    top = (1 << bits) - 1
+    values = np.minimum(np.arange(65536, dtype=np.int64), top)
+    grey = ((2 * 255 * values + top) // (2 * top)).astype(np.uint8)
+    return 255 - grey if inverted else grey
+
+
+def to_grey(samples: NDArray[Any], table: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Grey values of samples (n, w) or (n, w, channels): grey, grey and alpha, RGB or RGB and alpha.
+
+    Colour is weighted by BT.601 (0.299 R + 0.587 G + 0.114 B) before `table` scales it; alpha is ignored, also
+    where it says that a pixel is transparent.
+    """
+    if samples.ndim == 3 and samples.shape[2] >= 3:
+        import cv2  # noqa: PLC0415 - only colour images pay for it
+
+        grey: NDArray[Any] = np.asarray(cv2.cvtColor(np.ascontiguousarray(samples[:, :, :3]), cv2.COLOR_RGB2GRAY))
+        grey = grey.reshape(samples.shape[:2])
+    elif samples.ndim == 3:
+        grey = samples[:, :, 0]
+    else:
+        grey = samples
+    if table is not None:
+        scaled: NDArray[np.uint8] = table[grey]
+        return scaled
+    plain: NDArray[np.uint8] = np.ascontiguousarray(grey, dtype=np.uint8)
+    return plain
+
+
+def cmyk_to_grey(samples: NDArray[Any], table: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Grey values of samples (n, w, 4) of cyan, magenta, yellow and black ink, full scale being full ink."""
+    ink = samples[:, :, :4] if table is None else table[samples[:, :, :4]]
+    paper = to_grey(255 - ink[:, :, :3], None).astype(np.uint16)
+    light = np.uint16(255) - ink[:, :, 3]
+    return ((paper * light + 127) // 255).astype(np.uint8)
+
+
+def require_memory(needed: int, what: str) -> None:
+    """Refuse what would not fit in the memory that is left, before it is allocated.
+
+    Raises:
+        ImageError: `needed` bytes are more than can be had.
+    """
+    if needed < 1 << 26:  # so little is always tried
+        return
+    available = available_memory()
+    if needed > available:
+        raise ImageError(
+            f"not enough memory: {what} need {needed:,} bytes, {available:,} are available; "
+            "check that the file's header is sound, or convert the image to a TIFF of many strips"
+        )
+
+
+def available_memory() -> int:
+    """Bytes that this process can still allocate, by the machine and by its control group."""
+    import psutil  # noqa: PLC0415 - only large images pay for it
+
+    available = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        most, used = (group / "memory.max").read_text().strip(), (group / "memory.current").read_text().strip()
+        if most != "max":
+            # pages of files count as used in a control group, but are given back when memory is short
+            cached = next(
+                int(line.split()[1])
+                for line in (group / "memory.stat").read_text().splitlines()
+                if line.startswith("inactive_file ")
+            )
+            available = min(available, int(most) - int(used) + cached)
+    except (OSError, ValueError, StopIteration):
+        pass  # no control group of version 2: the machine's memory is the limit
+    return max(0, available)
