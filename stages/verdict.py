@@ -1,0 +1,263 @@
+"""The verdict rule: NG before INCONCLUSIVE before OK, and never OK by default (docs/architecture.md, "Verdict").
+
+A confirmed defect makes a plate NG even where the plate is incomplete. OK needs every window scored, every row
+delivered, a length within tolerance and every quality gate passed; whatever else is a cause of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import fsum, sqrt
+
+from config.schema import Limits, Recipe
+from models.quality import Quality
+from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
+
+LIT_SHARE = 0.1
+"""A band with a smaller share of lit pixels says nothing of brightness, contrast and focus; it counts as not judged."""
+
+TELLING = (
+    Cause.DEFECT,
+    Cause.STARTED_MID_SHEET,
+    Cause.ACQUISITION_DIED,
+    Cause.OVERLOAD,
+    Cause.NO_ROWS,
+    Cause.UNREADABLE,
+    Cause.SERVICE_DIED,
+    Cause.ROLE_LOST,
+    Cause.STORE_FAILED,
+    Cause.SHUTDOWN,
+    Cause.LATE,
+    Cause.TOO_SMALL,
+    Cause.TOO_LONG,
+    Cause.TOO_SHORT,
+    Cause.ROWS_MISSING,
+    Cause.WINDOW_QUARANTINED,
+    Cause.WINDOW_FAILED,
+    Cause.REGIONS_TRUNCATED,
+    Cause.COVERAGE,
+    Cause.BRIGHTNESS,
+    Cause.SATURATION,
+    Cause.CONTRAST,
+    Cause.FOCUS,
+)
+"""All causes, most telling first."""
+
+PLAIN = {
+    Cause.STARTED_MID_SHEET: "the sheet was already in the beam when the service started",
+    Cause.ACQUISITION_DIED: "acquisition stopped while the sheet was passing",
+    Cause.OVERLOAD: "no plate slot was free when the sheet came",
+    Cause.NO_ROWS: "the camera delivered no row of the sheet",
+    Cause.UNREADABLE: "the picture could not be read",
+    Cause.SERVICE_DIED: "the service stopped before the verdict",
+    Cause.ROLE_LOST: "a part of the service failed for good",
+    Cause.STORE_FAILED: "the result could not be stored",
+    Cause.SHUTDOWN: "the service was stopped before the verdict",
+    Cause.LATE: "the verdict was not ready by its deadline",
+}
+"""Causes that need no figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlateFacts:
+    """What is known of a plate beside its defects and its picture quality."""
+
+    run: str
+    plate: int
+    rows: int
+    columns: int
+    windows: int
+    """Windows that the plate has."""
+    windows_scored: int
+    windows_quarantined: int = 0
+    windows_truncated: int = 0
+    """Scored windows that found more regions than they may report."""
+    rows_missing: int = 0
+    causes: tuple[Cause, ...] = ()
+    """What the line already said of the plate: overload, too long for a slot, role lost, ..."""
+
+
+def facts_of(
+    run: str, plate: int, *, rows: int, columns: int, results: Sequence[WindowResult], recipe: Recipe
+) -> PlateFacts:
+    """The facts of a plate of which every row is there, from the results of its windows."""
+    across, down = window_columns(columns, recipe.windows), window_rows(rows, recipe.windows)
+    return PlateFacts(
+        run=run,
+        plate=plate,
+        rows=rows,
+        columns=columns,
+        windows=across * down,
+        windows_scored=len({r.window for r in results}),
+        windows_truncated=sum(r.truncated for r in results),
+    )
+
+
+def bands_of(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> tuple[Quality, ...]:
+    """The quality of each band, that is of each row of windows with a scored window, from the top."""
+    across = max(1, window_columns(columns, recipe.windows))
+    rows: dict[int, list[Quality]] = {}
+    for result in results:
+        rows.setdefault(result.window // across, []).append(result.quality)
+    return tuple(added(rows[row]) for row in sorted(rows))
+
+
+def added(parts: Iterable[Quality]) -> Quality:
+    """The sum of several qualities, exactly rounded, so that no order of the parts changes it."""
+    parts = list(parts)
+    return Quality(
+        unmasked=sum(p.unmasked for p in parts),
+        judged=sum(p.judged for p in parts),
+        clipped=sum(p.clipped for p in parts),
+        total=fsum(p.total for p in parts),
+        squares=fsum(p.squares for p in parts),
+        lit=sum(p.lit for p in parts),
+        fine=fsum(p.fine for p in parts),
+        coarse=fsum(p.coarse for p in parts),
+    )
+
+
+def verdict_of(facts: PlateFacts, defects: Sequence[Defect], bands: Sequence[Quality], recipe: Recipe) -> PlateResult:
+    """The result of a plate from its facts, its defects and the quality of its bands (rows of windows)."""
+    # Each cause with its words; what is found twice is said once, by the first.
+    found: dict[Cause, str] = {}
+    warnings: list[str] = []
+    quality = added(bands)
+    coverage = None
+    if facts.windows_scored:
+        coverage = quality.judged / quality.unmasked if quality.unmasked else 0.0
+    # Written so that a score that is not a number confirms a defect rather than hides it.
+    confirmed = [d for d in defects if not d.score < recipe.decision.ng_score]
+    if confirmed:
+        found[Cause.DEFECT] = _defects(confirmed, recipe)
+    found |= {cause: PLAIN[cause] for cause in facts.causes if cause in PLAIN}
+    _extent(found, facts, recipe)
+    _windows(found, facts)
+    if coverage is not None and not coverage >= recipe.gates.judged:
+        found[Cause.COVERAGE] = f"only {coverage:.1%} of the sheet could be judged, least is {recipe.gates.judged:.1%}"
+    for cause, words in _gates(bands, recipe):
+        if recipe.gates.action == "warn":
+            warnings.append(words)
+        else:
+            found[cause] = words
+    for cause in facts.causes:
+        # Whatever else the line said of the plate must not get lost on the way to an OK.
+        if cause is not Cause.DEFECT:
+            found.setdefault(cause, cause.value)
+    verdict = Verdict.INCONCLUSIVE if found else Verdict.OK
+    if Cause.DEFECT in found:
+        verdict = Verdict.NG
+    causes = tuple(cause for cause in TELLING if cause in found)
+    return PlateResult(
+        run=facts.run,
+        plate=facts.plate,
+        verdict=verdict,
+        causes=causes,
+        reason="; ".join(found[cause] for cause in causes),
+        complete=_complete(facts),
+        rows=facts.rows,
+        columns=facts.columns,
+        windows=facts.windows,
+        windows_scored=facts.windows_scored,
+        coverage=coverage,
+        warnings=tuple(warnings),
+        defects=tuple(defects),
+        quality=quality,
+    )
+
+
+def _complete(facts: PlateFacts) -> bool:
+    all_scored = 0 < facts.windows == facts.windows_scored
+    return all_scored and facts.rows_missing == 0 and not set(facts.causes) - {Cause.LATE}
+
+
+def _defects(confirmed: Sequence[Defect], recipe: Recipe) -> str:
+    worst = max(confirmed, key=lambda d: d.score)
+    number = "1 defect" if len(confirmed) == 1 else f"{len(confirmed)} defects"
+    at = f"worst {worst.score:.2f} at x {worst.peak_x}, y {worst.peak_y}"
+    return f"{number} with a score of {recipe.decision.ng_score:.2f} or more, {at}"
+
+
+def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:
+    """Rows that are missing, too many or too few."""
+    if Cause.ROWS_MISSING in facts.causes or facts.rows_missing > 0:
+        count = f"{facts.rows_missing} rows" if facts.rows_missing else "an unknown number of rows"
+        found[Cause.ROWS_MISSING] = f"{count} of the sheet did not arrive"
+    if Cause.TOO_LONG in facts.causes:
+        most = recipe.slot_rows or facts.rows
+        found[Cause.TOO_LONG] = f"the sheet went on beyond the {most} rows that a plate may have"
+    if facts.rows <= 0:
+        if not found.keys() - {Cause.DEFECT, Cause.ROWS_MISSING}:
+            found[Cause.NO_ROWS] = PLAIN[Cause.NO_ROWS]
+        return
+    if Cause.TOO_SMALL in facts.causes or min(facts.rows, facts.columns) < max(t.width for t in recipe.templates):
+        widest = max(t.width for t in recipe.templates)
+        size = f"{facts.columns} x {facts.rows} px"
+        found[Cause.TOO_SMALL] = f"{size} is smaller than the widest line to be found ({widest:g} px)"
+    if facts.rows < recipe.least_rows:
+        found[Cause.TOO_SHORT] = f"{facts.rows} rows, least is {recipe.least_rows}"
+    if recipe.length is not None:
+        nominal, tolerance = recipe.length.nominal_rows, recipe.length.tolerance
+        if facts.rows < nominal * (1 - tolerance):
+            words = f"{facts.rows} rows, a sheet has {nominal} within {tolerance:.1%}"
+            found.setdefault(Cause.TOO_SHORT, words)
+        if facts.rows > nominal * (1 + tolerance):
+            words = f"{facts.rows} rows, a sheet has {nominal} within {tolerance:.1%}"
+            found.setdefault(Cause.TOO_LONG, words)
+    if Cause.TOO_SHORT in facts.causes:
+        found.setdefault(Cause.TOO_SHORT, f"{facts.rows} rows are too few")
+
+
+def _windows(found: dict[Cause, str], facts: PlateFacts) -> None:
+    """Windows that were not scored, or not to the end."""
+    if facts.windows_quarantined or Cause.WINDOW_QUARANTINED in facts.causes:
+        words = f"{facts.windows_quarantined} of {facts.windows} windows were given up after they stopped two workers"
+        found[Cause.WINDOW_QUARANTINED] = words
+    failed = facts.windows - facts.windows_scored - facts.windows_quarantined
+    # Windows left over are their own cause only where nothing else says why.
+    if Cause.WINDOW_FAILED in facts.causes or (failed > 0 and not set(found) - {Cause.DEFECT}):
+        found[Cause.WINDOW_FAILED] = f"{failed} of {facts.windows} windows were not inspected"
+    if facts.windows_truncated or Cause.REGIONS_TRUNCATED in facts.causes:
+        words = f"{facts.windows_truncated} windows found more spots than they may report"
+        found[Cause.REGIONS_TRUNCATED] = words
+
+
+def _gates(bands: Sequence[Quality], recipe: Recipe) -> list[tuple[Cause, str]]:
+    """Each quality gate that a band failed, with the value of the worst band and how many failed."""
+    gates = recipe.gates
+    brightness: list[float] = []
+    contrast: list[float] = []
+    saturation: list[float] = []
+    focus: list[float] = []
+    for band in bands:
+        if band.unmasked <= 0:
+            continue
+        saturation.append(band.clipped / band.unmasked)
+        if band.lit < LIT_SHARE * band.unmasked or band.lit <= 0:
+            continue
+        mean = band.total / band.lit
+        brightness.append(mean)
+        contrast.append(sqrt(max(band.squares / band.lit - mean * mean, 0.0)))
+        # Without any coarse detail there is nothing that could be in focus.
+        focus.append(band.fine / band.coarse if band.coarse > 0 else 0.0)
+    failed = [
+        (Cause.BRIGHTNESS, _failed("brightness", "{:.1f} grey levels", brightness, gates.brightness)),
+        (Cause.CONTRAST, _failed("contrast", "{:.2f} grey levels", contrast, gates.contrast)),
+        (Cause.SATURATION, _failed("saturated share", "{:.1%}", saturation, gates.saturation)),
+        (Cause.FOCUS, _failed("focus", "{:.3f}", focus, gates.focus)),
+    ]
+    return [(cause, words) for cause, words in failed if words]
+
+
+def _failed(name: str, form: str, values: Sequence[float], limits: Limits) -> str:
+    """The words for the bands whose value is outside the limits, empty when all are within."""
+    # Written so that a value that is not a number fails.
+    low = [] if limits.least is None else [v for v in values if not v >= limits.least]
+    high = [] if limits.most is None else [v for v in values if not v <= limits.most]
+    words = []
+    for outside, worst, bound, limit in ((low, min, "least", limits.least), (high, max, "most", limits.most)):
+        if outside and limit is not None:
+            where = f"in {len(outside)} of {len(values)} bands"
+            words.append(f"{name} {form.format(worst(outside))} {where}, {bound} is {form.format(limit)}")
+    return ", ".join(words)
