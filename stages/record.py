@@ -144,7 +144,7 @@ class Recorder:
 
     Args:
         limit_s: a verdict, or the sight of a plate, that could not be committed for longer than this makes an OK
-            plate INCONCLUSIVE (store failed). NG stays NG.
+            plate INCONCLUSIVE (store failed). NG stays NG. A verdict's wait ends when the write that succeeds begins.
         first_retry_s: pause after a failed write; doubles up to `last_retry_s`.
         last_retry_s: longest pause between two tries.
         most_waiting: writes that may wait; what comes beyond is refused and so not acknowledged.

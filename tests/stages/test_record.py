@@ -52,7 +52,9 @@ class Line:
         self.asked: CommitSeen | CommitVerdict | None = None
         self.seen: set[int] = set()
         self.verdicts: dict[int, PlateResult] = {}
+        self.asked_at = 0.0
         self.committed_at: dict[int, float] = {}
+        """When the write that was committed was asked for."""
         self.final: list[int] = []
         self.leasable: list[int] = []
         self.told: list[Instruction] = []
@@ -63,7 +65,7 @@ class Line:
         for instruction in told:
             if isinstance(instruction, CommitSeen | CommitVerdict):
                 assert self.asked is None, "two writes at once"
-                self.asked = instruction
+                self.asked, self.asked_at = instruction, self.now
             elif isinstance(instruction, ConfirmSeen):
                 assert instruction.plate in self.seen
                 self.leasable.append(instruction.plate)
@@ -91,7 +93,7 @@ class Line:
         self.seen.add(plate)
         if isinstance(asked, CommitVerdict) and plate not in self.verdicts:
             self.verdicts[plate] = asked.result
-            self.committed_at[plate] = self.now
+            self.committed_at[plate] = self.asked_at
 
     def wait(self, seconds: float) -> list[Instruction]:
         self.now += seconds
