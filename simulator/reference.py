@@ -59,6 +59,7 @@ class Cracks(_Part):
     height: Span
     step: Span
     length_mm: Span
+    least_elongation: float = Field(ge=1)
     decay: Span
     cluster_size: tuple[int, int]
     cluster_spread: Amount

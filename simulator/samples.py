@@ -224,7 +224,7 @@ def _add_cracks(rng: np.random.Generator, clean: Grey, noise: Grey) -> tuple[Mas
             wander = textures.cut(rng, "blotches", size)[:rows, :columns]
             added = added * np.clip(1 + np.float32(0.3) * wander, 0.2, 1.8)
             if rng.random() < 0.5:  # a bell instead of a parabola
-                added = cv2.GaussianBlur(added, (0, 0), 0.18 * form.width_mm)  # type: ignore[assignment]
+                added = cv2.GaussianBlur(added, (0, 0), 0.18 * form.width_mm)
         strong = patch.fade * np.float32(form.height)
         headroom = np.clip(250 - clean[place], 0, None)
         visible = np.minimum(strong, headroom)
