@@ -1,0 +1,164 @@
+"""Pictures kept as evidence: an overview of the plate with its defects boxed, and a crop of each defect."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from daemon.overview import draw_overview
+from stages.plate import Defect, PlateResult
+
+CROP_SIZE = 224
+"""Side of a defect's crop, px at 1:1."""
+
+JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was written of a plate, and what could not be."""
+
+    overview: Path | None = None
+    crops: tuple[Path, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was deleted to keep within the size allowed."""
+
+    directories: int = 0
+    bytes: int = 0
+    errors: tuple[str, ...] = ()
+
+
+def plate_directory(state_directory: Path, run: str, plate: int) -> Path:
+    """Where the pictures of a plate lie: STATE/pictures/<first 8 digits of the run>/<plate>."""
+    return state_directory / "pictures" / run[:8] / str(plate)
+
+
+def write_evidence(
+    image: NDArray[np.uint8],
+    result: PlateResult,
+    directory: Path,
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    stem: str = "",
+    overview_px: int = 1600,
+    most_crops: int = 50,
+) -> Evidence:
+    """Write the overview picture and the crops of the worst defects of a plate.
+
+    `image` is the plate, uint8 (rows, columns), read in place and never copied whole; with no pixel there is no
+    picture. `title` (of the plate or file) and `notes` go into the legend. Files are <stem>-overview.jpg and
+    <stem>-defect-001.png and on (without a stem overview.jpg and so on), numbered as the boxes are, 1 being the worst;
+    each appears whole or not at all. What fails is returned as a sentence: evidence never stands in the way of a
+    verdict.
+    """
+    if image.size == 0:
+        return Evidence()
+    prefix = f"{stem}-" if stem else ""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return Evidence(errors=(f"{directory}: {error.strerror}; no pictures of plate {result.plate}",))
+    worst = worst_first(result.defects)[:most_crops]
+
+    overview = directory / f"{prefix}overview.jpg"
+    picture = draw_overview(image, result, overview_px=overview_px, title=title, notes=notes, numbered=len(worst))
+    failure = _write(overview, _jpeg(picture))
+    if failure is not None:
+        return Evidence(errors=(failure,))  # the disk that refuses one file refuses the next
+
+    crops: list[Path] = []
+    for number, defect in enumerate(worst, start=1):
+        path = directory / f"{prefix}defect-{number:03d}.png"
+        encoded: NDArray[np.uint8] = cv2.imencode(".png", crop_at(image, defect.peak_x, defect.peak_y))[1]
+        failure = _write(path, encoded.tobytes())
+        if failure is not None:
+            return Evidence(overview, tuple(crops), (failure,))
+        crops.append(path)
+    return Evidence(overview, tuple(crops))
+
+
+def worst_first(defects: Iterable[Defect]) -> list[Defect]:
+    """The defects by falling score; those of equal score keep their order."""
+    return sorted(defects, key=lambda defect: -defect.score)
+
+
+def crop_at(image: NDArray[np.uint8], x: int, y: int, size: int = CROP_SIZE) -> NDArray[np.uint8]:
+    """The size x size px around (x, y) at 1:1, a copy; beyond the image its edge is repeated."""
+    rows, columns = image.shape
+    across = np.clip(np.arange(x - size // 2, x - size // 2 + size), 0, columns - 1)
+    down = np.clip(np.arange(y - size // 2, y - size // 2 + size), 0, rows - 1)
+    return image[np.ix_(down, across)]
+
+
+def prune(pictures: Path, most_gb: float | None) -> Pruned:
+    """Delete the pictures of whole plates, the oldest first, until all take at most `most_gb` (10^9 bytes)."""
+    if most_gb is None or not pictures.is_dir():
+        return Pruned()
+    plates = sorted(_sizes(pictures))
+    excess = sum(size for _, _, size in plates) - most_gb * 1e9
+    count, freed, errors = 0, 0, list[str]()
+    for _, directory, size in plates:
+        if freed >= excess:
+            break
+        failure = remove(directory)
+        if failure is None:
+            count += 1
+            freed += size
+        else:
+            errors.append(failure)
+    return Pruned(count, freed, tuple(errors))
+
+
+def remove(directory: Path) -> str | None:
+    """Delete the pictures of a plate, and their run's directory when it was the last; a sentence if that fails."""
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{directory}: {error.strerror}; its pictures stay"
+    with suppress(OSError):  # other plates of the run are still there
+        directory.parent.rmdir()
+    return None
+
+
+def _sizes(pictures: Path) -> Iterable[tuple[float, Path, int]]:
+    """Time, directory and bytes of the pictures of each plate; what vanishes meanwhile is left out."""
+    for directory in pictures.glob("*/*"):
+        try:
+            size = sum(file.stat().st_size for file in directory.iterdir())
+            yield directory.stat().st_mtime, directory, size
+        except OSError:
+            continue
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    out = BytesIO()
+    picture.save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
+
+
+def _write(path: Path, content: bytes) -> str | None:
+    """Write a file whole or not at all; a sentence if that fails."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        return f"{path}: {error.strerror}; not written"
+    return None

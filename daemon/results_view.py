@@ -1,0 +1,61 @@
+"""Stored results as people read them: a table for a terminal, plain values for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from daemon.results_rows import Ledger, PlateRow
+from stages.plate import Verdict
+
+STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
+
+
+def results_table(rows: Sequence[PlateRow]) -> Table:
+    """The plates as a table, in the order given; times are local."""
+    table = Table("plate", "seen", "verdict", header_style="bold")
+    table.add_column("defects", justify="right")
+    table.add_column("judged", justify="right")
+    table.add_column("latency", justify="right")
+    table.add_column("recipe")
+    table.add_column("reason", overflow="fold")
+    for row in rows:
+        verdict = Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
+        table.add_row(
+            str(row.plate),
+            f"{row.seen_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            verdict,
+            "" if row.verdict is None else str(len(row.defects)),
+            "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
+            "" if row.latency_s is None else f"{1000 * row.latency_s:.0f} ms",
+            row.recipe + (" (simulated)" if row.simulated else ""),
+            Text("; ".join([row.reason, *row.warnings] if row.reason else row.warnings)),
+        )
+    return table
+
+
+def ledger_line(ledger: Ledger) -> str:
+    """The plates counted, in one line."""
+    return f"{ledger.seen} seen = {ledger.ok} OK + {ledger.ng} NG + {ledger.inconclusive} INCONCLUSIVE + {ledger.open} open"
+
+
+def results_json(row: PlateRow) -> dict[str, Any]:
+    """The plate as values that JSON knows: times as ISO text in UTC, words as text, defects worst first."""
+    plain = {field.name: _plain(getattr(row, field.name)) for field in fields(row) if field.name != "defects"}
+    return plain | {"defects": [asdict(defect) for defect in row.defects]}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
