@@ -1,0 +1,405 @@
+"""The plate assembler: cuts the camera's rows into plates, by the switch.
+
+A state machine without I/O: strips and free slots in, instructions out, to be carried out in their order. A plate is
+the rows from its leading edge to its trailing edge, each shifted by the recipe's offset. Debounce <= offset, so an
+edge is decided before its rows arrive. Each sheet that the switch saw gets exactly one OpenPlate and one ClosePlate,
+with or without a slot; how sheets are numbered is told in stages/switch.py.
+
+What went wrong is a cause of the plate: rows that the camera lost are blank in the slot and counted (rows missing; no
+rows, if all are); a line that ends in mid-sheet, or a trailing edge that was not heard, leaves rows missing in
+unknown number; a sheet beyond the most rows is cut (too long) and the rest of it counted until the switch falls.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from config.schema import Recipe
+from stages.camera import Strip
+from stages.plate import Cause
+from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Trailing, Unheard
+
+# --- events ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StripDelivered:
+    """The camera has filled a buffer."""
+
+    buffer: int
+    strip: Strip
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsFree:
+    """All slots that are free now, read after the instructions so far were carried out."""
+
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The line has ended: no more strips come."""
+
+
+Event = StripDelivered | SlotsFree | End
+
+
+# --- instructions ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPlate:
+    """A sheet begins at that camera row; it is written to the slot, or (None) only counted."""
+
+    plate: int
+    slot: int | None
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRows:
+    """Copy rows [source_row, source_row + rows) of the buffer to rows [row, row + rows) of the slot."""
+
+    buffer: int
+    source_row: int
+    rows: int
+    slot: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlankRows:
+    """Make rows [row, row + rows) of the slot zero: the camera lost them."""
+
+    slot: int
+    row: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowsReady:
+    """The first `rows` rows of the plate are final."""
+
+    plate: int
+    slot: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePlate:
+    """The plate has ended with so many rows, blank ones included, all of them final."""
+
+    plate: int
+    slot: int | None
+    rows: int
+    causes: tuple[Cause, ...]
+    rows_missing: int
+    """Rows that are known not to have come; ROWS_MISSING with 0 is an unknown number."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBuffer:
+    """The buffer may be given back to the camera."""
+
+    buffer: int
+
+
+Instruction = OpenPlate | CopyRows | BlankRows | RowsReady | ClosePlate | ReleaseBuffer
+
+
+# --- the machine -----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class AcquireCounters:
+    """What the assembler has taken and refused."""
+
+    strips: int = 0
+    strips_refused: int = 0
+    """Repeated, stale, overlapping, or after the end."""
+    rows: int = 0
+    """Rows delivered in the strips taken."""
+    rows_lost: int = 0
+    """Rows that the camera counted and did not deliver."""
+    rows_beyond: int = 0
+    """Rows of sheets beyond the most rows of a plate."""
+    plates: int = 0
+    plates_without_slot: int = 0
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """A sheet between its decided leading edge and its end."""
+
+    plate: int
+    start: int
+    """Camera row of its first row."""
+    end: int | None = None
+    """Camera row after its last row, when known."""
+    opened: bool = False
+    closed: bool = False
+    """Cut for being too long; its further rows are only counted."""
+    slot: int | None = None
+    rows: int = 0
+    ready: int = 0
+    """Rows announced as final."""
+    blank: int = 0
+    """Rows that were lost and are blank in the slot."""
+    missing: int = 0
+    """Rows that were lost, with those after the last one in the slot."""
+    causes: list[Cause] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A strip in the queue; its edges are heard when its turn comes."""
+
+    buffer: int
+    strip: Strip
+    heard: bool = False
+
+
+class Assembler:
+    """Cuts strips into plates.
+
+    Args:
+        recipe: the switch's offset and debounce, and the most rows of a plate.
+        overload: what to do when no slot is free at a leading edge: hold the strips back, or count the sheet only.
+        slot_rows: rows of a slot; by default the recipe's.
+        switch: where the numbering stands: `SwitchState(next_plate)` on a line never heard before, else the state
+            of the counter that went on while acquisition was away. A sheet in the beam by that state is not opened.
+        camera_row: the row that comes next, if known; strips before it are stale.
+
+    Raises:
+        ValueError: neither recipe nor caller says how many rows a slot has.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        overload: Literal["wait", "skip"],
+        *,
+        switch: SwitchState,
+        slot_rows: int | None = None,
+        camera_row: int | None = None,
+    ) -> None:
+        most = slot_rows or recipe.slot_rows
+        if most is None:
+            raise ValueError(
+                f"recipe {recipe.name} has neither length nor most_rows, so the rows of a slot are unknown: set one"
+            )
+        self._most = most
+        self._offset = recipe.switch.offset_rows
+        self._wait = overload == "wait"
+        self._switch = SwitchCounter(recipe.switch.debounce_rows, switch)
+        self._row = camera_row
+        """Camera row up to which everything is done."""
+        self._next_row = camera_row
+        """Camera row after the last strip taken."""
+        self._block: int | None = None
+        self._free: set[int] = set()
+        self._queue: deque[_Held | End] = deque()
+        self._sheets: deque[_Sheet] = deque()
+        self._ended = False
+        self.counters = AcquireCounters()
+
+    @property
+    def switch(self) -> SwitchCounter:
+        """The counter of the switch: its state and what it heard."""
+        return self._switch
+
+    @property
+    def waiting(self) -> bool:
+        """Whether strips are held back until a slot is free."""
+        return bool(self._queue)
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take one event and say what is to be done, in this order."""
+        out: list[Instruction] = []
+        match event:
+            case StripDelivered(buffer, strip):
+                if not self._take(strip):
+                    self.counters.strips_refused += 1
+                    return [ReleaseBuffer(buffer)]
+                self._queue.append(_Held(buffer, strip))
+            case SlotsFree(slots):
+                self._free = set(slots) - {s.slot for s in self._sheets if s.opened and not s.closed}
+            case End():
+                self._queue.append(event)
+            case _:
+                assert_never(event)
+        while self._queue and self._done(self._queue[0], out):
+            self._queue.popleft()
+        return out
+
+    def _take(self, strip: Strip) -> bool:
+        """Whether the strip is a new one that goes on from, or beyond, the last."""
+        if self._ended or End() in self._queue or strip.rows < 0:
+            return False
+        if self._block is not None and strip.block <= self._block:
+            return False
+        if self._next_row is None:
+            self._row = self._next_row = strip.first_row
+        if strip.first_row < self._next_row:
+            return False
+        self.counters.strips += 1
+        self.counters.rows += strip.rows
+        self.counters.rows_lost += strip.first_row - self._next_row
+        self._block, self._next_row = strip.block, strip.first_row + strip.rows
+        return True
+
+    def _done(self, work: _Held | End, out: list[Instruction]) -> bool:
+        """Work on a strip or the end until it is done; False if a slot must be waited for."""
+        if isinstance(work, End):
+            self._end(out)
+            return True
+        strip = work.strip
+        if not work.heard:
+            work.heard = True
+            until = strip.first_row + strip.rows
+            self._facts(self._switch.hear(strip.edges, strip.level, until), out)
+        if not self._rows_until(strip.first_row, None, strip.first_row, out):
+            return False
+        if not self._rows_until(strip.first_row + strip.rows, work.buffer, strip.first_row, out):
+            return False
+        if self._sheets:
+            sheet = self._sheets[0]
+            if sheet.slot is not None and not sheet.closed and sheet.rows > sheet.ready:
+                sheet.ready = sheet.rows
+                out.append(RowsReady(sheet.plate, sheet.slot, sheet.rows))
+        out.append(ReleaseBuffer(work.buffer))
+        return True
+
+    def _facts(self, facts: list[Fact], out: list[Instruction]) -> None:
+        """Take what the switch says as sheets to come, or as plates that have no rows."""
+        row = self._row or 0
+        for fact in facts:
+            match fact:
+                case Leading(plate, edge):
+                    self._sheets.append(_Sheet(plate, edge + self._offset))
+                case Trailing(plate, edge):
+                    self._trailing(plate, edge, row)
+                case Unheard(plate):
+                    self._without_rows(plate, row, Cause.NO_ROWS, 0, out)
+                case MidSheet(plate):
+                    self._without_rows(plate, row, Cause.STARTED_MID_SHEET, 0, out)
+                case _:
+                    assert_never(fact)
+        self._close_ended(out)
+
+    def _trailing(self, plate: int | None, edge: int | None, row: int) -> None:
+        for sheet in self._sheets:
+            if sheet.plate == plate and sheet.end is None:
+                if edge is None:
+                    # What came so far is of this sheet; where it ended is not known.
+                    sheet.causes.append(Cause.ROWS_MISSING)
+                # Rows that were announced as final stay.
+                sheet.end = row if edge is None else max(edge + self._offset, row if sheet.opened else 0)
+
+    def _rows_until(self, stop: int, buffer: int | None, first_row: int, out: list[Instruction]) -> bool:
+        """Do all rows before camera row `stop`, from the buffer, or lost ones (None); False to wait for a slot."""
+        assert self._row is not None
+        while self._row < stop:
+            self._close_ended(out)
+            sheet = self._sheets[0] if self._sheets else None
+            if sheet is None or sheet.start >= stop:
+                self._row = stop
+                return True
+            if self._row < sheet.start:
+                self._row = sheet.start
+                continue
+            if not sheet.opened and not self._open(sheet, out):
+                return False
+            rows = (stop if sheet.end is None else min(stop, sheet.end)) - self._row
+            if sheet.closed:
+                self.counters.rows_beyond += rows
+            elif sheet.rows == self._most:
+                sheet.causes.append(Cause.TOO_LONG)
+                self._close(sheet, out)
+                continue
+            else:
+                rows = min(rows, self._most - sheet.rows)
+                self._put(sheet, rows, buffer, self._row - first_row, out)
+            self._row += rows
+            self._close_ended(out)
+        return True
+
+    def _put(self, sheet: _Sheet, rows: int, buffer: int | None, source: int, out: list[Instruction]) -> None:
+        if buffer is None:
+            sheet.blank += rows
+            sheet.missing += rows
+        if sheet.slot is not None:
+            if buffer is None:
+                out.append(BlankRows(sheet.slot, sheet.rows, rows))
+            else:
+                out.append(CopyRows(buffer, source, rows, sheet.slot, sheet.rows))
+        sheet.rows += rows
+
+    def _open(self, sheet: _Sheet, out: list[Instruction]) -> bool:
+        """Give the sheet a slot, by the choice for overload; False to wait for one."""
+        assert self._row is not None
+        if self._free:
+            sheet.slot = min(self._free)
+            self._free.discard(sheet.slot)
+        elif self._wait:
+            return False
+        else:
+            sheet.causes.append(Cause.OVERLOAD)
+            self.counters.plates_without_slot += 1
+        sheet.opened = True
+        self.counters.plates += 1
+        out.append(OpenPlate(sheet.plate, sheet.slot, sheet.start))
+        passed = min(self._row - sheet.start, self._most)
+        if passed > 0:
+            # Its first rows passed before anything was heard of it.
+            self._put(sheet, passed, None, 0, out)
+        return True
+
+    def _close_ended(self, out: list[Instruction]) -> None:
+        """Close the sheets whose last row is done."""
+        while self._sheets:
+            sheet, row = self._sheets[0], self._row or 0
+            if sheet.end is None or row < sheet.end:
+                return
+            self._sheets.popleft()
+            self._conclude(sheet, out)
+
+    def _conclude(self, sheet: _Sheet, out: list[Instruction]) -> None:
+        if sheet.opened:
+            if not sheet.closed:
+                self._close(sheet, out)
+        else:
+            missing = max(0, sheet.end - sheet.start) if sheet.end is not None else 0
+            self._without_rows(sheet.plate, sheet.start, Cause.NO_ROWS, missing, out)
+
+    def _close(self, sheet: _Sheet, out: list[Instruction]) -> None:
+        sheet.closed = True
+        if sheet.missing:
+            sheet.causes.append(Cause.ROWS_MISSING)
+            if sheet.blank == sheet.rows:
+                sheet.causes.append(Cause.NO_ROWS)
+        causes = tuple(dict.fromkeys(sheet.causes))
+        out.append(ClosePlate(sheet.plate, sheet.slot, sheet.rows, causes, sheet.missing))
+
+    def _without_rows(self, plate: int, row: int, cause: Cause, missing: int, out: list[Instruction]) -> None:
+        self.counters.plates += 1
+        self.counters.plates_without_slot += 1
+        out += [OpenPlate(plate, None, row), ClosePlate(plate, None, 0, (cause,), missing)]
+
+    def _end(self, out: list[Instruction]) -> None:
+        """Nothing more comes: what is open ends here."""
+        if self._ended:
+            return
+        self._ended = True
+        self._facts(self._switch.end(), out)
+        row = self._row or 0
+        while self._sheets:
+            sheet = self._sheets.popleft()
+            if sheet.opened and not sheet.closed:
+                sheet.causes.append(Cause.ROWS_MISSING)
+                if sheet.end is not None:
+                    sheet.missing += sheet.end - row
+            self._conclude(sheet, out)
