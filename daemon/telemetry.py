@@ -183,7 +183,8 @@ class Metrics(Collector):
 def private_memory(pids: Collection[int]) -> int:
     """Private bytes of these processes together (smaps_rollup); one that has ended adds nothing.
 
-    Shared pages, the plate memory among them, are not in it.
+    Anonymous pages, and file pages that no other process maps. Private_Dirty is not asked: the kernel counts into it
+    any page of the plate memory that only one process has touched so far.
     """
     total = 0
     for pid in pids:
@@ -191,7 +192,7 @@ def private_memory(pids: Collection[int]) -> int:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Anonymous:", "Private_Clean:")))
     return total
 
 

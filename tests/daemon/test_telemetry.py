@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 from collections.abc import Mapping
 
@@ -179,6 +180,18 @@ def test_private_memory_is_that_of_living_processes_and_grows_with_use() -> None
     block = bytearray(os.urandom(1024)) * (16 * 1024)
     assert private_memory([os.getpid()]) >= before + len(block) // 2
     assert private_memory([2**22 + 1]) == 0
+
+
+def test_private_memory_leaves_out_shared_memory_that_only_one_process_has_touched() -> None:
+    size = 64 * 2**20
+    descriptor = os.memfd_create("ring")
+    os.posix_fallocate(descriptor, 0, size)
+    with mmap.mmap(descriptor, size) as ring:
+        os.close(descriptor)
+        before = private_memory([os.getpid()])
+        for offset in range(0, size, 4096):
+            ring[offset] = 1
+        assert private_memory([os.getpid()]) < before + size // 2
 
 
 def test_gpu_memory_of_processes_that_use_no_gpu_is_unknown() -> None:
