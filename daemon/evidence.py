@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from config.schema import Results
 from daemon.overview import draw_overview
 from stages.plate import Defect, PlateResult
 
@@ -22,11 +23,14 @@ CROP_SIZE = 224
 
 JPEG_QUALITY = 90
 
+DEFAULTS = Results()
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was written of a plate, and what could not be."""
 
+    directory: Path
     overview: Path | None = None
     crops: tuple[Path, ...] = ()
     errors: tuple[str, ...] = ()
@@ -42,43 +46,45 @@ class Pruned:
 
 
 def plate_directory(state_directory: Path, run: str, plate: int) -> Path:
-    """Where the pictures of a plate lie: STATE/pictures/<first 8 digits of the run>/<plate>."""
-    return state_directory / "pictures" / run[:8] / str(plate)
+    """Where the pictures of a plate lie: STATE/pictures/<first 8 digits of the run>/<plate, six digits>."""
+    return state_directory / "pictures" / run[:8] / f"{plate:06d}"
 
 
 def write_evidence(
     image: NDArray[np.uint8],
     result: PlateResult,
     directory: Path,
+    settings: Results = DEFAULTS,
     *,
-    title: str,
+    title: str | None = None,
     notes: Sequence[str] = (),
     stem: str = "",
-    overview_px: int = 1600,
-    most_crops: int = 50,
 ) -> Evidence:
     """Write the overview picture and the crops of the worst defects of a plate.
 
     `image` is the plate, uint8 (rows, columns), read in place and never copied whole; with no pixel there is no
-    picture. `title` (of the plate or file) and `notes` go into the legend. Files are <stem>-overview.jpg and
+    picture. `title` (null: the plate's number) and `notes` go into the legend. Files are <stem>-overview.jpg and
     <stem>-defect-001.png and on (without a stem overview.jpg and so on), numbered as the boxes are, 1 being the worst;
     each appears whole or not at all. What fails is returned as a sentence: evidence never stands in the way of a
     verdict.
     """
     if image.size == 0:
-        return Evidence()
+        return Evidence(directory)
+    title = f"Plate {result.plate}" if title is None else title
     prefix = f"{stem}-" if stem else ""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return Evidence(errors=(f"{directory}: {error.strerror}; no pictures of plate {result.plate}",))
-    worst = worst_first(result.defects)[:most_crops]
+        return Evidence(directory, errors=(f"{directory}: {error.strerror}; no pictures of plate {result.plate}",))
+    worst = worst_first(result.defects)[: settings.crops]
 
     overview = directory / f"{prefix}overview.jpg"
-    picture = draw_overview(image, result, overview_px=overview_px, title=title, notes=notes, numbered=len(worst))
+    picture = draw_overview(
+        image, result, overview_px=settings.overview_px, title=title, notes=notes, numbered=len(worst)
+    )
     failure = _write(overview, _jpeg(picture))
     if failure is not None:
-        return Evidence(errors=(failure,))  # the disk that refuses one file refuses the next
+        return Evidence(directory, errors=(failure,))  # the disk that refuses one file refuses the next
 
     crops: list[Path] = []
     for number, defect in enumerate(worst, start=1):
@@ -86,9 +92,9 @@ def write_evidence(
         encoded: NDArray[np.uint8] = cv2.imencode(".png", crop_at(image, defect.peak_x, defect.peak_y))[1]
         failure = _write(path, encoded.tobytes())
         if failure is not None:
-            return Evidence(overview, tuple(crops), (failure,))
+            return Evidence(directory, overview, tuple(crops), (failure,))
         crops.append(path)
-    return Evidence(overview, tuple(crops))
+    return Evidence(directory, overview, tuple(crops))
 
 
 def worst_first(defects: Iterable[Defect]) -> list[Defect]:
@@ -104,7 +110,7 @@ def crop_at(image: NDArray[np.uint8], x: int, y: int, size: int = CROP_SIZE) -> 
     return image[np.ix_(down, across)]
 
 
-def prune(pictures: Path, most_gb: float | None) -> Pruned:
+def prune_pictures(pictures: Path, most_gb: float | None) -> Pruned:
     """Delete the pictures of whole plates, the oldest first, until all take at most `most_gb` (10^9 bytes)."""
     if most_gb is None or not pictures.is_dir():
         return Pruned()

@@ -239,7 +239,7 @@ class Store:
         """Delete what is older than the retention's days; the directories of the pictures that go with it.
 
         Open plates stay, and so does the one of the highest number: numbers never repeat. At most `batch` plates go
-        at once, so that a verdict never waits long for the lock: call again until nothing comes back.
+        in one transaction, so that a verdict never waits long for the lock.
         """
         if retention.days is None:
             return []
@@ -250,13 +250,16 @@ class Store:
             .where(plates.c.seen_at < limit, plates.c.verdict.is_not(None), plates.c.plate != highest)
             .limit(batch)
         )
-        with self._transaction() as connection:
-            gone = connection.execute(
-                sa.delete(plates).where(plates.c.plate.in_(old)).returning(plates.c.pictures)
-            ).scalars()
-            pictures = [self.path.parent / directory for directory in gone if directory is not None]
-            connection.execute(sa.delete(events).where(events.c.at < limit))
-        return pictures
+        pictures: list[Path] = []
+        while True:
+            with self._transaction() as connection:
+                gone = connection.scalars(
+                    sa.delete(plates).where(plates.c.plate.in_(old)).returning(sa.func.coalesce(plates.c.pictures, ""))
+                ).all()
+                connection.execute(sa.delete(events).where(events.c.at < limit))
+            pictures += [self.path.parent / directory for directory in gone if directory]
+            if len(gone) < batch:
+                return pictures
 
     def check(self) -> list[str]:
         """SQLite's own quick check, and a write that is rolled back; what is wrong, empty when nothing is."""

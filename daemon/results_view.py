@@ -42,7 +42,8 @@ def results_table(rows: Sequence[PlateRow]) -> Table:
 
 def ledger_line(ledger: Ledger) -> str:
     """The plates counted, in one line."""
-    return f"{ledger.seen} seen = {ledger.ok} OK + {ledger.ng} NG + {ledger.inconclusive} INCONCLUSIVE + {ledger.open} open"
+    decided = f"{ledger.ok} OK + {ledger.ng} NG + {ledger.inconclusive} INCONCLUSIVE"
+    return f"{ledger.seen} seen = {decided} + {ledger.open} open"
 
 
 def results_json(row: PlateRow) -> dict[str, Any]:

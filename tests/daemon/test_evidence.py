@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from daemon.evidence import crop_at, plate_directory, prune, remove, write_evidence
+from config.schema import Results
+from daemon.evidence import crop_at, plate_directory, prune_pictures, remove, write_evidence
 from daemon.overview import BOX, draw_overview, shrink
 from stages.plate import Cause, Defect, PlateResult, Verdict
 
@@ -40,8 +41,8 @@ def test_the_overview_and_the_crops_of_the_worst_defects_are_written(tmp_path: P
     image = plate(900, 700)
     found = [defect(50 * i, 60 * i, score=0.5 + i / 100) for i in range(1, 9)]
     directory = plate_directory(tmp_path, "0123456789abcdef" * 2, 7)
-    written = write_evidence(image, result(image, *found), directory, title="Plate 7", overview_px=300, most_crops=3)
-    assert directory == tmp_path / "pictures" / "01234567" / "7"
+    written = write_evidence(image, result(image, *found), directory, Results(overview_px=300, crops=3))
+    assert directory == tmp_path / "pictures" / "01234567" / "000007"
     assert written.errors == ()
     assert written.overview == directory / "overview.jpg"
     assert [path.name for path in written.crops] == ["defect-001.png", "defect-002.png", "defect-003.png"]
@@ -124,7 +125,7 @@ def test_images_of_any_shape_get_a_picture(tmp_path: Path, shape: tuple[int, int
 
 def test_a_plate_without_a_pixel_gets_no_picture(tmp_path: Path) -> None:
     image = np.zeros((0, 500), np.uint8)
-    assert write_evidence(image, result(image, verdict=Verdict.INCONCLUSIVE), tmp_path / "new", title="t").crops == ()
+    assert write_evidence(image, result(image, verdict=Verdict.INCONCLUSIVE), tmp_path / "new", Results()).crops == ()
     assert not (tmp_path / "new").exists()
 
 
@@ -132,7 +133,7 @@ def test_a_view_into_a_slot_is_read_in_place(tmp_path: Path) -> None:
     slot = plate(800, 640)
     slot.flags.writeable = False
     view = slot[:500]
-    assert write_evidence(view, result(view), tmp_path, title="t").overview is not None
+    assert write_evidence(view, result(view), tmp_path, Results()).overview is not None
     assert np.array_equal(shrink(view, 100)[0], shrink(view.copy(), 100)[0])
 
 
@@ -140,9 +141,9 @@ def test_what_cannot_be_written_is_said_and_leaves_no_half_file(tmp_path: Path) 
     image = plate(50, 50)
     file = tmp_path / "file"
     file.write_text("in the way")
-    assert "no pictures of plate 7" in write_evidence(image, result(image), file / "below", title="t").errors[0]
+    assert "no pictures of plate 7" in write_evidence(image, result(image), file / "below", Results()).errors[0]
     (tmp_path / "overview.jpg").mkdir()  # a directory where the file should go
-    written = write_evidence(image, result(image), tmp_path, title="t")
+    written = write_evidence(image, result(image), tmp_path, Results())
     assert written.overview is None
     assert "overview.jpg" in written.errors[0]
     assert names(tmp_path) == ["file", "overview.jpg"]
@@ -159,14 +160,14 @@ def test_the_oldest_pictures_go_until_the_rest_fits(tmp_path: Path) -> None:
     old = pictures_of(tmp_path / "aaaaaaaa" / "1", 1000, age=30)
     middle = pictures_of(tmp_path / "bbbbbbbb" / "2", 1000, age=20)
     new = pictures_of(tmp_path / "bbbbbbbb" / "3", 1000, age=10)
-    assert prune(tmp_path, None).directories == 0
-    assert prune(tmp_path, 3000e-9).directories == 0
-    pruned = prune(tmp_path, 2500e-9)
+    assert prune_pictures(tmp_path, None).directories == 0
+    assert prune_pictures(tmp_path, 3000e-9).directories == 0
+    pruned = prune_pictures(tmp_path, 2500e-9)
     assert (pruned.directories, pruned.bytes, pruned.errors) == (1, 1000, ())
     assert [path.exists() for path in (old, old.parent, middle, new)] == [False, False, True, True]
-    assert prune(tmp_path, 1e-9).directories == 2
+    assert prune_pictures(tmp_path, 1e-9).directories == 2
     assert names(tmp_path) == []
-    assert prune(tmp_path / "none", 1.0).directories == 0
+    assert prune_pictures(tmp_path / "none", 1.0).directories == 0
 
 
 def test_removing_pictures_that_are_gone_is_no_error(tmp_path: Path) -> None:
