@@ -119,7 +119,7 @@ def _form(rng: np.random.Generator, ranges: reference.Cracks, column_mm: float) 
     widest = max(ranges.width[0], min(ranges.width[1], length / ranges.least_elongation / column_mm))
     width = rng.uniform(ranges.width[0], widest) * column_mm
     height = rng.uniform(*ranges.height)
-    step = rng.uniform(ranges.step[0], min(ranges.step[1], 0.95 * height))
+    step = rng.uniform(*np.minimum(ranges.step, 0.95 * height))
     mirrored = bool(rng.random() < 0.5)
     return Form(width, height, step, rng.uniform(*ranges.decay) * column_mm, mirrored, rng.uniform(0.08, 0.2)), length
 

@@ -60,7 +60,7 @@ class LineSettings:
     faults: Faults = Faults()
 
     def __post_init__(self) -> None:
-        least = {"width": 1, "strip_rows": 2, "gap_rows": 1, "switch_offset_rows": 0, "background": 0}
+        least = {"width": 1, "strip_rows": 2, "gap_rows": 8, "switch_offset_rows": 0, "background": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} is {getattr(self, name)}: give {bound} or more")
@@ -78,7 +78,7 @@ class _Passing:
 
     @property
     def end(self) -> int:
-        return self.row + self.image.shape[0]
+        return self.row + int(self.image.shape[0])
 
 
 class _Line:
@@ -279,7 +279,8 @@ class FolderLine(_Line):
     ) -> None:
         """Replay the folder once, or for ever; `read` gives uint8 (rows, columns). Masks (*_mask.*) are left out.
 
-        Raises ValueError for a folder without images; what `read` raises comes out of `next_strip`.
+        Raises ValueError for a folder without images; what `read` raises comes out of `next_strip`, which
+        goes on with the following file when called again.
         """
         self.files = tuple(
             sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and "_mask" not in path.stem)
@@ -287,4 +288,4 @@ class FolderLine(_Line):
         if not self.files:
             raise ValueError(f"{folder} holds no images: give a folder with {', '.join(sorted(_SUFFIXES))} files")
         passing = itertools.cycle(self.files) if repeat else iter(self.files)
-        super().__init__(((read(path), first_column) for path in passing), settings or LineSettings())
+        super().__init__(map(lambda path: (read(path), first_column), passing), settings or LineSettings())  # noqa: C417 goes on after `read` raised
