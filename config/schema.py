@@ -237,7 +237,7 @@ class Simulator(Strict):
 
     seed: int = Field(1, ge=0, description="the first sheet's seed; the same seed makes the same sheet")
     sheets: Positive = Field(3, description="different sheets that are made; they come round again")
-    density: float | None = Field(None, ge=0, description="microcracks a sheet, mean; null: simulator/reference.yaml")
+    density: int | None = Field(None, ge=0, description="microcracks a sheet, mean; null: simulator/reference.yaml")
     interference: tuple[Literal["oil", "noise", "light"], ...] = Field((), description="disturbances on every sheet")
     strength: float = Field(1.0, ge=0, description="1 is the default strength of simulator/reference.yaml")
 

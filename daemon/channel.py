@@ -91,6 +91,10 @@ class Conversation:
             delivered.append(envelope.body)
         return delivered
 
+    def forget_kept(self) -> None:
+        """Drop what the peer has not acknowledged: its new incarnation is told anew what it must know."""
+        self._kept.clear()
+
     def due(self, now: float) -> list[Envelope]:
         """Envelopes to send now: acknowledgements owed, repeats, signs of life."""
         if self._kept and now - self._progress_at >= RESEND_S:
@@ -194,9 +198,9 @@ class Server(Endpoint):
                     if not self._transmit([name.encode(), encode(envelope)]):
                         break
 
-    def forget(self, peer: str) -> None:
-        """Drop a peer for good, with what is kept for it."""
-        self._peers.pop(peer, None)
+    def forget_kept(self, peer: str) -> None:
+        """Drop what a peer has not acknowledged: its new incarnation is told anew what it must know."""
+        self._conversation(peer).forget_kept()
 
     def _conversation(self, peer: str) -> Conversation:
         if peer not in self._peers:

@@ -165,14 +165,15 @@ class WindowsMerged(Message, frozen=True):
 
 
 class Heartbeat(Message, frozen=True):
-    """child -> supervisor: alive, with its absolute counters and observations since the last one."""
+    """child -> supervisor: alive, with its absolute counters (daemon/counters.py)."""
 
     pid: int
     counters: dict[str, float]
-    observations: dict[str, list[float]]
     private_bytes: int
     note: str = ""
     """What it is doing, for people."""
+    plates: dict[int, tuple[int, int]] = {}
+    """Windows merged and regions found so far of each open plate; said by merge."""
 
 
 class WorkerGone(Message, frozen=True):
@@ -181,10 +182,6 @@ class WorkerGone(Message, frozen=True):
     worker: int
     blamed: bool
     """False when the supervisor itself ended it."""
-
-
-class Drain(Message, frozen=True):
-    """supervisor -> acquire: no new plates."""
 
 
 class Abort(Message, frozen=True):
@@ -217,7 +214,6 @@ AnyMessage = (
     | WindowsMerged
     | Heartbeat
     | WorkerGone
-    | Drain
     | Abort
     | Exit
 )
@@ -276,7 +272,7 @@ def decode(data: bytes, run: str) -> Envelope:
         Refused: `malformed`, `version` or `run`.
     """
     try:
-        raw: Any = msgpack.unpackb(data, raw=False, strict_map_key=True)
+        raw: Any = msgpack.unpackb(data, raw=False, strict_map_key=False)
         envelope = msgspec.convert(raw, Envelope, builtin_types=(bytes,))
     except (ValueError, msgpack.exceptions.UnpackException, msgspec.ValidationError, RecursionError) as error:
         raise Refused("malformed", str(error)) from error

@@ -18,6 +18,11 @@ class Vram:
             return
         self._devices = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
 
+    @property
+    def available(self) -> bool:
+        """Whether the driver names a GPU."""
+        return bool(self._devices)
+
     def used_bytes(self, pids: Collection[int]) -> int | None:
         """Bytes that these processes hold on all GPUs together.
 

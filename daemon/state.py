@@ -1,0 +1,85 @@
+"""The state directory of a service, its lock, and the hashes that say what a result was made with."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.schema import Config, Recipe
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("config", "daemon", "models", "simulator", "stages")
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the message says why and what to do."""
+
+
+class StateDirectory:
+    """Where a service keeps its results; one running instance each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        try:
+            self.path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"cannot make the state directory {self.path}: {error.strerror}") from error
+
+    @classmethod
+    def of(cls, config: Config) -> StateDirectory:
+        """The configured directory; else systemd's $STATE_DIRECTORY; else the user's own."""
+        if config.state_directory is not None:
+            return cls(config.state_directory)
+        given = os.environ.get("STATE_DIRECTORY")
+        if given:
+            return cls(Path(given.split(":")[0]))
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return cls(Path(base) / "linesentry")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory for this process.
+
+        Raises:
+            StateError: when another instance holds it.
+        """
+        with (self.path / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise StateError(
+                    f"another linesentry (process {file.read().strip() or 'unknown'}) uses {self.path}: "
+                    "stop it, or give this one a state directory of its own (--state)"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+
+def weights_path(recipe: Recipe) -> Path:
+    """The weights file that the recipe uses."""
+    if recipe.weights is not None:
+        return Path(recipe.weights)
+    return ROOT / "models" / "weights" / f"detector-{recipe.resolution}.pt"
+
+
+def weights_sha256(recipe: Recipe) -> str | None:
+    """SHA-256 of the weights file, hex; None when there is none."""
+    path = weights_path(recipe)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def code_sha256() -> str:
+    """SHA-256 over the program's Python files, hex."""
+    total = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            total.update(path.relative_to(ROOT).as_posix().encode())
+            total.update(path.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,405 @@
+"""The supervisor: starts, watches and restarts the processes of one service, and counts what the switch saw.
+
+It owns the plate memory, the metrics registry, the service's word to systemd and the ledger of sightings. It does no
+inspection itself, so that it can outlive every process that does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import zmq
+
+from config.load import config_hash, recipe_hash
+from config.schema import Config, Recipe
+from daemon import messages as m
+from daemon.channel import Joined, Server
+from daemon.children import Children, Kid
+from daemon.metrics_server import Health, MetricsServer
+from daemon.notify import Notifier
+from daemon.plate_memory import Hold, PlateMemory, Shape, reserve
+from daemon.process import Plan
+from daemon.results import RunFacts, Store, store_path
+from daemon.state import StateDirectory, code_sha256, weights_sha256
+from daemon.telemetry import Metrics
+from daemon.vram import Vram
+from stages.plate import Cause, Verdict
+from stages.switch import Leading, MidSheet, SwitchCounter, SwitchState, Unheard
+
+VERSION = "0.1.0"
+_POLL_MS = 50
+_ABORT_S = 5.0
+_EXIT_S = 10.0
+_PULSE_S = 1.0
+
+
+class Observer(Protocol):
+    """Someone who watches a run, such as the terminal."""
+
+    def seen(self, plate: int) -> None:
+        """The switch saw a plate begin."""
+
+    def final(self, decided: m.Decided) -> None:
+        """A plate's verdict is committed."""
+
+    def pulse(self, supervisor: Supervisor) -> None:
+        """Called a few times a second."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the supervisor has heard of the plates of this run."""
+
+    seen: int = 0
+    verdicts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    open: set[int] = field(default_factory=set)
+
+
+class ServiceError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+class Supervisor:
+    """One run of the service: `run()` returns its exit code."""
+
+    def __init__(
+        self,
+        config: Config,
+        recipe: Recipe,
+        state: StateDirectory,
+        *,
+        plates: int | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        if recipe.columns is None or recipe.slot_rows is None:
+            raise ServiceError(
+                f"recipe {recipe.name} has no length or no columns, so no plate memory can be reserved for it: "
+                "use a product's recipe for the service (`linesentry inspect` takes any)"
+            )
+        self.config = config
+        self.recipe = recipe
+        self.state = state
+        self.plates = plates
+        self.run_id = uuid.uuid4().hex
+        self.ledger = Ledger()
+        self.shape = Shape(config.slots, recipe.slot_rows, recipe.columns.count)
+        self._observer = observer
+        self._log = structlog.get_logger()
+        self._notifier = Notifier()
+        self._vram = Vram()
+        self._signals = 0
+        self._stop_at: float | None = None
+        self._abort_at: float | None = None
+        self._aborted_store = False
+        self._line_ended = False
+        self._acquire_ended = False
+        self._role_lost: str | None = None
+        self._last_plate = 0
+        self._ready = False
+        self._pulse_at = 0.0
+        self.metrics = Metrics(VERSION, recipe.name)
+
+    @property
+    def workers(self) -> int:
+        """Detect processes of this run."""
+        if self.config.workers.count is not None:
+            return self.config.workers.count
+        gpu = self.config.workers.device == "cuda" or (self.config.workers.device == "auto" and self._vram.available)
+        return 1 if gpu else len(os.sched_getaffinity(0))
+
+    @property
+    def finished(self) -> bool:
+        """As many plates as were asked for have been seen."""
+        return self.plates is not None and self.ledger.seen >= self.plates
+
+    def run(self) -> int:
+        """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
+        with self.state.lock(), tempfile.TemporaryDirectory(prefix=f"linesentry-{self.run_id[:8]}-") as sockets:
+            self._begin(Path(sockets))
+            try:
+                return self._loop()
+            finally:
+                self._end()
+
+    # --- beginning and end -----------------------------------------------------------------------------------
+
+    def _begin(self, sockets: Path) -> None:
+        self._notifier.extend(self.config.restart.start_s, "starting")
+        self.sockets = sockets
+        facts = {
+            "run": self.run_id,
+            "recipe": self.recipe.name,
+            "simulated": self.config.camera.source == "simulator",
+            "product": self.recipe.name,
+            "recipe_sha256": recipe_hash(self.recipe),
+            "configuration_sha256": config_hash(self.config),
+            "weights_sha256": weights_sha256(self.recipe),
+            "code_sha256": code_sha256(),
+        }
+        with Store.open(store_path(self.state.path)) as store:
+            self.first_plate = store.begin_run(RunFacts(**facts))  # type: ignore[arg-type]
+        camera = self.config.camera
+        self.memory = PlateMemory.create(self.shape)
+        self._camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
+        self._switch = SwitchCounter(self.recipe.switch.debounce_rows, SwitchState(self.first_plate))
+        self._camera_row: int | None = None
+        self._server = MetricsServer(
+            self.metrics.registry, self._health, self.config.telemetry.host, self.config.telemetry.port
+        )
+        self._lifeline, self._lifeline_end = os.pipe()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._link = Server(self._context, m.Sender(self.run_id, "supervisor", 0, 1), sockets / "supervisor")
+        self._poller = zmq.Poller()
+        self._poller.register(self._link.socket, zmq.POLLIN)
+        self._facts = facts
+        self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
+        counts = {"line": 1, "acquire": 1, "tile": 1, "detect": self.workers, "merge": 1, "record": 1}
+        for role, count in counts.items():
+            for index in range(count):
+                self.children.add(role, index)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        self._log.info(
+            "service starts",
+            run=self.run_id,
+            recipe=self.recipe.name,
+            workers=self.workers,
+            ring_bytes=self.shape.total_bytes,
+            metrics=f"http://{self.config.telemetry.host}:{self._server.port}/metrics",
+            state=str(self.state.path),
+        )
+
+    def _end(self) -> None:
+        self._notifier.stopping("stopping")
+        self.children.kill_all()
+        self._link.close()
+        self._context.destroy(linger=0)
+        self._server.close()
+        os.close(self._lifeline)
+        os.close(self._lifeline_end)
+        os.close(self._camera_fd)
+        self.memory.close()
+        self._notifier.close()
+        self._vram.close()
+        self._log.info("service ended", run=self.run_id, seen=self.ledger.seen, open=len(self.ledger.open))
+
+    def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
+        fds = {
+            "line": (self._camera_fd,),
+            "acquire": (self._camera_fd, self.memory.fd),
+            "merge": (),
+        }.get(role, (self.memory.fd,))
+        plan = Plan(
+            run=self.run_id,
+            role=role,
+            index=index,
+            incarnation=incarnation,
+            sockets=str(self.sockets),
+            state=str(self.state.path),
+            config=self.config.model_dump(mode="json"),
+            recipe=self.recipe.model_dump(mode="json"),
+            shape=self.shape,
+            plates_fd=self.memory.fd,
+            camera_fd=self._camera_fd,
+            lifeline_fd=self._lifeline,
+            supervisor_pid=os.getpid(),
+            switch=self._switch.state,
+            camera_row=self._camera_row if incarnation > 1 else None,
+            facts=self._facts,
+            plates=self.plates,
+        )
+        return plan, (*fds, self._lifeline)
+
+    # --- the loop --------------------------------------------------------------------------------------------
+
+    def _loop(self) -> int:
+        while True:
+            polled = dict(self._poller.poll(_POLL_MS))
+            now = time.monotonic()
+            self.children.reap(polled, now)
+            for sender, body in self._link.receive(now):
+                self._handle(sender, body, now)
+            for role in self.children.watch(now):
+                self._lose(role, now)
+            self._pulse(now)
+            code = self._advance(now)
+            if code is not None:
+                return code
+
+    def _handle(self, sender: m.Sender, body: m.AnyMessage | Joined, now: float) -> None:
+        match body:
+            case Joined():
+                self.children.joined(sender.role, sender.index, now)
+                if sender.role == "record":
+                    for plate in sorted(self.ledger.open):
+                        self._link.send("record-0", m.PlateSeen(plate), now)
+                if self._stop_at is not None:
+                    self._repeat_stop(sender, now)
+            case m.Heartbeat():
+                self.children.heard(sender.role, sender.index, body, now)
+                self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
+            case m.SwitchState(strip):
+                self._camera_row = strip.first_row + strip.rows
+                for fact in self._switch.hear(strip.edges, strip.level, self._camera_row):
+                    if isinstance(fact, Leading | Unheard | MidSheet):
+                        self._saw(fact.plate, now)
+            case m.LineEnded():
+                if sender.role == "line":
+                    self._line_ended = True
+                else:
+                    self._acquire_ended = True
+            case m.Decided():
+                self._decided(body)
+            case m.Abort():
+                self._aborted_store = True
+                self.ledger.open.clear()
+
+    def _saw(self, plate: int, now: float) -> None:
+        if self._stop_at is not None or self.finished:
+            return
+        self._last_plate = plate
+        self.ledger.seen += 1
+        self.ledger.open.add(plate)
+        self.metrics.count("plates_seen_total")
+        self._link.send("record-0", m.PlateSeen(plate), now)
+        if self._observer is not None:
+            self._observer.seen(plate)
+
+    def _decided(self, decided: m.Decided) -> None:
+        result = decided.result
+        if result.plate not in self.ledger.open:
+            return
+        self.ledger.open.discard(result.plate)
+        self.ledger.verdicts[result.verdict] += 1
+        self.metrics.count("plates_total", 1, result.verdict)
+        for cause in result.causes:
+            self.metrics.count("plate_causes_total", 1, cause)
+        share = result.windows_scored / result.windows if result.windows else 0.0
+        pixels = result.rows * result.columns * share
+        self.metrics.count("pixels_total", pixels)
+        self.metrics.count("defects_total", len(result.defects))
+        if self.recipe.pitch is not None:
+            area = pixels * self.recipe.pitch.row_mm * self.recipe.pitch.column_mm
+            self.metrics.count("inspected_area_mm2_total", area)
+        self._log.info(
+            "plate final",
+            plate=result.plate,
+            verdict=result.verdict,
+            reason=result.reason,
+            defects=len(result.defects),
+            coverage=result.coverage,
+            latency_s=decided.latency_s,
+        )
+        if self._observer is not None:
+            self._observer.final(decided)
+
+    def _pulse(self, now: float) -> None:
+        if self._observer is not None:
+            self._observer.pulse(self)
+        if not self._ready and self.children.all_up:
+            self._ready = True
+            self._notifier.ready(f"inspecting {self.recipe.name}")
+            self._log.info("service ready")
+        if not self._ready and now >= self._pulse_at:
+            self._notifier.extend(self.config.restart.start_s, self.children.note("line") or "starting")
+        if self.children.all_fresh(now):
+            # Only while every process has done useful work of late.
+            self._notifier.ping_if_due(now)
+        if now < self._pulse_at:
+            return
+        self._pulse_at = now + _PULSE_S
+        for role, (up, wanted, memory) in self.children.by_role().items():
+            self.metrics.set_role(role, up, wanted, memory)
+        self.metrics.set_slots(**self.memory.counts())
+        self.metrics.set_open_plates(len(self.ledger.open))
+        self.metrics.set_vram(self._vram.used_bytes(self.children.pids("detect")))
+        if self._ready:
+            counts = ", ".join(f"{count} {verdict}" for verdict, count in self.ledger.verdicts.items())
+            self._notifier.status(f"{self.ledger.seen} plates seen: {counts}, {len(self.ledger.open)} open")
+
+    def _health(self) -> Health:
+        reasons = [f"{role} is down" for role in self.children.down()] if self._ready else ["starting"]
+        if self._role_lost is not None:
+            reasons.append(f"role {self._role_lost} is lost")
+        if self._stop_at is not None:
+            reasons.append("stopping")
+        return Health(tuple(reasons), {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)})
+
+    # --- processes that end ----------------------------------------------------------------------------------
+
+    def _gone(self, kid: Kid, reason: str, now: float) -> None:
+        self.metrics.restarted(kid.role, reason)
+        self.metrics.ended(kid.role, kid.index * 1_000_000 + kid.incarnation)
+        self._log.error("process ended", process=kid.name, reason=reason, status=kid.status)
+        if kid.role == "detect":
+            self._link.send("tile-0", m.WorkerGone(kid.index, blamed=reason == "died"), now)
+        if kid.role == "line":
+            # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
+            self._switch = SwitchCounter(self.recipe.switch.debounce_rows, SwitchState(self._switch.state.next_plate))
+            self._camera_row = None
+            self.children.restart("acquire", 0, "line restarted", now)
+
+    def _lose(self, role: str, now: float) -> None:
+        self._role_lost = role
+        self._log.critical("role lost: its restarts are spent; open plates end INCONCLUSIVE", role=role)
+        if self._stop_at is None:
+            self._stop_at = now
+        self._abort(Cause.ROLE_LOST, now)
+
+    # --- stopping --------------------------------------------------------------------------------------------
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._signals += 1
+        self._log.info("signal received", signal=signal.Signals(number).name, times=self._signals)
+
+    def _advance(self, now: float) -> int | None:
+        """One step towards the end, if there is one; the exit code when it is reached."""
+        if self._signals > 1:
+            return 1
+        if self._signals and self._stop_at is None:
+            self._stop_at = now
+            self._notifier.stopping("finishing the plates in flight")
+            self._notifier.extend(self.config.drain_s + _ABORT_S + _EXIT_S, "finishing the plates in flight")
+        finished = self.finished or (self._line_ended and self._acquire_ended)
+        if (self._stop_at is not None or finished) and not self.ledger.open and self._pictures_done():
+            return self._exit()
+        if self._stop_at is None:
+            return None
+        if self._abort_at is None and now - self._stop_at > self.config.drain_s:
+            self._abort(Cause.SHUTDOWN, now)
+        if self._abort_at is not None and now - self._abort_at > _ABORT_S:
+            self._log.error("plates are left without a verdict", plates=sorted(self.ledger.open))
+            self._exit()
+            return 1
+        return None
+
+    def _pictures_done(self) -> bool:
+        """No plate that was counted waits for its pictures (those that came after the stop are not counted)."""
+        if self._aborted_store or self._role_lost is not None:
+            return True
+        return not any(Hold.RECORD in f.holds and f.plate <= self._last_plate for f in self.memory.all_facts())
+
+    def _abort(self, cause: Cause, now: float) -> None:
+        if self._abort_at is not None:
+            return
+        self._abort_at = now
+        self._cause = cause
+        self._link.send("merge-0", m.Abort(cause), now)
+        self._link.send("record-0", m.Abort(cause), now)
+
+    def _repeat_stop(self, sender: m.Sender, now: float) -> None:
+        """Tell a process that came up during the stop what the others know."""
+        if sender.role in ("merge", "record") and self._abort_at is not None:
+            self._link.send(sender.name, m.Abort(self._cause), now)
+
+    def _exit(self) -> int:
+        self.children.stop_all(lambda name: self._link.send(name, m.Exit(), time.monotonic()), self._link.tick, _EXIT_S)
+        return 0 if self._role_lost is None and not self.ledger.open else 1

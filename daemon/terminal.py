@@ -1,0 +1,171 @@
+"""What a person at a terminal sees of a run: progress of each plate while it passes, and a table at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from daemon.evidence import plate_directory
+from daemon.messages import Decided
+from daemon.plate_memory import State
+from daemon.sheets import TRUTH_FILE
+from daemon.supervisor import Supervisor
+from models.evaluation import match
+from stages.plate import Verdict, window_columns, window_rows
+
+_STYLES = {Verdict.OK: "bold green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_REFRESH_S = 0.2
+_VISIBLE = 0.3
+"""Cracks less visible than this are counted neither as found nor as missed."""
+
+
+@dataclass(slots=True)
+class _Passing:
+    plate: int
+    since: float
+    rows: int = 0
+    windows: int = 0
+    regions: int = 0
+    decided: Decided | None = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class TerminalView:
+    """Watches a supervisor and draws; the last table stays on the screen."""
+
+    console: Console
+    _plates: dict[int, _Passing] = field(default_factory=dict)
+    _live: Live | None = None
+    _drawn_at: float = 0.0
+    _truth: list[list[dict[str, float]]] | None = None
+    _first_plate: int = 1
+
+    def __enter__(self) -> Self:
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def seen(self, plate: int) -> None:
+        """The switch saw a plate begin."""
+        self._plates[plate] = _Passing(plate, time.monotonic())
+
+    def final(self, decided: Decided) -> None:
+        """A plate's verdict is committed."""
+        passing = self._plates.setdefault(decided.result.plate, _Passing(decided.result.plate, time.monotonic()))
+        passing.decided = decided
+        passing.seconds = time.monotonic() - passing.since
+
+    def pulse(self, supervisor: Supervisor) -> None:
+        """Draw, a few times a second."""
+        now = time.monotonic()
+        if now - self._drawn_at < _REFRESH_S or self._live is None:
+            return
+        self._drawn_at = now
+        self._first_plate = supervisor.first_plate
+        truth = supervisor.sockets / TRUTH_FILE
+        if self._truth is None and truth.is_file() and self._plates:
+            self._truth = json.loads(truth.read_text(encoding="utf-8"))
+        for facts in supervisor.memory.all_facts():
+            if facts.state is not State.FREE and facts.plate in self._plates:
+                self._plates[facts.plate].rows = max(self._plates[facts.plate].rows, facts.rows)
+        for plate, (windows, regions) in supervisor.children.plates().items():
+            if plate in self._plates:
+                self._plates[plate].windows, self._plates[plate].regions = windows, regions
+        self._live.update(self._picture(supervisor, now), refresh=True)
+
+    def _picture(self, supervisor: Supervisor, now: float) -> RenderableType:
+        recipe = supervisor.recipe
+        assert recipe.length is not None
+        assert recipe.columns is not None
+        total_rows = recipe.length.nominal_rows
+        total = window_rows(total_rows, recipe.windows) * window_columns(recipe.columns.count, recipe.windows)
+        table = Table.grid(padding=(0, 2))
+        for passing in list(self._plates.values())[-8:]:
+            done = passing.decided
+            seconds = passing.seconds if done else now - passing.since
+            windows = done.result.windows_scored if done else passing.windows
+            share = windows / total if not done else 1.0
+            speed = share * total_rows * recipe.columns.count / 1e6 / max(seconds, 1e-6)
+            verdict = Text(done.result.verdict, _STYLES[done.result.verdict]) if done else Text("running", "dim")
+            found = len(done.result.defects) if done else passing.regions
+            table.add_row(
+                f"plate {passing.plate}",
+                ProgressBar(total=total, completed=windows if not done else total, width=24),
+                f"{passing.rows if not done else done.result.rows:,} rows",
+                f"{windows}/{total} windows",
+                f"{found} defects",
+                f"{speed:.0f} Mpx/s",
+                verdict,
+            )
+        notes = [name for name in supervisor.children.down() if name != "line-0"]
+        status = supervisor.children.note("line") or "starting"
+        if notes:
+            status += f"; starting: {', '.join(notes)}"
+        return Group(Text(f"linesentry {recipe.name}: {status}", "bold"), table)
+
+    def summary(self, supervisor: Supervisor) -> None:
+        """Print the table of all plates and the places of what was written."""
+        recipe = supervisor.recipe
+        table = Table(title=f"{recipe.name}, {supervisor.workers} workers")
+        for column in ("plate", "verdict", "defects"):
+            table.add_column(column, justify="left" if column == "verdict" else "right")
+        if self._truth is not None:
+            for column in ("true", "false", "missed"):
+                table.add_column(column, justify="right")
+        for column in ("coverage", "latency", "mm2/s", "Mpx/s", "reason"):
+            table.add_column(column, justify="left" if column == "reason" else "right")
+        area = recipe.pitch.row_mm * recipe.pitch.column_mm if recipe.pitch else None
+        for passing in self._plates.values():
+            if passing.decided is None:
+                continue
+            result = passing.decided.result
+            pixels = result.rows * result.columns
+            seconds = max(passing.seconds, 1e-6)
+            latency = passing.decided.latency_s
+            table.add_row(
+                str(result.plate),
+                Text(result.verdict, _STYLES[result.verdict]),
+                str(len(result.defects)),
+                *self._compared(passing),
+                "-" if result.coverage is None else f"{result.coverage:.1%}",
+                "-" if latency is None else f"{latency * 1000:.0f} ms",
+                "-" if area is None else f"{pixels * area / seconds:,.0f}",
+                f"{pixels / 1e6 / seconds:.1f}",
+                result.reason,
+            )
+        self.console.print(table)
+        self.console.print(f"results   {supervisor.state.path / 'results.sqlite'}", soft_wrap=True)
+        for passing in self._plates.values():
+            overview = plate_directory(supervisor.state.path, supervisor.run_id, passing.plate) / "overview.jpg"
+            if overview.is_file():
+                crops = len(list(overview.parent.glob("*defect-*.png")))
+                self.console.print(f"pictures  {overview} and {crops} crops beside it", soft_wrap=True)
+
+    def _compared(self, passing: _Passing) -> list[str]:
+        """True, false and missed defects, where the truth is known."""
+        if self._truth is None:
+            return []
+        assert passing.decided is not None
+        cracks = self._truth[(passing.plate - self._first_plate) % len(self._truth)]
+        found = [(d.x, d.y, d.width, d.height) for d in passing.decided.result.defects]
+        seen = [_box(crack) for crack in cracks if crack["visible"] >= _VISIBLE]
+        hidden = [_box(crack) for crack in cracks if crack["visible"] < _VISIBLE]
+        compared = match(found, seen, hidden)
+        return [str(compared.true), str(compared.false), str(compared.missed)]
+
+
+def _box(crack: dict[str, float]) -> tuple[int, int, int, int]:
+    return int(crack["x"]), int(crack["y"]), int(crack["width"]), int(crack["height"])

@@ -1,0 +1,56 @@
+"""The detect stage: windows of a plate, read in place, through the detector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.schema import Windows
+from models.detector import Detector, WindowView
+from models.quality import own_area
+from stages.plate import Window, WindowResult
+
+
+def score_windows(
+    detector: Detector,
+    pixels: NDArray[np.uint8],
+    windows: Sequence[Window],
+    settings: Windows,
+    *,
+    run: str,
+    plate: int,
+    top: int = 0,
+) -> list[WindowResult]:
+    """Score windows of one plate, at most the detector's batch of them.
+
+    `pixels` is uint8 (rows, columns): the plate from its row `top` on, at least to the end of the windows.
+    """
+    started = time.monotonic()
+    columns = pixels.shape[1]
+    views = [
+        WindowView(
+            pixels=pixels[window.y - top : window.y - top + window.height, window.x : window.x + window.width],
+            x=window.x,
+            y=window.y,
+            own=own_area(window.x, window.y, window.width, window.height, columns, settings.size, settings.stride),
+        )
+        for window in windows
+    ]
+    findings = detector.detect(views)
+    seconds = (time.monotonic() - started) / max(1, len(windows))
+    return [
+        WindowResult(
+            run=run,
+            plate=plate,
+            window=window.index,
+            regions=finding.regions,
+            truncated=finding.truncated,
+            quality=finding.quality,
+            threshold=finding.threshold,
+            seconds=seconds,
+        )
+        for window, finding in zip(windows, findings, strict=True)
+    ]
