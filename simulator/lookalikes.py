@@ -127,7 +127,8 @@ def _stroke(
 def _scratches(rng: np.random.Generator, picture: Grey) -> None:
     for _ in range(int(rng.integers(1, 6))):
         length = math.exp(rng.uniform(math.log(15), math.log(600)))
-        _stroke(rng, picture, int(rng.integers(1, 3)), rng.uniform(8, 90), length=length, blur=rng.uniform(0, 0.5))
+        # One px drawn is at most 3 px seen: wider ones could not be told from the narrowest cracks.
+        _stroke(rng, picture, 1, rng.uniform(8, 90), length=length, blur=rng.uniform(0, 0.7))
 
 
 def _dark_lines(rng: np.random.Generator, picture: Grey) -> None:

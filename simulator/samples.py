@@ -62,7 +62,7 @@ def training_window(rng: np.random.Generator, size: int = 256) -> tuple[Image, M
     if hidden is not None:
         ignore |= mask & hidden
         mask &= ~hidden
-    blur = rng.uniform(0, 1.5) if rng.random() < 0.6 else 0.0
+    blur = rng.uniform(0, 1.3) if rng.random() < 0.6 else 0.0
     if blur > 0.3:
         clean = cv2.GaussianBlur(clean, (0, 0), blur)  # type: ignore[assignment]
     image = _recorded(rng, np.asarray(cv2.add(clean, noise, dtype=cv2.CV_8U), np.uint8))
