@@ -30,8 +30,8 @@ def tool(name: str, package: str) -> str:
     return path
 
 
-def run(*command: str | Path) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+def run(*command: str | Path, text: str = "") -> str:
+    done = subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -41,14 +41,19 @@ def unit_values() -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs}
 
 
-def exported() -> set[str]:
+def exposition() -> str:
+    """All that a service can export."""
     metrics = Metrics("0", "P10B")
     metrics.restarted("detect", "died")
     metrics.set_role("detect", 1, 1, 1)
     metrics.set_vram(1)
     for name, counter in COUNTERS.items():
         metrics.count(name, label="x" if counter.label else "")
-    text = generate_latest(metrics.registry).decode()
+    return generate_latest(metrics.registry).decode()
+
+
+def exported() -> set[str]:
+    text = exposition()
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 
@@ -108,6 +113,11 @@ def test_prometheus_takes_its_configuration_and_rules() -> None:
 @pytest.mark.debian
 def test_the_rules_pass_their_own_tests() -> None:
     run(tool("promtool", "prometheus"), "test", "rules", shipped("prometheus", "rules_test.yml"))
+
+
+@pytest.mark.debian
+def test_the_metrics_keep_the_conventions_of_prometheus() -> None:
+    run(tool("promtool", "prometheus"), "check", "metrics", text=exposition())
 
 
 def test_every_metric_of_the_rules_is_exported() -> None:
