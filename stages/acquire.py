@@ -169,8 +169,8 @@ class Assembler:
         recipe: the switch's offset and debounce, and the most rows of a plate.
         overload: what to do when no slot is free at a leading edge: hold the strips back, or count the sheet only.
         slot_rows: rows of a slot; by default the recipe's.
-        switch: where the numbering stands: `SwitchState(next_plate)` on a line never heard before, else the state
-            of the counter that went on while acquisition was away. A sheet in the beam by that state is not opened.
+        switch: where the numbering stands: `SwitchState(next_plate, count=0)` on a line that starts now, else the
+            state of the counter that went on while acquisition was away. A sheet in the beam by then is not opened.
         camera_row: the row that comes next, if known; strips before it are stale.
 
     Raises:

@@ -63,7 +63,8 @@ class SwitchState:
     level: bool | None = None
     """Level held for the debounce; None: nothing was heard yet."""
     count: int | None = None
-    """Count of the last edge heard; None: none was."""
+    """Count of the last edge heard; 0 where the switch's counter starts with the line, so that even edges before the
+    first one heard are noticed; None: the first edge heard is taken as the first there was."""
     row: int | None = None
     """Camera row of that edge."""
     plate: int | None = None
@@ -91,7 +92,7 @@ class SwitchCounter:
 
     Args:
         debounce_rows: camera rows for which a level must hold.
-        state: where to go on; `SwitchState(next_plate)` for a line that was never heard before.
+        state: where to go on; `SwitchState(next_plate, count=0)` for a line that starts with this service.
     """
 
     def __init__(self, debounce_rows: int, state: SwitchState) -> None:
@@ -160,6 +161,9 @@ class SwitchCounter:
             if not 0 <= unheard <= MOST_UNHEARD:
                 self.counters.counter_restarts += 1
                 unheard = 0
+            if self._row is None and unheard and (self._raw != (unheard % 2 == 1)) == edge.rising:
+                # One of these edges lies before the level that was heard first, and is told by it.
+                unheard -= 1
         for _ in range(unheard):
             self._unheard(facts)
         if edge.rising == self._raw:
