@@ -1,1 +1,1 @@
-"""How the shipped weights are made."""
+"""Training of the networks, from samples that the caller gives; nothing here runs while the line does."""

@@ -1,0 +1,180 @@
+"""The feature network: a template bank and a small fully convolutional network; one feature value a pixel.
+
+The bank's responses (FACTS.md 4: all of them, in training and at inference) stand beside a few learned filters. A crack
+is told from a crest line, a plate edge or a port rim by what lies a hundred pixels around, so coarser levels widen the
+view where it costs little (docs/decisions/0010-feature-network.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name torch's users know
+
+from config.schema import DEFAULT_TEMPLATES, Pitch, Template
+from models.templates import bank
+
+GREY_SCALE = 1 / 24
+"""Grey levels to network units, so that a typical crack has height 1."""
+_LEARNED = 4
+_QUARTER, _EIGHTH, _SIXTEENTH = 16, 32, 64
+
+
+class _Layer(nn.Module):
+    """3 x 3 convolution, batch normalisation, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1, size: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, size, stride, padding=size // 2 * dilation, dilation=dilation, bias=False
+        )
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)), inplace=not self.training)
+
+
+class FeatureNetwork(nn.Module):
+    """Grey values less their mean, (n, 1, h, w) in units of 1 / GREY_SCALE, to feature values (n, 1, h, w).
+
+    Works on any h and w of at least 1. The same class is the half-resolution network (input: means of 2 x 2 px) and
+    the full-resolution one; only the size of the bank's kernels differs.
+    """
+
+    def __init__(
+        self,
+        resolution: Literal["half", "full"] = "half",
+        templates: Sequence[Template] = DEFAULT_TEMPLATES,
+        pitch: Pitch | None = None,
+    ) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.side = 11 if resolution == "half" else 21
+        self.template_kernels: Tensor
+        self.register_buffer("template_kernels", torch.empty(0), persistent=False)
+        self.set_templates(templates, pitch)
+        fixed = len(self.template_kernels)
+        self.learned = nn.Parameter(torch.randn(_LEARNED, 1, self.side, self.side) / self.side)
+        self.bank_norm = nn.BatchNorm2d(fixed + _LEARNED)
+        self.quarter = _Layer(fixed + _LEARNED, _QUARTER)
+        self.eighth = nn.Sequential(
+            _Layer(_QUARTER, _EIGHTH, stride=2), _Layer(_EIGHTH, _EIGHTH), _Layer(_EIGHTH, _EIGHTH)
+        )
+        self.sixteenth = nn.Sequential(
+            _Layer(_EIGHTH, _SIXTEENTH, stride=2), _Layer(_SIXTEENTH, _SIXTEENTH), _Layer(_SIXTEENTH, _SIXTEENTH)
+        )
+        self.coarse = nn.Sequential(
+            _Layer(_SIXTEENTH, _SIXTEENTH, stride=2),
+            _Layer(_SIXTEENTH, _SIXTEENTH),
+            _Layer(_SIXTEENTH, _SIXTEENTH, dilation=2),
+            _Layer(_SIXTEENTH, _SIXTEENTH, size=1),
+        )
+        self.from_sixteenth = _Layer(_SIXTEENTH, _EIGHTH)
+        self.at_eighth = _Layer(_EIGHTH, _EIGHTH)
+        self.from_eighth = _Layer(_EIGHTH, _QUARTER, size=1)
+        self.at_quarter = _Layer(_QUARTER, _QUARTER)
+        self.head = nn.Conv2d(_QUARTER, 4, 1)
+        nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # most pixels are background
+
+    def set_templates(self, templates: Sequence[Template], pitch: Pitch | None = None) -> None:
+        """Take the bank of another recipe; as many templates as the network was made with.
+
+        Raises:
+            ValueError: their number differs.
+        """
+        _, kernels = bank(templates, scale=0.5 if self.resolution == "half" else 1.0, pitch=pitch, along=self.side)
+        if len(self.template_kernels) not in (0, len(kernels)):
+            raise ValueError(
+                f"the network was trained with {len(self.template_kernels) // 4} templates, the recipe has "
+                f"{len(templates)}: give as many, or train it again"
+            )
+        stack = torch.from_numpy(np.stack([_centred(kernel, self.side) for kernel in kernels])[:, None]).float()
+        self.template_kernels = stack.to(self.learned.device) if hasattr(self, "learned") else stack
+
+    def bank_kernels(self) -> Tensor:
+        """Fixed templates and learned filters, (n, 1, side, side)."""
+        return torch.cat((self.template_kernels, self.learned))
+
+    def forward(self, x: Tensor) -> Tensor:
+        responses = self.bank_norm(F.conv2d(x, self.bank_kernels().to(x.dtype), stride=2, padding=self.side // 2))
+        return self._decide(responses, x.shape[-2], x.shape[-1])
+
+    def _decide(self, responses: Tensor, rows: int, columns: int) -> Tensor:
+        quarter = self.quarter(responses)
+        eighth = self.eighth(quarter)
+        sixteenth = self.sixteenth(eighth)
+        sixteenth = sixteenth + _doubled(self.coarse(sixteenth), sixteenth)
+        eighth = self.at_eighth(eighth + _doubled(self.from_sixteenth(sixteenth), eighth))
+        quarter = self.at_quarter(quarter + _doubled(self.from_eighth(eighth), quarter))
+        return F.pixel_shuffle(self.head(quarter), 2)[..., :rows, :columns]
+
+    @torch.no_grad()
+    def folded(self, dtype: torch.dtype) -> Folded:
+        """The same network for inference: normalisations folded into the convolutions, channels last, in `dtype`."""
+        return Folded(self, dtype)
+
+
+class Folded(nn.Module):
+    """A feature network made for inference alone."""
+
+    def __init__(self, network: FeatureNetwork, dtype: torch.dtype) -> None:
+        super().__init__()
+        network.eval()
+        kernels = network.bank_kernels()
+        bank_conv = nn.Conv2d(1, len(kernels), network.side, stride=2, padding=network.side // 2, bias=False)
+        bank_conv.weight.data = kernels.clone()
+        self.bank = _fold(bank_conv, network.bank_norm)
+        self.network = FeatureNetwork(network.resolution)
+        self.network.load_state_dict(network.state_dict())
+        del self.network.learned
+        for layer in list(self.network.modules()):
+            if isinstance(layer, _Layer):
+                assert isinstance(layer.norm, nn.BatchNorm2d)
+                layer.conv = _fold(layer.conv, layer.norm)
+                layer.norm = nn.Identity()
+        self.eval().requires_grad_(requires_grad=False)
+        self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network._decide(self.bank(x), x.shape[-2], x.shape[-1])  # noqa: SLF001 - made of its parts
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    folded = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        (conv.kernel_size[0], conv.kernel_size[1]),
+        conv.stride,  # type: ignore[arg-type]  # the same tuple of two
+        conv.padding,  # type: ignore[arg-type]
+        conv.dilation,  # type: ignore[arg-type]
+    )
+    folded.weight.data = (conv.weight * gain[:, None, None, None]).detach().clone()
+    assert folded.bias is not None
+    folded.bias.data = (norm.bias - norm.running_mean * gain).detach().clone()
+    return folded
+
+
+def _doubled(x: Tensor, like: Tensor) -> Tensor:
+    """Each pixel twice along both axes, cut to the size of `like`."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")[..., : like.shape[-2], : like.shape[-1]]
+
+
+def _centred(
+    kernel: np.ndarray[tuple[int, ...], np.dtype[np.float64]], side: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The kernel in the middle of a square one."""
+    rows, columns = kernel.shape
+    if rows > side or columns > side:
+        raise ValueError(
+            f"a template of {max(rows, columns)} px does not fit the network's {side} px: "
+            "templates of at most 21 px across the sheet (and along the travel) can be used"
+        )
+    top, left = (side - rows) // 2, (side - columns) // 2
+    return np.pad(kernel, ((top, side - rows - top), (left, side - columns - left)))

@@ -1,0 +1,88 @@
+"""From feature values to the value above which a pixel is a candidate (M 88-91; FACTS.md 4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.schema import Threshold
+from models.mixture import fit
+
+_STEP = 3
+"""The adaptive rule looks at every third pixel along both axes: 11,700 of a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What the adaptive rule takes from training: learnt on defect-free samples, stored with the weights."""
+
+    floor: float
+    """Least feature value of a region's best pixels."""
+    grow: float
+    """How far below the floor the pixels around those may lie, feature units."""
+    spread: float
+    """How many robust sigmas above a window's median the floor must at least lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The two levels of a window: a region has pixels of at least `seed`, and all of them reach `grow`."""
+
+    seed: float
+    grow: float
+
+
+def limit(values: NDArray[np.float32], threshold: Threshold, learnt: Learnt) -> Limit:
+    """The candidates' levels of one window.
+
+    Args:
+        values: feature values (h, w) of the window's valid pixels; masked ones are NaN.
+        threshold: the recipe's mode; `fraction` is used by the top_fraction modes.
+        learnt: used by the adaptive mode.
+
+    Returns:
+        Infinite levels where there is nothing to look at.
+    """
+    if threshold.mode == "adaptive":
+        floor = learnt.floor if threshold.floor is None else threshold.floor
+        return _adaptive(values, floor, learnt)
+    valid = values[np.isfinite(values)]
+    if valid.size == 0:
+        return Limit(math.inf, math.inf)
+    if threshold.mode == "mu_3sigma":
+        mixture = fit(valid)
+        level = mixture.means[1] + 3 * mixture.sigmas[1]
+    elif threshold.mode == "top_fraction":
+        level = _top(valid, threshold.fraction)
+    else:
+        level = _top(valid[fit(valid).upper_posterior(valid) > 0.5], threshold.fraction)
+    return Limit(level, level)
+
+
+def _top(values: NDArray[np.float32], fraction: float) -> float:
+    """The least of the highest `fraction` of the values; at least one of them, except for a fraction of 0."""
+    count = min(values.size, math.ceil(fraction * values.size))
+    if count == 0:
+        return math.inf
+    place = values.size - count
+    return float(np.partition(values, place)[place])
+
+
+def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limit:
+    """The learnt floor, raised where the window's background is restless.
+
+    The background is described by median and upper quartile of a sample, which cracks cannot move: they cover a few
+    hundredths of a window at most.
+    """
+    sample = values[::_STEP, ::_STEP].ravel()
+    sample = sample[np.isfinite(sample)]
+    if sample.size == 0:
+        return Limit(math.inf, math.inf)
+    middle, upper = sample.size // 2, min(sample.size - 1, sample.size * 3 // 4)
+    ordered = np.partition(sample, (middle, upper))
+    sigma = float(ordered[upper] - ordered[middle]) / 0.6745
+    seed = max(floor, float(ordered[middle]) + learnt.spread * sigma)
+    return Limit(seed, seed - learnt.grow)

@@ -1,0 +1,96 @@
+"""Weights and their model card: what they were made from, what they can do, and how to check that they are whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from config.schema import DEFAULT_TEMPLATES, Recipe
+from models.detector import Detector, WindowView, known_values
+from models.regions import find_regions
+from models.threshold import Learnt
+from models.training.samples import Crop
+
+
+def write(
+    folder: Path, state: Mapping[str, Tensor], threshold: Learnt, facts: Mapping[str, Any], resolution: str = "half"
+) -> Path:
+    """Write detector-<resolution>.pt (half precision, a plain state dict) and its card beside it.
+
+    Args:
+        folder: where; made when missing.
+        state: of the trained network.
+        threshold: what the adaptive rule takes from the training.
+        facts: data, seeds, products and figures for the card.
+        resolution: of the network.
+
+    Returns:
+        Path of the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"detector-{resolution}.pt"
+    packed = {
+        name: value.detach().cpu().half().contiguous() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    buffer = io.BytesIO()
+    torch.save(packed, buffer)
+    path.write_bytes(buffer.getvalue())
+    card: dict[str, Any] = {
+        "name": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "resolution": resolution,
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "templates": [template.model_dump() for template in DEFAULT_TEMPLATES],
+        "threshold": dataclasses.asdict(threshold),
+        **facts,
+    }
+    _store(path, card)
+    recipe = Recipe(name="known", weights=str(path), resolution="half" if resolution == "half" else "full")
+    detector = Detector.load(recipe, device="cpu", dtype="float32", batch=1)
+    card["known_answer"] = known_values(detector)
+    _store(path, card)
+    return path
+
+
+def _store(path: Path, card: Mapping[str, Any]) -> None:
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def false_regions(
+    detector: Detector, clean: Iterable[Crop], floors: Iterable[float], learnt: Learnt
+) -> dict[float, float]:
+    """Regions a million px that defect-free crops would give at each floor; the least floor that is clean is learnt."""
+    counts = dict.fromkeys(floors, 0)
+    pixels = 0
+    for image, mask, _ in clean:
+        if mask.any():
+            continue
+        height, width = image.shape
+        values = detector.features(WindowView(image, 0, 0, (0, 0, width, height)))
+        pixels += image.size
+        for floor in counts:
+            if np.nanmax(values) >= floor:
+                found, _ = find_regions(
+                    values,
+                    scale=2,
+                    width=width,
+                    height=height,
+                    seed=floor,
+                    grow=floor - learnt.grow,
+                    floor=floor,
+                    least_area=4,
+                    opening=False,
+                )
+                counts[floor] += len(found)
+    return {floor: 1e6 * count / max(1, pixels) for floor, count in counts.items()}

@@ -1,0 +1,176 @@
+"""Where training crops come from: the caller's source in a process of its own, and photographs of real metal."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import multiprocessing
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
+"""Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
+Source = Callable[[np.random.Generator, int], Crop]
+
+HELD_OUT_SHARE = 0.3
+_LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
+
+
+def held_out(group: str) -> bool:
+    """Whether a group of photographs is kept for testing: by its hash alone, before anything is trained."""
+    digest = hashlib.sha256(f"linesentry {group}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") / 2**32 < HELD_OUT_SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A photograph of real metal and what is known of its cracks."""
+
+    image: Path
+    mask: Path | None
+    collection: str
+    group: str
+    kind: str
+
+    @property
+    def scratched(self) -> bool:
+        """Bright scratches, the nearest real thing to a crack, are marked in its mask."""
+        return self.collection == "neu_seg" and self.kind == "3"
+
+    @property
+    def clean(self) -> bool:
+        """Surely holds no bright line: what is known to hold scratches of some kind is left out."""
+        return (self.collection == "mt" and self.kind == "MT_Free") or (
+            self.collection == "xsdd" and self.kind not in ("surface scratch", "finishing roll printing")
+        )
+
+
+def photographs(data: Path) -> list[Photograph]:
+    """Those of a folder with a manifest.csv (image, mask_or_label, set, group, class).
+
+    Raises:
+        ValueError: there is no manifest.
+    """
+    manifest = data / "manifest.csv"
+    if not manifest.is_file():
+        raise ValueError(f"{data} holds no manifest.csv (image, mask_or_label, set, group, class)")
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for row in rows:
+        label = data / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None
+        group = f"{row['set']}/{row['group']}"
+        found.append(Photograph(data / row["image"], label, row["set"], group, row["class"]))
+    return found
+
+
+def read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Its grey values, the pixels of bright scratches, and those of other marks (not judged)."""
+    image = cv2.imread(str(photograph.image), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError(f"{photograph.image} cannot be read")
+    scratch = np.zeros(image.shape, np.bool_)
+    other = np.zeros(image.shape, np.bool_)
+    if photograph.scratched and photograph.mask is not None:
+        label = cv2.imread(str(photograph.mask), cv2.IMREAD_GRAYSCALE)
+        if label is None or label.shape != image.shape:
+            raise ValueError(f"{photograph.mask} is no mask of {photograph.image}")
+        scratch = label == 3
+        other = (label != 0) & ~scratch
+    return np.asarray(image, np.uint8), scratch, other
+
+
+class RealMetal:
+    """Crops of photographs, enlarged to the plates' scale and lowered to the plates' contrast."""
+
+    def __init__(self, data: Path) -> None:
+        known = [photograph for photograph in photographs(data) if not held_out(photograph.group)]
+        self.scratched = [read(photograph) for photograph in known if photograph.scratched]
+        self.clean = [read(photograph) for photograph in known if photograph.clean]
+
+    def __call__(self, rng: np.random.Generator, size: int) -> Crop:
+        """A square crop of a random photograph, mirrored at its borders where it is too small."""
+        pool = self.scratched if rng.random() < 0.5 else self.clean
+        image, mask, ignore = pool[int(rng.integers(len(pool)))]
+        factor = rng.uniform(0.8, 2.2)
+        image, mask, ignore = (_enlarged(part, factor) for part in (image, mask, ignore))
+        gain = rng.uniform(0.35, 1.2)
+        if mask.any():
+            height = _height(image, mask)
+            gain = min(1.2, np.exp(rng.uniform(np.log(_LEAST_HEIGHT), np.log(_MOST_HEIGHT))) / height)
+        mean = image.mean()
+        grey = (image.astype(np.float32) - mean) * gain + np.clip(mean + rng.uniform(-40, 40), 40, 200)
+        grey += rng.standard_normal(grey.shape).astype(np.float32) * rng.uniform(0, 2)
+        image = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+        ring = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        ignore = ignore.astype(np.bool_) | (ring & ~mask.astype(np.bool_))
+        return _square(rng, image, size), _square(rng, mask, size) > 0, _square(rng, ignore, size) > 0
+
+
+def _height(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+    around = cv2.dilate(mask, np.ones((15, 15), np.uint8)) > mask
+    inside = np.percentile(image[mask > 0], 75)
+    return float(max(5.0, inside - (np.median(image[around]) if around.any() else image.mean())))
+
+
+def _enlarged(part: NDArray[Any], factor: float) -> NDArray[np.uint8]:
+    mode = cv2.INTER_NEAREST if part.dtype == np.bool_ else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part.astype(np.uint8), None, fx=factor, fy=factor, interpolation=mode), np.uint8)
+
+
+def _square(rng: np.random.Generator, part: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    """Cut or mirrored to size x size; from the top left, so that the parts of one crop agree."""
+    del rng  # one corner is as good as another: crops are flipped and turned later
+    part = part.astype(np.uint8)
+    down, right = max(0, size - part.shape[0]), max(0, size - part.shape[1])
+    if down or right:
+        part = np.asarray(cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REFLECT), np.uint8)
+    return part[:size, :size]
+
+
+class Stream:
+    """The caller's source in a process of its own, a few crops ahead."""
+
+    def __init__(self, source: Source, size: int, seed: int, ahead: int = 64) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._queue: Queue[Crop] = context.Queue(ahead)
+        self._process = context.Process(target=_produce, args=(source, size, seed, self._queue), daemon=True)
+        self._process.start()
+
+    def take(self, least: int, most: int) -> list[Crop]:
+        """At least `least` crops, waiting for them, and up to `most` of those that come within moments.
+
+        Raises:
+            RuntimeError: the source's process ended.
+        """
+        crops: list[Crop] = []
+        while len(crops) < most:
+            try:
+                # A crop passes a pipe, so the next one is never there at once.
+                crops.append(self._queue.get(timeout=1.0 if len(crops) < least else 0.005))
+            except queue.Empty:
+                if len(crops) >= least:
+                    break
+                if not self._process.is_alive():
+                    raise RuntimeError(f"the source of samples ended with {self._process.exitcode}") from None
+        return crops
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _produce(source: Source, size: int, seed: int, crops: Queue[Crop]) -> None:
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    while True:
+        crops.put(source(rng, size))
