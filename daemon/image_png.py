@@ -115,8 +115,9 @@ def _critical_chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         length, kind = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8])
         end = at + 12 + length
         if end > len(data):
+            left = len(data) - at - 12
             raise ImageError(
-                f"truncated PNG: chunk {kind!r} of {length:,} bytes, of which there are {len(data) - at - 12:,}; write it again"
+                f"truncated PNG: {left:,} of the {length:,} bytes of chunk {kind!r} are there; write it again"
             )
         if kind[0] & 0x20 == 0:
             chunk = data[at + 8 : end - 4]
