@@ -63,8 +63,8 @@ def defects_of(results: Iterable[WindowResult], rows: int, columns: int, recipe:
     """The defects of a plate of rows x columns px from the results of its windows, in any order.
 
     Sorted by y, then x. Pixels that several windows report count once in the area; the score is the highest of the
-    regions', the peak is the peak of that region. Sizes in mm are None where the recipe has no pitch. Runs that lie
-    outside the plate are ignored.
+    regions', the peak is the peak of that region. Sizes in mm are None where the recipe has no pitch. What lies
+    outside the plate is ignored.
     """
     regions, runs_of, x0, y0 = _collect(results, columns, recipe)
     if not regions:
@@ -107,13 +107,14 @@ def _box_runs(region: Region) -> bytes:
 
 
 def _flatten(runs_of: list[bytes], x0: Ints, y0: Ints, rows: int, columns: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """y, first x, x after the last, region index of all runs in plate coordinates, those outside the plate left out."""
+    """y, first x, x after the last, region index of all runs in plate coordinates, cut to the plate."""
     flat = np.frombuffer(b"".join(runs_of), "<i4").reshape(-1, 3).astype(np.int64)
     counts = np.fromiter((len(runs) // 12 for runs in runs_of), np.int64, len(runs_of))
     region = np.repeat(np.arange(len(runs_of)), counts)
     y = flat[:, 0] + y0[region]
-    first, last = flat[:, 1] + x0[region], flat[:, 2] + x0[region]
-    inside = (y >= 0) & (y < rows) & (first >= 0) & (first < last) & (last <= columns)
+    first = np.maximum(flat[:, 1] + x0[region], 0)
+    last = np.minimum(flat[:, 2] + x0[region], columns)
+    inside = (y >= 0) & (y < rows) & (first < last)
     if inside.all():
         return y, first, last, region
     return y[inside], first[inside], last[inside], region[inside]

@@ -172,6 +172,13 @@ def test_a_region_without_runs_counts_with_its_box() -> None:
     assert (defect.x, defect.y, defect.width, defect.height) == (5, 6, 7, 8)
 
 
+def test_a_run_across_the_plates_border_is_cut_there() -> None:
+    across = Region(90, 5, 20, 1, 20, 0.5, 95, 5, np.array([[5, 90, 110]], "<i4").tobytes())
+    result = WindowResult("run", 1, 0, (across,), False, Quality(), 0.0, 0.0)
+    (defect,) = defects_of([result], 50, 100, RECIPE)
+    assert (defect.x, defect.width, defect.area) == (90, 10, 10)
+
+
 def test_runs_outside_the_plate_are_ignored() -> None:
     outside = Region(5, 60, 7, 1, 7, 0.5, 6, 60, np.array([[60, 5, 12]], "<i4").tobytes())
     result = WindowResult("run", 1, 0, (outside,), False, Quality(), 0.0, 0.0)
