@@ -311,7 +311,7 @@ def test_the_command_for_people(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--bits", "17"], "1<=x<=16"),
+        (["--bits", "17"], "equal to 16"),
         (["--pitch", "0,0.1"], "greater than 0"),
         (["--pitch", "inf,0.1"], "greater than 0"),
         (["--pitch", "wide"], "two numbers"),
