@@ -97,13 +97,12 @@ class Children:
         beat = self._kids["merge-0"].beat
         return beat.plates if beat else {}
 
-    def by_role(self) -> dict[str, tuple[int, int, int]]:
-        """Processes up, processes wanted and private memory, bytes, of each role."""
-        table: dict[str, tuple[int, int, int]] = {}
+    def by_role(self) -> dict[str, tuple[int, int]]:
+        """Processes up and processes wanted of each role."""
+        table: dict[str, tuple[int, int]] = {}
         for kid in self._kids.values():
-            up, wanted, memory = table.get(kid.role, (0, 0, 0))
-            here = int(kid.process is not None and kid.heard_at is not None)
-            table[kid.role] = (up + here, wanted + 1, memory + (kid.beat.private_bytes if kid.beat and here else 0))
+            up, wanted = table.get(kid.role, (0, 0))
+            table[kid.role] = (up + (kid.process is not None and kid.heard_at is not None), wanted + 1)
         return table
 
     # --- life ------------------------------------------------------------------------------------------------

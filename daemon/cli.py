@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -23,6 +24,15 @@ app = typer.Typer(
 )
 train_app = typer.Typer(no_args_is_help=True, help="Train the weights that ship.")
 app.add_typer(train_app, name="train")
+
+
+class Interference(StrEnum):
+    """Disturbances that a sheet can have."""
+
+    OIL = "oil"
+    NOISE = "noise"
+    LIGHT = "light"
+
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="configuration file; default: the one that ships")
@@ -107,10 +117,12 @@ def inspect(
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the detector runs")] = "auto",
 ) -> None:
     """Inspect image files with the stages of the line, in one process."""
-    from daemon.inspect import inspect_command  # noqa: PLC0415
+    from daemon.inspect_command import inspect_command  # noqa: PLC0415
 
     raise typer.Exit(
-        inspect_command(images, recipe, json=json_, pictures=pictures, pitch=_pitch(pitch), bits=bits, device=device)
+        inspect_command(
+            images, recipe, json_lines=json_, pictures=pictures, pitch=_pitch(pitch), bits=bits, device=device
+        )
     )
 
 
@@ -135,9 +147,7 @@ def simulate(
     plates: Annotated[int, typer.Option(min=1, help="how many sheets")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="the first sheet's seed; sheet k has seed + k")] = 1,
     density: Annotated[int | None, typer.Option(min=0, help="microcracks a sheet; default: the reference's")] = None,
-    interference: Annotated[
-        list[Literal["oil", "noise", "light"]] | None, typer.Option(help="may be given several times")
-    ] = None,
+    interference: Annotated[list[Interference] | None, typer.Option(help="may be given several times")] = None,
     strength: Annotated[float, typer.Option(min=0, help="of the interference; 1 is the reference's")] = 1.0,
     format_: Annotated[Literal["png", "tiff"], typer.Option("--format", help="PNG, or tiled TIFF")] = "png",
 ) -> None:
@@ -163,7 +173,7 @@ def simulate(
                 seed,
                 format=format_,
                 density=density,
-                interference=interference or [],
+                interference=[kind.value for kind in interference or ()],
                 strength=strength,
                 on_progress=report,
             )

@@ -169,7 +169,6 @@ class Heartbeat(Message, frozen=True):
 
     pid: int
     counters: dict[str, float]
-    private_bytes: int
     note: str = ""
     """What it is doing, for people."""
     plates: dict[int, tuple[int, int]] = {}

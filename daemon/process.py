@@ -31,7 +31,6 @@ from stages.switch import SwitchState
 ROLES = ("line", "acquire", "tile", "detect", "merge", "record")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
-_MEMORY_S = 2.0
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -88,8 +87,6 @@ class Child:
         self._poller = zmq.Poller()
         self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
         self._beat_at = 0.0
-        self._memory_at = -_MEMORY_S
-        self._private = 0
         self._poller.register(plan.lifeline_fd, zmq.POLLIN)
         self.supervisor = self.connect("supervisor", self.on_supervisor)
 
@@ -161,9 +158,6 @@ class Child:
         if not force and now - self._beat_at < self.config.restart.heartbeat_s:
             return
         self._beat_at = now
-        if now - self._memory_at >= _MEMORY_S:
-            self._memory_at = now
-            self._private = private_bytes()
         for endpoint in self._endpoints:
             for reason, count in endpoint.refused.items():
                 self.tally.add("messages_refused_total", count, reason)
@@ -171,7 +165,6 @@ class Child:
         body = Heartbeat(
             pid=os.getpid(),
             counters=self.tally.values(),
-            private_bytes=self._private,
             note=self.note,
             plates=self.plates,
         )
@@ -180,20 +173,6 @@ class Child:
     def _register(self, endpoint: Client | Server, handler: Callable[[Event, float], None]) -> None:
         self._endpoints[endpoint] = handler
         self._poller.register(endpoint.socket, zmq.POLLIN)
-
-
-def private_bytes() -> int:
-    """Private memory of this process, bytes: its own pages, without the shared mappings (memfd) it has attached."""
-    total = 0
-    shared = False
-    with open("/proc/self/smaps", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 - a kernel file
-        for line in lines:
-            if line.startswith("Private_"):
-                if not shared:
-                    total += int(line.split()[1])
-            elif "-" in line.split(" ", 1)[0]:
-                shared = "/memfd:" in line
-    return total * 1024
 
 
 def die_with_parent(parent: int) -> None:

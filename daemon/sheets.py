@@ -1,14 +1,10 @@
-"""What the simulated line replays: sheets rendered beforehand, in processes of their own, or the images of a folder."""
+"""What the simulated line replays: sheets rendered beforehand, or the images of a folder."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing as mp
-import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.sharedctypes import SynchronizedArray
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +18,6 @@ from stages.camera import LineSource
 
 TRUTH_FILE = "truth.json"
 _REPORT_S = 0.25
-_progress: SynchronizedArray[float]
 
 
 def product_of(recipe: Recipe) -> Product:
@@ -74,43 +69,35 @@ Boxes = list[dict[str, float]]
 
 def _render_all(
     config: Config, product: Product, count: int, progress: Callable[[str], None]
-) -> tuple[Sequence[NDArray[np.uint8]], list[Boxes]]:
-    """Render sheets in as many processes as there are cores, telling how far they are."""
-    context = mp.get_context("spawn")
-    done = context.Array("d", count)
-    started = time.monotonic()
-    jobs = min(count, len(os.sched_getaffinity(0)))
-    with ProcessPoolExecutor(jobs, context, _share_progress, (done,)) as pool:
-        futures = [pool.submit(_render, config, product, index) for index in range(count)]
-        while not all(future.done() for future in futures):
-            share = sum(done[:]) / count
-            progress(f"making sheets: {share:.0%} of {count}, {time.monotonic() - started:.0f} s")
-            time.sleep(_REPORT_S)
-        made = [future.result() for future in futures]
-    progress(f"{count} sheets made in {time.monotonic() - started:.0f} s")
-    return [image for image, _ in made], [boxes for _, boxes in made]
-
-
-def _share_progress(done: SynchronizedArray[float]) -> None:
-    global _progress  # noqa: PLW0603 - the one way to hand a shared array to a pool's processes
-    _progress = done
-
-
-def _render(config: Config, product: Product, index: int) -> tuple[NDArray[np.uint8], Boxes]:
-    def report(rows: int, total: int) -> None:
-        _progress[index] = rows / total
-
+) -> tuple[list[NDArray[np.uint8]], list[Boxes]]:
+    """Render sheets and their true boxes, telling how far it is."""
     settings = config.simulator
-    sheet = render(
-        product,
-        settings.seed + index,
-        settings.density,
-        interference=settings.interference,
-        strength=settings.strength,
-        on_progress=report,
-    )
-    boxes: Boxes = [
-        {"x": crack.x, "y": crack.y, "width": crack.width, "height": crack.height, "visible": crack.visible}
-        for crack in sheet.truth.cracks
-    ]
-    return sheet.image, boxes
+    started = reported = time.monotonic()
+    images: list[NDArray[np.uint8]] = []
+    truths: list[Boxes] = []
+
+    def report(rows: int, total: int) -> None:
+        nonlocal reported
+        now = time.monotonic()
+        if now - reported > _REPORT_S:
+            reported = now
+            share = (len(images) + rows / total) / count
+            progress(f"making {count} sheets: {share:.0%} after {now - started:.0f} s")
+
+    for index in range(count):
+        sheet = render(
+            product,
+            settings.seed + index,
+            settings.density,
+            interference=settings.interference,
+            strength=settings.strength,
+            on_progress=report,
+        )
+        images.append(sheet.image)
+        truths.append(
+            [
+                {"x": crack.x, "y": crack.y, "width": crack.width, "height": crack.height, "visible": crack.visible}
+                for crack in sheet.truth.cracks
+            ]
+        )
+    return images, truths

@@ -29,7 +29,7 @@ from daemon.plate_memory import Hold, PlateMemory, Shape, reserve
 from daemon.process import Plan
 from daemon.results import RunFacts, Store, store_path
 from daemon.state import StateDirectory, code_sha256, weights_sha256
-from daemon.telemetry import Metrics
+from daemon.telemetry import Metrics, private_memory
 from daemon.vram import Vram
 from stages.plate import Cause, Verdict
 from stages.switch import Leading, MidSheet, SwitchCounter, SwitchState, Unheard
@@ -316,8 +316,8 @@ class Supervisor:
         if now < self._pulse_at:
             return
         self._pulse_at = now + _PULSE_S
-        for role, (up, wanted, memory) in self.children.by_role().items():
-            self.metrics.set_role(role, up, wanted, memory)
+        for role, (up, wanted) in self.children.by_role().items():
+            self.metrics.set_role(role, up, wanted, private_memory(self.children.pids(role)))
         self.metrics.set_slots(**self.memory.counts())
         self.metrics.set_open_plates(len(self.ledger.open))
         self.metrics.set_vram(self._vram.used_bytes(self.children.pids("detect")))

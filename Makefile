@@ -1,0 +1,35 @@
+# `make run` shows the line at work, `make test` checks everything; both set up what they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test set-up lint types contract tests clean
+
+run: set-up
+	$(BIN)/linesentry run --plates 3
+
+test: set-up lint types contract tests
+
+set-up: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+contract:
+	$(BIN)/lint-imports
+
+tests:
+	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) build *.egg-info

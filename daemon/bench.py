@@ -1,0 +1,224 @@
+"""`linesentry bench`: the whole line and the detector alone, measured on this machine.
+
+Throughput counts the plates' own pixels from the first leading edge to the last committed verdict, sheets rendered
+beforehand. Latency is that of record's commit after the strip with a plate's last row was delivered, on short plates
+at 0.8 of the throughput that the same run measured.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from config.load import with_overrides
+from config.schema import Config, Length, Recipe, Threshold
+from daemon.messages import Decided
+from daemon.sheets import product_of
+from daemon.state import StateDirectory
+from daemon.supervisor import Supervisor
+from daemon.telemetry import private_memory
+
+PAPER_MM2_PER_S = 814.0
+"""Throughput that the paper reports on its GPU (M 149-152)."""
+LOAD = 0.8
+SHORT_ROWS = 1250
+"""Rows of a short plate: two rows of windows."""
+_DETECTOR_S = 6.0
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Watches one run: times, latencies, memory."""
+
+    first_seen: float = 0.0
+    last_final: float = 0.0
+    pixels: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    memory: dict[str, int] = field(default_factory=dict)
+    total: int = 0
+    busy: dict[str, float] = field(default_factory=dict)
+    _sampled: float = 0.0
+
+    def seen(self, plate: int) -> None:
+        """The switch saw a plate begin."""
+        del plate
+        self.first_seen = self.first_seen or time.monotonic()
+
+    def final(self, decided: Decided) -> None:
+        """A plate's verdict is committed."""
+        self.last_final = time.monotonic()
+        result = decided.result
+        self.pixels += result.rows * result.columns
+        self.verdicts[result.verdict] = self.verdicts.get(result.verdict, 0) + 1
+        if decided.latency_s is not None:
+            self.latencies.append(decided.latency_s)
+
+    def pulse(self, supervisor: Supervisor) -> None:
+        """Sample memory and work by role."""
+        now = time.monotonic()
+        if now - self._sampled < 0.5:
+            return
+        self._sampled = now
+        children = supervisor.children
+        roles = {role: private_memory(children.pids(role)) for role in children.by_role() if role != "line"}
+        roles["supervisor"] = private_memory([os.getpid()])
+        if sum(roles.values()) > self.total:
+            self.total, self.memory = sum(roles.values()), roles
+        if self.first_seen:
+            self.busy = {
+                role: supervisor.metrics.total("busy_seconds_total", role)
+                for role in ("line", "acquire", "tile", "detect", "merge", "record")
+            }
+
+    @property
+    def mpx_per_s(self) -> float:
+        """Plate pixels from the first leading edge to the last verdict."""
+        return self.pixels / 1e6 / max(self.last_final - self.first_seen, 1e-9)
+
+
+def bench_command(
+    config: Config, recipe: Recipe, *, workers: int | None = None, plates: int = 3, short_plates: int = 200
+) -> dict[str, Any]:
+    """Measure, tell a person on stderr how it goes, and return the figures."""
+    console = Console(stderr=True)
+    most = workers or len(os.sched_getaffinity(0))
+    facts = {"cores": os.cpu_count(), "cpu": cpu_model(), "cpu_flags": cpu_flags(), "recipe": recipe.name}
+    detector = _detector_alone(config, recipe, console)
+    published = _detector_alone(
+        config,
+        recipe.model_copy(update={"threshold": Threshold(mode="mu_3sigma")}),
+        console,
+    )
+    area = recipe.pitch.row_mm * recipe.pitch.column_mm if recipe.pitch else float("nan")
+    lines = {}
+    for count in range(1, most + 1):
+        watch = _line(config, recipe, count, plates, console, f"whole line, {count} workers, {plates} plates")
+        lines[count] = watch
+    best = lines[most]
+    short, rate = _short(config, recipe, best.mpx_per_s)
+    late = _line(rate, short, most, short_plates, console, f"latency, {short_plates} short plates at {LOAD:g} of that")
+    result = {
+        **facts,
+        "dtype": detector["dtype"],
+        "workers": most,
+        "line_mpx_per_s": round(best.mpx_per_s, 2),
+        "line_mm2_per_s": round(best.mpx_per_s * 1e6 * area),
+        "line_by_workers": {str(n): round(w.mpx_per_s, 2) for n, w in lines.items()},
+        "detector_mpx_per_s": detector["mpx_per_s"],
+        "detector_windows_per_s": detector["windows_per_s"],
+        "published_detector_mpx_per_s": published["mpx_per_s"],
+        "published_detector_mm2_per_s": round(published["mpx_per_s"] * 1e6 * area),
+        "paper_mm2_per_s": PAPER_MM2_PER_S,
+        "times_the_paper": round(best.mpx_per_s * 1e6 * area / PAPER_MM2_PER_S, 1),
+        "latency_p50_s": round(float(np.quantile(late.latencies, 0.5)), 4),
+        "latency_p99_s": round(float(np.quantile(late.latencies, 0.99)), 4),
+        "latency_plates": len(late.latencies),
+        "latency_load": LOAD,
+        "latency_line_rate_hz": rate.camera.line_rate_hz,
+        "short_plate_verdicts": late.verdicts,
+        "memory_beyond_ring_bytes": best.total,
+        "memory_by_role_bytes": best.memory,
+        "ring_bytes": config.slots * (recipe.slot_rows or 0) * (recipe.columns.count if recipe.columns else 0),
+        "busy_seconds_by_role": {role: round(seconds, 2) for role, seconds in best.busy.items()},
+        "line_seconds": round(best.last_final - best.first_seen, 2),
+    }
+    console.print(_table(result))
+    return result
+
+
+def _detector_alone(config: Config, recipe: Recipe, console: Console) -> dict[str, Any]:
+    """One detector, one thread, on windows of a rendered sheet."""
+    import torch  # noqa: PLC0415 - only what infers loads it
+
+    from models.detector import Detector  # noqa: PLC0415
+    from simulator.sheet import render  # noqa: PLC0415
+    from stages.detect import score_windows  # noqa: PLC0415
+    from stages.plate import windows_of  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    product = product_of(recipe)
+    rows = min(product.rows, 3000)
+    sheet = render(type(product)(product.name, rows, product.columns, product.row_mm, product.column_mm), 1).image
+    settings = config.workers
+    detector = Detector.load(recipe, device=settings.device, dtype=settings.dtype, batch=settings.batch)
+    windows = windows_of(sheet.shape[0], sheet.shape[1], recipe.windows)
+    batches = [windows[i : i + settings.batch] for i in range(0, len(windows), settings.batch)]
+    with console.status(f"detector alone, {recipe.threshold.mode}"):
+        score_windows(detector, sheet, batches[0], recipe.windows, run="", plate=0)
+        started, passes = time.monotonic(), 0
+        while passes == 0 or time.monotonic() - started < _DETECTOR_S:
+            for batch in batches:
+                score_windows(detector, sheet, batch, recipe.windows, run="", plate=0)
+            passes += 1
+        seconds = time.monotonic() - started
+    return {
+        "mpx_per_s": round(passes * sheet.size / 1e6 / seconds, 2),
+        "windows_per_s": round(passes * len(windows) / seconds, 1),
+        "dtype": detector.facts["dtype"],
+    }
+
+
+def _line(config: Config, recipe: Recipe, workers: int, plates: int, console: Console, what: str) -> _Watch:
+    """The whole service on one rendered sheet that passes again and again."""
+    watch = _Watch()
+    with tempfile.TemporaryDirectory(prefix="linesentry-bench-") as state, console.status(what):
+        settings = with_overrides(
+            config,
+            {
+                "workers.count": workers,
+                "camera.source": "simulator",
+                "simulator.sheets": 1,
+                "telemetry.port": 0,
+                "telemetry.log_level": "error",
+            },
+        )
+        supervisor = Supervisor(settings, recipe, StateDirectory(Path(state)), plates=plates, observer=watch)
+        if supervisor.run() != 0 or sum(watch.verdicts.values()) != plates:
+            raise RuntimeError(f"the line did not finish its {plates} plates: {watch.verdicts}")
+    console.print(f"{what}: {watch.mpx_per_s:.1f} Mpx/s")
+    return watch
+
+
+def _short(config: Config, recipe: Recipe, mpx_per_s: float) -> tuple[Recipe, Config]:
+    """A recipe of short plates of the same columns, and the line rate that loads the service to 0.8."""
+    assert recipe.columns is not None
+    short = recipe.model_copy(update={"length": Length(nominal_rows=SHORT_ROWS), "masks": ()})
+    share = SHORT_ROWS / (SHORT_ROWS + config.camera.gap_rows)
+    rate = LOAD * mpx_per_s * 1e6 / recipe.columns.count / share
+    return short, with_overrides(config, {"camera.line_rate_hz": round(rate, 1), "slots": max(config.slots, 6)})
+
+
+def cpu_flags() -> list[str]:
+    """Flags of this CPU that matter to inference."""
+    wanted = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+    flags = _cpuinfo("flags").split()
+    return [flag for flag in wanted if flag in flags]
+
+
+def cpu_model() -> str:
+    """Name of this CPU."""
+    return _cpuinfo("model name")
+
+
+def _cpuinfo(key: str) -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return ""
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table(title=f"linesentry bench, {result['recipe']}, {result['cpu']}", show_header=False)
+    for key, value in result.items():
+        table.add_row(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return table
