@@ -71,29 +71,22 @@ def write_evidence(
     if image.size == 0:
         return Evidence(directory)
     title = f"Plate {result.plate}" if title is None else title
-    prefix = f"{stem}-" if stem else ""
+    crops: list[Path] = []
+    overview: Path | None = None
     try:
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return Evidence(directory, errors=(f"{directory}: {error.strerror}; no pictures of plate {result.plate}",))
-    worst = worst_first(result.defects)[: settings.crops]
-
-    overview = directory / f"{prefix}overview.jpg"
-    picture = draw_overview(
-        image, result, overview_px=settings.overview_px, title=title, notes=notes, numbered=len(worst)
-    )
-    failure = _write(overview, _jpeg(picture))
-    if failure is not None:
-        return Evidence(directory, errors=(failure,))  # the disk that refuses one file refuses the next
-
-    crops: list[Path] = []
-    for number, defect in enumerate(worst, start=1):
-        path = directory / f"{prefix}defect-{number:03d}.png"
-        encoded: NDArray[np.uint8] = cv2.imencode(".png", crop_at(image, defect.peak_x, defect.peak_y))[1]
-        failure = _write(path, encoded.tobytes())
-        if failure is not None:
-            return Evidence(directory, overview, tuple(crops), (failure,))
-        crops.append(path)
+        worst = worst_first(result.defects)[: settings.crops]
+        picture = draw_overview(
+            image, result, overview_px=settings.overview_px, title=title, notes=notes, numbered=len(worst)
+        )
+        prefix = f"{stem}-" if stem else ""
+        overview = _written(directory / f"{prefix}overview.jpg", _jpeg(picture))
+        for number, defect in enumerate(worst, start=1):
+            crop = cv2.imencode(".png", crop_at(image, defect.peak_x, defect.peak_y))[1]
+            crops.append(_written(directory / f"{prefix}defect-{number:03d}.png", crop.tobytes()))
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong with a picture, verdicts go on being committed
+        failure = f"pictures of plate {result.plate} in {directory}: {type(error).__name__}: {error}"
+        return Evidence(directory, overview, tuple(crops), (failure,))
     return Evidence(directory, overview, tuple(crops))
 
 
@@ -158,13 +151,12 @@ def _jpeg(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _write(path: Path, content: bytes) -> str | None:
-    """Write a file whole or not at all; a sentence if that fails."""
+def _written(path: Path, content: bytes) -> Path:
+    """The file, written whole; raises OSError and leaves nothing."""
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
+        return part.replace(path)
+    except OSError:
         part.unlink(missing_ok=True)
-        return f"{path}: {error.strerror}; not written"
-    return None
+        raise

@@ -163,7 +163,8 @@ def _wrap(
         return draw.textlength(text, font) <= width
 
     for part in parts:
-        rest = " ".join(part.split())
+        # A file name may hold bytes that are no text.
+        rest = " ".join(part.encode("utf-8", "replace").decode().split())
         if lines and fits(lines[-1] + between + rest):
             lines[-1] += between + rest
             continue

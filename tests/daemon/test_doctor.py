@@ -6,6 +6,7 @@ import os
 import socket
 from io import StringIO
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -104,6 +105,11 @@ def test_weights_must_be_those_of_their_card(tmp_path: Path, recipe: Recipe) -> 
     card.write_text(json.dumps({"sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), "resolution": "half"}))
     assert checks.weight_file(own).ok
     assert checks.known_answer(Config(), own).ok is False  # the right file, but no network in it
+
+
+def test_the_detector_that_ships_gives_its_known_answer(recipe: Recipe) -> None:
+    assert checks.weight_file(recipe).ok
+    assert checks.known_answer(Config(), recipe) == Check("known answer", ok=True, found=ANY)
 
 
 def test_a_port_in_use_is_a_warning() -> None:

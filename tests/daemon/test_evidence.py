@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -141,12 +142,25 @@ def test_what_cannot_be_written_is_said_and_leaves_no_half_file(tmp_path: Path) 
     image = plate(50, 50)
     file = tmp_path / "file"
     file.write_text("in the way")
-    assert "no pictures of plate 7" in write_evidence(image, result(image), file / "below", Results()).errors[0]
+    assert "pictures of plate 7" in write_evidence(image, result(image), file / "below", Results()).errors[0]
     (tmp_path / "overview.jpg").mkdir()  # a directory where the file should go
     written = write_evidence(image, result(image), tmp_path, Results())
     assert written.overview is None
     assert "overview.jpg" in written.errors[0]
     assert names(tmp_path) == ["file", "overview.jpg"]
+
+
+def test_an_image_that_is_none_is_an_error_and_no_exception(tmp_path: Path) -> None:
+    image = plate(50, 50)
+    coloured: Any = np.zeros((50, 50, 3), np.uint8)
+    assert write_evidence(coloured, result(image), tmp_path).errors != ()
+    assert names(tmp_path) == []
+
+
+def test_a_name_that_is_no_text_is_drawn_as_far_as_it_is(tmp_path: Path) -> None:
+    image = plate(50, 50)
+    name = b"plate-\xff\xfe.png".decode("utf-8", "surrogateescape")
+    assert write_evidence(image, result(image), tmp_path, title=name, stem=name).errors == ()
 
 
 def pictures_of(directory: Path, size: int, age: float) -> Path:
