@@ -19,22 +19,20 @@ STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yel
 
 def results_table(rows: Sequence[PlateRow]) -> Table:
     """The plates as a table, in the order given; times are local."""
-    table = Table("plate", "seen", "verdict", header_style="bold")
-    table.add_column("defects", justify="right")
-    table.add_column("judged", justify="right")
-    table.add_column("latency", justify="right")
-    table.add_column("recipe")
-    table.add_column("reason", overflow="fold")
+    table = Table(header_style="bold", box=None)
+    for name in ("plate", "seen", "recipe", "verdict", "defects", "judged", "latency"):
+        table.add_column(name, justify="right" if name in ("defects", "judged", "latency") else "left", no_wrap=True)
+    table.add_column("reason", overflow="fold", ratio=1)
     for row in rows:
         verdict = Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
         table.add_row(
             str(row.plate),
-            f"{row.seen_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            f"{row.seen_at.astimezone():%m-%d %H:%M:%S}",
+            row.recipe + (" (sim)" if row.simulated else ""),
             verdict,
             "" if row.verdict is None else str(len(row.defects)),
             "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
-            "" if row.latency_s is None else f"{1000 * row.latency_s:.0f} ms",
-            row.recipe + (" (simulated)" if row.simulated else ""),
+            "" if row.latency_s is None else f"{row.latency_s:.2f} s",
             Text("; ".join([row.reason, *row.warnings] if row.reason else row.warnings)),
         )
     return table

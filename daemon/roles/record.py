@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import cv2
 import msgspec
 
 from daemon import messages as m
 from daemon.channel import Event, Joined
-from daemon.evidence import Evidence, plate_directory, prune_pictures, remove, write_evidence
+from daemon.evidence import Evidence, plate_directory, write_evidence
 from daemon.plate_memory import Hold, SlotFacts
 from daemon.process import Child, Plan
 from daemon.results import RunFacts, Store, StoreError, store_path
+from daemon.retention import prune
 from stages import record
 from stages.plate import PlateResult
 from stages.record import Recorder
@@ -46,6 +48,7 @@ class RecordProcess(Child):
 
     def start(self) -> None:
         """Open the store; let go of pictures that a predecessor did not finish."""
+        cv2.setNumThreads(1)
         self._open_store()
         for facts in self._memory.all_facts():
             if Hold.RECORD in facts.holds and facts.plate in self._final:
@@ -152,6 +155,9 @@ class RecordProcess(Child):
             self._decided[result.plate] = m.Decided(result, last_row_at, latency)
             if latency is not None:
                 self.tally.observe("plate_latency_seconds", latency)
+        else:
+            # The plate has its verdict, and that was told when it was committed.
+            self._decided.pop(result.plate, None)
 
     def _confirm_final(self, plate: int, now: float) -> None:
         self._final.append(plate)
@@ -217,15 +223,21 @@ class RecordProcess(Child):
         self.supervisor.send(abort, now)
 
     def _prune(self) -> None:
-        retention = self.config.results.retention
-        if self._store is None:
+        """Delete what is too old or too much; between pictures, so that no verdict waits for it."""
+        store, retention = self._store, self.config.results.retention
+        if store is None:
             return
-        try:
-            for directory in self._store.prune(datetime.now(UTC), retention):
-                remove(directory)
-            prune_pictures(self._state / "pictures", retention.most_gb)
-        except StoreError as error:
-            self._alarm(error.kind, str(error))
+
+        def run() -> None:
+            try:
+                pruned = prune(store, self._state / "pictures", retention)
+            except StoreError as error:
+                self._alarm(error.kind, str(error))
+                return
+            for failure in pruned.errors:
+                self.log.error("a picture could not be deleted", error=failure)
+
+        self._pictures.submit(run)
 
     def _alarm(self, kind: str, text: str) -> None:
         self.log.error("result store failed", kind=kind, error=text)

@@ -33,7 +33,7 @@ def test_the_table_says_what_an_operator_asks(tmp_path: Path) -> None:
     Console(file=out, width=160).print(results_table(stored(tmp_path)))
     opened, decided = (line for line in out.getvalue().splitlines() if "P10B" in line)
     assert "open" in opened
-    for text in ("NG", "98.7 %", "42 ms", "P10B (simulated)", "1 [defect]; dim"):
+    for text in ("NG", "98.7 %", "0.04 s", "P10B (sim)", "1 [defect]; dim"):
         assert text in decided
 
 
