@@ -296,8 +296,7 @@ class Assembler:
                 if edge is None:
                     # What came so far is of this sheet; where it ended is not known.
                     sheet.causes.append(Cause.ROWS_MISSING)
-                # Rows that were announced as final stay.
-                sheet.end = row if edge is None else max(edge + self._offset, row if sheet.opened else 0)
+                sheet.end = row if edge is None else edge + self._offset
 
     def _rows_until(self, stop: int, buffer: int | None, first_row: int, out: list[Instruction]) -> bool:
         """Do all rows before camera row `stop`, from the buffer, or lost ones (None); False to wait for a slot."""

@@ -321,8 +321,9 @@ class Merger:
         outside = [w for w in state.results if w >= most]
         for window in outside:
             del state.results[window]
-        self.counters.windows_outside += len(outside)
-        state.quarantined = {w for w in state.quarantined if w < most}
+        given_up = {w for w in state.quarantined if w < most}
+        self.counters.windows_outside += len(outside) + len(state.quarantined) - len(given_up)
+        state.quarantined = given_up
 
     def _decide_if_due(self, state: _Plate) -> list[Instruction]:
         if state.decided is not None:

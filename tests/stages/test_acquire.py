@@ -293,6 +293,26 @@ TABLE: list[tuple[str, list[Strip], dict[int, tuple[int, tuple[Cause, ...], int]
         {1: (16, (Cause.ROWS_MISSING,), 1)},
     ),
     (
+        "the line ends when most rows are still to come",
+        [strip(1, 0, 20, [(1, 2), (2, 14)]), strip(2, 20, 30, [(3, 30), (4, 46)])],
+        {1: (12, (), 0), 2: (14, (Cause.ROWS_MISSING,), 2)},
+    ),
+    (
+        "a trailing edge heard late, when rows beyond it are there already",
+        [strip(1, 0, 40, [(1, 10)]), strip(2, 40, 30, [(2, 20)], level=True)],
+        {1: (24, (), 0)},
+    ),
+    (
+        "a counter of edges that jumps far was set anew",
+        [strip(1, 0, 60, [(1, 10), (2, 30)]), strip(2, 60, 60, [(10**9 + 1, 70), (10**9 + 2, 90)])],
+        {1: (20, (), 0), 2: (20, (), 0)},
+    ),
+    (
+        "a counter of edges that begins again was set anew",
+        [strip(1, 0, 60, [(7, 10), (8, 30)]), strip(2, 60, 60, [(1, 70), (2, 90)])],
+        dict.fromkeys((1, 2, 3), (0, (Cause.NO_ROWS,), 0)) | {4: (20, (), 0), 5: (20, (), 0)},
+    ),
+    (
         "the line ends before the first row",
         [strip(1, 0, 12, [(1, 10)])],
         {1: (0, (Cause.NO_ROWS,), 0)},
@@ -354,6 +374,28 @@ def test_wait_keeps_the_buffers_until_a_slot_is_free() -> None:
         ClosePlate(1, 7, 30, (), 0),
         ReleaseBuffer(1),
     ]
+
+
+def test_a_line_that_ends_with_few_rows_of_a_sheet_delivered_is_not_without_rows() -> None:
+    recipe = RECIPE.model_copy(update={"switch": Switch(offset_rows=40, debounce_rows=4)})
+    machine = Assembler(recipe, "skip", switch=SwitchState(1, count=0))
+    machine.handle(StripDelivered(0, strip(1, 0, 55, [(1, 10), (2, 45)])))
+    assert machine.handle(End()) == [ClosePlate(1, None, 5, (Cause.OVERLOAD, Cause.ROWS_MISSING), 30)]
+
+
+def test_a_strip_after_the_end_is_refused_also_while_others_wait() -> None:
+    machine = assembler("wait")
+    machine.handle(StripDelivered(0, strip(1, 0, 30, [(1, 10)])))
+    machine.handle(End())
+    assert machine.handle(StripDelivered(1, strip(2, 30, 10, level=True))) == [ReleaseBuffer(1)]
+    assert machine.handle(SlotsFree((0,)))[-1] == ClosePlate(1, 0, 14, (Cause.ROWS_MISSING,), 0)
+    assert machine.handle(StripDelivered(2, strip(3, 40, 10))) == [ReleaseBuffer(2)]
+
+
+def test_an_old_strip_after_a_restart_does_not_tell_of_an_edge() -> None:
+    machine = assembler(state=SwitchState(next_plate=8, level=True, count=1, row=50, plate=7))
+    assert machine.handle(StripDelivered(0, strip(4, 20, 20))) == [ReleaseBuffer(0)]
+    assert machine.switch.state == SwitchState(next_plate=8, level=True, count=1, row=50, plate=7)
 
 
 def test_a_repeated_block_and_rows_that_go_back_are_refused_and_released() -> None:

@@ -14,6 +14,7 @@ from scipy import ndimage
 from config.schema import Pitch, PostProcessing, Recipe, Windows
 from models.quality import Quality
 from models.regions import Region
+from stages import defects as defects_module
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, windows_of
 
@@ -116,6 +117,39 @@ def test_a_line_that_one_window_saw_only_beyond_the_seam_is_joined() -> None:
     ]
     (defect,) = defects_of(results, 100, 1250, recipe)
     assert (defect.x, defect.width) == (500, 301)
+
+
+@pytest.mark.parametrize("step", [-1, 0, 1])
+@pytest.mark.parametrize("down", [0, 1])
+def test_pixels_of_two_windows_that_touch_at_a_side_or_a_corner_are_one_defect(step: int, down: int) -> None:
+    apart = 2 if (step, down) == (0, 0) else 0
+    recipe = SMALL.model_copy(update={"post": PostProcessing(join_gap=0)})
+    first, second = blank(20, 20), blank(20, 20)
+    first[8, 16] = True
+    second[8 + down, 16 - 14 + step + apart] = True
+    results = [
+        WindowResult("run", 1, i, regions_of(m), False, Quality(), 0.0, 0.0) for i, m in enumerate((first, second))
+    ]
+    assert len(defects_of(results, 20, 34, recipe)) == (2 if apart else 1)
+
+
+points = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=25)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
+@given(points)
+def test_near_points_are_found_each_pair_once(at_once: int, where: list[tuple[int, int]]) -> None:
+    x, y = (np.array([p[i] for p in where], float) for i in (0, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(defects_module, "_PAIRS_AT_ONCE", at_once)
+        pairs = [
+            tuple(sorted(pair))
+            for a, b in (defects_module._near(x, y, 5.0) if where else [])
+            for pair in zip(a.tolist(), b.tolist(), strict=True)
+        ]
+    assert len(pairs) == len(set(pairs))
+    near = {(i, j) for j in range(len(where)) for i in range(j) if math.dist(where[i], where[j]) < 5.0}
+    assert near <= set(pairs)
 
 
 def test_parallel_lines_12_px_apart_remain_two() -> None:

@@ -163,6 +163,12 @@ def test_plates_final_long_ago_are_still_known_as_such() -> None:
     assert told(merger, scored(10_000, 0)) == [Acknowledge(10_000, (0,))]
 
 
+def test_the_order_of_the_list_of_final_plates_does_not_matter() -> None:
+    merger = Merger(RECIPE, "run")
+    told(merger, Final(tuple(p for p in reversed(range(10_000)) if p != 9_998)))
+    assert told(merger, scored(9_998, 0)) == [Acknowledge(9_998, (0,))]
+
+
 def test_a_commit_of_the_predecessors_decision_ends_the_plate_here_too() -> None:
     merger = Merger(RECIPE, "run")
     told(merger, *story(1)[:5])
@@ -177,12 +183,14 @@ def test_results_of_another_run_are_dropped_and_counted() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_windows_that_the_plate_does_not_have_are_dropped_and_counted(order: int) -> None:
+@pytest.mark.parametrize("outside", [scored(1, 7, 0.9), WindowQuarantined(1, 7)])
+def test_windows_that_the_plate_does_not_have_are_dropped(order: int, outside: Event) -> None:
     merger = Merger(RECIPE, "run")
-    events: list[Event] = [PlateClosed(1, 40, COLUMNS), scored(1, 7, 0.9)]
+    events: list[Event] = [PlateClosed(1, 40, COLUMNS), outside]
     told(merger, *events[::order])
     (result,) = decisions(told(merger, *[scored(1, w) for w in range(6)]))
-    assert (result.windows_scored, result.defects, merger.counters.windows_outside) == (6, (), 1)
+    assert (result.verdict, result.windows_scored, result.defects) == (Verdict.OK, 6, ())
+    assert merger.counters.windows_outside == 1
 
 
 @pytest.mark.parametrize("window", [-1, 10**9])
