@@ -118,41 +118,53 @@ class TerminalView:
 
     def summary(self, supervisor: Supervisor) -> None:
         """Print the table of all plates and the places of what was written."""
-        recipe = supervisor.recipe
-        table = Table(title=f"{recipe.name}, {supervisor.workers} workers")
-        for column in ("plate", "verdict", "defects"):
-            table.add_column(column, justify="left" if column == "verdict" else "right")
-        if self._truth is not None:
-            for column in ("true", "false", "missed"):
-                table.add_column(column, justify="right")
-        for column in ("coverage", "latency", "mm2/s", "Mpx/s", "reason"):
-            table.add_column(column, justify="left" if column == "reason" else "right")
-        area = recipe.pitch.row_mm * recipe.pitch.column_mm if recipe.pitch else None
-        for passing in self._plates.values():
-            if passing.decided is None:
-                continue
-            result = passing.decided.result
-            pixels = result.rows * result.columns
-            seconds = max(passing.seconds, 1e-6)
-            latency = passing.decided.latency_s
+        done = [passing for passing in self._plates.values() if passing.decided is not None]
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        table.add_column("plate", justify="right")
+        table.add_column("verdict", no_wrap=True)
+        known = () if self._truth is None else ("true", "false", "missed")
+        for column in ("defects", *known, "coverage", "latency", "mm2/s", "Mpx/s"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for passing in done:
+            assert passing.decided is not None
+            result, latency = passing.decided.result, passing.decided.latency_s
             table.add_row(
                 str(result.plate),
                 Text(result.verdict, _STYLES[result.verdict]),
                 str(len(result.defects)),
                 *self._compared(passing),
                 "-" if result.coverage is None else f"{result.coverage:.1%}",
-                "-" if latency is None else f"{latency * 1000:.0f} ms",
-                "-" if area is None else f"{pixels * area / seconds:,.0f}",
-                f"{pixels / 1e6 / seconds:.1f}",
-                result.reason,
+                "-" if latency is None else f"{latency:.2f} s",
+                *self._speed(supervisor, result.rows * result.columns, passing.seconds),
             )
         self.console.print(table)
-        self.console.print(f"results   {supervisor.state.path / 'results.sqlite'}", soft_wrap=True)
-        for passing in self._plates.values():
+        if done:
+            pixels = sum(p.decided.result.rows * p.decided.result.columns for p in done if p.decided)
+            seconds = max(p.since + p.seconds for p in done) - min(p.since for p in done)
+            area, mpx = self._speed(supervisor, pixels, seconds)
+            workers = supervisor.workers
+            text = f"all {len(done)} plates in {seconds:.1f} s: {area} mm2/s, {mpx} Mpx/s with {workers} workers"
+            self.console.print(text, highlight=False)
+        for passing in done:
+            if passing.decided is not None and passing.decided.result.reason:
+                self._say(f"plate {passing.plate}", passing.decided.result.reason)
+        self._say("results", str(supervisor.state.path / "results.sqlite"))
+        for passing in done:
             overview = plate_directory(supervisor.state.path, supervisor.run_id, passing.plate) / "overview.jpg"
             if overview.is_file():
                 crops = len(list(overview.parent.glob("*defect-*.png")))
-                self.console.print(f"pictures  {overview} and {crops} crops beside it", soft_wrap=True)
+                self._say("pictures", f"{overview} and {crops} crops beside it")
+
+    def _say(self, what: str, text: str) -> None:
+        self.console.print(f"{what:<9} {text}", soft_wrap=True, highlight=False, markup=False)
+
+    @staticmethod
+    def _speed(supervisor: Supervisor, pixels: int, seconds: float) -> tuple[str, str]:
+        """Throughput in mm2/s (where the recipe has a pitch) and in Mpx/s."""
+        pitch = supervisor.recipe.pitch
+        per_second = pixels / max(seconds, 1e-6)
+        area = "-" if pitch is None else f"{per_second * pitch.row_mm * pitch.column_mm:,.0f}"
+        return area, f"{per_second / 1e6:.1f}"
 
     def _compared(self, passing: _Passing) -> list[str]:
         """True, false and missed defects, where the truth is known."""
