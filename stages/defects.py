@@ -312,18 +312,18 @@ def _describe(
     left, right = np.minimum.reduceat(first, heads).tolist(), np.maximum.reduceat(last, heads).tolist()
     top, bottom = np.minimum.reduceat(y, heads).tolist(), (np.maximum.reduceat(y, heads) + 1).tolist()
     area = np.add.reduceat(last - first, heads).tolist()
-    # The best region of each defect: highest score, then the first in reading order.
-    best: dict[int, tuple[float, int, int]] = {}
-    for region, defect, ox, oy in zip(regions, owner.tolist(), x0.tolist(), y0.tolist(), strict=True):
-        key = (-region.score, oy + region.peak_y, ox + region.peak_x)
-        if defect >= 0 and (defect not in best or key < best[defect]):
-            best[defect] = key
+    # The best region of each defect: highest score (one that is no number above all), then the first in reading order.
+    score = np.array([region.score for region in regions])
+    peak_x, peak_y = (np.array([(r.peak_x, r.peak_y) for r in regions], np.int64) + np.stack([x0, y0], 1)).T
+    ranked = np.lexsort((peak_x, peak_y, np.where(np.isnan(score), -np.inf, -score), owner))
+    ranked = ranked[owner[ranked] >= 0]
+    best = ranked[np.flatnonzero(np.diff(owner[ranked], prepend=-1))]
+    scores, peaks_x, peaks_y = score[best].tolist(), peak_x[best].tolist(), peak_y[best].tolist()
     band = recipe.edge_band
     mm = (recipe.pitch.column_mm, recipe.pitch.row_mm) if recipe.pitch else None
     defects = []
     for i in range(heads.size):
         x, y_, w, h = left[i], top[i], right[i] - left[i], bottom[i] - top[i]
-        score, peak_y, peak_x = best[i]
         defects.append(
             Defect(
                 x=x,
@@ -331,9 +331,9 @@ def _describe(
                 width=w,
                 height=h,
                 area=area[i],
-                score=-score,
-                peak_x=peak_x,
-                peak_y=peak_y,
+                score=scores[i],
+                peak_x=peaks_x[i],
+                peak_y=peaks_y[i],
                 edge=x < band or y_ < band or x + w > columns - band or y_ + h > rows - band,
                 x_mm=x * mm[0] if mm else None,
                 y_mm=y_ * mm[1] if mm else None,

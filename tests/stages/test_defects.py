@@ -200,6 +200,16 @@ def test_the_score_and_the_peak_are_those_of_the_best_region() -> None:
     assert (defect.score, defect.peak_x, defect.peak_y, defect.area) == (0.9, 660, 10, 30)
 
 
+def test_a_score_that_is_no_number_is_not_hidden_by_a_lower_one() -> None:
+    runs = [np.array([[y, 10, 20]], "<i4").tobytes() for y in (10, 11)]
+    regions = tuple(
+        Region(10, y, 10, 1, 10, score, 12, y, r)
+        for y, score, r in zip((10, 11), (0.2, float("nan")), runs, strict=True)
+    )
+    (defect,) = defects_of([WindowResult("run", 1, 0, regions, False, Quality(), 0.0, 0.0)], 50, 50, RECIPE)
+    assert math.isnan(defect.score)
+
+
 def test_a_region_without_runs_counts_with_its_box() -> None:
     result = WindowResult("run", 1, 0, (Region(5, 6, 7, 8, 3, 0.5, 6, 7, b""),), False, Quality(), 0.0, 0.0)
     (defect,) = defects_of([result], 100, 100, RECIPE)
