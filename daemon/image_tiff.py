@@ -60,7 +60,7 @@ class TiffSource(ImageSource):
         page = self._page
         kind, depth = int(page.sampleformat), page.bitspersample
         if kind != 1 or not 1 <= depth <= 16:
-            found = {2: "signed", 3: "floating point", 5: "complex", 6: "complex"}.get(kind, "unsigned")
+            found = {1: "unsigned", 2: "signed", 3: "floating point", 5: "complex", 6: "complex"}.get(kind, "untyped")
             raise ImageError(
                 f"{depth} bit {found} samples have no known full range; convert the image to 8 or 16 bit unsigned"
             )
@@ -114,16 +114,14 @@ class TiffSource(ImageSource):
         page = self._page
         self._planes = page.samplesperpixel if int(page.planarconfig) == 2 else 1
         self._samples = page.samplesperpixel if self._planes == 1 else 1
+        self._segment_rows, self._segment_columns = min(page.rowsperstrip, self.height), self.width
         if page.is_tiled:
-            self._segment_rows, across = page.tilelength, -(-self.width // page.tilewidth)
-            segment_width = page.tilewidth * across
-        else:
-            self._segment_rows, across, segment_width = min(page.rowsperstrip, self.height), 1, self.width
-        if self._segment_rows < 1:
-            raise ImageError("damaged TIFF: strips of no rows; write the file again")
-        self._across, self._down = across, -(-self.height // self._segment_rows)
+            self._segment_rows, self._segment_columns = page.tilelength, page.tilewidth
+        if self._segment_rows < 1 or self._segment_columns < 1:
+            raise ImageError("damaged TIFF: strips or tiles of no pixels; write the file again")
+        self._across, self._down = -(-self.width // self._segment_columns), -(-self.height // self._segment_rows)
         offsets, counts = np.asarray(page.dataoffsets, np.float64), np.asarray(page.databytecounts, np.float64)
-        expected = self._planes * across * self._down
+        expected = self._planes * self._across * self._down
         if min(len(offsets), len(counts)) < expected:
             raise ImageError(
                 f"truncated TIFF or false header: {min(len(offsets), len(counts))} strips or tiles where "
@@ -152,8 +150,9 @@ class TiffSource(ImageSource):
                         f"{row_bytes:,} bytes; write the file again"
                     )
         else:
-            pixels = segment_width * self._segment_rows
-            needed = pixels * (page.samplesperpixel * (2 if depth > 8 else 1) + 1)
+            pixels = self._across * self._segment_columns * self._segment_rows
+            # the samples of a row of segments, once more while they are joined, and its grey values
+            needed = pixels * (2 * page.samplesperpixel * (2 if depth > 8 else 1) + 1)
             require_memory(needed, f"the strips or tiles of {self._segment_rows} rows of {self.width} px")
 
     # --- rows --------------------------------------------------------------------------------------------------
@@ -196,16 +195,15 @@ class TiffSource(ImageSource):
     def _decode_row(self, plane: int, row: int) -> NDArray[Any]:
         height = min(self._segment_rows, self.height - row * self._segment_rows)
         parts: list[NDArray[Any]] = []
-        left = self.width
         for column in range(self._across):
+            width = min(self._segment_columns, self.width - column * self._segment_columns)
             part = self._decode((plane * self._down + row) * self._across + column)
-            if part.shape[0] < height or part.shape[1] < min(left, part.shape[1] if self._across > 1 else left):
-                raise ImageError(f"damaged TIFF: a strip or tile of {part.shape[1]} x {part.shape[0]} px is too small")
-            part = part[:height, : min(left, part.shape[1])]
-            left -= part.shape[1]
-            parts.append(part)
-        if left:
-            raise ImageError(f"damaged TIFF: {left} px are missing in a row of tiles; write the file again")
+            if part.shape[0] < height or part.shape[1] < width:
+                raise ImageError(
+                    f"damaged TIFF: a strip or tile has {part.shape[1]} x {part.shape[0]} px where {width} x {height} "
+                    "belong; write the file again"
+                )
+            parts.append(part[:height, :width])
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _decode(self, index: int) -> NDArray[Any]:

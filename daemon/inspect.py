@@ -83,7 +83,7 @@ def inspect_files(
                     try:
                         kept = _room_for(height, last - first, pictures)
                     except OSError as error:
-                        notes += (f"{pictures}: {error.strerror}; no pictures of {path.name}",)
+                        notes += (f"{shown(str(pictures))}: {error.strerror}; no pictures of {shown(path.name)}",)
                 plate = inspect_image(source, recipe, detectors, progress=progress, keep=kept)
         except (ImageError, OSError, MemoryError) as error:
             reason = str(error) or "not enough memory"
@@ -178,7 +178,7 @@ def to_json(result: InspectResult) -> dict[str, Any]:
     """The object of one image: the same keys whatever happened, plain JSON values, mm None without a pitch."""
     plate = result.plate
     return {
-        "image": result.image,
+        "image": shown(result.image),
         "verdict": plate.verdict.value,
         "reason": plate.reason,
         "causes": [cause.value for cause in plate.causes],
@@ -209,6 +209,11 @@ def to_json(result: InspectResult) -> dict[str, Any]:
         ],
         "seconds": round(result.seconds, 6),
     }
+
+
+def shown(name: str) -> str:
+    r"""A file's name as text: bytes of it that are no UTF-8 as \xNN, as a terminal and every JSON reader take it."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _number(value: float | None) -> float | None:
@@ -317,5 +322,5 @@ def _with_pictures(
         number += 1
         stem = f"{path.stem}-{number}"
     stems.add(stem)
-    evidence = write_evidence(pixels, result.plate, pictures, title=path.name, stem=stem)
+    evidence = write_evidence(pixels, result.plate, pictures, title=shown(path.name), stem=stem)
     return replace(result, evidence=evidence, warnings=result.warnings + evidence.errors)

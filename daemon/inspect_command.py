@@ -18,7 +18,7 @@ from rich.table import Table
 from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Pitch, Recipe, Workers
-from daemon.inspect import InspectResult, failure, inspect_files, to_json
+from daemon.inspect import InspectResult, failure, inspect_files, shown, to_json
 from stages.plate import Verdict
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Tables:
     def say(self, result: InspectResult) -> None:
         plate = result.plate
         colour = _COLOURS[plate.verdict]
-        table = Table(title=escape(result.image), title_justify="left", show_header=False, min_width=60)
+        table = Table(title=escape(shown(result.image)), title_justify="left", show_header=False, min_width=60)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         table.add_row("verdict", f"[bold {colour}]{plate.verdict.value}[/]")
@@ -144,9 +144,9 @@ class _Tables:
             table.add_row("time", f"{result.seconds:.2f} s, {speed:.1f} Mpx/s")
             table.add_row("defects", _defects(result))
         for warning in result.warnings:
-            table.add_row("warning", escape(warning))
+            table.add_row("warning", escape(shown(warning)))
         if result.evidence is not None and result.evidence.overview is not None:
-            table.add_row("pictures", escape(str(result.evidence.overview)))
+            table.add_row("pictures", escape(shown(str(result.evidence.overview))))
         self._console.print(table)
 
 
@@ -177,7 +177,7 @@ class _Bar:
     def named(self, paths: list[Path]) -> Iterator[Path]:
         """The paths, each noted as it is taken."""
         for path in paths:
-            self._name, self._started = path.name, time.monotonic()
+            self._name, self._started = shown(path.name), time.monotonic()
             yield path
 
     def told(self, done: int, total: int) -> None:

@@ -366,9 +366,13 @@ def test_numbers_that_are_none_are_null() -> None:
     assert said["coverage"] is None
 
 
-def test_a_name_that_is_no_text_is_still_said(detectors: list[Detector]) -> None:
-    [result] = inspect_files([Path("\udcff.png")], GENERAL, detectors)
-    assert json.loads(json.dumps(to_json(result)))["image"] == "\udcff.png"
+def test_a_name_that_is_no_text_is_still_said(folder: Path) -> None:
+    odd = folder / "odd \udcff.png"
+    odd.write_bytes((folder / "good.png").read_bytes())
+    done = run(odd, "--pictures", folder / "pictures")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "odd \\xff.png" in done.stdout.replace("\n", "")
+    assert to_json(failure(odd, "gone"))["image"] == str(folder / "odd \\xff.png")
 
 
 def test_a_fault_in_one_image_does_not_cost_the_others(folder: Path, detectors: list[Detector]) -> None:
