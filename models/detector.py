@@ -274,11 +274,12 @@ def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
             f"{path} is for resolution {card.get('resolution')}, the recipe asks for {recipe.resolution}"
         )
     try:
-        network = FeatureNetwork(recipe.resolution, recipe.templates, recipe.pitch)
+        network = FeatureNetwork(recipe.resolution)
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         )
+        network.set_templates(recipe.templates, recipe.pitch)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error
     return network, {**card, "path": str(card_path)}

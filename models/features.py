@@ -100,6 +100,7 @@ class FeatureNetwork(nn.Module):
         return torch.cat((self.template_kernels, self.learned))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Feature values (n, 1, h, w) of x (n, 1, h, w)."""
         responses = self.bank_norm(F.conv2d(x, self.bank_kernels().to(x.dtype), stride=2, padding=self.side // 2))
         return self._decide(responses, x.shape[-2], x.shape[-1])
 
@@ -140,6 +141,7 @@ class Folded(nn.Module):
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Feature values (n, 1, h, w) of x (n, 1, h, w)."""
         return self.network._decide(self.bank(x), x.shape[-2], x.shape[-1])  # noqa: SLF001 - made of its parts
 
 

@@ -49,7 +49,7 @@ def histogram(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
     index[(index == _BINS) & (finite <= last)] = _BINS - 1
     inside = index[(index >= 0) & (index < _BINS)]
     counts = np.bincount(inside, minlength=_BINS).astype(np.float64)
-    return first + (np.arange(_BINS) + 0.5) * width, counts
+    return np.asarray(first + (np.arange(_BINS) + 0.5) * width, np.float64), counts
 
 
 def without_spike(counts: NDArray[np.float64]) -> NDArray[np.float64]:

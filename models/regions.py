@@ -104,7 +104,7 @@ def _runs(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int
     rows, first = np.nonzero(edges == 1)
     _, last = np.nonzero(edges == -1)
     runs = np.stack(((rows + top) * scale, (first + left) * scale, (last + left) * scale), axis=1)
-    runs = np.concatenate([runs + (offset, 0, 0) for offset in range(scale)])
+    runs = np.concatenate([runs + np.array((offset, 0, 0)) for offset in range(scale)])
     runs[:, 2] = np.minimum(runs[:, 2], width)
     runs = runs[(runs[:, 0] < height) & (runs[:, 1] < runs[:, 2])]
     return np.asarray(runs[np.lexsort((runs[:, 1], runs[:, 0]))], np.int32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -76,7 +77,7 @@ def partition(
         return {template.width: _PRINTED[int(template.width)] for template in ordered}
     ranges = {}
     last = most
-    for wide, narrow in zip(ordered, ordered[1:], strict=False):
+    for wide, narrow in pairwise(ordered):
         # F(W) covers (k* W, W]: the first whole pixel above k* W.
         first = int(np.floor(critical_ratio(wide, narrow) * wide.width)) + 1
         ranges[wide.width] = (first, last)

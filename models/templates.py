@@ -23,9 +23,9 @@ class Parabola:
     peak: float
     """Where f is highest, px from the start."""
 
-    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
         """The values at x, float64, grey levels."""
-        return (self.k1 * x + self.k2) * x + self.k3
+        return np.asarray((self.k1 * x + self.k2) * x + self.k3, np.float64)
 
 
 def parabola(width: float, height: float, step: float) -> Parabola:
@@ -62,7 +62,7 @@ def profile(width: float, height: float, step: float, *, mirrored: bool = False)
     values = line(np.clip(x, 0.0, width))
     values = cover * (values - np.average(values, weights=cover))
     values /= np.linalg.norm(values)
-    return values[::-1].copy() if mirrored else values
+    return np.asarray(values[::-1] if mirrored else values, np.float64).copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +129,4 @@ def _extended(across: NDArray[np.float64], angle: float, along: int) -> NDArray[
         inside = (np.abs(u) <= len(across) / 2) & (np.abs(v) <= along / 2)
         kernel = np.interp(u, np.arange(len(across)) - len(across) // 2, across) * inside
         kernel[inside] -= kernel[inside].mean()
-    kernel = np.asarray(kernel / np.linalg.norm(kernel), dtype=np.float64)
-    return kernel
+    return np.asarray(kernel / np.linalg.norm(kernel), dtype=np.float64)

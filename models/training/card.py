@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import hashlib
 import io
 import json
@@ -50,7 +50,7 @@ def write(
         "name": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "resolution": resolution,
-        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "templates": [template.model_dump() for template in DEFAULT_TEMPLATES],
         "threshold": dataclasses.asdict(threshold),
         **facts,

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
+from models.detector import bfloat16_is_fast
 from models.features import GREY_SCALE, FeatureNetwork
 from models.training.samples import Crop, RealMetal, Source, Stream
 
 _POOL = 900
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""
+_FIRST_RATE = 2e-3
+_PAPER_EPOCHS = 250
+_REPORT_S, _SAVE_S = 2.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,130 +93,153 @@ def train(
         raise ValueError(f"the crop must be even, for the network works at half resolution; found {crop}")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = FeatureNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser: torch.optim.Optimizer
-    if preset == "paper":
-        optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
-    else:
-        optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-4)
-    step = drawn = 0
-    spent = 0.0
-    if resume is not None:
-        saved = torch.load(resume, weights_only=True)
-        network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
-        step, spent = saved["step"], saved["seconds"]
+    run = _Run(preset, resume)
     real = RealMetal(data) if data is not None else None
-    stream = Stream(samples, crop, seed + step)
-    pool: list[Crop] = []
-    weights = np.empty(0)
-    began = last_report = last_save = time.monotonic()
-    mean_loss = math.nan
-    network.train()
+    of_metal = round(batch * real_share) if real is not None else 0
+    stream = Stream(samples, crop, seed + run.step)
+    pool = _Pool()
+    last_report = last_save = time.monotonic()
     try:
-        while True:
-            seconds = spent + time.monotonic() - began
-            share = seconds / (60 * minutes) if minutes is not None else step / (steps or 1)
-            if share >= 1:
-                break
-            for group in optimiser.param_groups:
-                group["lr"] = _rate(preset, share, step)
-            fresh = stream.take(1 if pool else 4 * batch, batch if pool else 4 * batch)
-            drawn += len(fresh)
-            pool, weights = _refill(rng, pool, weights, fresh)
-            chosen = rng.choice(len(pool), batch, replace=len(pool) < batch, p=weights / weights.sum())
-            crops = [pool[index] for index in chosen]
+        while (share := run.share(minutes, steps)) < 1:
+            fresh = stream.take(1, batch) if pool.crops else stream.take(4 * batch, 4 * batch)
+            pool.refill(rng, fresh)
+            chosen = pool.choose(rng, batch - of_metal)
+            crops = [pool.crops[index] for index in chosen]
             if real is not None:
-                crops[: round(batch * real_share)] = [real(rng, crop) for _ in range(round(batch * real_share))]
-            image, target, weight = _batch(rng, crops)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=torch.backends.mkldnn.is_available()):
-                values = network(image)
-            loss, hardness = _loss(values.float(), target, weight)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-            optimiser.step()
-            first = round(batch * real_share) if real is not None else 0
-            weights[chosen[first:]] = 0.02 + hardness.numpy()[first:]  # what is hard is drawn more often
-            mean_loss = float(loss) if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * float(loss)
-            step += 1
+                crops += [real(rng, crop) for _ in range(of_metal)]
+            hardness = run.learn(_batch(rng, crops), share)
+            pool.weights[chosen] = 0.02 + hardness[: len(chosen)]  # what is hard is drawn more often
             now = time.monotonic()
-            if on_progress is not None and now - last_report > 2:
+            if on_progress is not None and now - last_report > _REPORT_S:
                 last_report = now
-                on_progress(Progress(step, steps, spent + now - began, mean_loss, drawn))
-            if checkpoint is not None and now - last_save > 60:
+                on_progress(Progress(run.step, steps, run.seconds(), run.loss, pool.drawn))
+            if checkpoint is not None and now - last_save > _SAVE_S:
                 last_save = now
-                _save(checkpoint, network, optimiser, step, spent + now - began)
+                run.save(checkpoint)
     finally:
         stream.close()
-    seconds = spent + time.monotonic() - began
     if checkpoint is not None:
-        _save(checkpoint, network, optimiser, step, seconds)
-    return Outcome(network.state_dict(), step, seconds, drawn, mean_loss)
+        run.save(checkpoint)
+    return Outcome(run.network.state_dict(), run.step, run.seconds(), pool.drawn, run.loss)
+
+
+class _Run:
+    """The network, its optimiser and how far they have come."""
+
+    def __init__(self, preset: str, resume: Path | None) -> None:
+        self.preset = preset
+        self.network = FeatureNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser: torch.optim.Optimizer
+        if preset == "paper":
+            self.optimiser = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9)
+        else:
+            self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=_FIRST_RATE, weight_decay=1e-4)
+        self.step = 0
+        self.loss = math.nan
+        self._spent = 0.0
+        if resume is not None:
+            saved = torch.load(resume, weights_only=True)
+            self.network.load_state_dict(saved["network"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.step, self._spent = saved["step"], saved["seconds"]
+        self._began = time.monotonic()
+        self.network.train()
+
+    def seconds(self) -> float:
+        """Spent on training, those before a resume included."""
+        return self._spent + time.monotonic() - self._began
+
+    def share(self, minutes: float | None, steps: int | None) -> float:
+        """How much of the training is done, 1 at its end."""
+        return self.seconds() / (60 * minutes) if minutes is not None else self.step / (steps or 1)
+
+    def learn(self, batch: tuple[Tensor, Tensor, Tensor], share: float) -> NDArray[np.float64]:
+        """One step; how hard each crop was."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(self.preset, share, self.step)
+        image, target, weight = batch
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
+            values = self.network(image)
+        loss, hardness = _loss(values.float(), target, weight)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimiser.step()
+        self.step += 1
+        value = loss.detach().item()
+        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
+        return hardness.double().numpy()
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        states = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        torch.save({**states, "step": self.step, "seconds": self.seconds()}, part)
+        part.replace(path)
 
 
 def _rate(preset: str, share: float, step: int) -> float:
     if preset == "paper":
-        return 0.01 / 5 ** int(share * 250 / 50)
-    return max(1e-5, 2e-3 * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+        return 0.01 / float(5 ** int(share * _PAPER_EPOCHS / 50))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    return max(1e-5, _FIRST_RATE * min(1.0, (step + 1) / 100) * cosine)
 
 
-def _save(path: Path, network: FeatureNetwork, optimiser: torch.optim.Optimizer, step: int, seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    saved = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "seconds": seconds}
-    torch.save(saved, part)
-    part.replace(path)
+class _Pool:
+    """Crops that are drawn again, the hard ones more often; fresh ones take the place of easy old ones."""
 
+    def __init__(self) -> None:
+        self.crops: list[Crop] = []
+        self.weights = np.empty(0)
+        self.drawn = 0
 
-def _refill(
-    rng: np.random.Generator, pool: list[Crop], weights: NDArray[np.float64], fresh: list[Crop]
-) -> tuple[list[Crop], NDArray[np.float64]]:
-    """Take up fresh crops, each in the place of an easy old one where the pool is full."""
-    start = float(weights.max()) if len(weights) else 1.0
-    for crop in fresh:
-        if len(pool) < _POOL:
-            pool.append(crop)
-            weights = np.append(weights, start)
-        else:
-            rivals = rng.choice(len(pool), 4, replace=False)
-            place = int(rivals[np.argmin(weights[rivals])])
-            pool[place], weights[place] = crop, start
-    return pool, weights
+    def refill(self, rng: np.random.Generator, fresh: list[Crop]) -> None:
+        start = float(self.weights.max()) if self.crops else 1.0
+        self.drawn += len(fresh)
+        for crop in fresh:
+            if len(self.crops) < _POOL:
+                self.crops.append(crop)
+                self.weights = np.append(self.weights, start)
+            else:
+                rivals = rng.choice(_POOL, 4, replace=False)
+                place = int(rivals[np.argmin(self.weights[rivals])])
+                self.crops[place], self.weights[place] = crop, start
+
+    def choose(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        chances = self.weights / self.weights.sum()
+        return rng.choice(len(self.crops), count, replace=False, p=chances)
 
 
 def _batch(rng: np.random.Generator, crops: list[Crop]) -> tuple[Tensor, Tensor, Tensor]:
-    """Grey values at half resolution, what each pixel should be, and how much it counts."""
-    images, targets, weights = [], [], []
-    for image, mask, ignore in crops:
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        image, mask, ignore = (_turned(part, turns, flip) for part in (image, mask, ignore))
-        grey = _halved(image.astype(np.float32))
-        rows, columns = grey.shape
-        if rng.random() < 0.15:  # the plate ends inside the window
-            rows, columns = int(rng.integers(rows // 4, rows)), columns
-            if rng.random() < 0.5:
-                columns = int(rng.integers(columns // 4, columns))
-        grey[:rows, :columns] -= grey[:rows, :columns].mean() + rng.normal(0, 6)
-        grey *= rng.uniform(0.75, 1.25)
-        grey[rows:] = 0
-        grey[:, columns:] = 0
-        share = _halved(mask.astype(np.float32))
-        target = (share >= 0.5).astype(np.float32)
-        weight = (_halved(ignore.astype(np.float32)) < 0.5) & ((share == 0) | (share >= 0.5))
-        weight = weight.astype(np.float32)
-        weight[rows:] = 0
-        weight[:, columns:] = 0
-        images.append(grey)
-        targets.append(target)
-        weights.append(weight * _even(target))
-    stack = [torch.from_numpy(np.stack(parts)[:, None]) for parts in (images, targets, weights)]
-    return stack[0].mul_(GREY_SCALE).contiguous(memory_format=torch.channels_last), stack[1], stack[2]
+    """Grey values at half resolution in network units, what each pixel should be, and how much it counts."""
+    parts = [_example(rng, crop) for crop in crops]
+    image, target, weight = (torch.from_numpy(np.stack(kind)[:, None]) for kind in zip(*parts, strict=True))
+    return image.contiguous(memory_format=torch.channels_last), target, weight
 
 
-def _turned(part: NDArray[np.generic], turns: int, flip: bool) -> NDArray[np.generic]:
+def _example(
+    rng: np.random.Generator, crop: Crop
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+    image, mask, ignore = (_halved(_turned(part, turns, flip)) for part in crop)
+    rows, columns = image.shape
+    if rng.random() < 0.15:  # the plate ends inside the window
+        rows = int(rng.integers(rows // 4, rows))
+        if rng.random() < 0.5:
+            columns = int(rng.integers(columns // 4, columns))
+    valid = np.zeros(image.shape, np.float32)
+    valid[:rows, :columns] = 1
+    # The mean of a window is not that of a crop, so it is not taken off exactly.
+    grey = (image - image[:rows, :columns].mean() + rng.normal(0, 6)) * rng.uniform(0.75, 1.25) * GREY_SCALE * valid
+    target = (mask >= 0.5).astype(np.float32)
+    sure = (ignore < 0.5) & ((mask == 0) | (mask >= 0.5))
+    return grey.astype(np.float32), target, (sure * valid * _even(target)).astype(np.float32)
+
+
+def _turned(part: NDArray[np.generic], turns: int, flip: bool) -> NDArray[np.float32]:
     part = np.rot90(part, turns)
-    return part[:, ::-1] if flip else part
+    return np.asarray(part[:, ::-1] if flip else part, np.float32)
 
 
 def _halved(grey: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -225,7 +252,7 @@ def _even(target: NDArray[np.float32]) -> NDArray[np.float32]:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(target.astype(np.uint8), connectivity=8)
     weights = np.ones(count, np.float32)
     weights[1:] = np.clip(np.sqrt(500.0 / stats[1:, cv2.CC_STAT_AREA]), 0.7, 4.0)
-    return weights[labels]
+    return np.asarray(weights[labels], np.float32)
 
 
 def _loss(values: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -99,9 +99,8 @@ class RealMetal:
     def __call__(self, rng: np.random.Generator, size: int) -> Crop:
         """A square crop of a random photograph, mirrored at its borders where it is too small."""
         pool = self.scratched if rng.random() < 0.5 else self.clean
-        image, mask, ignore = pool[int(rng.integers(len(pool)))]
         factor = rng.uniform(0.8, 2.2)
-        image, mask, ignore = (_enlarged(part, factor) for part in (image, mask, ignore))
+        image, mask, ignore = (_enlarged(part, factor) for part in pool[int(rng.integers(len(pool)))])
         gain = rng.uniform(0.35, 1.2)
         if mask.any():
             height = _height(image, mask)
@@ -110,9 +109,8 @@ class RealMetal:
         grey = (image.astype(np.float32) - mean) * gain + np.clip(mean + rng.uniform(-40, 40), 40, 200)
         grey += rng.standard_normal(grey.shape).astype(np.float32) * rng.uniform(0, 2)
         image = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
-        ring = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-        ignore = ignore.astype(np.bool_) | (ring & ~mask.astype(np.bool_))
-        return _square(rng, image, size), _square(rng, mask, size) > 0, _square(rng, ignore, size) > 0
+        ring = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8) & (1 - mask)
+        return _square(image, size), _square(mask, size) > 0, _square(ignore | ring, size) > 0
 
 
 def _height(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
@@ -126,10 +124,8 @@ def _enlarged(part: NDArray[Any], factor: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(part.astype(np.uint8), None, fx=factor, fy=factor, interpolation=mode), np.uint8)
 
 
-def _square(rng: np.random.Generator, part: NDArray[Any], size: int) -> NDArray[np.uint8]:
-    """Cut or mirrored to size x size; from the top left, so that the parts of one crop agree."""
-    del rng  # one corner is as good as another: crops are flipped and turned later
-    part = part.astype(np.uint8)
+def _square(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Cut or mirrored to size x size, from the top left: crops are flipped and turned later anyway."""
     down, right = max(0, size - part.shape[0]), max(0, size - part.shape[1])
     if down or right:
         part = np.asarray(cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REFLECT), np.uint8)

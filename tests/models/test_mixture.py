@@ -36,7 +36,7 @@ def test_spike_of_repeated_background_does_not_draw_a_component() -> None:
 def test_far_outliers_do_not_stretch_the_bins() -> None:
     rng = np.random.default_rng(6)
     values = np.concatenate((rng.normal(-5, 1, 30_000), rng.normal(1, 0.7, 6_000))).astype(np.float32)
-    skewed = np.concatenate((values, np.float32([-4249.0] * 50)))
+    skewed = np.concatenate((values, np.full(50, -4249, np.float32)))
     assert fit(skewed).means == pytest.approx(fit(values).means, abs=0.1)
 
 
@@ -55,7 +55,7 @@ def test_nothing_to_fit_gives_zeros() -> None:
 def test_extreme_high_value_belongs_to_the_upper_component() -> None:
     rng = np.random.default_rng(7)
     values = np.concatenate((rng.normal(-5, 3, 30_000), rng.normal(5, 0.3, 3_000))).astype(np.float32)
-    assert fit(values).upper_posterior(np.float32([5.0, 50.0])) == pytest.approx([1, 1], abs=1e-3)
+    assert fit(values).upper_posterior(np.array([5, 50], np.float32)) == pytest.approx([1, 1], abs=1e-3)
 
 
 def test_lone_bin_is_lowered_and_a_hill_is_not() -> None:

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from config.schema import Recipe, Rectangle, Template, Threshold
+from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
+
+torch.set_num_threads(1)
+FULL = (0, 0, 650, 650)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.load(Recipe(name="test"), device="cpu", batch=2)
+
+
+def view(pixels: NDArray[np.uint8], x: int = 0, y: int = 0) -> WindowView:
+    return WindowView(pixels, x, y, (0, 0, pixels.shape[1], pixels.shape[0]))
+
+
+def noise(rows: int = 650, columns: int = 650, sigma: float = 6, seed: int = 1) -> NDArray[np.uint8]:
+    return np.clip(np.random.default_rng(seed).normal(110, sigma, (rows, columns)), 0, 255).astype(np.uint8)
+
+
+def test_weights_that_ship_give_their_known_answer(detector: Detector) -> None:
+    detector.known_answer()
+
+
+def test_crack_of_the_known_window_is_found_once(detector: Detector) -> None:
+    (finding,) = detector.detect([view(known_window(650))])
+    (region,) = finding.regions
+    assert region.score >= 0.5
+    assert region.x < 325 < region.x + region.width
+    assert region.y < 325 < region.y + region.height
+
+
+def test_result_is_equal_to_the_bit_whatever_the_neighbours(detector: Detector) -> None:
+    window, other = view(known_window(650)), view(noise(), 600)
+    alone = detector.features(window)
+    for batch, place in (([window, other], 0), ([other, window], 1), ([window, window], 1)):
+        assert np.array_equal(detector._features(batch)[place], alone)
+    assert detector.detect([window, other])[0] == detector.detect([window])[0]
+    assert detector.detect([view(noise(30, 40)), window])[1] == detector.detect([window])[0]
+
+
+def test_result_does_not_depend_on_the_size_of_the_batch(detector: Detector) -> None:
+    larger = Detector.load(Recipe(name="test"), device="cpu", batch=3)
+    assert larger.detect([view(known_window(650))]) == detector.detect([view(known_window(650))])
+
+
+def test_windows_are_read_in_place_and_never_written(detector: Detector) -> None:
+    plate = np.full((900, 1200), 77, np.uint8)
+    plate[100:750, 200:850] = known_window(650)
+    before = plate.copy()
+    plate.flags.writeable = False
+    assert detector.detect([view(plate[100:750, 200:850])]) == detector.detect([view(known_window(650))])
+    assert np.array_equal(plate, before)
+
+
+HOSTILE = {
+    "one pixel": np.full((1, 1), 200, np.uint8),
+    "five rows": noise(5, 650),
+    "five columns": noise(650, 5),
+    "one row": noise(1, 649),
+    "odd": noise(333, 77),
+    "constant": np.full((650, 650), 128, np.uint8),
+    "saturated": np.full((650, 650), 255, np.uint8),
+    "all zero": np.zeros((650, 650), np.uint8),
+    "noise": noise(sigma=3),
+    "strong noise": noise(sigma=20),
+    "checkers": (np.indices((650, 650)).sum(axis=0) % 2 * 255).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_window_has_a_finite_answer_inside_its_borders(detector: Detector, name: str) -> None:
+    pixels = HOSTILE[name]
+    (finding,) = detector.detect([view(pixels)])
+    values = detector.features(view(pixels))
+    assert values.shape == (-(-pixels.shape[0] // 2), -(-pixels.shape[1] // 2))
+    assert np.isfinite(values).all()
+    for region in finding.regions:
+        assert 0 <= region.x < region.x + region.width <= pixels.shape[1]
+        assert 0 <= region.y < region.y + region.height <= pixels.shape[0]
+
+
+@pytest.mark.parametrize("name", ["one pixel", "constant", "saturated", "all zero", "noise", "strong noise"])
+def test_nothing_is_found_where_nothing_is(detector: Detector, name: str) -> None:
+    assert detector.detect([view(HOSTILE[name])])[0].regions == ()
+
+
+@pytest.mark.parametrize("mode", ["mu_3sigma", "top_fraction", "top_fraction_foreground"])
+@pytest.mark.parametrize("name", ["constant", "saturated", "all zero", "noise", "five rows"])
+def test_published_modes_survive_degenerate_windows(mode: str, name: str) -> None:
+    recipe = Recipe(name="published", threshold=Threshold.model_validate({"mode": mode}))
+    (finding,) = Detector.load(recipe, device="cpu", batch=1).detect([view(HOSTILE[name])])
+    assert len(finding.regions) <= 200
+
+
+def test_published_fraction_flags_windows_that_hold_no_crack() -> None:
+    recipe = Recipe(name="published", threshold=Threshold(mode="top_fraction"))
+    (finding,) = Detector.load(recipe, device="cpu", batch=1).detect([view(noise(sigma=3))])
+    assert finding.regions
+
+
+def test_masked_crack_is_not_found() -> None:
+    recipe = Recipe(name="masked", masks=(Rectangle(x=1000, y=2000, width=650, height=650),))
+    masked = Detector.load(recipe, device="cpu", batch=1)
+    assert masked.detect([view(known_window(650), 1000, 2000)])[0].regions == ()
+    assert masked.detect([view(known_window(650), 5000, 2000)])[0].regions != ()
+
+
+def test_polarity_says_what_a_defect_is() -> None:
+    bright, dark = known_window(650), 255 - known_window(650)
+    for polarity, finds in (("bright", (1, 0)), ("dark", (0, 1)), ("both", (1, 1))):
+        one = Detector.load(Recipe.model_validate({"name": "p", "polarity": polarity}), device="cpu", batch=1)
+        assert tuple(len(one.detect([view(pixels)])[0].regions) for pixels in (bright, dark)) == finds, polarity
+
+
+def test_too_many_or_too_large_windows_are_refused(detector: Detector) -> None:
+    with pytest.raises(ValueError, match="batch"):
+        detector.detect([view(noise(20, 20))] * 3)
+    with pytest.raises(ValueError, match="651 x 10"):
+        detector.detect([view(noise(651, 10))])
+
+
+def test_full_resolution_has_no_weights_yet_and_says_so() -> None:
+    with pytest.raises(DetectorError, match="train"):
+        Detector.load(Recipe(name="test", resolution="full"), device="cpu")
+
+
+def test_changed_weights_are_refused(tmp_path: Path) -> None:
+    for name in ("detector-half.pt", "detector-half.json"):
+        shutil.copy(WEIGHTS / name, tmp_path / name)
+    content = bytearray((tmp_path / "detector-half.pt").read_bytes())
+    content[5000] ^= 1
+    (tmp_path / "detector-half.pt").write_bytes(content)
+    with pytest.raises(DetectorError, match="sha256"):
+        Detector.load(Recipe(name="test", weights=str(tmp_path / "detector-half.pt")), device="cpu")
+
+
+def test_recipe_with_another_number_of_templates_is_refused() -> None:
+    with pytest.raises(DetectorError, match="templates"):
+        Detector.load(Recipe(name="test", templates=(Template(width=9, height=20, step=5),)), device="cpu")
+
+
+def test_wrong_answer_is_told(tmp_path: Path) -> None:
+    for name in ("detector-half.pt", "detector-half.json"):
+        shutil.copy(WEIGHTS / name, tmp_path / name)
+    card = json.loads((tmp_path / "detector-half.json").read_text())
+    card["known_answer"]["crack"] += 5
+    (tmp_path / "detector-half.json").write_text(json.dumps(card))
+    spoiled = Detector.load(Recipe(name="test", weights=str(tmp_path / "detector-half.pt")), device="cpu")
+    with pytest.raises(DetectorError, match="crack"):
+        spoiled.known_answer()
+
+
+def test_number_formats_agree() -> None:
+    single = Detector.load(Recipe(name="test"), device="cpu", dtype="float32", batch=1)
+    short = Detector.load(Recipe(name="test"), device="cpu", dtype="bfloat16", batch=1)
+    difference = np.abs(single.features(view(known_window(650))) - short.features(view(known_window(650))))
+    assert float(np.quantile(difference, 0.99)) < 0.5
+    assert single.facts["dtype"] == "float32"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from models.features import FeatureNetwork
+from models.training.detector import Progress, train
+from models.training.samples import RealMetal, held_out
+from simulator.samples import training_window
+
+torch.set_num_threads(1)
+
+
+def test_training_lowers_the_loss_and_can_be_resumed(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "part.ckpt"
+    first = train(training_window, steps=6, crop=64, batch=4, checkpoint=checkpoint)
+    reports: list[Progress] = []
+    rest = train(training_window, steps=30, crop=64, batch=4, resume=checkpoint, on_progress=reports.append)
+    assert (first.steps, rest.steps) == (6, 30)
+    assert rest.loss < first.loss
+    FeatureNetwork().load_state_dict(rest.state)
+
+
+def test_published_schedule_is_a_preset() -> None:
+    assert train(training_window, steps=2, crop=64, batch=2, preset="paper").steps == 2
+
+
+@pytest.mark.parametrize("wrong", [{}, {"steps": 1, "minutes": 1.0}, {"steps": 1, "crop": 65}])
+def test_contradictory_orders_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="found"):
+        train(training_window, **wrong)  # type: ignore[arg-type]
+
+
+def test_group_is_held_out_by_its_name_alone() -> None:
+    groups = [f"neu_seg/{number}" for number in range(2000)]
+    share = np.mean([held_out(group) for group in groups])
+    assert 0.25 < share < 0.35
+    assert [held_out(group) for group in groups] == [held_out(group) for group in groups]
+
+
+def test_crops_of_photographs_have_the_plates_contrast(tmp_path: Path) -> None:
+    rows = ["image,mask_or_label,set,group,class"]
+    for number in range(12):
+        image = np.random.default_rng(number).normal(100, 4, (200, 200)).astype(np.uint8)
+        mask = np.zeros((200, 200), np.uint8)
+        cv2.line(mask, (20, 30), (150, 160), 3, 6)
+        image[mask > 0] = 220
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+        cv2.imwrite(str(tmp_path / f"{number}-mask.png"), mask)
+        rows.append(f"{number}.png,{number}-mask.png,neu_seg,{number},3")
+        cv2.imwrite(str(tmp_path / f"free{number}.png"), image * 0 + 90)
+        rows.append(f"free{number}.png,MT_Free,mt,free{number},MT_Free")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    metal = RealMetal(tmp_path)
+    assert 0 < len(metal.scratched) < 12
+    rng = np.random.default_rng(0)
+    marked = [crop for crop in (metal(rng, 128) for _ in range(20)) if crop[1].any()]
+    assert marked
+    for grey, scratch, ignored in marked:
+        assert grey.shape == scratch.shape == ignored.shape == (128, 128)
+        assert not (scratch & ignored).any()
+        assert float(grey[scratch].mean()) - float(np.median(grey[~scratch])) < 80
