@@ -20,6 +20,7 @@ from rich.table import Table
 
 from config.load import with_overrides
 from config.schema import Config, Length, Recipe, Threshold
+from daemon.logs import configure
 from daemon.messages import Decided
 from daemon.sheets import product_of
 from daemon.state import StateDirectory
@@ -32,6 +33,7 @@ LOAD = 0.8
 SHORT_ROWS = 1250
 """Rows of a short plate: two rows of windows."""
 _DETECTOR_S = 6.0
+_SAMPLE_S = 2.0
 
 
 @dataclass(slots=True)
@@ -64,8 +66,13 @@ class _Watch:
 
     def pulse(self, supervisor: Supervisor) -> None:
         """Sample memory and work by role."""
+        if self.first_seen:
+            self.busy = {
+                role: supervisor.metrics.total("busy_seconds_total", role)
+                for role in ("line", "acquire", "tile", "detect", "merge", "record")
+            }
         now = time.monotonic()
-        if now - self._sampled < 0.5:
+        if now - self._sampled < _SAMPLE_S:
             return
         self._sampled = now
         children = supervisor.children
@@ -73,11 +80,6 @@ class _Watch:
         roles["supervisor"] = private_memory([os.getpid()])
         if sum(roles.values()) > self.total:
             self.total, self.memory = sum(roles.values()), roles
-        if self.first_seen:
-            self.busy = {
-                role: supervisor.metrics.total("busy_seconds_total", role)
-                for role in ("line", "acquire", "tile", "detect", "merge", "record")
-            }
 
     @property
     def mpx_per_s(self) -> float:
@@ -89,15 +91,10 @@ def bench_command(
     config: Config, recipe: Recipe, *, workers: int | None = None, plates: int = 3, short_plates: int = 200
 ) -> dict[str, Any]:
     """Measure, tell a person on stderr how it goes, and return the figures."""
+    configure("bench", level="error")
     console = Console(stderr=True)
     most = workers or len(os.sched_getaffinity(0))
     facts = {"cores": os.cpu_count(), "cpu": cpu_model(), "cpu_flags": cpu_flags(), "recipe": recipe.name}
-    detector = _detector_alone(config, recipe, console)
-    published = _detector_alone(
-        config,
-        recipe.model_copy(update={"threshold": Threshold(mode="mu_3sigma")}),
-        console,
-    )
     area = recipe.pitch.row_mm * recipe.pitch.column_mm if recipe.pitch else float("nan")
     lines = {}
     for count in range(1, most + 1):
@@ -106,6 +103,13 @@ def bench_command(
     best = lines[most]
     short, rate = _short(config, recipe, best.mpx_per_s)
     late = _line(rate, short, most, short_plates, console, f"latency, {short_plates} short plates at {LOAD:g} of that")
+    # Last, for it loads the detector into this process, whose memory is the supervisor's until here.
+    detector = _detector_alone(config, recipe, console)
+    published = _detector_alone(
+        config,
+        recipe.model_copy(update={"threshold": Threshold(mode="mu_3sigma")}),
+        console,
+    )
     result = {
         **facts,
         "dtype": detector["dtype"],
@@ -131,7 +135,6 @@ def bench_command(
         "busy_seconds_by_role": {role: round(seconds, 2) for role, seconds in best.busy.items()},
         "line_seconds": round(best.last_final - best.first_seen, 2),
     }
-    console.print(_table(result))
     return result
 
 
@@ -217,7 +220,8 @@ def _cpuinfo(key: str) -> str:
     return ""
 
 
-def _table(result: dict[str, Any]) -> Table:
+def bench_table(result: dict[str, Any]) -> Table:
+    """The figures as people read them."""
     table = Table(title=f"linesentry bench, {result['recipe']}, {result['cpu']}", show_header=False)
     for key, value in result.items():
         table.add_row(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))

@@ -271,12 +271,14 @@ def bench(
     set_: SetOption = None,
 ) -> None:
     """Measure the whole line and the detector alone on this machine."""
-    from daemon.bench import bench_command  # noqa: PLC0415
+    from daemon.bench import bench_command, bench_table  # noqa: PLC0415
 
     settings, recipe = _configured(config, set_, None)
     result: dict[str, Any] = bench_command(settings, recipe, workers=workers, plates=plates, short_plates=short_plates)
     if json_:
         typer.echo(json.dumps(result))
+    else:
+        Console().print(bench_table(result))
 
 
 @train_app.command("detector")
