@@ -110,7 +110,7 @@ def bench_command(
         recipe.model_copy(update={"threshold": Threshold(mode="mu_3sigma")}),
         console,
     )
-    result = {
+    return {
         **facts,
         "dtype": detector["dtype"],
         "workers": most,
@@ -135,7 +135,6 @@ def bench_command(
         "busy_seconds_by_role": {role: round(seconds, 2) for role, seconds in best.busy.items()},
         "line_seconds": round(best.last_final - best.first_seen, 2),
     }
-    return result
 
 
 def _detector_alone(config: Config, recipe: Recipe, console: Console) -> dict[str, Any]:
