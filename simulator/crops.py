@@ -1,0 +1,88 @@
+"""Training crops cut from rendered sheets of the products that detectors are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator import otherwise
+from simulator.interference import Kind
+from simulator.products import PRODUCTS
+from simulator.samples import training_window
+from simulator.sheet import Sheet, render
+
+TRAINING_PRODUCTS = ("P10B", "U20B")
+"""The others are kept for tests and are never cut here."""
+_FIRST_SEED = 1_000_000
+"""Far from the test seeds of reference.yaml."""
+_ROWS = 3300
+_CRACKS = 50
+_CROPS_A_SHEET = 160
+_CRACKED_SHARE = 0.55
+_SHEET_SHARE = 0.25
+_OTHERWISE_SHARE = 0.25
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "plain": (),
+    "noise": ("noise",),
+    "light": ("light",),
+    "both": ("light", "noise"),
+}
+
+Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
+
+
+class SheetCrops:
+    """Crops of sheets that are rendered one after the other; a stretch of a sheet is enough of a long product."""
+
+    def __init__(self) -> None:
+        self._sheet: Sheet | None = None
+        self._left = 0
+
+    def __call__(self, rng: np.random.Generator, size: int) -> Crop:
+        """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged."""
+        if self._sheet is None or self._left == 0:
+            product = PRODUCTS[TRAINING_PRODUCTS[int(rng.integers(2))]]
+            product = replace(product, rows=min(product.rows, _ROWS))
+            kind = rng.choice(["plain", "noise", "light", "both"], p=(0.5, 0.15, 0.2, 0.15))
+            kinds = _KINDS[str(kind)]
+            seed = _FIRST_SEED + int(rng.integers(1 << 30))
+            self._sheet = render(product, seed, _CRACKS, interference=kinds, strength=rng.uniform(0.3, 1.3))
+            self._left = _CROPS_A_SHEET
+        self._left -= 1
+        return _cut(rng, self._sheet, size)
+
+
+def _cut(rng: np.random.Generator, sheet: Sheet, size: int) -> Crop:
+    rows, columns = sheet.image.shape
+    cracks = sheet.truth.cracks
+    x, y = int(rng.integers(columns - size)), int(rng.integers(rows - size))
+    if cracks and rng.random() < _CRACKED_SHARE:
+        crack = cracks[int(rng.integers(len(cracks)))]
+        x = crack.x + crack.width // 2 - int(rng.integers(size // 8, size - size // 8))
+        y = crack.y + crack.height // 2 - int(rng.integers(size // 8, size - size // 8))
+    x, y = min(max(x, 0), columns - size), min(max(y, 0), rows - size)
+    mask = np.zeros((size, size), np.bool_)
+    for crack in cracks:
+        left, top = max(crack.x, x), max(crack.y, y)
+        right, bottom = min(crack.x + crack.width, x + size), min(crack.y + crack.height, y + size)
+        if left < right and top < bottom:
+            part = crack.pixels[top - crack.y : bottom - crack.y, left - crack.x : right - crack.x]
+            mask[top - y : bottom - y, left - x : right - x] |= part
+    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    return sheet.image[y : y + size, x : x + size].copy(), mask, ring & ~mask
+
+
+_sheets = SheetCrops()
+
+
+def training_crop(rng: np.random.Generator, size: int) -> Crop:
+    """What the shipped detector is trained on: mostly wildly varied crops, and some of the training products."""
+    draw = rng.random()
+    if draw < _SHEET_SHARE:
+        return _sheets(rng, size)
+    if draw < _SHEET_SHARE + _OTHERWISE_SHARE:
+        return otherwise.training_window(rng, size)
+    return training_window(rng, size)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from simulator import otherwise
+from simulator.crops import SheetCrops, training_crop
+
+Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
+
+
+@pytest.mark.parametrize("source", [otherwise.training_window, SheetCrops(), training_crop])
+def test_crops_have_their_size_and_judge_no_pixel_twice(source: Callable[[np.random.Generator, int], Crop]) -> None:
+    rng = np.random.default_rng(2)
+    cracked = 0
+    for _ in range(25):
+        image, mask, ignore = source(rng, 160)
+        assert image.shape == mask.shape == ignore.shape == (160, 160)
+        assert (image.dtype, mask.dtype, ignore.dtype) == (np.uint8, np.bool_, np.bool_)
+        assert not (mask & ignore).any()
+        cracked += bool(mask.any())
+    assert 5 <= cracked <= 24
+
+
+def test_same_seed_draws_the_same_crop() -> None:
+    first, second = (otherwise.training_window(np.random.default_rng(9), 200) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_marked_pixels_are_brighter_than_their_surroundings() -> None:
+    rng = np.random.default_rng(4)
+    differences = []
+    for _ in range(60):
+        image, mask, ignore = otherwise.training_window(rng, 200)
+        near = ignore & ~mask
+        if mask.sum() > 200 and near.any():
+            differences.append(float(image[mask].mean()) - float(np.median(image[near])))
+    assert np.median(differences) > 5
