@@ -178,7 +178,7 @@ class Detector:
         """Feature values of the recipe's polarity; for `both` the higher of the two."""
         shaped = grey.to(self.dtype).contiguous(memory_format=torch.channels_last)
         passes = {"bright": (1,), "dark": (-1,), "both": (1, -1)}[self.recipe.polarity]
-        results = [self._network(shaped if sign > 0 else -shaped)[:, 0].float() for sign in passes]
+        results = [self._network(shaped if sign > 0 else -shaped) for sign in passes]
         best = results[0] if len(results) == 1 else torch.maximum(*results)
         return np.asarray(best.cpu().numpy(), np.float32)
 

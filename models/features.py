@@ -102,16 +102,17 @@ class FeatureNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Feature values (n, 1, h, w) of x (n, 1, h, w)."""
         responses = self.bank_norm(F.conv2d(x, self.bank_kernels().to(x.dtype), stride=2, padding=self.side // 2))
-        return self._decide(responses, x.shape[-2], x.shape[-1])
+        return F.pixel_shuffle(self.decide(responses), 2)[..., : x.shape[-2], : x.shape[-1]]
 
-    def _decide(self, responses: Tensor, rows: int, columns: int) -> Tensor:
+    def decide(self, responses: Tensor) -> Tensor:
+        """From the bank's responses (n, c, h / 2, w / 2) to the values of 2 x 2 pixels each (n, 4, h / 2, w / 2)."""
         quarter = self.quarter(responses)
         eighth = self.eighth(quarter)
         sixteenth = self.sixteenth(eighth)
         sixteenth = sixteenth + _doubled(self.coarse(sixteenth), sixteenth)
         eighth = self.at_eighth(eighth + _doubled(self.from_sixteenth(sixteenth), eighth))
         quarter = self.at_quarter(quarter + _doubled(self.from_eighth(eighth), quarter))
-        return F.pixel_shuffle(self.head(quarter), 2)[..., :rows, :columns]
+        return torch.as_tensor(self.head(quarter))
 
     @torch.no_grad()
     def folded(self, dtype: torch.dtype) -> Folded:
@@ -132,17 +133,46 @@ class Folded(nn.Module):
         self.network = FeatureNetwork(network.resolution)
         self.network.load_state_dict(network.state_dict())
         del self.network.learned
-        for layer in list(self.network.modules()):
-            if isinstance(layer, _Layer):
-                assert isinstance(layer.norm, nn.BatchNorm2d)
-                layer.conv = _fold(layer.conv, layer.norm)
-                layer.norm = nn.Identity()
+        _fold_layers(self.network)
         self.eval().requires_grad_(requires_grad=False)
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Feature values (n, 1, h, w) of x (n, 1, h, w)."""
-        return self.network._decide(self.bank(x), x.shape[-2], x.shape[-1])  # noqa: SLF001 - made of its parts
+        """Feature values (n, h, w), float32, of x (n, 1, h, w)."""
+        parts = self.network.decide(self.bank(x))
+        rows, columns = 2 * parts.shape[-2], 2 * parts.shape[-1]
+        values = torch.empty((len(x), rows, columns), dtype=torch.float32, device=x.device)
+        for index in range(4):  # five times as fast on a CPU as pixel_shuffle
+            values[:, index // 2 :: 2, index % 2 :: 2] = parts[:, index]
+        return values[:, : x.shape[-2], : x.shape[-1]]
+
+
+class _FoldedLayer(nn.Module):
+    """Convolution and ReLU; one kernel on a CPU whose torch offers it (a tenth of the network's time)."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        conv = self.conv
+        if x.is_cpu and _FUSED is not None:
+            fused = _FUSED(x, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, 1, "relu", [], "")
+            return torch.as_tensor(fused)
+        return F.relu(conv(x), inplace=True)
+
+
+_FUSED = getattr(torch.ops.mkldnn, "_convolution_pointwise", None) if torch.backends.mkldnn.is_available() else None  # type: ignore[no-untyped-call]
+
+
+def _fold_layers(module: nn.Module) -> None:
+    """Put a folded layer in the place of each layer, at any depth."""
+    for name, child in module.named_children():
+        if isinstance(child, _Layer):
+            assert isinstance(child.norm, nn.BatchNorm2d)
+            setattr(module, name, _FoldedLayer(_fold(child.conv, child.norm)))
+        else:
+            _fold_layers(child)
 
 
 def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:

@@ -20,7 +20,7 @@ from models.detector import bfloat16_is_fast
 from models.features import GREY_SCALE, FeatureNetwork
 from models.training.samples import Crop, RealMetal, Source, Stream
 
-_POOL = 900
+_POOL = 600
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""
 _FIRST_RATE = 2e-3
 _PAPER_EPOCHS = 250
@@ -81,7 +81,7 @@ def train(
         preset: `default` is AdamW with a warm-up and a cosine; `paper` is SGD, momentum 0.9, learning rate 0.01,
             divided by 5 every 50 epochs (M 107), an epoch being a hundredth of 250 epochs' time.
         checkpoint: file that is written every minute.
-        resume: a checkpoint to go on from.
+        resume: a checkpoint to go on from; or {"network": state}, weights to start from.
         on_progress: called about every two seconds.
 
     Raises:
@@ -101,14 +101,14 @@ def train(
     last_report = last_save = time.monotonic()
     try:
         while (share := run.share(minutes, steps)) < 1:
-            fresh = stream.take(1, batch) if pool.crops else stream.take(4 * batch, 4 * batch)
-            pool.refill(rng, fresh)
+            # Each crop is seen about three times, turned differently: the source costs more than the network.
+            pool.refill(stream.take(1, max(1, batch // 3)) if pool.crops else stream.take(4 * batch, 4 * batch))
             chosen = pool.choose(rng, batch - of_metal)
             crops = [pool.crops[index] for index in chosen]
             if real is not None:
                 crops += [real(rng, crop) for _ in range(of_metal)]
             hardness = run.learn(_batch(rng, crops), share)
-            pool.weights[chosen] = 0.02 + hardness[: len(chosen)]  # what is hard is drawn more often
+            pool.weights[chosen] = 0.1 + hardness[: len(chosen)].clip(max=0.4)
             now = time.monotonic()
             if on_progress is not None and now - last_report > _REPORT_S:
                 last_report = now
@@ -140,8 +140,9 @@ class _Run:
         if resume is not None:
             saved = torch.load(resume, weights_only=True)
             self.network.load_state_dict(saved["network"])
-            self.optimiser.load_state_dict(saved["optimiser"])
-            self.step, self._spent = saved["step"], saved["seconds"]
+            if "optimiser" in saved:  # weights alone are a start, not a training to go on with
+                self.optimiser.load_state_dict(saved["optimiser"])
+                self.step, self._spent = saved["step"], saved["seconds"]
         self._began = time.monotonic()
         self.network.train()
 
@@ -187,24 +188,23 @@ def _rate(preset: str, share: float, step: int) -> float:
 
 
 class _Pool:
-    """Crops that are drawn again, the hard ones more often; fresh ones take the place of easy old ones."""
+    """Crops that are drawn again a few times, the hard ones more often; the oldest makes room for a fresh one."""
 
     def __init__(self) -> None:
         self.crops: list[Crop] = []
         self.weights = np.empty(0)
         self.drawn = 0
 
-    def refill(self, rng: np.random.Generator, fresh: list[Crop]) -> None:
-        start = float(self.weights.max()) if self.crops else 1.0
-        self.drawn += len(fresh)
+    def refill(self, fresh: list[Crop]) -> None:
+        start = float(self.weights.mean()) if self.crops else 1.0
         for crop in fresh:
             if len(self.crops) < _POOL:
                 self.crops.append(crop)
                 self.weights = np.append(self.weights, start)
             else:
-                rivals = rng.choice(_POOL, 4, replace=False)
-                place = int(rivals[np.argmin(self.weights[rivals])])
+                place = self.drawn % _POOL
                 self.crops[place], self.weights[place] = crop, start
+            self.drawn += 1
 
     def choose(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         chances = self.weights / self.weights.sum()
