@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -183,7 +184,7 @@ class _Plate:
     waiting: list[int] = field(default_factory=list)
     """Heap of windows to lease."""
     leases: dict[int, list[int]] = field(default_factory=dict)
-    """Leases in flight of each window that has any."""
+    """Leases of each window that some worker still has, or whose result the merger does not have."""
     merged: set[int] = field(default_factory=set)
     quarantined: set[int] = field(default_factory=set)
 
@@ -236,7 +237,7 @@ class WindowLedger:
     @property
     def windows_leased(self) -> int:
         """Windows that some worker has."""
-        return sum(len(plate.leases) for plate in self._plates.values())
+        return sum(len(plate.leases.keys() - plate.merged) for plate in self._plates.values())
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at a monotonic time, s; returns what to do."""
@@ -269,7 +270,7 @@ class WindowLedger:
             case MergerRestarted():
                 done += self._merger_restarted()
             case Tick():
-                self._overdue(now)
+                done += self._overdue(now)
         return done + self._leases(now)
 
     # --- plates ----------------------------------------------------------------------------------------------
@@ -302,12 +303,13 @@ class WindowLedger:
         return [Conclude(event)]
 
     def _close_unheard(self) -> list[Instruction]:
-        """Close plates that the switch saw and that acquisition, being past them, never opened."""
+        """Close plates that the switch saw and that acquisition, being past them, never opened or gave no slot."""
         done: list[Instruction] = []
         for known in self._plates.values():
-            if known.seen and not known.opened and known.closed is None and known.plate < self._acquisition_at:
+            if known.seen and known.slot is None and known.closed is None and known.plate < self._acquisition_at:
                 self.counters["plates without rows"] += 1
-                done += self._closed(Closed(known.plate, None, 0, 0, (Cause.NO_ROWS,), 0))
+                cause = Cause.ACQUISITION_DIED if known.opened else Cause.NO_ROWS
+                done += self._closed(Closed(known.plate, None, 0, 0, (cause,), 0))
         return done
 
     def _final(self, plate: int) -> list[Instruction]:
@@ -325,7 +327,8 @@ class WindowLedger:
         return [LetGo(known.slot, known.generation)]
 
     def _merger_restarted(self) -> list[Instruction]:
-        done: list[Instruction] = []
+        # What workers are done with and the old merger had not said it has, it may never have had.
+        done = self._drop_finished(lambda _flight: True)
         for plate in self.plates:
             known = self._plates[plate]
             if known.opened:
@@ -333,7 +336,7 @@ class WindowLedger:
             done += [Quarantine(plate, window) for window in sorted(known.quarantined)]
             if known.closed is not None:
                 done.append(Conclude(known.closed))
-            for window in known.merged:
+            for window in known.merged.difference(known.waiting):
                 heapq.heappush(known.waiting, window)
             known.merged = set()
         return done
@@ -355,12 +358,8 @@ class WindowLedger:
 
     def _merged(self, plate: int, windows: tuple[int, ...]) -> None:
         known = self._plates.get(plate)
-        if known is None:
-            return
-        new = set(windows) - known.merged
-        known.merged |= new
-        for window in new:
-            known.leases.pop(window, None)
+        if known is not None:
+            known.merged.update(windows)
 
     def _wait_again(self, plate: int, window: int) -> Quarantine | None:
         """Put a window that lost a lease back, or into quarantine when it kills its workers."""
@@ -369,7 +368,6 @@ class WindowLedger:
             return None
         if self._deaths[plate, window] > SUSPECT_DEATHS:
             known.quarantined.add(window)
-            known.leases.pop(window, None)
             self.counters["windows quarantined"] += 1
             return Quarantine(plate, window)
         self.counters["windows leased again"] += 1
@@ -428,7 +426,7 @@ class WindowLedger:
         recent = float(np.quantile(np.array(self._durations), 0.99))
         return max(self._settings.least_s, self._settings.factor * recent)
 
-    def _overdue(self, now: float) -> None:
+    def _overdue(self, now: float) -> list[Instruction]:
         """Offer the windows of a worker that is late to another; lease again those whose results never came."""
         for worker in self._workers.values():
             if not worker.queue or worker.stuck or now < self._in_flight[worker.queue[0]].deadline:
@@ -437,15 +435,20 @@ class WindowLedger:
             self.counters["leases overdue"] += 1
             for number in worker.queue:
                 self._offer_again(self._in_flight[number])
-        for number, flight in list(self._in_flight.items()):
-            if now >= flight.deadline and not self._is_working(number, flight):
-                # The worker is done with it, but the merger never had (all of) it.
-                self._drop_lease(number)
+        # The worker is done with it, but the merger never had (all of) it.
+        return self._drop_finished(lambda flight: now >= flight.deadline)
+
+    def _drop_finished(self, which: Callable[[_InFlight], bool]) -> list[Instruction]:
+        """Drop leases that their workers are done with; their windows wait again unless they are merged."""
+        numbers = [n for n, flight in self._in_flight.items() if which(flight) and not self._is_working(n, flight)]
+        return [found for number in numbers for found in self._drop_lease(number)]
 
     def _offer_again(self, flight: _InFlight) -> None:
         known = self._plates.get(flight.plate)
         for window in flight.windows:
-            if known is not None and len(known.leases.get(window, ())) == 1 and window not in known.waiting:
+            if known is None or window in known.merged or window in known.waiting:
+                continue
+            if len(known.leases.get(window, ())) < MOST_LEASES_OF_A_WINDOW:
                 heapq.heappush(known.waiting, window)
 
     def _is_working(self, number: int, flight: _InFlight) -> bool:
@@ -454,7 +457,7 @@ class WindowLedger:
 
     def _leases(self, now: float) -> list[Instruction]:
         for number in [n for n, flight in self._in_flight.items() if self._is_done(n, flight)]:
-            del self._in_flight[number]
+            self._drop_lease(number)
         done: list[Instruction] = []
         for plate in self.plates:
             known = self._plates[plate]
@@ -473,7 +476,7 @@ class WindowLedger:
         if self._is_working(number, flight):
             return False
         known = self._plates.get(flight.plate)
-        return known is None or not any(number in known.leases.get(window, ()) for window in flight.windows)
+        return known is None or known.merged.issuperset(flight.windows)
 
     def _take(self, known: _Plate, worker: str, most: int) -> tuple[int, ...]:
         """The next windows for the worker: none that it has already, and a suspect one alone."""
@@ -483,7 +486,8 @@ class WindowLedger:
             window = heapq.heappop(known.waiting)
             if window in known.merged or window in known.quarantined:
                 continue
-            if any(self._in_flight[n].worker == worker for n in known.leases.get(window, ())):
+            leases = known.leases.get(window, ())
+            if len(leases) >= MOST_LEASES_OF_A_WINDOW or any(self._in_flight[n].worker == worker for n in leases):
                 kept.append(window)
                 continue
             if self._deaths[known.plate, window] >= SUSPECT_DEATHS:
@@ -506,7 +510,6 @@ class WindowLedger:
         self._in_flight[number] = _InFlight(worker, known.plate, windows, now, now + self._patience())
         for window in windows:
             known.leases.setdefault(window, []).append(number)
-            del known.leases[window][:-MOST_LEASES_OF_A_WINDOW]
         self.counters["windows leased"] += len(windows)
         assert known.slot is not None
         return Lease(

@@ -1,0 +1,353 @@
+"""The window ledger: what is leased to whom, under losses, doubles, deaths and restarts in any order."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from config.schema import Lease as LeaseSettings
+from config.schema import Windows
+from stages.plate import Cause, window_columns, window_rows
+from stages.tile import (
+    MOST_LEASES_OF_A_WINDOW,
+    SUSPECT_DEATHS,
+    AcquisitionAt,
+    Announce,
+    Closed,
+    Conclude,
+    Event,
+    Final,
+    Gone,
+    Instruction,
+    Lease,
+    LetGo,
+    Merged,
+    MergerRestarted,
+    Opened,
+    Quarantine,
+    Ready,
+    Rows,
+    Seen,
+    Tick,
+    WindowLedger,
+)
+
+WINDOWS = Windows(size=65, stride=60)
+COLUMNS = 120
+ACROSS = 2
+BATCH = 4
+CREDITS = 2 * BATCH
+
+
+def ledger() -> WindowLedger:
+    return WindowLedger(WINDOWS, BATCH, LeaseSettings(least_s=5.0, factor=10.0))
+
+
+def tell(machine: WindowLedger, *events: Event, now: float = 0.0) -> list[Instruction]:
+    return [instruction for event in events for instruction in machine.handle(event, now)]
+
+
+def leases(instructions: list[Instruction]) -> list[Lease]:
+    return [instruction for instruction in instructions if isinstance(instruction, Lease)]
+
+
+def indices(instructions: list[Instruction]) -> list[int]:
+    return [window.index for lease in leases(instructions) for window in lease.windows]
+
+
+def closed(plate: int, rows: int, slot: int | None = 0) -> Closed:
+    return Closed(plate, slot, rows, COLUMNS, (), 0)
+
+
+def opened(plate: int, slot: int | None = 0) -> Opened:
+    return Opened(plate, slot, 1, COLUMNS)
+
+
+def test_windows_go_out_as_soon_as_their_rows_are_there_and_the_rest_when_the_plate_ends() -> None:
+    machine = ledger()
+    tell(machine, Ready("detect-0", 100), Seen(1), opened(1))
+    assert indices(tell(machine, Rows(1, 64))) == []
+    assert indices(tell(machine, Rows(1, 65))) == [0, 1]
+    assert indices(tell(machine, Rows(1, 130))) == [2, 3]
+    last = tell(machine, closed(1, 150))
+    assert indices(last) == [4, 5]
+    assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(120, 30), (120, 30)]
+
+
+def test_nothing_is_leased_before_the_sighting_is_committed() -> None:
+    machine = ledger()
+    assert leases(tell(machine, Ready("detect-0", 8), opened(1), closed(1, 60))) == []
+    assert indices(tell(machine, Seen(1))) == [0, 1]
+
+
+def test_the_oldest_plate_goes_first() -> None:
+    machine = ledger()
+    tell(machine, Seen(1), Seen(2), opened(2, 1), closed(2, 60, 1), opened(1), closed(1, 60))
+    assert [lease.plate for lease in leases(tell(machine, Ready("detect-0", 8)))] == [1, 2]
+
+
+def test_the_windows_of_a_worker_that_goes_away_go_to_another() -> None:
+    machine = ledger()
+    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 120))
+    assert indices(tell(machine, Ready("detect-1", 4))) == []
+    again = tell(machine, Gone("detect-0"))
+    assert indices(again) == [0, 1, 2, 3]
+    assert leases(again)[0].worker == "detect-1"
+
+
+def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
+    machine = ledger()
+    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 120))
+    tell(machine, Ready("detect-1", 4), Ready("detect-2", 4))
+    assert indices(tell(machine, Tick(), now=19.0)) == []
+    assert indices(tell(machine, Tick(), now=21.0)) == [0, 1, 2, 3]
+    assert indices(tell(machine, Tick(), now=30.0)) == []
+
+
+def test_a_result_that_got_lost_after_its_worker_was_done_is_asked_for_again() -> None:
+    machine = ledger()
+    lease = leases(tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60)))[0]
+    tell(machine, Ready("detect-0", 4, finished=lease.lease), Merged(1, (0,)), now=1.0)
+    assert indices(tell(machine, Tick(), now=25.0)) == [1]
+
+
+def test_a_restarted_merger_is_told_everything_and_gets_all_windows_that_are_not_final_again() -> None:
+    machine = ledger()
+    lease = leases(tell(machine, Ready("detect-0", 8), Seen(1), opened(1), closed(1, 60)))[0]
+    tell(machine, Merged(1, (0, 1)), Ready("detect-0", 8, finished=lease.lease))
+    told = tell(machine, MergerRestarted())
+    assert told[:2] == [Announce(1, COLUMNS), Conclude(closed(1, 60))]
+    assert indices(told) == [0, 1]
+    assert tell(machine, Final(1), MergerRestarted()) == [LetGo(0, 1)]
+
+
+def test_what_a_restarted_merger_may_have_missed_is_leased_again_at_once() -> None:
+    machine = ledger()
+    lease = leases(tell(machine, Ready("detect-0", 8), Seen(1), opened(1), closed(1, 60)))[0]
+    tell(machine, Ready("detect-0", 8, finished=lease.lease))
+    assert indices(tell(machine, MergerRestarted())) == [0, 1]
+
+
+def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_quarantined() -> None:
+    machine = ledger()
+    tell(machine, Seen(1), opened(1), closed(1, 120))
+    batch = tuple((1, window) for window in range(4))
+    for _ in range(SUSPECT_DEATHS):
+        assert indices(tell(machine, Ready("detect-0", 4))) == [0, 1, 2, 3]
+        assert tell(machine, Gone("detect-0", batch)) == []
+    alone = tell(machine, Ready("detect-0", 8))
+    assert [[w.index for w in lease.windows] for lease in leases(alone)] == [[0], [1], [2], [3]]
+    assert tell(machine, Gone("detect-0", ((1, 0),))) == [Quarantine(1, 0)]
+    assert indices(tell(machine, Ready("detect-0", 8))) == [1, 2, 3]
+
+
+def test_a_death_by_the_supervisors_hand_blames_no_window() -> None:
+    machine = ledger()
+    tell(machine, Seen(1), opened(1), closed(1, 60))
+    for _ in range(5):
+        assert indices(tell(machine, Ready("detect-0", 4))) == [0, 1]
+        assert tell(machine, Gone("detect-0")) == []
+
+
+def test_a_plate_that_acquisition_passed_by_ends_without_rows() -> None:
+    machine = ledger()
+    assert tell(machine, Seen(1), Seen(2), opened(2)) == [Announce(2, COLUMNS)]
+    ended = tell(machine, AcquisitionAt(2))
+    assert ended == [Conclude(Closed(1, None, 0, 0, (Cause.NO_ROWS,), 0))]
+
+
+def test_a_plate_without_a_slot_whose_acquisition_died_ends() -> None:
+    machine = ledger()
+    tell(machine, Seen(1), opened(1, None))
+    assert tell(machine, AcquisitionAt(2)) == [Conclude(Closed(1, None, 0, 0, (Cause.ACQUISITION_DIED,), 0))]
+
+
+def test_a_slot_opened_for_a_plate_that_is_final_already_is_let_go() -> None:
+    machine = ledger()
+    assert tell(machine, Final(1)) == []
+    assert tell(machine, opened(1)) == [LetGo(0, 1)]
+    assert tell(machine, Seen(1), closed(1, 60), MergerRestarted()) == []
+
+
+# --- any order of events ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Worker:
+    """A worker as it is: what it holds, and what it has said that is not heard yet."""
+
+    alive: bool = True
+    queue: deque[Lease] = field(default_factory=deque)
+    said: deque[Ready] = field(default_factory=deque)
+    finished: int | None = None
+
+
+class Line(RuleBasedStateMachine):
+    """The ledger among workers that die and hang, a merger that restarts, and messages that come late or not."""
+
+    @initialize(workers=st.integers(1, 3), poison=st.sets(st.tuples(st.integers(1, 4), st.integers(0, 7)), max_size=2))
+    def begin(self, workers: int, poison: set[tuple[int, int]]) -> None:
+        self.ledger = ledger()
+        self.now = 0.0
+        self.poison = poison
+        self.workers = {f"detect-{index}": Worker() for index in range(workers)}
+        self.rows: dict[int, int] = {}
+        self.ended: dict[int, int] = {}
+        self.merged: dict[int, set[int]] = {}
+        self.quarantined: dict[int, set[int]] = {}
+        self.final: set[int] = set()
+        self.let_go: Counter[int] = Counter()
+        self.deaths: Counter[tuple[int, int]] = Counter()
+        for worker in self.workers.values():
+            worker.said.append(Ready("", CREDITS))
+
+    def tell(self, event: Event) -> None:
+        for instruction in self.ledger.handle(event, self.now):
+            match instruction:
+                case Lease():
+                    self.lease(instruction)
+                case Quarantine(plate, window):
+                    assert self.deaths[plate, window] > SUSPECT_DEATHS
+                    self.quarantined.setdefault(plate, set()).add(window)
+                case LetGo(slot, _):
+                    assert slot in self.final
+                    self.let_go[slot] += 1
+
+    def lease(self, lease: Lease) -> None:
+        worker = self.workers[lease.worker]
+        assert worker.alive
+        assert lease.plate not in self.final
+        assert 0 < len(lease.windows) <= BATCH
+        if any(self.deaths[lease.plate, window.index] >= SUSPECT_DEATHS for window in lease.windows):
+            assert len(lease.windows) == 1
+        for window in lease.windows:
+            assert not any(window in held.windows and held.plate == lease.plate for held in worker.queue)
+            assert window.y + window.height <= self.rows[lease.plate]
+        worker.queue.append(lease)
+        assert sum(len(held.windows) for held in worker.queue) <= CREDITS
+
+    @rule(plate=st.integers(1, 4), rows=st.integers(1, 240))
+    def acquire(self, plate: int, rows: int) -> None:
+        """Rows of the plate come; acquisition says so again after its restart."""
+        if plate in self.ended:
+            self.tell(closed(plate, self.ended[plate], plate))
+            return
+        self.rows[plate] = max(rows, self.rows.get(plate, 0))
+        self.tell(Opened(plate, plate, 1, COLUMNS))
+        self.tell(Rows(plate, self.rows[plate]))
+
+    @rule(plate=st.integers(1, 4))
+    def end(self, plate: int) -> None:
+        if plate in self.rows:
+            self.ended[plate] = self.rows[plate]
+            self.tell(closed(plate, self.ended[plate], plate))
+
+    @rule(plate=st.integers(1, 4))
+    def see(self, plate: int) -> None:
+        self.tell(Seen(plate))
+
+    @rule(name=st.sampled_from(["detect-0", "detect-1", "detect-2"]), lost=st.booleans(), twice=st.booleans())
+    def work(self, name: str, lost: bool, twice: bool) -> None:
+        """A worker does its next lease; the results may be lost, or come twice."""
+        worker = self.workers.get(name)
+        if worker is None or not worker.queue:
+            return
+        lease = worker.queue[0]
+        if any((lease.plate, window.index) in self.poison for window in lease.windows):
+            self.die(name, blamed=True)
+            return
+        worker.queue.popleft()
+        worker.finished = lease.lease
+        worker.said.append(Ready(name, CREDITS, worker.finished))
+        if lost or lease.plate in self.final:
+            return
+        for _ in range(1 + twice):
+            self.merge(lease)
+
+    def merge(self, lease: Lease) -> None:
+        windows = {window.index for window in lease.windows}
+        self.merged.setdefault(lease.plate, set()).update(windows)
+        self.tell(Merged(lease.plate, tuple(windows)))
+
+    @rule(name=st.sampled_from(["detect-0", "detect-1", "detect-2"]))
+    def hear(self, name: str) -> None:
+        """What a worker has said arrives, in its order."""
+        worker = self.workers.get(name)
+        if worker is not None and worker.said:
+            said = worker.said.popleft()
+            self.tell(Ready(name, said.credits, said.finished))
+
+    @rule(name=st.sampled_from(["detect-0", "detect-1", "detect-2"]), blamed=st.booleans())
+    def die(self, name: str, blamed: bool) -> None:
+        """A worker's process ends, by itself or by the supervisor's hand, and another takes its place."""
+        worker = self.workers.get(name)
+        if worker is None:
+            return
+        board: tuple[tuple[int, int], ...] = ()
+        if blamed and worker.queue:
+            lease = worker.queue[0]
+            board = tuple((lease.plate, window.index) for window in lease.windows)
+            if lease.plate not in self.final:
+                self.deaths.update(board)
+        self.workers[name] = Worker(said=deque([Ready(name, CREDITS)]))
+        self.workers[name].alive = False
+        self.tell(Gone(name, board))
+        self.workers[name].alive = True
+
+    @rule(seconds=st.sampled_from([0.1, 3.0, 25.0, 120.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.tell(Tick())
+
+    @rule()
+    def restart_merger(self) -> None:
+        self.merged = {plate: windows for plate, windows in self.merged.items() if plate in self.final}
+        self.quarantined = {plate: windows for plate, windows in self.quarantined.items() if plate in self.final}
+        self.tell(MergerRestarted())
+
+    @rule(plate=st.integers(1, 4))
+    def decide(self, plate: int) -> None:
+        """The merger has everything of the plate, and its verdict is committed."""
+        if plate in self.ended and plate not in self.final and self.complete(plate):
+            self.final.add(plate)
+            self.tell(Final(plate))
+
+    def complete(self, plate: int) -> bool:
+        every = set(range(window_rows(self.ended[plate], WINDOWS) * window_columns(COLUMNS, WINDOWS)))
+        return every <= self.merged.get(plate, set()) | self.quarantined.get(plate, set())
+
+    @invariant()
+    def no_window_is_with_more_than_two_workers(self) -> None:
+        if not hasattr(self, "ledger"):
+            return
+        held: Counter[tuple[int, int]] = Counter()
+        for worker in self.workers.values():
+            held.update((lease.plate, window.index) for lease in worker.queue for window in lease.windows)
+        assert max(held.values(), default=0) <= MOST_LEASES_OF_A_WINDOW
+
+    def teardown(self) -> None:
+        """Once nothing more goes wrong, every plate that has ended becomes final, and lets go of its slot once."""
+        if not hasattr(self, "ledger"):
+            return
+        for plate in self.ended:
+            self.tell(Seen(plate))
+        for _ in range(120):
+            for name in self.workers:
+                self.hear(name)
+                self.work(name, lost=False, twice=False)
+            self.wait(3.0)
+            for plate in self.ended:
+                self.decide(plate)
+            if self.final.issuperset(self.ended):
+                break
+        assert set(self.ended) == self.final
+        assert self.let_go == Counter(dict.fromkeys(self.final, 1))
+        assert self.ledger.plates == tuple(sorted(set(self.ledger.plates) - self.final))
+
+
+TestLine = Line.TestCase
+TestLine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
