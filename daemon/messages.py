@@ -273,7 +273,7 @@ def decode(data: bytes, run: str) -> Envelope:
     try:
         raw: Any = msgpack.unpackb(data, raw=False, strict_map_key=False)
         envelope = msgspec.convert(raw, Envelope, builtin_types=(bytes,))
-    except (ValueError, msgpack.exceptions.UnpackException, msgspec.ValidationError, RecursionError) as error:
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as error:
         raise Refused("malformed", str(error)) from error
     if envelope.version != VERSION:
         raise Refused("version", f"{envelope.version} where {VERSION} is spoken")
