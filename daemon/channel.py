@@ -85,7 +85,7 @@ class Conversation:
             return delivered
         self._owes_answer = True
         # A newcomer takes up the conversation at the oldest message that the sender still keeps.
-        expected = self._received + 1 if self._received else envelope.oldest
+        expected = max(self._received + 1, envelope.oldest)
         if envelope.sequence == expected:
             self._received = envelope.sequence
             delivered.append(envelope.body)
