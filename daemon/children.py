@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -50,7 +51,6 @@ class Kid:
 @dataclass(slots=True)
 class _Budget:
     ends: deque[float] = field(default_factory=deque)
-    backoff_s: float = 0.0
 
 
 class Children:
@@ -111,7 +111,7 @@ class Children:
         """Start a process and keep it running from now on."""
         kid = Kid(role, index)
         self._kids[kid.name] = kid
-        self._budgets.setdefault(role, _Budget(backoff_s=self._settings.backoff_s))
+        self._budgets.setdefault(role, _Budget())
         self._start(kid)
 
     def joined(self, role: str, index: int, now: float) -> None:
@@ -159,7 +159,7 @@ class Children:
         self._lost.update(newly)
         return newly
 
-    def stop_all(self, tell: Callable[[str], bool], tick: Callable[[float], None], most_s: float) -> None:
+    def stop_all(self, tell: Callable[[str], bool], listen: Callable[[float], object], most_s: float) -> None:
         """Ask every process to stop, and wait for it."""
         self._stopping = True
         # Those who feed first, so that nobody talks to a process that is gone.
@@ -169,7 +169,8 @@ class Children:
         until = time.monotonic() + most_s
         while time.monotonic() < until and any(kid.process is not None for kid in self._kids.values()):
             polled = dict(self._poller.poll(50))
-            tick(time.monotonic())
+            # A process that is only just starting is told when it joins.
+            listen(time.monotonic())
             for kid in self._kids.values():
                 if kid.pidfd in polled and kid.process is not None:
                     self._forget(kid)
@@ -189,12 +190,17 @@ class Children:
         path.write_bytes(msgspec.json.encode(plan))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         environment.pop("NOTIFY_SOCKET", None)
-        kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "daemon.process", kid.name, str(path)],
-            pass_fds=fds,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-        )
+        # Blocked over the exec, so that ^C at a terminal does not end a process that has yet to say it ignores it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "daemon.process", kid.name, str(path)],
+                pass_fds=fds,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         kid.pidfd = os.pidfd_open(kid.process.pid)
         self._poller.register(kid.pidfd, zmq.POLLIN)
         kid.started_at = time.monotonic()
