@@ -205,12 +205,32 @@ class Detector:
             self._array[place, rows - 1, columns - 1] = pixels[-1, -1]
         return rows, columns
 
+    def _without_borders(self, view: WindowView, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A copy of the values; NaN along borders beyond which the plate goes on.
+
+        What is cut there looks like a line. The neighbouring window sees it whole, and both still share a strip in
+        which the halves of a crack meet: 10 px where windows overlap by 50.
+        """
+        windows = self.recipe.windows
+        strip = 2 * (windows.size - windows.stride) // 5 // self._scale
+        values = values.copy()
+        if view.y > 0:
+            values[:strip] = np.nan
+        if view.x > 0:
+            values[:, :strip] = np.nan
+        # Under `ceil` a full window has a neighbour; under `cover` it may be the last.
+        if windows.rule == "ceil" and view.pixels.shape[0] == windows.size:
+            values[values.shape[0] - strip :] = np.nan
+        if windows.rule == "ceil" and view.pixels.shape[1] == windows.size:
+            values[:, values.shape[1] - strip :] = np.nan
+        return values
+
     def _finding(
         self, view: WindowView, masked: NDArray[np.bool_] | None, values: NDArray[np.float32]
     ) -> WindowFinding:
         height, width = view.pixels.shape
+        values = self._without_borders(view, values)
         if masked is not None:
-            values = values.copy()
             values[masked[:: self._scale, :: self._scale]] = np.nan
         levels = limit(values, self.recipe.threshold, self._learnt)
         post = self.recipe.post
