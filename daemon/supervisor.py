@@ -6,12 +6,15 @@ inspection itself, so that it can outlive every process that does.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import tempfile
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -27,15 +30,17 @@ from daemon.metrics_server import Health, MetricsServer
 from daemon.notify import Notifier
 from daemon.plate_memory import Hold, PlateMemory, Shape, reserve
 from daemon.process import Plan
-from daemon.results import RunFacts, Store, store_path
+from daemon.results import RunFacts, Store, StoreError, store_path
+from daemon.sightings import Sightings
 from daemon.state import StateDirectory, code_sha256, weights_sha256
 from daemon.telemetry import Metrics, private_memory
 from daemon.vram import Vram
 from stages.plate import Cause, Verdict
-from stages.switch import Leading, MidSheet, SwitchCounter, SwitchState, Unheard
 
 VERSION = "0.1.0"
 _POLL_MS = 50
+_DECIDE_S = 1.0
+"""Time for the merger to decide the open plates at an abort, before record ends those that are left."""
 _ABORT_S = 5.0
 _EXIT_S = 10.0
 _PULSE_S = 1.0
@@ -95,9 +100,11 @@ class Supervisor:
         self._log = structlog.get_logger()
         self._notifier = Notifier()
         self._vram = Vram()
-        self._signals = 0
+        self._signals: list[int] = []
         self._stop_at: float | None = None
         self._abort_at: float | None = None
+        self._cause: Cause | None = None
+        self._record_told = False
         self._aborted_store = False
         self._line_ended = False
         self._acquire_ended = False
@@ -122,14 +129,28 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
-        with self.state.lock(), tempfile.TemporaryDirectory(prefix=f"linesentry-{self.run_id[:8]}-") as sockets:
-            self._begin(Path(sockets))
+        with self.state.lock(), self._socket_directory() as sockets:
+            # Before the first process starts: a signal is an order to stop them all.
+            before = {n: signal.signal(n, self._on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
             try:
-                return self._loop()
+                self._begin(Path(sockets))
+                try:
+                    return self._loop()
+                finally:
+                    self._end()
             finally:
-                self._end()
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     # --- beginning and end -----------------------------------------------------------------------------------
+
+    def _socket_directory(self) -> tempfile.TemporaryDirectory[str]:
+        """A new directory, mode 0700; what a killed predecessor left is removed, which the lock makes safe."""
+        of_state = f"linesentry-{hashlib.sha256(bytes(self.state.path)).hexdigest()[:8]}-"
+        for left in Path(tempfile.gettempdir()).glob(f"{of_state}*"):
+            if left.stat(follow_symlinks=False).st_uid == os.getuid():
+                shutil.rmtree(left, ignore_errors=True)
+        return tempfile.TemporaryDirectory(prefix=f"{of_state}{self.run_id[:8]}-")
 
     def _begin(self, sockets: Path) -> None:
         self._notifier.extend(self.config.restart.start_s, "starting")
@@ -149,8 +170,8 @@ class Supervisor:
         camera = self.config.camera
         self.memory = PlateMemory.create(self.shape)
         self._camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
-        self._switch = SwitchCounter(self.recipe.switch.debounce_rows, SwitchState(self.first_plate))
-        self._camera_row: int | None = None
+        self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
+        self.metrics.set_slots(**self.memory.counts())
         self._server = MetricsServer(
             self.metrics.registry, self._health, self.config.telemetry.host, self.config.telemetry.port
         )
@@ -165,8 +186,6 @@ class Supervisor:
         for role, count in counts.items():
             for index in range(count):
                 self.children.add(role, index)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
         self._log.info(
             "service starts",
             run=self.run_id,
@@ -180,6 +199,7 @@ class Supervisor:
     def _end(self) -> None:
         self._notifier.stopping("stopping")
         self.children.kill_all()
+        self._close_open()
         self._link.close()
         self._context.destroy(linger=0)
         self._server.close()
@@ -191,7 +211,29 @@ class Supervisor:
         self._vram.close()
         self._log.info("service ended", run=self.run_id, seen=self.ledger.seen, open=len(self.ledger.open))
 
+    def _close_open(self) -> None:
+        """End plates that no child was left to end."""
+        if not self.ledger.open:
+            return
+        cause = self._cause or Cause.SHUTDOWN
+        try:
+            with Store.open(store_path(self.state.path)) as store:
+                store.begin_run(RunFacts(**self._facts))  # type: ignore[arg-type]
+                for plate in sorted(self.ledger.open):
+                    store.seen(self.run_id, plate, datetime.now(UTC))
+                store.close_open(self.run_id, cause)
+        except StoreError as error:
+            # The next start gives them their verdict: service died.
+            self._log.error("plates are left without a verdict", plates=sorted(self.ledger.open), error=str(error))
+            return
+        self._log.error("plates ended without their windows", plates=sorted(self.ledger.open), cause=cause)
+        self.ledger.verdicts[Verdict.INCONCLUSIVE] += len(self.ledger.open)
+        self.ledger.open.clear()
+
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
+        if role in ("line", "acquire"):
+            for plate in self._sightings.begin_anew(self.memory.all_facts()):
+                self._saw(plate, time.monotonic())
         fds = {
             "line": (self._camera_fd,),
             "acquire": (self._camera_fd, self.memory.fd),
@@ -211,8 +253,8 @@ class Supervisor:
             camera_fd=self._camera_fd,
             lifeline_fd=self._lifeline,
             supervisor_pid=os.getpid(),
-            switch=self._switch.state,
-            camera_row=self._camera_row if incarnation > 1 else None,
+            switch=self._sightings.state,
+            camera_row=self._sightings.camera_row if incarnation > 1 else None,
             facts=self._facts,
             plates=self.plates,
         )
@@ -224,9 +266,9 @@ class Supervisor:
         while True:
             polled = dict(self._poller.poll(_POLL_MS))
             now = time.monotonic()
-            self.children.reap(polled, now)
             for sender, body in self._link.receive(now):
                 self._handle(sender, body, now)
+            self.children.reap(polled, now)
             for role in self.children.watch(now):
                 self._lose(role, now)
             self._pulse(now)
@@ -247,10 +289,8 @@ class Supervisor:
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
             case m.SwitchState(strip):
-                self._camera_row = strip.first_row + strip.rows
-                for fact in self._switch.hear(strip.edges, strip.level, self._camera_row):
-                    if isinstance(fact, Leading | Unheard | MidSheet):
-                        self._saw(fact.plate, now)
+                for plate in self._sightings.hear(sender.incarnation, strip):
+                    self._saw(plate, now)
             case m.LineEnded():
                 if sender.role == "line":
                     self._line_ended = True
@@ -260,7 +300,6 @@ class Supervisor:
                 self._decided(body)
             case m.Abort():
                 self._aborted_store = True
-                self.ledger.open.clear()
 
     def _saw(self, plate: int, now: float) -> None:
         if self._stop_at is not None or self.finished:
@@ -343,8 +382,7 @@ class Supervisor:
             self._link.send("tile-0", m.WorkerGone(kid.index, blamed=reason == "died"), now)
         if kid.role == "line":
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
-            self._switch = SwitchCounter(self.recipe.switch.debounce_rows, SwitchState(self._switch.state.next_plate))
-            self._camera_row = None
+            self._sightings.line_gone()
             self.children.restart("acquire", 0, "line restarted", now)
 
     def _lose(self, role: str, now: float) -> None:
@@ -357,14 +395,16 @@ class Supervisor:
     # --- stopping --------------------------------------------------------------------------------------------
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        self._signals += 1
-        self._log.info("signal received", signal=signal.Signals(number).name, times=self._signals)
+        # Told by the loop: a handler that writes may find the stream in the middle of a line.
+        self._signals.append(number)
 
     def _advance(self, now: float) -> int | None:
         """One step towards the end, if there is one; the exit code when it is reached."""
-        if self._signals > 1:
+        if len(self._signals) > 1:
+            self._log.warning("second signal received: ending at once")
             return 1
         if self._signals and self._stop_at is None:
+            self._log.info("signal received", signal=signal.Signals(self._signals[0]).name)
             self._stop_at = now
             self._notifier.stopping("finishing the plates in flight")
             self._notifier.extend(self.config.drain_s + _ABORT_S + _EXIT_S, "finishing the plates in flight")
@@ -375,8 +415,12 @@ class Supervisor:
             return None
         if self._abort_at is None and now - self._stop_at > self.config.drain_s:
             self._abort(Cause.SHUTDOWN, now)
-        if self._abort_at is not None and now - self._abort_at > _ABORT_S:
-            self._log.error("plates are left without a verdict", plates=sorted(self.ledger.open))
+        if self._abort_at is None:
+            return None
+        if not self._record_told and (now - self._abort_at > _DECIDE_S or self._role_lost == "merge"):
+            self._record_told = True
+            self._tell_abort("record-0", now)
+        if now - self._abort_at > _ABORT_S or self._role_lost == "record":
             self._exit()
             return 1
         return None
@@ -392,14 +436,20 @@ class Supervisor:
             return
         self._abort_at = now
         self._cause = cause
-        self._link.send("merge-0", m.Abort(cause), now)
-        self._link.send("record-0", m.Abort(cause), now)
+        # The merger first: a defect that it knows of makes its plate NG, whatever else is missing.
+        self._tell_abort("merge-0", now)
+
+    def _tell_abort(self, name: str, now: float) -> None:
+        assert self._cause is not None
+        self._link.send(name, m.Abort(self._cause), now)
 
     def _repeat_stop(self, sender: m.Sender, now: float) -> None:
         """Tell a process that came up during the stop what the others know."""
-        if sender.role in ("merge", "record") and self._abort_at is not None:
-            self._link.send(sender.name, m.Abort(self._cause), now)
+        if self._abort_at is not None and (sender.role == "merge" or (sender.role == "record" and self._record_told)):
+            self._tell_abort(sender.name, now)
 
     def _exit(self) -> int:
-        self.children.stop_all(lambda name: self._link.send(name, m.Exit(), time.monotonic()), self._link.tick, _EXIT_S)
+        self.children.stop_all(
+            lambda name: self._link.send(name, m.Exit(), time.monotonic()), self._link.receive, _EXIT_S
+        )
         return 0 if self._role_lost is None and not self.ledger.open else 1

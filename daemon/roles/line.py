@@ -8,6 +8,7 @@ are missing by the camera's own count; without a rate the line waits.
 from __future__ import annotations
 
 import mmap
+import sys
 import time
 from pathlib import Path
 
@@ -68,8 +69,12 @@ class LineProcess(Child):
 
     def _progress(self, note: str) -> None:
         self.note = note
-        self.supervisor.receive(time.monotonic())
-        self.beat(time.monotonic(), force=True)
+        now = time.monotonic()
+        for event in self.supervisor.receive(now):
+            self.on_supervisor(event, now)
+        if self.stopping:
+            sys.exit(0)
+        self.beat(now, force=True)
 
     def _due_at(self) -> float:
         """Time at which the camera has the next strip's last row."""

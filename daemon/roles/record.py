@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -16,10 +17,10 @@ from daemon.channel import Event, Joined
 from daemon.evidence import Evidence, plate_directory, write_evidence
 from daemon.plate_memory import Hold, SlotFacts
 from daemon.process import Child, Plan
-from daemon.results import RunFacts, Store, StoreError, store_path
+from daemon.results import PlateRow, RunFacts, Store, StoreError, store_path
 from daemon.retention import prune
 from stages import record
-from stages.plate import PlateResult
+from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
 
 _RECENT = 64
@@ -40,7 +41,7 @@ class RecordProcess(Child):
         self._state = Path(plan.state)
         self._store: Store | None = None
         self._decided: dict[int, m.Decided] = {}
-        self._final: list[int] = []
+        self._final: deque[int] = deque(maxlen=_RECENT)
         self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._writing: dict[int, tuple[SlotFacts, Future[Evidence]]] = {}
         self._pruned_at = 0.0
@@ -89,7 +90,11 @@ class RecordProcess(Child):
         super().on_supervisor(event, now)
         match event[1]:
             case m.PlateSeen(plate):
-                self._do(record.Seen(plate), now)
+                if plate in self._final:
+                    # The supervisor has missed the verdict: the record that committed it is no more.
+                    self._tell_verdict(plate, now)
+                else:
+                    self._do(record.Seen(plate), now)
             case m.Abort() as abort:
                 self._aborted = abort
 
@@ -102,7 +107,7 @@ class RecordProcess(Child):
             self._do(record.Decided(body.result), now)
 
     def _tell_newcomer(self, name: str, now: float) -> None:
-        for plate in self._final[-_RECENT:]:
+        for plate in self._final:
             self._links.send(name, m.PlateFinal(plate), now)
         if name == "tile-0" and self._store is not None:
             try:
@@ -156,25 +161,38 @@ class RecordProcess(Child):
             if latency is not None:
                 self.tally.observe("plate_latency_seconds", latency)
         else:
-            # The plate has its verdict, and that was told when it was committed.
+            # The first verdict stays, and is the one to tell, for its sender may not have been heard.
             self._decided.pop(result.plate, None)
 
     def _confirm_final(self, plate: int, now: float) -> None:
         self._final.append(plate)
         for name in ("tile-0", "merge-0"):
             self._links.send(name, m.PlateFinal(plate), now)
-        decided = self._decided.pop(plate, None)
-        if decided is None:
-            return
-        self.supervisor.send(decided, now)
+        result = self._tell_verdict(plate, now)
         for facts in self._memory.all_facts():
             if facts.plate == plate and Hold.RECORD in facts.holds:
-                self._start_pictures(facts, decided.result)
+                self._start_pictures(facts, result)
+
+    def _tell_verdict(self, plate: int, now: float) -> PlateResult | None:
+        """Tell the supervisor the verdict that is committed; None when the store fails just now."""
+        decided = self._decided.pop(plate, None)
+        if decided is None and self._store is not None:
+            try:
+                row = self._store.plate(plate)
+            except StoreError as error:
+                self._alarm(error.kind, str(error))
+                return None
+            if row is not None and row.verdict is not None:
+                decided = m.Decided(result_of(row), None, row.latency_s)
+        if decided is None:
+            return None
+        self.supervisor.send(decided, now)
+        return decided.result
 
     # --- pictures --------------------------------------------------------------------------------------------
 
-    def _start_pictures(self, facts: SlotFacts, result: PlateResult) -> None:
-        if not self.config.results.pictures or not result.rows:
+    def _start_pictures(self, facts: SlotFacts, result: PlateResult | None) -> None:
+        if not self.config.results.pictures or result is None or not result.rows:
             self._memory.release(facts.slot, Hold.RECORD)
             return
         pixels = self._memory.pixels(facts.slot)[: result.rows, : result.columns]
@@ -206,7 +224,7 @@ class RecordProcess(Child):
         self._store = Store.open(store_path(self._state))
         self._store.begin_run(self._facts)
         known = [row.plate for row in self._store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
-        self._final = sorted(known)
+        self._final.extend(sorted(known))
 
     def _close_open(self, abort: m.Abort, now: float) -> None:
         if self._store is None or self._recorder.waiting:
@@ -241,6 +259,25 @@ class RecordProcess(Child):
 
     def _alarm(self, kind: str, text: str) -> None:
         self.log.error("result store failed", kind=kind, error=text)
+
+
+def result_of(row: PlateRow) -> PlateResult:
+    """The result that the store has of a plate, without what only its pictures needed."""
+    return PlateResult(
+        run=row.run,
+        plate=row.plate,
+        verdict=row.verdict or Verdict.INCONCLUSIVE,
+        causes=row.causes,
+        reason=row.reason or "",
+        complete=bool(row.complete),
+        rows=row.rows or 0,
+        columns=row.columns or 0,
+        windows=row.windows or 0,
+        windows_scored=row.windows_scored or 0,
+        coverage=row.coverage,
+        warnings=row.warnings,
+        defects=row.defects,
+    )
 
 
 ROLE = RecordProcess

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from daemon import messages as m
 from daemon.channel import Event, Joined
 from daemon.plate_memory import Hold
@@ -26,21 +28,7 @@ class TileProcess(Child):
         self._record = self.connect("record", self._on_record)
         self._leases = self.bind("leases", self._on_worker)
         self._plates = self.bind("tile", self._on_acquire)
-        for facts in self._memory.all_facts():
-            if Hold.TILE in facts.holds:
-                self._do(tile.Opened(facts.plate, facts.slot, facts.generation, self.plan.shape.columns))
-                self._do(tile.Rows(facts.plate, facts.rows))
-                if facts.closed:
-                    self._do(
-                        tile.Closed(
-                            facts.plate,
-                            facts.slot,
-                            facts.rows,
-                            self.plan.shape.columns,
-                            facts.causes,
-                            facts.missing,
-                        )
-                    )
+        self._read_headers(time.monotonic())
 
     def tick(self, now: float) -> None:
         """Time-outs, and what the metrics show."""
@@ -56,8 +44,22 @@ class TileProcess(Child):
             self._memory.write_board(body.worker, 0, ())
             self._do(tile.Gone(f"detect-{body.worker}", blamed), now)
 
+    def _read_headers(self, now: float) -> None:
+        """Take from the slots what acquisition has said there, for what it said in messages may be lost."""
+        columns = self.plan.shape.columns
+        for facts in self._memory.all_facts():
+            if Hold.TILE in facts.holds:
+                self._do(tile.Opened(facts.plate, facts.slot, facts.generation, columns), now)
+                self._do(tile.Rows(facts.plate, facts.rows), now)
+                if facts.closed:
+                    causes, missing = facts.causes, facts.missing
+                    self._do(tile.Closed(facts.plate, facts.slot, facts.rows, columns, causes, missing), now)
+
     def _on_acquire(self, event: Event, now: float) -> None:
         match event[1]:
+            case Joined():
+                # The new acquisition has closed in the headers what its predecessor was filling.
+                self._read_headers(now)
             case m.PlateOpened(plate, slot, generation, columns):
                 self._do(tile.Opened(plate, slot, generation, columns), now)
             case m.RowsReady(plate, rows):

@@ -1,0 +1,114 @@
+"""A supervisor's end of one real child process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+import zmq
+
+from config.load import load_config, load_recipe
+from daemon import messages as m
+from daemon.channel import Server
+from daemon.plate_memory import PlateMemory, Shape
+from daemon.process import Plan
+from daemon.results import RunFacts
+
+RUN = "a" * 32
+FACTS = RunFacts(run=RUN, recipe="P10B", simulated=True)
+SHAPE = Shape(2, 100, 50)
+Kind = TypeVar("Kind")
+
+
+class Parent:
+    """A supervisor with one child of that role; `pid` is whom the child is told to be its supervisor.
+
+    `prepare` does to the plate memory what the child is to find there.
+    """
+
+    def __init__(self, directory: Path, role: str, pid: int, prepare: Callable[[PlateMemory], object] | None) -> None:
+        self.directory = directory
+        self.memory = PlateMemory.create(SHAPE)
+        if prepare is not None:
+            prepare(self.memory)
+        lifeline, self.lifeline_end = os.pipe()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.link = Server(self.context, m.Sender(RUN, "supervisor", 0, 1), directory / "supervisor")
+        self.name = f"{role}-0"
+        plan = Plan(
+            run=RUN,
+            role=role,
+            index=0,
+            incarnation=1,
+            sockets=str(directory),
+            state=str(directory),
+            config=load_config(None).model_dump(mode="json"),
+            recipe=load_recipe("P10B").model_dump(mode="json"),
+            shape=SHAPE,
+            plates_fd=self.memory.fd,
+            camera_fd=-1,
+            lifeline_fd=lifeline,
+            supervisor_pid=pid,
+            facts=asdict(FACTS),
+        )
+        path = directory / f"{self.name}.json"
+        path.write_bytes(msgspec.json.encode(plan))
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "daemon.process", self.name, str(path)],
+            pass_fds=(lifeline, self.memory.fd),
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(lifeline)
+        self._heard: list[object] = []
+
+    def tell(self, body: m.AnyMessage) -> None:
+        """Send it, now or when the child is there."""
+        self.link.send(self.name, body, time.monotonic())
+
+    def hear(self, kind: type[Kind]) -> Kind:
+        """The next message of that kind; those before it are passed over."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            while self._heard:
+                body = self._heard.pop(0)
+                if isinstance(body, kind):
+                    return body
+            self._heard += [body for _, body in self.link.receive(time.monotonic())]
+            time.sleep(0.01)
+        pytest.fail(f"no {kind.__name__} came")
+
+    def end_lifeline(self) -> None:
+        """Close the pipe, as the kernel does for a supervisor that dies."""
+        if self.lifeline_end >= 0:
+            os.close(self.lifeline_end)
+            self.lifeline_end = -1
+
+    def close(self) -> None:
+        self.child.kill()
+        self.child.wait()
+        self.link.close()
+        self.context.destroy(linger=0)
+        self.end_lifeline()
+        self.memory.close()
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[Callable[..., Parent]]:
+    """Starts a child of a role, once."""
+    made: list[Parent] = []
+
+    def start(role: str, pid: int | None = None, prepare: Callable[[PlateMemory], object] | None = None) -> Parent:
+        made.append(Parent(tmp_path, role, os.getpid() if pid is None else pid, prepare))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()

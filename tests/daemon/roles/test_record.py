@@ -1,0 +1,71 @@
+"""The record process and what it tells the supervisor of plates that have a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from daemon import messages as m
+from daemon.plate_memory import Hold
+from daemon.results import Store, store_path
+from stages.plate import Cause, Defect, PlateResult, Verdict
+from tests.daemon.conftest import FACTS, RUN, Parent
+
+Start = Callable[..., Parent]
+NOW = datetime.now(UTC)
+DEFECT = Defect(x=1, y=2, width=3, height=4, area=9, score=0.75, peak_x=2, peak_y=3, edge=False)
+RESULT = PlateResult(
+    run=RUN,
+    plate=7,
+    verdict=Verdict.NG,
+    causes=(Cause.DEFECT,),
+    reason="1 defect",
+    complete=True,
+    rows=100,
+    columns=50,
+    windows=1,
+    windows_scored=1,
+    coverage=1.0,
+    defects=(DEFECT,),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(store_path(tmp_path)) as made:
+        made.begin_run(FACTS)
+        yield made
+
+
+def test_a_verdict_that_the_supervisor_missed_is_told_when_it_asks_for_the_plate(store: Store, parent: Start) -> None:
+    """The record that committed it died before it was heard."""
+    store.commit_verdict(RESULT, decided_at=NOW, latency_s=0.25)
+    record = parent("record")
+    record.tell(m.PlateSeen(7))
+    told = record.hear(m.Decided)
+    assert told.latency_s == 0.25
+    assert (told.result.plate, told.result.verdict, told.result.defects) == (7, Verdict.NG, (DEFECT,))
+
+
+def test_at_an_abort_open_plates_get_their_cause_and_final_ones_keep_their_verdict(store: Store, parent: Start) -> None:
+    store.commit_verdict(RESULT, decided_at=NOW)
+    store.seen(RUN, 8, NOW)
+    slot = 1
+    record = parent("record", prepare=lambda memory: memory.open(slot, 8))
+    record.tell(m.Abort(Cause.ROLE_LOST))
+    told = record.hear(m.Decided).result
+    assert (told.plate, told.verdict, told.causes) == (8, Verdict.INCONCLUSIVE, (Cause.ROLE_LOST,))
+    record.hear(m.Abort)
+    rows = {row.plate: row.verdict for row in store.plates()}
+    assert rows == {7: Verdict.NG, 8: Verdict.INCONCLUSIVE}
+    assert Hold.RECORD not in record.memory.facts(slot).holds
+
+
+def test_the_slot_of_a_plate_whose_pictures_a_predecessor_did_not_finish_is_let_go(store: Store, parent: Start) -> None:
+    store.commit_verdict(RESULT, decided_at=NOW)
+    record = parent("record", prepare=lambda memory: memory.open(0, 7))
+    record.hear(m.Heartbeat)
+    assert Hold.RECORD not in record.memory.facts(0).holds
