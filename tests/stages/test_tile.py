@@ -145,6 +145,37 @@ def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_
     assert indices(tell(machine, Ready("detect-0", 8))) == [1, 2, 3]
 
 
+def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
+    machine = ledger()
+    tell(machine, Seen(1), opened(1), Closed(1, 0, 60, 60, (), 0))
+    blamed = ((1, 0), (1, 1))
+    for _ in range(SUSPECT_DEATHS):
+        tell(machine, Ready("detect-0", 4), Gone("detect-0", blamed))
+    tell(machine, Ready("detect-0", 1))
+    other = leases(tell(machine, Ready("detect-1", 4), Tick(), now=21.0))
+    assert [(lease.worker, len(lease.windows)) for lease in other][-1] == ("detect-1", 1)
+    window = other[-1].windows[0].index
+    assert tell(machine, Gone("detect-0", blamed), now=21.0) == []
+    tell(machine, Ready("detect-1", 4, finished=other[-1].lease), now=22.0)
+    assert Quarantine(1, window) in tell(machine, Tick(), now=100.0)
+
+
+def test_a_window_that_two_workers_still_have_goes_to_no_third_when_the_merger_restarts() -> None:
+    machine = ledger()
+    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60), Ready("detect-1", 4))
+    assert indices(tell(machine, Tick(), now=21.0)) == [0, 1]
+    tell(machine, Merged(1, (0, 1)), Ready("detect-2", 4), now=21.0)
+    assert indices(tell(machine, MergerRestarted(), now=21.0)) == []
+    assert indices(tell(machine, Gone("detect-0"), now=21.0)) == [0, 1]
+
+
+def test_a_window_offered_again_is_offered_once_when_the_merger_restarts_meanwhile() -> None:
+    machine = ledger()
+    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60))
+    tell(machine, Tick(), Merged(1, (0, 1)), MergerRestarted(), now=21.0)
+    assert indices(tell(machine, Gone("detect-0"), Ready("detect-1", 8), now=21.0)) == [0, 1]
+
+
 def test_a_death_by_the_supervisors_hand_blames_no_window() -> None:
     machine = ledger()
     tell(machine, Seen(1), opened(1), closed(1, 60))
