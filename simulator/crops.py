@@ -37,7 +37,9 @@ Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 class SheetCrops:
     """Crops of sheets that are rendered one after the other; a stretch of a sheet is enough of a long product."""
 
-    def __init__(self) -> None:
+    def __init__(self, cracks: int = _CRACKS) -> None:
+        """Sheets with so many cracks; 0 for defect-free ones."""
+        self._cracks = cracks
         self._sheet: Sheet | None = None
         self._left = 0
 
@@ -49,7 +51,7 @@ class SheetCrops:
             kind = rng.choice(["plain", "noise", "light", "both"], p=(0.5, 0.15, 0.2, 0.15))
             kinds = _KINDS[str(kind)]
             seed = _FIRST_SEED + int(rng.integers(1 << 30))
-            self._sheet = render(product, seed, _CRACKS, interference=kinds, strength=rng.uniform(0.3, 1.3))
+            self._sheet = render(product, seed, self._cracks, interference=kinds, strength=rng.uniform(0.3, 1.3))
             self._left = _CROPS_A_SHEET
         self._left -= 1
         return _cut(rng, self._sheet, size)

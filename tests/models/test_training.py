@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from config.schema import Recipe
+from models.detector import Detector
 from models.features import FeatureNetwork
+from models.training.card import learn_threshold, write
 from models.training.detector import Progress, train
 from models.training.samples import RealMetal, held_out
 from simulator.samples import training_window
@@ -64,3 +67,17 @@ def test_crops_of_photographs_have_the_plates_contrast(tmp_path: Path) -> None:
         assert grey.shape == scratch.shape == ignored.shape == (128, 128)
         assert not (scratch & ignored).any()
         assert float(grey[scratch].mean()) - float(np.median(grey[~scratch])) < 80
+
+
+def test_floor_is_learnt_where_clean_crops_are_clean_and_goes_into_the_card(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = FeatureNetwork().state_dict()
+    rng = np.random.default_rng(0)
+    empty = np.zeros((128, 128), np.bool_)
+    clean = [(rng.normal(100, 3, (128, 128)).astype(np.uint8), empty, empty) for _ in range(4)]
+    threshold, rates = learn_threshold(state, clean, least=-3.5)
+    assert rates[f"{threshold.floor:.2f}"] <= 0.01
+    assert threshold.floor > -3.5
+    path = write(tmp_path, state, threshold, {"note": "untrained"})
+    assert path.stat().st_size < 1_000_000
+    Detector.load(Recipe(name="fresh", weights=str(path)), device="cpu").known_answer()
