@@ -22,7 +22,6 @@ from models.training.samples import Crop, RealMetal, Source, Stream
 
 _POOL = 600
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""
-_FIRST_RATE = 2e-3
 _PAPER_EPOCHS = 250
 _REPORT_S, _SAVE_S = 2.0, 60.0
 
@@ -62,6 +61,7 @@ def train(
     crop: int = 352,
     batch: int = 12,
     preset: Literal["default", "paper"] = "default",
+    rate: float | None = None,
     checkpoint: Path | None = None,
     resume: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -80,6 +80,7 @@ def train(
         batch: crops of a step.
         preset: `default` is AdamW with a warm-up and a cosine; `paper` is SGD, momentum 0.9, learning rate 0.01,
             divided by 5 every 50 epochs (M 107), an epoch being a hundredth of 250 epochs' time.
+        rate: first learning rate, None for the preset's; lower it to go on from weights that are good already.
         checkpoint: file that is written every minute.
         resume: a checkpoint to go on from; or {"network": state}, weights to start from.
         on_progress: called about every two seconds.
@@ -93,7 +94,7 @@ def train(
         raise ValueError(f"the crop must be even, for the network works at half resolution; found {crop}")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    run = _Run(preset, resume)
+    run = _Run(preset, rate, resume)
     real = RealMetal(data) if data is not None else None
     of_metal = round(batch * real_share) if real is not None else 0
     stream = Stream(samples, crop, seed + run.step)
@@ -126,14 +127,15 @@ def train(
 class _Run:
     """The network, its optimiser and how far they have come."""
 
-    def __init__(self, preset: str, resume: Path | None) -> None:
+    def __init__(self, preset: str, rate: float | None, resume: Path | None) -> None:
         self.preset = preset
+        self.rate = rate if rate is not None else 0.01 if preset == "paper" else 2e-3
         self.network = FeatureNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser: torch.optim.Optimizer
         if preset == "paper":
-            self.optimiser = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9)
+            self.optimiser = torch.optim.SGD(self.network.parameters(), lr=self.rate, momentum=0.9)
         else:
-            self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=_FIRST_RATE, weight_decay=1e-4)
+            self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=1e-4)
         self.step = 0
         self.loss = math.nan
         self._spent = 0.0
@@ -157,7 +159,7 @@ class _Run:
     def learn(self, batch: tuple[Tensor, Tensor, Tensor], share: float) -> NDArray[np.float64]:
         """One step; how hard each crop was."""
         for group in self.optimiser.param_groups:
-            group["lr"] = _rate(self.preset, share, self.step)
+            group["lr"] = self.rate * _decay(self.preset, share, self.step)
         image, target, weight = batch
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
             values = self.network(image)
@@ -180,11 +182,12 @@ class _Run:
         part.replace(path)
 
 
-def _rate(preset: str, share: float, step: int) -> float:
+def _decay(preset: str, share: float, step: int) -> float:
+    """The share of the first learning rate that holds now."""
     if preset == "paper":
-        return 0.01 / float(5 ** int(share * _PAPER_EPOCHS / 50))
+        return 1 / float(5 ** int(share * _PAPER_EPOCHS / 50))
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-    return max(1e-5, _FIRST_RATE * min(1.0, (step + 1) / 100) * cosine)
+    return max(0.005, min(1.0, (step + 1) / 100) * cosine)
 
 
 class _Pool:
