@@ -227,10 +227,11 @@ def _example(
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
     image, mask, ignore = (_halved(_turned(part, turns, flip)) for part in crop)
     rows, columns = image.shape
-    if rng.random() < 0.15:  # the plate ends inside the window
-        rows = int(rng.integers(rows // 4, rows))
-        if rng.random() < 0.5:
+    if rng.random() < 0.25:  # the plate ends inside the window; the last one is often narrow
+        rows = int(rng.integers(25, 80) if rng.random() < 0.5 else rng.integers(rows // 4, rows))
+        if rng.random() < 0.3:
             columns = int(rng.integers(columns // 4, columns))
+    rows = min(rows, image.shape[0])
     valid = np.zeros(image.shape, np.float32)
     valid[:rows, :columns] = 1
     # The mean of a window is not that of a crop, so it is not taken off exactly.

@@ -64,6 +64,35 @@ def test_windows_are_read_in_place_and_never_written(detector: Detector) -> None
     assert np.array_equal(plate, before)
 
 
+def seam_plate() -> NDArray[np.uint8]:
+    """A plate of two windows with a crack of 11 px across their seam."""
+    y, x = np.mgrid[0:650, 0:1250]
+    away = np.abs(5 * (x - 625) - 2 * (y - 325))
+    grey = (
+        110 + (x * 7 + y * 13 + x * y) % 5 + np.where((away < 30) & (np.abs(y - 325) < 90), 32 - away * away // 29, 0)
+    )
+    return np.asarray(grey, np.uint8)
+
+
+def test_halves_of_a_crack_across_a_seam_share_pixels(detector: Detector) -> None:
+    plate = seam_plate()
+    left, right = detector.detect([view(plate[:, :650]), view(plate[:, 600:], 600)])
+    pixels = []
+    for finding, shift in ((left, 0), (right, 600)):
+        (region,) = finding.regions
+        runs = np.frombuffer(region.runs, "<i4").reshape(-1, 3)
+        pixels.append({(y, x + shift) for y, first, last in runs.tolist() for x in range(first, last)})
+    assert pixels[0] & pixels[1]
+
+
+def test_borders_inside_the_plate_are_left_to_the_neighbour(detector: Detector) -> None:
+    plate = seam_plate()
+    (left,) = detector.detect([view(plate[:, :650])])
+    assert max(region.x + region.width for region in left.regions) <= 630
+    (last,) = detector.detect([view(plate[:, :640])])
+    assert max(region.x + region.width for region in last.regions) > 630
+
+
 HOSTILE = {
     "one pixel": np.full((1, 1), 200, np.uint8),
     "five rows": noise(5, 650),
