@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -151,6 +152,7 @@ def test_children_die_with_the_supervisor_and_the_next_start_closes_the_ledger(s
     one.start(SHEETS)
     assert one.finish() == 0, one.stderr()
     rows = one.verdicts()
+    assert not list(Path(tempfile.gettempdir()).glob(f"linesentry-*{before[1].run[:8]}*"))
     assert {plate for plate, row in rows.items() if row.causes == (Cause.SERVICE_DIED,)} == left
     assert {plate: row for plate, row in rows.items() if plate in before and plate not in left} == {
         plate: row for plate, row in before.items() if plate not in left
