@@ -142,7 +142,7 @@ class Gates(Strict):
     contrast: Limits = Field(Limits(least=2.0), description="standard deviation of a band's judged pixels, grey levels")
     saturation: Limits = Field(Limits(most=0.05), description="share of a band's pixels at full scale")
     focus: Limits = Field(
-        Limits(least=0.02), description="fine over coarse detail of a band: 1 is white noise, 0 a blur"
+        Limits(least=0.08), description="fine over coarse detail of a band, noise taken off: under 0.05 is a blur"
     )
     judged: Share = Field(
         0.80, description="least share of a plate's unmasked pixels that must be judged, in any action"

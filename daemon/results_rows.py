@@ -100,7 +100,7 @@ def means(quality: Quality) -> dict[str, float | None]:
         "brightness": mean,
         "contrast": None if mean is None else sqrt(max(0.0, quality.squares / quality.lit - mean * mean)),
         "saturation": quality.clipped / quality.unmasked if quality.unmasked else None,
-        "focus": quality.fine / quality.coarse if quality.coarse > 0 else None,
+        "focus": quality.focus if quality.lit else None,
     }
 
 

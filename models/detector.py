@@ -248,7 +248,7 @@ class Detector:
         )
         x0, y0, x1, y1 = view.own
         own_mask = None if masked is None else masked[y0:y1, x0:x1]
-        quality = measure(view.pixels[y0:y1, x0:x1], own_mask, self.recipe.gates.focus.least or 0.0)
+        quality = measure(view.pixels[y0:y1, x0:x1], own_mask)
         return WindowFinding(regions, truncated, quality, levels.seed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import cv2
 import numpy as np
@@ -14,13 +15,17 @@ from config.schema import Rectangle
 BLACK = 8
 """Grey levels up to this one are blacked out: no light came from there."""
 CLIPPED = 255
-_FINE, _COARSE = 1, 4
-_ROUNDING = {_FINE: 0.9, _COARSE: 6 / 12}
-"""Energy of a second difference of rounding errors, squared grey levels: (1 + 4 + 1) times their variance, 1/12.
-
-In a smooth picture the errors of neighbours are not independent: up to 0.8 was measured over 1 px on blurred sheets and
-photographs (a sigma of 4 px), 1.5 is the least that a sharp one had, so 0.9 is taken off there.
-"""
+_REACHES = _GRAIN, _FINE, _NEAR, _COARSE = 1, 3, 4, 8
+"""Px over which second differences are taken."""
+_ROUNDING = 6 / 12
+"""Energy of a second difference of rounding errors, squared grey levels: (1 + 4 + 1) times their variance, 1/12."""
+_GRAIN_ROUNDING = 0.9
+"""The same over 1 px, where the errors of neighbours are not independent in a smooth picture: up to 0.8 was measured on
+blurred sheets and photographs (a sigma of 4 px), and 1.5 is the least that a sharp one had."""
+_BLURRED = 0.02
+"""Energy over 1 px to that over 4 px below which a picture without fresh noise is blurred."""
+_NOISE_SPREAD = 2.8
+"""Standard deviation of the difference of two mean energies of white noise, as a share of either, for one sample."""
 _EVERY = 12
 """Focus looks at each so-many-th row and column of a large window."""
 
@@ -29,7 +34,7 @@ _EVERY = 12
 class Quality:
     """Sums over the pixels that a window owns, so that those of several windows add up (no window counts one twice).
 
-    A pixel is judged when it is unmasked, neither clipped nor blacked out, and lies where the picture is in focus.
+    A pixel is judged when it is unmasked, neither clipped nor blacked out, and lies where the picture is not blurred.
     """
 
     unmasked: int = 0
@@ -44,9 +49,23 @@ class Quality:
     lit: int = 0
     """Number of those pixels."""
     fine: float = 0.0
-    """Energy of second differences over 1 px, rounding noise removed, summed over a sample of pixels."""
+    """Energy of second differences over 3 px less that over 1 px, summed over a sample of pixels: detail, not noise."""
     coarse: float = 0.0
-    """The same over 4 px."""
+    """The same over 8 px."""
+    doubt: float = 0.0
+    """Variance that white noise gives to `fine`."""
+
+    @property
+    def focus(self) -> float:
+        """Fine over coarse detail with the noise taken off: 0.1 to 1 is sharp, a defocused sheet has less than 0.05.
+
+        The highest value that noise leaves possible (three sigma); 1 where nothing stands out of the noise, 0 where
+        there is neither detail nor noise.
+        """
+        doubt = 3 * sqrt(max(self.doubt, 0.0))
+        if self.coarse <= doubt:
+            return 1.0 if doubt > 0 else 0.0
+        return (self.fine + doubt) / self.coarse
 
 
 def own_area(
@@ -84,13 +103,12 @@ def inside(masks: Sequence[Rectangle], x: int, y: int, width: int, height: int) 
     return masked
 
 
-def measure(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None, least_focus: float) -> Quality:
+def measure(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> Quality:
     """The qualities of the pixels that a window owns, (h, w) uint8, any strides along the rows.
 
     Args:
         pixels: the own area alone.
         masked: of the same shape, pixels to leave out; None when there are none.
-        least_focus: fine over coarse detail below which the picture is blurred and nothing of it is judged.
     """
     if pixels.size == 0:
         return Quality()
@@ -100,8 +118,9 @@ def measure(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None, least_f
     lit = counts.copy()
     lit[: BLACK + 1] = 0
     lit[CLIPPED:] = 0
-    fine, coarse = _detail(pixels, masked)
-    sharp = fine > 0 and fine >= least_focus * coarse
+    energies, samples = _detail(pixels, masked)
+    grain = max(0.0, energies[_GRAIN] - _GRAIN_ROUNDING * samples)
+    sharp = grain > 0 and grain >= _BLURRED * (energies[_NEAR] - _ROUNDING * samples)
     return Quality(
         unmasked=int(counts.sum()),
         judged=int(lit.sum()) if sharp else 0,
@@ -109,42 +128,42 @@ def measure(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None, least_f
         total=float(lit @ grey),
         squares=float(lit @ (grey * grey)),
         lit=int(lit.sum()),
-        fine=fine,
-        coarse=coarse,
+        fine=energies[_FINE] - energies[_GRAIN],
+        coarse=energies[_COARSE] - energies[_GRAIN],
+        doubt=(_NOISE_SPREAD * energies[_GRAIN]) ** 2 / samples if samples else 0.0,
     )
 
 
-def _detail(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> tuple[float, float]:
-    """Energies of the second differences over 1 and 4 px along both axes, summed over the same sample of pixels.
+def _detail(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> tuple[dict[int, float], int]:
+    """Energies of the second differences over some px along both axes, summed over one sample of pixels; its size.
 
-    White noise gives equal energies; a blur takes the fine one away first. Samples at full scale or blacked out,
-    and masked ones, say nothing and are left out; negative sums (less than rounding alone) are zero.
+    White noise gives equal energies; a blur takes the fine ones away first. Samples at full scale or blacked out,
+    and masked ones, say nothing and are left out.
     """
-    fine = coarse = 0.0
+    energies = dict.fromkeys(_REACHES, 0.0)
+    samples = 0
     for turned in (False, True):
         lines = pixels.T if turned else pixels
         every = max(1, min(_EVERY, lines.shape[0] // 32))
         chosen = None if masked is None else (masked.T if turned else masked)[::every]
-        along = _along(np.ascontiguousarray(lines[::every]), chosen)
-        fine, coarse = fine + along[0], coarse + along[1]
-    return fine, coarse
+        samples += _along(np.ascontiguousarray(lines[::every]), chosen, energies)
+    return energies, samples
 
 
-def _along(sample: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> tuple[float, float]:
-    """The two energies along the rows of a sample of lines."""
-    last = sample.shape[1] - _COARSE
-    if last <= _COARSE:
-        return 0.0, 0.0
+def _along(sample: NDArray[np.uint8], masked: NDArray[np.bool_] | None, energies: dict[int, float]) -> int:
+    """Add the energies along the rows of a sample of lines; how many pixels were used."""
+    most = max(_REACHES)
+    last = sample.shape[1] - most
+    if last <= most:
+        return 0
     grey = sample.astype(np.int16)
-    middle = grey[:, _COARSE:last]
+    middle = grey[:, most:last]
     usable = (middle > BLACK) & (middle < CLIPPED)
     if masked is not None:
-        for reach in (-_COARSE, -_FINE, 0, _FINE, _COARSE):
-            usable &= ~masked[:, _COARSE + reach : last + reach]
-    count = int(np.count_nonzero(usable))
-    sums = []
-    for reach in (_FINE, _COARSE):
-        left, right = grey[:, _COARSE - reach : last - reach], grey[:, _COARSE + reach : last + reach]
+        for reach in (0, *_REACHES):
+            usable &= ~(masked[:, most - reach : last - reach] | masked[:, most + reach : last + reach])
+    for reach in _REACHES:
+        left, right = grey[:, most - reach : last - reach], grey[:, most + reach : last + reach]
         bend = np.multiply(left + right - 2 * middle, usable, dtype=np.float32)
-        sums.append(max(0.0, float(np.vdot(bend, bend)) - _ROUNDING[reach] * count))
-    return sums[0], sums[1]
+        energies[reach] += float(np.vdot(bend, bend))
+    return int(np.count_nonzero(usable))

@@ -115,6 +115,7 @@ def added(parts: Iterable[Quality]) -> Quality:
         lit=sum(p.lit for p in parts),
         fine=fsum(p.fine for p in parts),
         coarse=fsum(p.coarse for p in parts),
+        doubt=fsum(p.doubt for p in parts),
     )
 
 
@@ -239,8 +240,7 @@ def _gates(bands: Sequence[Quality], recipe: Recipe) -> list[tuple[Cause, str]]:
         mean = band.total / band.lit
         brightness.append(mean)
         contrast.append(sqrt(max(band.squares / band.lit - mean * mean, 0.0)))
-        # Without any coarse detail there is nothing that could be in focus.
-        focus.append(band.fine / band.coarse if band.coarse > 0 else 0.0)
+        focus.append(band.focus)
     failed = [
         (Cause.BRIGHTNESS, _failed("brightness", "{:.1f} grey levels", brightness, gates.brightness)),
         (Cause.CONTRAST, _failed("contrast", "{:.2f} grey levels", contrast, gates.contrast)),

@@ -51,7 +51,7 @@ def test_a_verdict_comes_back_as_it_went_in(store: Store) -> None:
     assert (row.rows, row.columns, row.windows, row.windows_scored, row.coverage) == (900, 700, 4, 4, 0.99)
     assert (row.decided_at, row.latency_s, row.part_id) == (NOW, 0.123, "p-3")
     assert (row.recipe, row.batch_id, row.simulated, row.recipe_sha256) == ("P10B", "7", True, "12" * 32)
-    assert (row.brightness, row.contrast, row.saturation, row.focus) == (100.0, 10.0, 0.01, None)
+    assert (row.brightness, row.contrast, row.saturation, row.focus) == (100.0, 10.0, 0.01, 0.0)
     assert row.defects == (defect(0.9, x=70), defect(0.6))  # worst first
 
 
