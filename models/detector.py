@@ -245,6 +245,7 @@ class Detector:
             floor=self._learnt.floor,
             least_area=post.least_area,
             opening=published if post.opening is None else post.opening,
+            line_like=not published,
         )
         x0, y0, x1, y1 = view.own
         own_mask = None if masked is None else masked[y0:y1, x0:x1]

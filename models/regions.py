@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 MOST_REGIONS = 200
 """A window reports at most so many, the worst ones."""
 _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+_LINE = 2.0
+_MOST_LINE = 4.0
+"""A region twice as long as wide is neither helped nor held back by its shape; beyond four times it counts no more."""
 _STEEPNESS = 0.5
 """Score a feature unit: a region one unit above the floor has a score of 0.62."""
 
@@ -46,6 +49,7 @@ def find_regions(
     floor: float,
     least_area: int,
     opening: bool,
+    line_like: bool = True,
 ) -> tuple[tuple[Region, ...], bool]:
     """The regions of a window, from the top down, and whether some were left out.
 
@@ -54,11 +58,12 @@ def find_regions(
         scale: px of the window for one feature value along each axis.
         width: valid px of the window; the last values may reach beyond it.
         height: likewise.
-        seed: a region has a pixel of at least this value.
+        seed: what a region's best pixels and its shape together must reach (`line_like`), or a pixel of it.
         grow: all of its pixels reach this value.
         floor: feature value at which the score is 0.5.
         least_area: components of fewer px are dropped.
         opening: open the kept components once with a disk of radius 1, and label again (M 109).
+        line_like: blobs need higher values than lines; False in the published modes, which look at pixels alone.
     """
     if values.size == 0 or not math.isfinite(seed):
         return (), False
@@ -79,23 +84,47 @@ def find_regions(
         inside = labels[top : top + down, left : left + across] == index
         part = values[top : top + down, left : left + across]
         own = part[inside]
-        best = float(own.max())
-        if best < seed:
+        evidence = float(own.max())
+        if evidence + _bonus(_MOST_LINE) < seed:
+            continue
+        if line_like:
+            evidence = _strength(own) + _bonus(_elongation(inside))
+        if evidence < seed:
             continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
         runs = _runs(inside, left, top, scale, width, height)
-        regions.append(_region(runs, _score(own, floor), left + int(peak_x), top + int(peak_y), scale, width, height))
+        regions.append(
+            _region(runs, _score(evidence, floor), left + int(peak_x), top + int(peak_y), scale, width, height)
+        )
     truncated = len(regions) > MOST_REGIONS
     if truncated:
         regions = sorted(regions, key=lambda region: (-region.score, region.y, region.x))[:MOST_REGIONS]
     return tuple(sorted(regions, key=lambda region: (region.y, region.x))), truncated
 
 
-def _score(own: NDArray[np.float32], floor: float) -> float:
-    """0.5 where the best pixels lie at the floor; the mean of the best ones, for one pixel may be chance."""
+def _strength(own: NDArray[np.float32]) -> float:
+    """Mean of a region's twelve best values, for one may be chance."""
     best = min(own.size, 12)
-    strength = float(np.partition(own, own.size - best)[own.size - best :].mean(dtype=np.float64))
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, _STEEPNESS * (strength - floor)))))
+    return float(np.partition(own, own.size - best)[own.size - best :].mean(dtype=np.float64))
+
+
+def _elongation(inside: NDArray[np.bool_]) -> float:
+    """Length over width of a region, from its second moments; 1 for a disk or a square."""
+    y, x = np.nonzero(inside)
+    # 1/12 is a pixel's own extent.
+    xx, yy, xy = x.var() + 1 / 12, y.var() + 1 / 12, ((x - x.mean()) * (y - y.mean())).mean()
+    middle, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    return math.sqrt((middle + spread) / max(middle - spread, 1 / 12))
+
+
+def _bonus(elongation: float) -> float:
+    """What the shape adds to the evidence, feature units."""
+    return math.log(min(elongation, _MOST_LINE) / _LINE)
+
+
+def _score(evidence: float, floor: float) -> float:
+    """0.5 where the evidence is at the floor."""
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, _STEEPNESS * (evidence - floor)))))
 
 
 def _runs(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int, height: int) -> NDArray[np.int32]:

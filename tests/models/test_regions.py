@@ -19,6 +19,7 @@ def found(
     height: int | None = None,
     opening: bool = False,
     least_area: int = 4,
+    line_like: bool = False,
 ) -> tuple[tuple[Region, ...], bool]:
     return find_regions(
         values,
@@ -30,6 +31,7 @@ def found(
         floor=1.0,
         least_area=least_area,
         opening=opening,
+        line_like=line_like,
     )
 
 
@@ -110,6 +112,16 @@ def test_score_is_one_half_at_the_floor() -> None:
     values = background()
     values[10:12, 5:30] = 1.0
     assert found(values)[0][0].score == pytest.approx(0.5)
+
+
+def test_blob_needs_higher_values_than_a_line() -> None:
+    values = background()
+    values[5:11, 5:11] = 1.3
+    values[20:23, 5:40] = 1.3
+    values[30:36, 5:11] = 2.0
+    regions, _ = found(values, line_like=True)
+    assert [region.y for region in regions] == [40, 60]
+    assert regions[0].score > regions[1].score - 0.1
 
 
 @settings(max_examples=80, deadline=None)
