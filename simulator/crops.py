@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator import otherwise
+from simulator import otherwise, pressed
 from simulator.interference import Kind
 from simulator.products import PRODUCTS
 from simulator.samples import training_window
@@ -22,8 +22,9 @@ _ROWS = 3300
 _CRACKS = 50
 _CROPS_A_SHEET = 160
 _CRACKED_SHARE = 0.55
-_SHEET_SHARE = 0.25
-_OTHERWISE_SHARE = 0.25
+_SHEET_SHARE = 0.2
+_OTHERWISE_SHARE = 0.12
+_PRESSED_SHARE = 0.43
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "plain": (),
     "noise": ("noise",),
@@ -81,10 +82,12 @@ _sheets = SheetCrops()
 
 
 def training_crop(rng: np.random.Generator, size: int) -> Crop:
-    """What the shipped detector is trained on: mostly wildly varied crops, and some of the training products."""
+    """What the shipped detector is trained on: varied crops of three families, and some of the training products."""
     draw = rng.random()
     if draw < _SHEET_SHARE:
         return _sheets(rng, size)
     if draw < _SHEET_SHARE + _OTHERWISE_SHARE:
         return otherwise.training_window(rng, size)
+    if draw < _SHEET_SHARE + _OTHERWISE_SHARE + _PRESSED_SHARE:
+        return pressed.training_window(rng, size)
     return training_window(rng, size)

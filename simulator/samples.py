@@ -203,7 +203,7 @@ def _add_cracks(rng: np.random.Generator, clean: Grey, noise: Grey) -> tuple[Mas
     """Add cracks to `clean` in place; their pixels and those too faint to be judged."""
     size = clean.shape[0]
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
-    disturbance = _disturbance(clean, noise)
+    disturbance = disturbance_of(clean, noise)
     column, row = 1.0, rng.uniform(0.8, 1.25)
     count = int(rng.choice([1, 2, 3, 4, 5], p=[0.5, 0.22, 0.14, 0.08, 0.06]))
     angle, spread = rng.uniform(0, math.pi), rng.choice([0.15, 0.6, 3.0])
@@ -245,7 +245,7 @@ def _form(rng: np.random.Generator) -> tuple[Form, bool]:
     return Form(width, height, step, rng.uniform(1.5, 6), bool(rng.random() < 0.5), rng.uniform(0.05, 0.25)), real
 
 
-def _disturbance(clean: Grey, noise: Grey) -> Grey:
+def disturbance_of(clean: Grey, noise: Grey) -> Grey:
     """Local standard deviation, grey levels, of what a crack's own scales hold without the crack."""
     seen = cv2.resize(clean + noise, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     band = cv2.GaussianBlur(seen, (0, 0), 1.2) - cv2.GaussianBlur(seen, (0, 0), 5.0)
