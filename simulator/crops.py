@@ -21,7 +21,8 @@ _FIRST_SEED = 1_000_000
 _ROWS = 3300
 _CRACKS = 50
 _CROPS_A_SHEET = 160
-_CRACKED_SHARE = 0.55
+_CRACKED_SHARE = 0.45
+_ODD_SHARE = 0.6
 _SHEET_SHARE = 0.2
 _OTHERWISE_SHARE = 0.12
 _PRESSED_SHARE = 0.43
@@ -66,6 +67,12 @@ def _cut(rng: np.random.Generator, sheet: Sheet, size: int) -> Crop:
         crack = cracks[int(rng.integers(len(cracks)))]
         x = crack.x + crack.width // 2 - int(rng.integers(size // 8, size - size // 8))
         y = crack.y + crack.height // 2 - int(rng.integers(size // 8, size - size // 8))
+    elif rng.random() < _ODD_SHARE:  # the middle, where ridges fold, and the sheet's edges
+        place = int(rng.integers(3))
+        if rng.random() < 0.5:
+            x = (0, columns // 2 - int(rng.integers(size // 4, 3 * size // 4)), columns - size)[place]
+        else:
+            y = (0, rows // 2 - int(rng.integers(size // 4, 3 * size // 4)), rows - size)[place]
     x, y = min(max(x, 0), columns - size), min(max(y, 0), rows - size)
     mask = np.zeros((size, size), np.bool_)
     for crack in cracks:
