@@ -46,8 +46,8 @@ CAUSES = tuple(Cause)
 
 _SLOT = np.dtype(
     {
-        "names": ["generation", "plate", "rows", "missing", "filled", "causes", "closed", "holds"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u8", "<u8", "u1", ("u1", 8)],
+        "names": ["generation", "plate", "rows", "missing", "last_row_at", "causes", "closed", "holds"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<u8", "u1", ("u1", 8)],
         "itemsize": 64,
     }
 )
@@ -102,6 +102,8 @@ class SlotFacts:
     closed: bool
     causes: tuple[Cause, ...]
     holds: frozenset[Hold]
+    last_row_at: float | None = None
+    """Monotonic time when the strip with its last row was delivered, s; None while it is open, or not known."""
 
     @property
     def state(self) -> State:
@@ -169,6 +171,7 @@ class PlateMemory:
             closed=bool(header["closed"]),
             causes=tuple(cause for bit, cause in enumerate(CAUSES) if bits >> bit & 1),
             holds=frozenset(role for role in Hold if header["holds"][role]),
+            last_row_at=float(header["last_row_at"]) or None,
         )
 
     def all_facts(self) -> list[SlotFacts]:
@@ -192,6 +195,7 @@ class PlateMemory:
         header["plate"] = plate
         header["rows"] = 0
         header["missing"] = 0
+        header["last_row_at"] = 0.0
         header["causes"] = 0
         header["closed"] = 0
         for role in Hold:
@@ -202,11 +206,14 @@ class PlateMemory:
         """Say that so many rows are final."""
         self._slots["rows"][slot] = rows
 
-    def close_plate(self, slot: int, rows: int, missing: int, causes: Iterable[Cause]) -> None:
+    def close_plate(
+        self, slot: int, rows: int, missing: int, causes: Iterable[Cause], last_row_at: float | None = None
+    ) -> None:
         """Say that the plate has ended, and with what; gives up acquisition's hold."""
         header = self._slots[slot]
         header["rows"] = rows
         header["missing"] = missing
+        header["last_row_at"] = last_row_at or 0.0
         header["causes"] = sum(1 << CAUSES.index(cause) for cause in set(causes))
         header["closed"] = 1
         self.release(slot, Hold.ACQUIRE)

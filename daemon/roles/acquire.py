@@ -101,7 +101,7 @@ class AcquireProcess(Child):
                     if slot is None:
                         self._without_slot.append(closed)
                     else:
-                        self._memory.close_plate(slot, rows, missing, causes)
+                        self._memory.close_plate(slot, rows, missing, causes, self._strip_at or None)
                     self._say_closed(closed, now)
                 case acquire.ReleaseBuffer(buffer):
                     self._camera.send(m.StripTaken(buffer), now)

@@ -18,6 +18,8 @@ class MergeProcess(Child):
         super().__init__(plan)
         self._merger = Merger(self.recipe, plan.run)
         self._last_row_at: dict[int, float] = {}
+        self._late: set[int] = set()
+        """Plates of which the merger was told that their deadline has passed."""
         self._acknowledged: dict[int, list[int]] = {}
 
     def start(self) -> None:
@@ -32,11 +34,8 @@ class MergeProcess(Child):
             self._tile.send("tile-0", m.WindowsMerged(plate, tuple(windows)), now)
         self._acknowledged.clear()
         self.plates = {plate: self._merger.progress(plate) for plate in self._merger.open_plates}
-        deadline = self.recipe.decision.deadline_s
-        if deadline is not None:
-            for plate, at in list(self._last_row_at.items()):
-                if now - at > deadline:
-                    self._do(merge.Deadline(plate), now)
+        for plate in list(self._last_row_at):
+            self._check_deadline(plate, now)
 
     def on_supervisor(self, event: Event, now: float) -> None:
         """End every open plate."""
@@ -59,12 +58,15 @@ class MergeProcess(Child):
                     closed.missing,
                     in_memory=closed.slot is not None,
                 )
+                self._check_deadline(closed.plate, now)
                 self._do(event_, now)
             case m.WindowQuarantined(plate, window):
                 self._do(merge.WindowQuarantined(plate, window), now)
 
     def _on_worker(self, event: Event, now: float) -> None:
         if isinstance(event[1], m.WindowScored):
+            # Before the window is taken, which may be the last: what comes late must not make a plate OK.
+            self._check_deadline(event[1].result.plate, now)
             self._do(merge.WindowScored(event[1].result), now)
 
     def _on_record(self, event: Event, now: float) -> None:
@@ -73,6 +75,12 @@ class MergeProcess(Child):
                 self._do(merge.RecordRestarted(), now)
             case m.PlateFinal(plate):
                 self._do(merge.Committed(plate), now)
+
+    def _check_deadline(self, plate: int, now: float) -> None:
+        at, deadline = self._last_row_at.get(plate), self.recipe.decision.deadline_s
+        if at is not None and deadline is not None and now - at > deadline and plate not in self._late:
+            self._late.add(plate)
+            self._do(merge.Deadline(plate), now)
 
     def _do(self, event: merge.Event, now: float) -> None:
         for instruction in self._merger.handle(event):
@@ -83,6 +91,7 @@ class MergeProcess(Child):
                     self._record.send(m.Decided(result, self._last_row_at.get(result.plate)), now)
                 case merge.Released(plate):
                     self._last_row_at.pop(plate, None)
+                    self._late.discard(plate)
 
 
 ROLE = MergeProcess

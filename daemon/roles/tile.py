@@ -52,8 +52,16 @@ class TileProcess(Child):
                 self._do(tile.Opened(facts.plate, facts.slot, facts.generation, columns), now)
                 self._do(tile.Rows(facts.plate, facts.rows), now)
                 if facts.closed:
-                    causes, missing = facts.causes, facts.missing
-                    self._do(tile.Closed(facts.plate, facts.slot, facts.rows, columns, causes, missing), now)
+                    closed = tile.Closed(
+                        facts.plate,
+                        facts.slot,
+                        facts.rows,
+                        columns,
+                        facts.causes,
+                        facts.missing,
+                        facts.last_row_at,
+                    )
+                    self._do(closed, now)
 
     def _on_acquire(self, event: Event, now: float) -> None:
         match event[1]:

@@ -16,6 +16,7 @@ import pytest
 import zmq
 
 from config.load import load_config, load_recipe
+from config.schema import Recipe
 from daemon import messages as m
 from daemon.channel import Server
 from daemon.plate_memory import PlateMemory, Shape
@@ -34,7 +35,14 @@ class Parent:
     `prepare` does to the plate memory what the child is to find there.
     """
 
-    def __init__(self, directory: Path, role: str, pid: int, prepare: Callable[[PlateMemory], object] | None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        role: str,
+        pid: int,
+        prepare: Callable[[PlateMemory], object] | None,
+        recipe: Recipe | None,
+    ) -> None:
         self.directory = directory
         self.memory = PlateMemory.create(SHAPE)
         if prepare is not None:
@@ -51,7 +59,7 @@ class Parent:
             sockets=str(directory),
             state=str(directory),
             config=load_config(None).model_dump(mode="json"),
-            recipe=load_recipe("P10B").model_dump(mode="json"),
+            recipe=(recipe or load_recipe("P10B")).model_dump(mode="json"),
             shape=SHAPE,
             plates_fd=self.memory.fd,
             camera_fd=-1,
@@ -105,8 +113,13 @@ def parent(tmp_path: Path) -> Iterator[Callable[..., Parent]]:
     """Starts a child of a role, once."""
     made: list[Parent] = []
 
-    def start(role: str, pid: int | None = None, prepare: Callable[[PlateMemory], object] | None = None) -> Parent:
-        made.append(Parent(tmp_path, role, os.getpid() if pid is None else pid, prepare))
+    def start(
+        role: str,
+        pid: int | None = None,
+        prepare: Callable[[PlateMemory], object] | None = None,
+        recipe: Recipe | None = None,
+    ) -> Parent:
+        made.append(Parent(tmp_path, role, os.getpid() if pid is None else pid, prepare, recipe))
         return made[-1]
 
     yield start

@@ -79,7 +79,8 @@ def test_a_slot_that_is_held_cannot_be_opened(memory: PlateMemory) -> None:
 
 def test_a_slot_used_again_has_another_generation_and_nothing_of_the_plate_before(memory: PlateMemory) -> None:
     first = memory.open(0, 1)
-    memory.close_plate(0, 60, 2, (Cause.TOO_LONG,))
+    memory.close_plate(0, 60, 2, (Cause.TOO_LONG,), 12.5)
+    assert memory.facts(0).last_row_at == 12.5
     for role in Hold:
         memory.release(0, role)
     assert memory.is_current(0, first)
@@ -87,7 +88,7 @@ def test_a_slot_used_again_has_another_generation_and_nothing_of_the_plate_befor
     assert second > first
     assert not memory.is_current(0, first)
     facts = memory.facts(0)
-    assert (facts.rows, facts.missing, facts.closed, facts.causes) == (0, 0, False, ())
+    assert (facts.rows, facts.missing, facts.closed, facts.causes, facts.last_row_at) == (0, 0, False, (), None)
 
 
 @given(st.sets(st.sampled_from(list(Cause))))
