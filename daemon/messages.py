@@ -116,6 +116,10 @@ class Decided(Message, frozen=True):
     latency_s: float | None = None
 
 
+class SayAgain(Message, frozen=True):
+    """record -> supervisor and merge: say again what is not committed; some of it could not be taken."""
+
+
 # --- windows -------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +210,7 @@ AnyMessage = (
     | PlateSeen
     | PlateFinal
     | Decided
+    | SayAgain
     | WorkerReady
     | Lease
     | WindowScored

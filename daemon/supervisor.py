@@ -281,8 +281,7 @@ class Supervisor:
             case Joined():
                 self.children.joined(sender.role, sender.index, now)
                 if sender.role == "record":
-                    for plate in sorted(self.ledger.open):
-                        self._link.send("record-0", m.PlateSeen(plate), now)
+                    self._say_open(now)
                 if self._stop_at is not None:
                     self._repeat_stop(sender, now)
             case m.Heartbeat():
@@ -298,6 +297,8 @@ class Supervisor:
                     self._acquire_ended = True
             case m.Decided():
                 self._decided(body)
+            case m.SayAgain():
+                self._say_open(now)
             case m.Abort():
                 self._aborted_store = True
 
@@ -311,6 +312,10 @@ class Supervisor:
         self._link.send("record-0", m.PlateSeen(plate), now)
         if self._observer is not None:
             self._observer.seen(plate)
+
+    def _say_open(self, now: float) -> None:
+        for plate in sorted(self.ledger.open):
+            self._link.send("record-0", m.PlateSeen(plate), now)
 
     def _decided(self, decided: m.Decided) -> None:
         result = decided.result

@@ -98,7 +98,7 @@ class Resend:
 
 @dataclass(frozen=True, slots=True)
 class RecordRestarted:
-    """The record stage is new and has not heard the decisions that are not committed."""
+    """The record stage has not heard, or could not take, the decisions that are not committed."""
 
 
 Event = (

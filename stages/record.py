@@ -97,9 +97,14 @@ class ConfirmFinal:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Too much waits already: do not acknowledge this plate's message; its sender will come again."""
+    """Too much waits already: forget what was said of this plate; its sender is asked for it again."""
 
     plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """There is room again for what was refused: ask for all that is not confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,18 @@ class RetryAfter:
     seconds: float
 
 
-Instruction = CommitSeen | CommitVerdict | ConfirmSeen | ConfirmFinal | Refuse | Alarm | AllClear | RetryAfter
+Instruction = (
+    CommitSeen | CommitVerdict | ConfirmSeen | ConfirmFinal | Refuse | AskAgain | Alarm | AllClear | RetryAfter
+)
+
+
+@dataclass(slots=True)
+class _TurnedAway:
+    """The plates of which something could not be taken lie between these, and wait since then."""
+
+    lowest: int
+    highest: int
+    since: float
 
 
 @dataclass(slots=True)
@@ -147,7 +163,7 @@ class Recorder:
             plate INCONCLUSIVE (store failed). NG stays NG. A verdict's wait ends when the write that succeeds begins.
         first_retry_s: pause after a failed write; doubles up to `last_retry_s`.
         last_retry_s: longest pause between two tries.
-        most_waiting: writes that may wait; what comes beyond is refused and so not acknowledged.
+        most_waiting: writes that may wait; what comes beyond is refused, and asked for again when none waits.
     """
 
     def __init__(
@@ -166,6 +182,8 @@ class Recorder:
         self._under_way: int | None = None
         self._overdue: set[int] = set()
         """Plates whose sight was committed too late; each leaves with its verdict."""
+        self._turned_away: _TurnedAway | None = None
+        self._ask_again = False
         self._failing: StoreFailure | None = None
         self._failing_since = 0.0
         self._retry_s = first_retry_s
@@ -185,9 +203,9 @@ class Recorder:
         """Take an event at the monotonic time `now`, s; give what is to be done, in order."""
         match event:
             case Seen(plate):
-                return self._accept(_Waiting(plate, None, now), now)
+                return self._accept(_Waiting(plate, None, self._since(plate, now)), now)
             case Decided(result):
-                return self._accept(_Waiting(result.plate, result, now), now)
+                return self._accept(_Waiting(result.plate, result, self._since(result.plate, now)), now)
             case StoreSucceeded(write):
                 return self._succeeded(now) if write == self._under_way else []
             case StoreFailed(write, kind, text):
@@ -201,9 +219,23 @@ class Recorder:
             if waiting.plate == new.plate and (waiting.result is None) == (new.result is None):
                 return []  # the first counts, and is confirmed once it is committed
         if len(self._queue) >= self._most_waiting:
-            return [Refuse(new.plate)]
+            return self._turn_away(new.plate, now)
         self._queue.append(new)
         return self._next(now)
+
+    def _turn_away(self, plate: int, now: float) -> list[Instruction]:
+        away = self._turned_away
+        if away is None or (plate > away.highest and not self._ask_again):
+            self._turned_away = _TurnedAway(plate, plate, now)
+        else:
+            away.lowest, away.highest = min(away.lowest, plate), max(away.highest, plate)
+        self._ask_again = True
+        return [Refuse(plate)]
+
+    def _since(self, plate: int, now: float) -> float:
+        """Since when what is said of the plate waits: what was refused has waited from then on."""
+        away = self._turned_away
+        return away.since if away is not None and away.lowest <= plate <= away.highest else now
 
     def _next(self, now: float) -> list[Instruction]:
         """The next write, unless one is under way or the pause after a failure is not over."""
@@ -244,7 +276,14 @@ class Recorder:
         else:
             self._overdue.discard(head.plate)
             done.append(ConfirmFinal(head.plate))
-        return done + self._next(now)
+        return done + self._go_on(now)
+
+    def _go_on(self, now: float) -> list[Instruction]:
+        """The next write; when there is none, ask for what was refused."""
+        if self._queue or not self._ask_again:
+            return self._next(now)
+        self._ask_again = False
+        return [AskAgain()]
 
     def _failed(self, kind: StoreFailure, text: str, now: float) -> list[Instruction]:
         self._under_way = None
@@ -269,7 +308,7 @@ class Recorder:
         else:
             head.result = bare(head.result)
             head.bare = True
-        return self._next(now)
+        return self._go_on(now)
 
 
 def without_ok(result: PlateResult, text: str) -> PlateResult:

@@ -71,7 +71,7 @@ class MergeProcess(Child):
 
     def _on_record(self, event: Event, now: float) -> None:
         match event[1]:
-            case Joined():
+            case Joined() | m.SayAgain():
                 self._do(merge.RecordRestarted(), now)
             case m.PlateFinal(plate):
                 self._do(merge.Committed(plate), now)

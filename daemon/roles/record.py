@@ -130,6 +130,13 @@ class RecordProcess(Child):
                     self._links.send("tile-0", m.PlateSeen(plate), now)
                 case record.ConfirmFinal(plate):
                     self._confirm_final(plate, now)
+                case record.Refuse(plate):
+                    self.tally.add("messages_refused_total", 1, "store behind")
+                    if isinstance(event, record.Decided):
+                        del self._decided[plate]
+                case record.AskAgain():
+                    self._links.send("merge-0", m.SayAgain(), now)
+                    self.supervisor.send(m.SayAgain(), now)
                 case record.Alarm(kind, text):
                     self._alarm(kind, text)
                 case record.AllClear(text):

@@ -59,6 +59,7 @@ BODIES: list[m.AnyMessage] = [
     m.WindowsMerged(1, (0, 1)),
     m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: (1, 2)}),
     m.WorkerGone(0, blamed=True),
+    m.SayAgain(),
     m.Abort(Cause.SHUTDOWN),
     m.Exit(),
 ]

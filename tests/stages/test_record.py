@@ -12,6 +12,7 @@ from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.record import (
     Alarm,
     AllClear,
+    AskAgain,
     CommitSeen,
     CommitVerdict,
     ConfirmFinal,
@@ -216,6 +217,31 @@ def test_what_goes_beyond_the_bound_is_refused_and_accepted_later() -> None:
     assert line.send(Seen(3)) == []
     line.drain()
     assert line.leasable == [1, 2, 3]
+
+
+def test_what_was_refused_is_asked_for_once_nothing_waits_any_more() -> None:
+    line = Line(most_waiting=2)
+    for plate in (1, 2, 3, 4):
+        line.send(Seen(plate))
+    assert AskAgain() not in line.succeed()
+    assert line.succeed() == [ConfirmSeen(2), AskAgain()]
+    line.send(Seen(3))
+    assert line.succeed() == [ConfirmSeen(3)]
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(9.0, Verdict.OK), (11.0, Verdict.INCONCLUSIVE)])
+def test_a_refused_verdict_waits_from_its_refusal_on(seconds: float, verdict: Verdict) -> None:
+    line = Line(most_waiting=1)
+    line.send(Seen(1))
+    assert line.send(Decided(result(1))) == [Refuse(1)]
+    line.now += seconds
+    assert AskAgain() in line.succeed()
+    line.send(Decided(result(1)))
+    line.succeed()
+    assert line.verdicts[1].verdict is verdict
+    line.send(Decided(result(2)))
+    line.succeed()
+    assert line.verdicts[2].verdict is Verdict.OK
 
 
 def test_answers_that_come_twice_or_for_an_older_write_change_nothing() -> None:
