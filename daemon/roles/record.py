@@ -48,14 +48,14 @@ class RecordProcess(Child):
         self._aborted: m.Abort | None = None
 
     def start(self) -> None:
-        """Open the store; let go of pictures that a predecessor did not finish."""
+        """Open the store; one that fails now is tried again with the first write."""
         cv2.setNumThreads(1)
-        self._open_store()
-        for facts in self._memory.all_facts():
-            if Hold.RECORD in facts.holds and facts.plate in self._final:
-                self.log.warning("pictures of a plate are lost: record was restarted", plate=facts.plate)
-                self._memory.release(facts.slot, Hold.RECORD)
         self._links = self.bind("record", self._on_link)
+        try:
+            self._open_store()
+        except StoreError as error:
+            self.tally.add("store_failures_total", 1, error.kind)
+            self._alarm(error.kind, str(error))
 
     def wait_s(self) -> float:
         """Look often at pictures in work, whose slots others wait for."""
@@ -110,11 +110,14 @@ class RecordProcess(Child):
         for plate in self._final:
             self._links.send(name, m.PlateFinal(plate), now)
         if name == "tile-0" and self._store is not None:
-            try:
-                for plate in self._store.open_plates(self.plan.run):
-                    self._links.send(name, m.PlateSeen(plate), now)
-            except StoreError as error:
-                self._alarm(error.kind, str(error))
+            self._tell_seen(self._store, now)
+
+    def _tell_seen(self, store: Store, now: float) -> None:
+        try:
+            for plate in store.open_plates(self.plan.run):
+                self._links.send("tile-0", m.PlateSeen(plate), now)
+        except StoreError as error:
+            self._alarm(error.kind, str(error))
 
     # --- what the recorder says ------------------------------------------------------------------------------
 
@@ -146,7 +149,7 @@ class RecordProcess(Child):
         at = datetime.now(UTC)
         try:
             if self._store is None:
-                self._open_store()
+                self._open_late(time.monotonic())
             assert self._store is not None
             if isinstance(write, record.CommitSeen):
                 self._store.seen(self.plan.run, write.plate, at)
@@ -228,15 +231,38 @@ class RecordProcess(Child):
     # --- the store -------------------------------------------------------------------------------------------
 
     def _open_store(self) -> None:
-        self._store = Store.open(store_path(self._state))
-        self._store.begin_run(self._facts)
-        known = [row.plate for row in self._store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
+        """Open the store and take up what a predecessor has committed there."""
+        store = Store.open(store_path(self._state))
+        try:
+            store.begin_run(self._facts)
+            known = [row.plate for row in store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
+        except StoreError:
+            store.close()
+            raise
+        self._store = store
         self._final.extend(sorted(known))
+        for facts in self._memory.all_facts():
+            if Hold.RECORD in facts.holds and facts.plate in self._final:
+                self.log.warning("pictures of a plate are lost: record was restarted", plate=facts.plate)
+                self._memory.release(facts.slot, Hold.RECORD)
+
+    def _open_late(self, now: float) -> None:
+        """Open the store that failed at the start, and tell what is committed there to those who joined by then."""
+        self._open_store()
+        assert self._store is not None
+        for plate in self._final:
+            for name in ("tile-0", "merge-0"):
+                self._links.send(name, m.PlateFinal(plate), now)
+            self._tell_verdict(plate, now)
+        self._tell_seen(self._store, now)
 
     def _close_open(self, abort: m.Abort, now: float) -> None:
-        if self._store is None or self._recorder.waiting:
+        if self._recorder.waiting:
             return
         try:
+            if self._store is None:
+                self._open_late(now)
+            assert self._store is not None
             closed = self._store.close_open(self.plan.run, abort.cause)
         except StoreError as error:
             self._alarm(error.kind, str(error))

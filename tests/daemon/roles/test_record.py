@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +50,25 @@ def test_a_verdict_that_the_supervisor_missed_is_told_when_it_asks_for_the_plate
     told = record.hear(m.Decided)
     assert told.latency_s == 0.25
     assert (told.result.plate, told.result.verdict, told.result.defects) == (7, Verdict.NG, (DEFECT,))
+
+
+def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(store: Store, parent: Start) -> None:
+    store.commit_verdict(RESULT, decided_at=NOW)
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    record = parent("record", prepare=lambda memory: memory.open(0, 7))
+    record.tell(m.PlateSeen(8))
+    assert record.hear(m.Heartbeat).counters["store_failures_total/locked"] > 0
+    assert Hold.RECORD in record.memory.facts(0).holds
+    other.execute("COMMIT")
+    other.close()
+    assert record.hear(m.Decided).result.plate == 7
+    assert Hold.RECORD not in record.memory.facts(0).holds
+    until = time.monotonic() + 30
+    while store.open_plates(RUN) != (8,):
+        assert time.monotonic() < until
+        record.link.receive(time.monotonic())
+        time.sleep(0.01)
 
 
 def test_at_an_abort_open_plates_get_their_cause_and_final_ones_keep_their_verdict(store: Store, parent: Start) -> None:
