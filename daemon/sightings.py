@@ -22,6 +22,7 @@ class Sightings:
         self._switch = SwitchCounter(debounce_rows, SwitchState(first_plate, count=0))
         self._line = 1
         self._line_gone = False
+        self._untold: set[int] = set()
 
     @property
     def state(self) -> SwitchState:
@@ -34,7 +35,13 @@ class Sightings:
             return []
         self.camera_row = strip.first_row + strip.rows
         facts = self._switch.hear(strip.edges, strip.level, self.camera_row)
+        self._untold = {plate for plate in self._untold if plate >= self._switch.state.next_plate}
         return [fact.plate for fact in facts if isinstance(fact, Leading | Unheard | MidSheet)]
+
+    def decided(self, plate: int) -> None:
+        """A plate has a verdict: its number is taken, even if the line should die before it tells of it here."""
+        if plate >= self._switch.state.next_plate:
+            self._untold.add(plate)
 
     def line_gone(self) -> None:
         """The line's process ended. What it had sent by then may still be heard until `begin_anew`."""
@@ -43,7 +50,8 @@ class Sightings:
     def begin_anew(self, slots: Iterable[SlotFacts]) -> list[int]:
         """Before a process starts that will hear, or be, the line's new incarnation; nothing if the old one lives.
 
-        Gives the plates that acquisition has opened although the old line died before it could tell of them here.
+        Gives the plates that acquisition has opened, with a slot or without, although the old line died before it
+        could tell of them here.
         """
         if not self._line_gone:
             return []
@@ -51,7 +59,9 @@ class Sightings:
         self._line += 1
         self.camera_row = None
         following = self._switch.state.next_plate
-        untold = sorted(facts.plate for facts in slots if facts.holds and facts.plate >= following)
+        in_slots = {facts.plate for facts in slots if facts.holds and facts.plate >= following}
+        untold = sorted(in_slots | self._untold)
+        self._untold.clear()
         following = max([following, *(plate + 1 for plate in untold)])
         self._switch = SwitchCounter(self._debounce, SwitchState(following, count=0))
         return untold

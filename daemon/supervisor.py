@@ -320,6 +320,7 @@ class Supervisor:
     def _decided(self, decided: m.Decided) -> None:
         result = decided.result
         if result.plate not in self.ledger.open:
+            self._sightings.decided(result.plate)
             return
         self.ledger.open.discard(result.plate)
         self.ledger.verdicts[result.verdict] += 1

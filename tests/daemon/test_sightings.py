@@ -55,6 +55,23 @@ def test_a_plate_that_acquisition_opened_and_the_dead_line_did_not_tell_of_is_se
     assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [9]
 
 
+def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it_keeps_its_number() -> None:
+    sightings = begun()
+    sightings.decided(7)
+    sightings.decided(8)
+    sightings.line_gone()
+    assert sightings.begin_anew([slot(7, Hold.TILE)]) == [8]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [9]
+
+
+def test_a_plate_decided_before_the_line_told_of_it_is_seen_once() -> None:
+    sightings = begun()
+    sightings.decided(8)
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    sightings.line_gone()
+    assert sightings.begin_anew([]) == []
+
+
 def test_acquisition_that_starts_anew_while_the_line_lives_changes_nothing() -> None:
     sightings = begun()
     assert sightings.begin_anew([slot(8, Hold.ACQUIRE)]) == []
