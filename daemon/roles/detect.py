@@ -13,6 +13,9 @@ from stages.detect import score_windows
 
 _READY_S = 0.5
 _KNOWN_ANSWER_S = 30.0
+"""Time between two proofs of the detector, where it has nothing else to do."""
+_KNOWN_ANSWER_BUSY_S = 120.0
+"""The same under load: a worker that is never idle must not compute wrongly for hours."""
 LEASES_AHEAD = 2
 """Batches that a worker holds: one in work, and one so that it never waits for a message."""
 
@@ -45,13 +48,13 @@ class DetectProcess(Child):
         return 0.0 if self._queue else super().wait_s()
 
     def tick(self, now: float) -> None:
-        """Score the next lease, or prove the detector when there is nothing to do."""
-        if self._queue:
-            self._score(self._queue.popleft())
-            self._say_ready(time.monotonic())
-        elif now - self._checked_at > _KNOWN_ANSWER_S:
+        """Prove the detector when that is due, or score the next lease."""
+        if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if self._queue else _KNOWN_ANSWER_S):
             self._detector.known_answer()
             self._checked_at = now
+        elif self._queue:
+            self._score(self._queue.popleft())
+            self._say_ready(time.monotonic())
         if now - self._ready_at > _READY_S:
             self._say_ready(now)
 
