@@ -27,7 +27,10 @@ class StateDirectory:
         try:
             self.path.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:
-            raise StateError(f"cannot make the state directory {self.path}: {error.strerror}") from error
+            raise StateError(
+                f"cannot make the state directory {self.path}: {error.strerror}; "
+                "choose another with state_directory or --state"
+            ) from error
 
     @classmethod
     def of(cls, config: Config) -> StateDirectory:
@@ -37,29 +40,47 @@ class StateDirectory:
         given = os.environ.get("STATE_DIRECTORY")
         if given:
             return cls(Path(given.split(":")[0]))
-        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return cls(Path(base) / "linesentry")
+        base = os.environ.get("XDG_STATE_HOME")
+        try:
+            return cls((Path(base) if base else Path.home() / ".local" / "state") / "linesentry")
+        except RuntimeError as error:
+            raise StateError(
+                "this user has no home for a state directory: name one with state_directory or --state"
+            ) from error
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the directory for this process.
 
         Raises:
-            StateError: when another instance holds it.
+            StateError: when another instance holds it, or it cannot be written.
         """
-        with (self.path / "lock").open("a+") as file:
+        lock = -1
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
+                lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+                self._take(lock)
+            except OSError as error:
                 raise StateError(
-                    f"another linesentry (process {file.read().strip() or 'unknown'}) uses {self.path}: "
-                    "stop it, or give this one a state directory of its own (--state)"
-                ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+                    f"cannot write to the state directory {self.path}: {error.strerror}; check its owner, permissions "
+                    "and the room on its disk, or choose another with state_directory or --state"
+                ) from error
             yield
+        finally:
+            if lock >= 0:
+                os.close(lock)
+
+    def _take(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            raise StateError(
+                f"another linesentry (process {holder or 'unknown'}) uses {self.path}: "
+                "stop it, or give this one a state directory of its own (--state)"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
 def weights_path(recipe: Recipe) -> Path:
