@@ -190,8 +190,9 @@ class Children:
         path.write_bytes(msgspec.json.encode(plan))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         environment.pop("NOTIFY_SOCKET", None)
-        # Blocked over the exec, so that ^C at a terminal does not end a process that has yet to say it ignores it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Blocked over the exec, so that ^C at a terminal, or a SIGTERM to the whole group, does not end a process
+        # that has yet to say that it leaves both to the supervisor.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "daemon.process", kid.name, str(path)],

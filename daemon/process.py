@@ -1,7 +1,8 @@
 """What every child process runs: set up, loop, heartbeat, tear down.
 
-A child is started by exec with the descriptors it needs, learns everything else from one JSON file, ignores SIGINT,
-and dies with the supervisor: by the kernel's parent-death signal and by the end of a pipe, whichever comes first.
+A child is started by exec with the descriptors it needs, learns everything else from one JSON file, leaves SIGINT
+and SIGTERM to the supervisor, and dies with it: by the kernel's parent-death signal and by the end of a pipe,
+whichever comes first.
 """
 
 from __future__ import annotations
@@ -186,7 +187,8 @@ def main() -> None:
     """Entry of every child: `python -m daemon.process NAME PLAN`."""
     plan = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Plan)
     die_with_parent(plan.supervisor_pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     level = Config.model_validate(plan.config).telemetry.log_level
     configure(plan.sender.name, run=plan.run, level=level)
     module = importlib.import_module(f"daemon.roles.{plan.role}")

@@ -92,14 +92,15 @@ def test_a_process_ended_by_the_supervisor_is_told_from_one_that_died(watch: Wat
     assert watch.ends == [("acquire-0", "line restarted", -signal.SIGKILL)]
 
 
-def test_a_child_begins_with_ctrl_c_held_back_and_the_supervisor_goes_on_hearing_it(watch: Watch) -> None:
+def test_a_child_begins_with_ctrl_c_and_sigterm_held_back_and_the_supervisor_goes_on_hearing_it(watch: Watch) -> None:
     watch.children.add("merge", 0)
     pid = watch.children.pids("merge")[0]
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
     held = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)
-    assert held & 1 << (signal.SIGINT - 1)
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert held & 1 << (number - 1)
+        assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_nothing_is_left_when_all_were_killed(watch: Watch) -> None:

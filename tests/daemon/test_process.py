@@ -12,10 +12,11 @@ from tests.daemon.conftest import Parent
 Start = Callable[..., Parent]
 
 
-def test_a_child_says_that_it_lives_ignores_ctrl_c_and_stops_when_told(parent: Start) -> None:
+def test_a_child_says_that_it_lives_leaves_signals_to_its_supervisor_and_stops_when_told(parent: Start) -> None:
     merge = parent("merge")
     merge.hear(Joined)
     merge.child.send_signal(signal.SIGINT)
+    merge.child.send_signal(signal.SIGTERM)
     for _ in range(2):
         assert merge.hear(m.Heartbeat).pid == merge.child.pid
     merge.tell(m.Exit())
