@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -67,6 +67,16 @@ def _configured(path: Path | None, overrides: list[str] | None, state: Path | No
         _fail(str(error), 2)
 
 
+def _runnable(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:
+    from config.check import service_faults  # noqa: PLC0415 - commands load what they need
+
+    config, recipe = _configured(path, overrides, state)
+    faults = service_faults(config, recipe, source="configuration" if path is None else str(path))
+    if faults:
+        _fail(str(ConfigError(faults)), 2)
+    return config, recipe
+
+
 @app.command()
 def run(
     config: ConfigOption = None,
@@ -83,10 +93,11 @@ def run(
     from daemon.supervisor import ServiceError, Supervisor  # noqa: PLC0415
     from daemon.terminal import TerminalView  # noqa: PLC0415
 
-    settings, recipe = _configured(config, set_, state)
-    console = Console(stderr=False)
-    watched = console.is_terminal
-    if watched and not set_:
+    settings, recipe = _runnable(config, set_, state)
+    # Not what rich takes for one: colours may be forced upon a pipe.
+    watched = sys.stdout.isatty()
+    if watched and "telemetry.log_level" not in parse_overrides(set_ or []):
+        # Log lines would run through the picture.
         settings = with_overrides(settings, {"telemetry.log_level": "error"})
     configure("supervisor", level=settings.telemetry.log_level)
     try:
@@ -94,7 +105,7 @@ def run(
         if not watched:
             code = Supervisor(settings, recipe, directory, plates=plates).run()
         else:
-            view = TerminalView(console)
+            view = TerminalView(Console())
             supervisor = Supervisor(settings, recipe, directory, plates=plates, observer=view)
             with view:
                 code = supervisor.run()
@@ -272,9 +283,16 @@ def bench(
 ) -> None:
     """Measure the whole line and the detector alone on this machine."""
     from daemon.bench import bench_command, bench_table  # noqa: PLC0415
+    from daemon.metrics_server import TelemetryError  # noqa: PLC0415
+    from daemon.plate_memory import PlateMemoryError  # noqa: PLC0415
+    from daemon.results import StoreError  # noqa: PLC0415
+    from daemon.state import StateError  # noqa: PLC0415
 
-    settings, recipe = _configured(config, set_, None)
-    result: dict[str, Any] = bench_command(settings, recipe, workers=workers, plates=plates, short_plates=short_plates)
+    settings, recipe = _runnable(config, set_, None)
+    try:
+        result = bench_command(settings, recipe, workers=workers, plates=plates, short_plates=short_plates)
+    except (StateError, StoreError, PlateMemoryError, TelemetryError, RuntimeError) as error:
+        _fail(str(error))
     if json_:
         typer.echo(json.dumps(result))
     else:

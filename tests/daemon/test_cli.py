@@ -77,15 +77,30 @@ def test_results_before_any_run_say_what_to_do(tmp_path: Path) -> None:
 
 def test_the_service_refuses_a_recipe_without_a_length(tmp_path: Path) -> None:
     answer = linesentry("run", "--plates", "1", "--set", "recipe=general", "--state", tmp_path)
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert "general" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 
 def test_a_plate_memory_beyond_the_machine_is_refused_with_its_bytes(tmp_path: Path) -> None:
     answer = linesentry("run", "--plates", "1", "--set", "slots=100000", "--state", tmp_path)
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert "bytes" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_recipe_that_does_not_fit_the_camera_is_refused_before_anything_starts() -> None:
+    for command in ("run", "bench"):
+        answer = linesentry(command, "--plates", "1", "--set", "camera.width=1000")
+        assert answer.returncode == 2
+        assert "columns.last: found 13080, but the camera has 1000 columns" in answer.stderr
+
+
+def test_a_state_directory_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    answer = linesentry("run", "--plates", "1", "--state", tmp_path)
+    assert answer.returncode == 1
+    assert f"cannot write to the state directory {tmp_path}" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 
