@@ -13,6 +13,8 @@ from models.mixture import fit
 
 _STEP = 3
 """The adaptive rule looks at every third pixel along both axes: 11,700 of a window."""
+_CALM = -5.0
+"""Feature value below which the 95th percentile of a window without structure lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Learnt:
     grow: float
     """How far below the floor the pixels around those may lie, feature units."""
     spread: float
-    """How many robust sigmas above a window's median the floor must at least lie."""
+    """How far the floor rises with each feature unit by which a window's background lies above a calm one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,14 @@ def _top(values: NDArray[np.float32], fraction: float) -> float:
 def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limit:
     """The learnt floor, raised where the window's background is restless.
 
-    The background is described by median and upper quartile of a sample, which cracks cannot move: they cover a few
-    hundredths of a window at most.
+    The background is described by the 95th percentile of a sample: that of a window full of structure lies high, while
+    cracks, which cover a few hundredths of a window at most, hardly move it.
     """
     sample = values[::_STEP, ::_STEP].ravel()
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
         return Limit(math.inf, math.inf)
-    middle, upper = sample.size // 2, min(sample.size - 1, sample.size * 3 // 4)
-    ordered = np.partition(sample, (middle, upper))
-    sigma = float(ordered[upper] - ordered[middle]) / 0.6745
-    seed = max(floor, float(ordered[middle]) + learnt.spread * sigma)
+    place = min(sample.size - 1, sample.size * 95 // 100)
+    upper = float(np.partition(sample, place)[place])
+    seed = floor + learnt.spread * max(0.0, upper - _CALM)
     return Limit(seed, seed - learnt.grow)

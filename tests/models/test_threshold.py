@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from config.schema import Threshold
 from models.threshold import Learnt, limit
 
-LEARNT = Learnt(floor=2.0, grow=1.5, spread=6.0)
+LEARNT = Learnt(floor=2.0, grow=1.5, spread=0.5)
 MODES = ("adaptive", "mu_3sigma", "top_fraction", "top_fraction_foreground")
 
 
@@ -23,8 +23,14 @@ def test_quiet_window_keeps_the_learnt_floor() -> None:
 
 
 def test_restless_window_raises_the_threshold() -> None:
+    # The 95th percentile of a normal distribution lies 1.645 sigma above its mean; a calm window's below -5.
     levels = limit(window(-2.0, 1.5), Threshold(), LEARNT)
-    assert levels.seed == pytest.approx(-2 + 6 * 1.5, abs=0.3)
+    assert levels.seed == pytest.approx(2 + 0.5 * (-2 + 1.645 * 1.5 + 5), abs=0.05)
+    assert levels.grow == pytest.approx(levels.seed - 1.5)
+
+
+def test_without_spread_every_window_has_the_same_threshold() -> None:
+    assert limit(window(-2.0, 1.5), Threshold(), Learnt(2.0, 1.5, 0.0)).seed == 2.0
 
 
 def test_cracks_do_not_raise_their_own_threshold() -> None:
