@@ -81,7 +81,7 @@ def train(
         preset: `default` is AdamW with a warm-up and a cosine; `paper` is SGD, momentum 0.9, learning rate 0.01,
             divided by 5 every 50 epochs (M 107), an epoch being a hundredth of 250 epochs' time.
         rate: first learning rate, None for the preset's; lower it to go on from weights that are good already.
-        checkpoint: file that is written every minute.
+        checkpoint: file that is written every minute, and at the end whatever ends the training.
         resume: a checkpoint to go on from; or {"network": state}, weights to start from.
         on_progress: called about every two seconds.
 
@@ -102,8 +102,8 @@ def train(
     last_report = last_save = time.monotonic()
     try:
         while (share := run.share(minutes, steps)) < 1:
-            # Each crop is seen about three times, turned differently: the source costs more than the network.
-            pool.refill(stream.take(1, max(1, batch // 3)) if pool.crops else stream.take(4 * batch, 4 * batch))
+            # Each crop is seen about twice, turned differently, so that the source never holds up the network.
+            pool.refill(stream.take(1, max(1, batch // 2)) if pool.crops else stream.take(4 * batch, 4 * batch))
             chosen = pool.choose(rng, batch - of_metal)
             crops = [pool.crops[index] for index in chosen]
             if real is not None:
@@ -119,8 +119,8 @@ def train(
                 run.save(checkpoint)
     finally:
         stream.close()
-    if checkpoint is not None:
-        run.save(checkpoint)
+        if checkpoint is not None and run.step:  # also of a training that was interrupted
+            run.save(checkpoint)
     return Outcome(run.network.state_dict(), run.step, run.seconds(), pool.drawn, run.loss)
 
 

@@ -10,8 +10,10 @@ import torch
 from config.schema import Recipe
 from models.detector import Detector
 from models.features import FeatureNetwork
-from models.training.card import learn_threshold, write
+from models.threshold import Learnt
+from models.training.card import write
 from models.training.detector import Progress, train
+from models.training.measure import evaluate, learn_threshold
 from models.training.samples import RealMetal, held_out
 from simulator.samples import training_window
 
@@ -81,3 +83,19 @@ def test_floor_is_learnt_where_clean_crops_are_clean_and_goes_into_the_card(tmp_
     path = write(tmp_path, state, threshold, {"note": "untrained"})
     assert path.stat().st_size < 1_000_000
     Detector.load(Recipe(name="fresh", weights=str(path)), device="cpu").known_answer()
+
+
+def test_figures_count_cracks_that_can_be_judged_and_false_regions() -> None:
+    torch.manual_seed(0)
+    state = FeatureNetwork().state_dict()
+    rng = np.random.default_rng(0)
+    image = rng.normal(100, 3, (128, 128)).astype(np.uint8)
+    mask, ignored = np.zeros((128, 128), np.bool_), np.zeros((128, 128), np.bool_)
+    mask[20:30, 20:60] = True
+    mask[100:102, 100:105] = True  # too little of it
+    ignored[70:80, 10:50] = True
+    crops = [(image, mask, ignored)] * 2
+    nothing = evaluate(state, Learnt(50, 1, 0), crops)
+    assert nothing == {"crops": 2, "cracks": 2, "recall": 0.0, "precision": 1.0, "false": 0}
+    everything = evaluate(state, Learnt(-50, 1, 0), crops)
+    assert (everything["recall"], everything["false"]) == (1.0, 0)

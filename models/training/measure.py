@@ -1,0 +1,131 @@
+"""What trained weights do on crops: the threshold that defect-free ones allow, and the figures for the card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from config.schema import Recipe
+from models.detector import Detector, WindowView, bfloat16_is_fast
+from models.evaluation import Box, Match, match
+from models.features import FeatureNetwork
+from models.regions import Region, find_regions
+from models.threshold import Learnt, limit
+from models.training.samples import Crop
+
+GROW, SPREAD = 2.5, 0.3
+_LEAST_AREA = 60
+"""Px of a crack that must lie in a crop for it to be asked for; a smaller rest was cut off by the crop's border."""
+
+
+def learn_threshold(
+    state: Mapping[str, Tensor],
+    clean: Iterable[Crop],
+    *,
+    most_per_mpx: float = 0.1,
+    least: float = 0.0,
+    grow: float = GROW,
+    spread: float = SPREAD,
+) -> tuple[Learnt, dict[str, float]]:
+    """The least floor at which defect-free crops give at most so many regions a million px.
+
+    Args:
+        state: of a trained half-resolution network.
+        clean: crops without any crack, at most 650 px wide; a hundred million px tell a rate of 0.01 apart.
+        most_per_mpx: regions a million px that may remain; the crops are far more restless than plates are.
+        least: no lower floor is learnt, however clean the crops.
+        grow: how far below the floor the pixels of a region may lie.
+        spread: by how much the floor rises with a window's background (models.threshold).
+
+    Returns:
+        The threshold, and regions a million px by floor, for the card.
+    """
+    floors = [least + 0.25 * step for step in range(29)]
+    detector = _detector(state)
+    counts = dict.fromkeys(floors, 0)
+    pixels = 0
+    for image, mask, _ in clean:
+        if mask.any():
+            continue
+        values = detector.features(_view(image))
+        pixels += image.size
+        for floor in floors:
+            if values.max() < floor - 2:
+                break
+            counts[floor] += len(_regions(detector, values, image.shape, Learnt(floor, grow, spread)))
+    rates = {floor: 1e6 * count / max(1, pixels) for floor, count in counts.items()}
+    chosen = next((floor for floor in floors if rates[floor] <= most_per_mpx), floors[-1])
+    return Learnt(chosen, grow, spread), {f"{floor:.2f}": round(rate, 4) for floor, rate in rates.items()}
+
+
+def evaluate(state: Mapping[str, Tensor], threshold: Learnt, crops: Iterable[Crop]) -> dict[str, float]:
+    """Recall and precision on crops that were not trained on, at most 650 px wide, for the card.
+
+    A crack is what is connected in a crop's mask; those that overlap count as one. Cracks and stretches that are not
+    judged count neither way.
+    """
+    detector = _detector(state)
+    total = Match()
+    count = 0
+    for image, mask, ignored in crops:
+        found = _regions(detector, detector.features(_view(image)), image.shape, threshold)
+        # What is not judged joins the stretches of one crack, and a ring of it lies around each.
+        truth = [(box, seen) for box, seen in _components(mask | ignored, mask)]
+        total += match(
+            [(region.x, region.y, region.width, region.height) for region in found],
+            [box for box, seen in truth if seen >= _LEAST_AREA],
+            [box for box, seen in truth if seen < _LEAST_AREA],
+        )
+        count += 1
+    return {
+        "crops": count,
+        "cracks": total.true + total.missed,
+        "recall": round(total.recall, 4),
+        "precision": round(total.precision, 4),
+        "false": total.false,
+    }
+
+
+def _detector(state: Mapping[str, Tensor]) -> Detector:
+    network = FeatureNetwork()
+    network.load_state_dict(dict(state))
+    card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(Learnt(0, 0, 0))}
+    dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
+    return Detector(Recipe(name="crops"), network, card, torch.device("cpu"), dtype, 1)
+
+
+def _view(image: NDArray[np.uint8]) -> WindowView:
+    height, width = image.shape
+    return WindowView(image, 0, 0, (0, 0, width, height))
+
+
+def _regions(
+    detector: Detector, values: NDArray[np.float32], shape: tuple[int, ...], threshold: Learnt
+) -> tuple[Region, ...]:
+    levels = limit(values, detector.recipe.threshold, threshold)
+    found, _ = find_regions(
+        values,
+        scale=2,
+        width=shape[1],
+        height=shape[0],
+        seed=levels.seed,
+        grow=levels.grow,
+        floor=threshold.floor,
+        least_area=detector.recipe.post.least_area,
+        opening=False,
+    )
+    return found
+
+
+def _components(whole: NDArray[np.bool_], seen: NDArray[np.bool_]) -> list[tuple[Box, int]]:
+    """Boxes of connected groups, and how many of their pixels are seen."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(whole.view(np.uint8), connectivity=8)
+    pixels = np.bincount(labels[seen], minlength=count)
+    boxes = [tuple(int(value) for value in stats[index, :4]) for index in range(count)]
+    return [((box[0], box[1], box[2], box[3]), int(pixels[index])) for index, box in enumerate(boxes) if index > 0]
