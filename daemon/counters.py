@@ -40,13 +40,23 @@ COUNTERS = {
     "plates_seen_total": Counter("Plates that the switch saw"),
     "plates_total": Counter("Plates with a final verdict", "verdict", tuple(Verdict)),
     "plate_causes_total": Counter("Causes of verdicts; a plate may have several", "cause", tuple(Cause)),
-    "windows_total": Counter("Windows by what became of them", "outcome", ("scored", "failed", "quarantined")),
+    "windows_total": Counter("Windows by what became of them", "outcome", ("scored", "quarantined", "leased again")),
     "defects_total": Counter("Defects found"),
-    "messages_refused_total": Counter("Messages that were not taken", "reason", ("malformed", "foreign run")),
-    "results_dropped_total": Counter("Results that came twice or too late", "reason", ("duplicate", "closed plate")),
-    "strips_lost_total": Counter("Strips for which the camera found no free buffer"),
+    "messages_refused_total": Counter("Messages that were not taken", "reason", ("malformed", "run", "store behind")),
+    "results_dropped_total": Counter(
+        "Results that came twice or too late",
+        "reason",
+        ("repeated", "plate final", "stale slot", "foreign run", "no such window"),
+    ),
+    "line_faults_total": Counter(
+        "What the camera or the switch did not deliver, or not as it should",
+        "kind",
+        ("strip lost", "strip refused", "row lost", "row beyond the most", "edge not heard"),
+    ),
     "busy_seconds_total": Counter("Time a role's processes spent working", "role"),
-    "store_failures_total": Counter("Failures to write results or pictures", "kind", ("database", "pictures")),
+    "store_failures_total": Counter(
+        "Failures to write results or pictures", "kind", ("full", "locked", "broken", "refused", "pictures")
+    ),
 }
 
 HISTOGRAMS = {
@@ -76,6 +86,11 @@ class Tally:
         if (COUNTERS[name].label is None) != (label == ""):
             raise KeyError(f"{name} has the label {COUNTERS[name].label}, found the value {label!r}")
         self._grow(key(name, label), amount)
+
+    def set(self, name: str, total: float, label: str = "") -> None:
+        """Take the total of what is counted elsewhere in this process. Raises KeyError as `add` does."""
+        self.add(name, 0.0, label)
+        self._values[key(name, label)] = total
 
     def observe(self, name: str, seconds: float) -> None:
         """Count a duration into a histogram. Raises KeyError for one that is not in the table."""

@@ -56,11 +56,16 @@ class AcquireProcess(Child):
         return _WAITING_S if self._assembler.waiting else super().wait_s()
 
     def tick(self, now: float) -> None:
-        """Tell the assembler which slots are free."""
+        """Tell the assembler which slots are free, and the metrics what it has counted."""
         free = self._memory.free_slots()
         if free != self._free or self._assembler.waiting:
             self._free = free
             self._do(acquire.SlotsFree(free), now)
+        rows, edges = self._assembler.counters, self._assembler.switch.counters
+        self.tally.set("line_faults_total", rows.strips_refused, "strip refused")
+        self.tally.set("line_faults_total", rows.rows_lost, "row lost")
+        self.tally.set("line_faults_total", rows.rows_beyond, "row beyond the most")
+        self.tally.set("line_faults_total", edges.edges_unheard, "edge not heard")
         self.note = "waits for a free slot" if self._assembler.waiting else "listens to the camera"
 
     def _on_line(self, event: Event, now: float) -> None:

@@ -96,7 +96,7 @@ class LineProcess(Child):
         self._rows = strip.first_row + strip.rows
         self.supervisor.send(m.SwitchState(strip), now)
         if buffer is None:
-            self.tally.add("strips_lost_total")
+            self.tally.add("line_faults_total", 1, "strip lost")
             return
         ready = m.StripReady(buffer, strip, now)
         self._out[buffer] = ready

@@ -29,10 +29,15 @@ class MergeProcess(Child):
         self._results = self.bind("results", self._on_worker)
 
     def tick(self, now: float) -> None:
-        """Send the acknowledgements of this round, a plate's in one message; note late plates."""
+        """Send the acknowledgements of this round, a plate's in one message; note late plates; and what was dropped."""
         for plate, windows in self._acknowledged.items():
             self._tile.send("tile-0", m.WindowsMerged(plate, tuple(windows)), now)
         self._acknowledged.clear()
+        counters = self._merger.counters
+        self.tally.set("results_dropped_total", counters.windows_repeated, "repeated")
+        self.tally.set("results_dropped_total", counters.events_final, "plate final")
+        self.tally.set("results_dropped_total", counters.windows_foreign, "foreign run")
+        self.tally.set("results_dropped_total", counters.windows_outside, "no such window")
         self.plates = {plate: self._merger.progress(plate) for plate in self._merger.open_plates}
         for plate in list(self._last_row_at):
             self._check_deadline(plate, now)

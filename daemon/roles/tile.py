@@ -33,6 +33,8 @@ class TileProcess(Child):
     def tick(self, now: float) -> None:
         """Time-outs, and what the metrics show."""
         self._do(tile.Tick(), now)
+        for outcome in ("quarantined", "leased again"):
+            self.tally.set("windows_total", self._ledger.counters[f"windows {outcome}"], outcome)
         self.note = f"{self._ledger.windows_waiting} windows wait, {self._ledger.windows_leased} leased"
 
     def on_supervisor(self, event: Event, now: float) -> None:
@@ -125,7 +127,6 @@ class TileProcess(Child):
                     )
                 case tile.Quarantine(plate, window):
                     self.log.error("window quarantined", plate=plate, window=window)
-                    self.tally.add("windows_total", 1, "quarantined")
                     self._merge.send(m.WindowQuarantined(plate, window), now)
                 case tile.LetGo(slot, generation):
                     if self._memory.is_current(slot, generation):

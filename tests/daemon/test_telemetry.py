@@ -110,6 +110,8 @@ def test_a_tally_arrives_whole_at_the_registry(metrics: Metrics) -> None:
     tally = Tally()
     tally.add("rows_total", 512)
     tally.add("plates_total", label="NG")
+    tally.set("line_faults_total", 7, "row lost")
+    tally.set("line_faults_total", 9, "row lost")
     for seconds in (0.04, 0.05, 0.3, 99.0):
         tally.observe("plate_latency_seconds", seconds)
     metrics.heartbeat("record", 1, tally.values())
@@ -117,6 +119,7 @@ def test_a_tally_arrives_whole_at_the_registry(metrics: Metrics) -> None:
     exported = samples(metrics)
     assert exported["rows_total", ()] == 512
     assert exported["plates_total", (("verdict", "NG"),)] == 1
+    assert exported["line_faults_total", (("kind", "row lost"),)] == 9
     assert exported["plate_latency_seconds_bucket", (("le", "0.05"),)] == 2
     assert exported["plate_latency_seconds_bucket", (("le", "0.5"),)] == 3
     assert exported["plate_latency_seconds_bucket", (("le", "+Inf"),)] == 4
@@ -129,6 +132,8 @@ def test_a_tally_takes_only_what_the_table_knows() -> None:
     for name, label in (("no_such_total", ""), ("plates_total", ""), ("rows_total", "x")):
         with pytest.raises(KeyError):
             tally.add(name, label=label)
+        with pytest.raises(KeyError):
+            tally.set(name, 1.0, label)
     with pytest.raises(KeyError):
         tally.observe("rows_total", 1.0)
     assert tally.values() == {}

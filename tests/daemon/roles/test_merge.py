@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ class Neighbours:
     """Tile, a worker and record of one merge process."""
 
     def __init__(self, directory: Path, merge: Parent) -> None:
+        self.parent = merge
         tile, worker, record = (m.Sender(RUN, role, 0, 1) for role in ("tile", "detect", "record"))
         self.record = Server(merge.context, record, directory / "record")
         self.tile = Client(merge.context, tile, directory / "merge")
@@ -65,6 +67,18 @@ def test_a_plate_whose_last_news_comes_after_its_deadline_is_late(merge: Neighbo
     result = merge.decided[0].result
     assert result.windows_scored == 1
     assert Cause.LATE in result.causes
+
+
+def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(merge: Neighbours) -> None:
+    now = time.monotonic()
+    for result in (WINDOW, WINDOW, replace(WINDOW, window=10_000), replace(WINDOW, run="b" * 32)):
+        merge.worker.send(m.WindowScored(result), now)
+    merge.wait(lambda: len(merge.merged) == 2)
+    found = merge.parent.hear(m.Heartbeat).counters
+    while "results_dropped_total/repeated" not in found or not found["results_dropped_total/foreign run"]:
+        found = merge.parent.hear(m.Heartbeat).counters
+    dropped = {key.partition("/")[2]: count for key, count in found.items() if key.startswith("results_dropped")}
+    assert dropped == {"repeated": 1, "plate final": 0, "no such window": 1, "foreign run": 1}
 
 
 def test_a_decision_that_record_could_not_take_is_said_again_when_asked_for(merge: Neighbours) -> None:
