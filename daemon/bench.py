@@ -22,6 +22,7 @@ from config.load import with_overrides
 from config.schema import Config, Length, Recipe, Threshold
 from daemon.logs import configure
 from daemon.messages import Decided
+from daemon.processor import cpu_flags, cpu_model
 from daemon.sheets import product_of
 from daemon.state import StateDirectory
 from daemon.supervisor import Supervisor
@@ -32,6 +33,8 @@ PAPER_MM2_PER_S = 814.0
 LOAD = 0.8
 SHORT_ROWS = 1250
 """Rows of a short plate: two rows of windows."""
+_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+"""Abilities of a processor that matter to inference."""
 _DETECTOR_S = 6.0
 _SAMPLE_S = 2.0
 
@@ -94,8 +97,18 @@ def bench_command(
     configure("bench", level="error")
     console = Console(stderr=True)
     most = workers or len(os.sched_getaffinity(0))
-    facts = {"cores": os.cpu_count(), "cpu": cpu_model(), "cpu_flags": cpu_flags(), "recipe": recipe.name}
-    area = recipe.pitch.row_mm * recipe.pitch.column_mm if recipe.pitch else float("nan")
+    flags = cpu_flags()
+    facts = {
+        "cores": os.cpu_count(),
+        "cpu": cpu_model(),
+        "cpu_flags": [flag for flag in _FLAGS if flag in flags],
+        "recipe": recipe.name,
+    }
+
+    def mm2(mpx: float, per: float = 1.0, digits: int | None = None) -> float | None:
+        area = None if recipe.pitch is None else recipe.pitch.row_mm * recipe.pitch.column_mm
+        return None if area is None else round(mpx * 1e6 * area / per, digits)
+
     lines = {}
     for count in range(1, most + 1):
         watch = _line(config, recipe, count, plates, console, f"whole line, {count} workers, {plates} plates")
@@ -115,14 +128,14 @@ def bench_command(
         "dtype": detector["dtype"],
         "workers": most,
         "line_mpx_per_s": round(best.mpx_per_s, 2),
-        "line_mm2_per_s": round(best.mpx_per_s * 1e6 * area),
+        "line_mm2_per_s": mm2(best.mpx_per_s),
         "line_by_workers": {str(n): round(w.mpx_per_s, 2) for n, w in lines.items()},
         "detector_mpx_per_s": detector["mpx_per_s"],
         "detector_windows_per_s": detector["windows_per_s"],
         "published_detector_mpx_per_s": published["mpx_per_s"],
-        "published_detector_mm2_per_s": round(published["mpx_per_s"] * 1e6 * area),
+        "published_detector_mm2_per_s": mm2(published["mpx_per_s"]),
         "paper_mm2_per_s": PAPER_MM2_PER_S,
-        "times_the_paper": round(best.mpx_per_s * 1e6 * area / PAPER_MM2_PER_S, 1),
+        "times_the_paper": mm2(best.mpx_per_s, PAPER_MM2_PER_S, 1),
         "latency_p50_s": round(float(np.quantile(late.latencies, 0.5)), 4),
         "latency_p99_s": round(float(np.quantile(late.latencies, 0.99)), 4),
         "latency_plates": len(late.latencies),
@@ -197,26 +210,6 @@ def _short(config: Config, recipe: Recipe, mpx_per_s: float) -> tuple[Recipe, Co
     share = SHORT_ROWS / (SHORT_ROWS + config.camera.gap_rows)
     rate = LOAD * mpx_per_s * 1e6 / recipe.columns.count / share
     return short, with_overrides(config, {"camera.line_rate_hz": round(rate, 1), "slots": max(config.slots, 6)})
-
-
-def cpu_flags() -> list[str]:
-    """Flags of this CPU that matter to inference."""
-    wanted = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-    flags = _cpuinfo("flags").split()
-    return [flag for flag in wanted if flag in flags]
-
-
-def cpu_model() -> str:
-    """Name of this CPU."""
-    return _cpuinfo("model name")
-
-
-def _cpuinfo(key: str) -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == key:
-            return value.strip()
-    return ""
 
 
 def bench_table(result: dict[str, Any]) -> Table:

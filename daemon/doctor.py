@@ -17,7 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from config.schema import Config, Recipe
-from daemon.plate_memory import PlateMemoryError, Shape, available_bytes, reserve
+from daemon.memory import available_bytes
+from daemon.plate_memory import PlateMemoryError, Shape, reserve
+from daemon.processor import cpu_flags
 from daemon.results import Store, StoreError, store_path
 from daemon.state import StateDirectory, StateError, weights_path
 
@@ -129,16 +131,6 @@ def cores(config: Config) -> Check:
     if count < 2:
         return Check("cores", ok=None, found=found, advice="two cores at least keep acquisition and detector apart")
     return Check("cores", ok=True, found=found)
-
-
-def cpu_flags() -> frozenset[str]:
-    """What the processor says it can do (Linux, /proc/cpuinfo); empty where it says nothing."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return frozenset()
-    lines = (line for line in text.splitlines() if line.startswith("flags"))
-    return frozenset(next(lines, "").partition(":")[2].split())
 
 
 def processor() -> Check:

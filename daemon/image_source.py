@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from daemon.memory import available_bytes
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -110,30 +111,9 @@ def require_memory(needed: int, what: str) -> None:
     """
     if needed < 1 << 26:  # so little is always tried
         return
-    available = available_memory()
+    available = available_bytes()
     if needed > available:
         raise ImageError(
             f"not enough memory: {what} need {needed:,} bytes, {available:,} are available; "
             "check that the file's header is sound, or convert the image to a TIFF of many strips"
         )
-
-
-def available_memory() -> int:
-    """Bytes that this process can still allocate, by the machine and by its control group."""
-    import psutil  # noqa: PLC0415 - only large images pay for it
-
-    available = int(psutil.virtual_memory().available)
-    group = Path("/sys/fs/cgroup")
-    try:
-        most, used = (group / "memory.max").read_text().strip(), (group / "memory.current").read_text().strip()
-        if most != "max":
-            # pages of files count as used in a control group, but are given back when memory is short
-            cached = next(
-                int(line.split()[1])
-                for line in (group / "memory.stat").read_text().splitlines()
-                if line.startswith("inactive_file ")
-            )
-            available = min(available, int(most) - int(used) + cached)
-    except (OSError, ValueError, StopIteration):
-        pass  # no control group of version 2: the machine's memory is the limit
-    return max(0, available)

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Camera, Recipe, Windows, Workers
-from daemon.image_source import available_memory
 from daemon.images import ImageError, ImageSource, open_image
+from daemon.memory import available_bytes
 from stages.defects import defects_of
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
@@ -303,7 +303,7 @@ def _room_for(rows: int, columns: int, pictures: Path) -> NDArray[np.uint8]:
     Raises:
         OSError: there is no room in either.
     """
-    if rows * columns <= available_memory() // 4:
+    if rows * columns <= available_bytes() // 4:
         return np.empty((rows, columns), np.uint8)
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=pictures) as file:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.memory import available_bytes
 from stages.plate import Cause
 
 
@@ -258,17 +259,3 @@ def reserve(name: str, size: int) -> int:
         os.close(fd)
         raise PlateMemoryError(f"cannot reserve {size} bytes for {name}: {error}") from error
     return fd
-
-
-def available_bytes() -> int:
-    """Memory that can be had without swapping, bytes: the machine's, or the control group's where that is less."""
-    with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123 - a kernel file, not a path of ours
-        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as most:  # noqa: PTH123 - the same
-            limit = most.read().strip()
-        with open("/sys/fs/cgroup/memory.current", encoding="ascii") as now:  # noqa: PTH123 - the same
-            used = int(now.read())
-    except OSError:
-        return available
-    return available if limit == "max" else min(available, int(limit) - used)

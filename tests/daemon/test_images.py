@@ -217,7 +217,7 @@ def test_strips_are_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "a.tif"
     strips = (bytes(imagecodecs.zstd_encode(bytes([value]) * 8_000_000)) for value in range(80))
     tifffile.imwrite(path, strips, shape=(40000, 16000), dtype=np.uint8, compression="zstd", rowsperstrip=500)
-    monkeypatch.setattr(image_source, "available_memory", lambda: 100_000_000)
+    monkeypatch.setattr(image_source, "available_bytes", lambda: 100_000_000)
     with open_image(path) as source:
         assert (source.width, source.height) == (16000, 40000)
         np.testing.assert_array_equal(source.rows(39_990, 40_000), np.full((10, 16000), 79))
@@ -471,7 +471,7 @@ def test_a_large_image_meets_no_limit_but_memory(tmp_path: Path, monkeypatch: py
     PIL.Image.new("L", (20_000, 10_000), 9).save(path)
     with open_image(path) as source:
         assert source.rows(9_999, 10_000).tolist() == [[9] * 20_000]
-    monkeypatch.setattr(image_source, "available_memory", lambda: 100_000_000)
+    monkeypatch.setattr(image_source, "available_bytes", lambda: 100_000_000)
     with pytest.raises(ImageError, match="200,000,000 bytes"):
         open_image(path)
 

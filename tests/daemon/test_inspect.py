@@ -238,7 +238,7 @@ def test_pictures_are_written_also_of_images_beyond_memory(
     folder: Path, detectors: list[Detector], monkeypatch: pytest.MonkeyPatch, memory: int | None
 ) -> None:
     if memory is not None:
-        monkeypatch.setattr(inspecting, "available_memory", lambda: memory)
+        monkeypatch.setattr(inspecting, "available_bytes", lambda: memory)
     other = folder / "other"
     other.mkdir()
     (other / "good.png").write_bytes((folder / "good.png").read_bytes())

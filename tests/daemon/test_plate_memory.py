@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.plate_memory import BOARD_WINDOWS, Hold, PlateMemory, PlateMemoryError, Shape, State, available_bytes
+from daemon.memory import available_bytes
+from daemon.plate_memory import BOARD_WINDOWS, Hold, PlateMemory, PlateMemoryError, Shape, State
 from stages.plate import Cause
 
 SHAPE = Shape(slots=3, rows=100, columns=50)
