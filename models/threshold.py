@@ -86,4 +86,5 @@ def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limi
     place = min(sample.size - 1, sample.size * 95 // 100)
     upper = float(np.partition(sample, place)[place])
     seed = floor + learnt.spread * max(0.0, upper - _CALM)
-    return Limit(seed, seed - learnt.grow)
+    # What a region may grow down to does not rise: a higher level would only break restless structure into pieces.
+    return Limit(seed, floor - learnt.grow)
