@@ -43,6 +43,8 @@ _DECIDE_S = 1.0
 """Time for the merger to decide the open plates at an abort, before record ends those that are left."""
 _ABORT_S = 5.0
 _EXIT_S = 10.0
+_LONGEST_BASE = 56
+"""Bytes of the directory below which the sockets lie: with their own names a path is 107 at most."""
 _PULSE_S = 1.0
 
 
@@ -147,10 +149,13 @@ class Supervisor:
     def _socket_directory(self) -> tempfile.TemporaryDirectory[str]:
         """A new directory, mode 0700; what a killed predecessor left is removed, which the lock makes safe."""
         of_state = f"linesentry-{hashlib.sha256(bytes(self.state.path)).hexdigest()[:8]}-"
-        for left in Path(tempfile.gettempdir()).glob(f"{of_state}*"):
+        base = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or tempfile.gettempdir()
+        if len(os.fsencode(base)) > _LONGEST_BASE:
+            base = "/tmp"  # noqa: S108 - the directory made below it is new and nobody else's
+        for left in Path(base).glob(f"{of_state}*"):
             if left.stat(follow_symlinks=False).st_uid == os.getuid():
                 shutil.rmtree(left, ignore_errors=True)
-        return tempfile.TemporaryDirectory(prefix=f"{of_state}{self.run_id[:8]}-")
+        return tempfile.TemporaryDirectory(prefix=f"{of_state}{self.run_id[:8]}-", dir=base)
 
     def _begin(self, sockets: Path) -> None:
         self._notifier.extend(self.config.restart.start_s, "starting")
@@ -221,13 +226,13 @@ class Supervisor:
                 store.begin_run(RunFacts(**self._facts))  # type: ignore[arg-type]
                 for plate in sorted(self.ledger.open):
                     store.seen(self.run_id, plate, datetime.now(UTC))
-                store.close_open(self.run_id, cause)
+                closed = store.close_open(self.run_id, cause)
         except StoreError as error:
             # The next start gives them their verdict: service died.
             self._log.error("plates are left without a verdict", plates=sorted(self.ledger.open), error=str(error))
             return
-        self._log.error("plates ended without their windows", plates=sorted(self.ledger.open), cause=cause)
-        self.ledger.verdicts[Verdict.INCONCLUSIVE] += len(self.ledger.open)
+        # The others were committed by a record that was not heard any more.
+        self._log.error("plates ended without their windows", plates=list(closed), cause=cause)
         self.ledger.open.clear()
 
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
