@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -83,11 +83,6 @@ class Store:
         self._facts = facts
         return 1 if last is None else last + 1
 
-    def next_plate(self) -> int:
-        """A plate number greater than any in the store."""
-        with self._transaction(write=False) as connection:
-            return (connection.scalar(sa.select(sa.func.max(plates.c.plate))) or 0) + 1
-
     def seen(self, run: str, plate: int, at: datetime) -> None:
         """Commit that the switch saw a plate; again is no harm."""
         with self._transaction() as connection:
@@ -163,20 +158,6 @@ class Store:
 
     # --- questions ---
 
-    def final(self, run: str, numbers: Iterable[int]) -> set[int]:
-        """Those of the run's plates that have a verdict."""
-        wanted = list(numbers)
-        found: set[int] = set()
-        with self._transaction(write=False) as connection:
-            for start in range(0, len(wanted), 500):  # well below SQLite's limit of parameters
-                query = sa.select(plates.c.plate).where(
-                    plates.c.run == run,
-                    plates.c.plate.in_(wanted[start : start + 500]),
-                    plates.c.verdict.is_not(None),
-                )
-                found.update(connection.scalars(query))
-        return found
-
     def open_plates(self, run: str) -> tuple[int, ...]:
         """The run's plates that were seen and have no verdict, oldest first."""
         query = (
@@ -213,15 +194,6 @@ class Store:
         with self._transaction(write=False) as connection:
             row = connection.execute(sa.select(plates).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(dict(row), defects_of(connection, number))
-
-    def latest_pictures(self) -> Path | None:
-        """Directory of the pictures of the latest plate that has any."""
-        query = (
-            sa.select(plates.c.pictures).where(plates.c.pictures.is_not(None)).order_by(plates.c.plate.desc()).limit(1)
-        )
-        with self._transaction(write=False) as connection:
-            found: str | None = connection.scalar(query)
-        return None if found is None else self.path.parent / found
 
     def events(self, limit: int | None = 100) -> list[Event]:
         """The latest events, latest first."""

@@ -111,7 +111,6 @@ def test_final_and_open_plates_are_told_apart(store: Store) -> None:
         store.seen(RUN, plate, NOW)
     store.commit_verdict(result(2), decided_at=NOW)
     store.commit_verdict(result(4, Verdict.NG, defect(0.9)), decided_at=NOW)
-    assert store.final(RUN, range(1, 2000)) == {2, 4}
     assert store.open_plates(RUN) == (1, 3, 5)
     assert store.close_open(RUN, Cause.SHUTDOWN) == (1, 3, 5)
     assert store.open_plates(RUN) == ()
@@ -303,15 +302,7 @@ def test_old_plates_go_with_their_pictures_but_open_ones_and_the_last_number_sta
     assert store.prune(NOW, Retention(days=90)) == [store.path.parent / "pictures" / "aaaaaaaa" / "1"]
     assert store.prune(NOW, Retention(days=None)) == []
     assert [row.plate for row in store.plates()] == [4, 3, 2]
-    assert store.next_plate() == 5
-
-
-def test_the_latest_pictures_are_found(store: Store, tmp_path: Path) -> None:
-    assert store.latest_pictures() is None
-    for plate in (1, 2, 3):
-        store.seen(RUN, plate, NOW)
-    store.set_pictures(2, tmp_path / "pictures" / "2")
-    assert store.latest_pictures() == tmp_path / "pictures" / "2"
+    assert store.begin_run(replace(FACTS, run=OTHER)) == 5
 
 
 def test_events_are_kept_with_the_run(store: Store) -> None:
