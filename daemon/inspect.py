@@ -188,6 +188,7 @@ def to_json(result: InspectResult) -> dict[str, Any]:
         "first_column": result.first_column,
         "windows": plate.windows,
         "coverage": _number(plate.coverage),
+        "classifier": plate.classifier,
         "warnings": list(result.warnings),
         "defects": [
             {

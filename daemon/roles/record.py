@@ -310,6 +310,7 @@ def result_of(row: PlateRow) -> PlateResult:
         coverage=row.coverage,
         warnings=row.warnings,
         defects=row.defects,
+        classifier=row.classifier or "none",
     )
 
 
