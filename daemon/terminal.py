@@ -23,6 +23,8 @@ from stages.plate import Verdict, window_columns, window_rows
 
 _STYLES = {Verdict.OK: "bold green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 _REFRESH_S = 0.2
+_BESIDE_BAR = 72
+"""Characters of a plate's line beside its bar."""
 _VISIBLE = 0.3
 """Cracks less visible than this are counted neither as found nor as missed."""
 
@@ -92,7 +94,8 @@ class TerminalView:
         assert recipe.columns is not None
         total_rows = recipe.length.nominal_rows
         total = window_rows(total_rows, recipe.windows) * window_columns(recipe.columns.count, recipe.windows)
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(padding=(0, 1))
+        bar = max(4, min(24, self.console.width - _BESIDE_BAR))
         for passing in list(self._plates.values())[-8:]:
             done = passing.decided
             seconds = passing.seconds if done else now - passing.since
@@ -103,7 +106,7 @@ class TerminalView:
             found = len(done.result.defects) if done else passing.regions
             table.add_row(
                 f"plate {passing.plate}",
-                ProgressBar(total=total, completed=windows if not done else total, width=24),
+                ProgressBar(total=total, completed=windows if not done else total, width=bar),
                 f"{passing.rows if not done else done.result.rows:,} rows",
                 f"{windows}/{total} windows",
                 f"{found} defects",
@@ -113,13 +116,13 @@ class TerminalView:
         notes = [name for name in supervisor.children.down() if name != "line-0"]
         status = supervisor.children.note("line") or "starting"
         if notes:
-            status += f"; starting: {', '.join(notes)}"
+            status += f"; waiting for {', '.join(notes)}"
         return Group(Text(f"linesentry {recipe.name}: {status}", "bold"), table)
 
     def summary(self, supervisor: Supervisor) -> None:
         """Print the table of all plates and the places of what was written."""
         done = [passing for passing in self._plates.values() if passing.decided is not None]
-        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
         table.add_column("plate", justify="right")
         table.add_column("verdict", no_wrap=True)
         known = () if self._truth is None else ("true", "false", "missed")
@@ -143,7 +146,7 @@ class TerminalView:
             seconds = max(p.since + p.seconds for p in done) - min(p.since for p in done)
             area, mpx = self._speed(supervisor, pixels, seconds)
             workers = supervisor.workers
-            text = f"all {len(done)} plates in {seconds:.1f} s: {area} mm2/s, {mpx} Mpx/s with {workers} workers"
+            text = f"together {seconds:.1f} s: {area} mm2/s, {mpx} Mpx/s, workers: {workers}"
             self.console.print(text, highlight=False)
         for passing in done:
             if passing.decided is not None and passing.decided.result.reason:

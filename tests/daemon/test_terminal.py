@@ -1,0 +1,61 @@
+"""What a person at a terminal sees of a run."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from config.load import load_recipe
+from daemon.messages import Decided
+from daemon.terminal import TerminalView
+from stages.plate import Cause, PlateResult, Verdict
+
+RESULT = PlateResult(
+    run="a" * 32,
+    plate=12,
+    verdict=Verdict.INCONCLUSIVE,
+    causes=(Cause.FOCUS,),
+    reason="focus 0.020 in 3 of 33 bands, least is 0.080",
+    complete=True,
+    rows=19_214,
+    columns=9_777,
+    windows=561,
+    windows_scored=561,
+    coverage=0.998,
+)
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Any:
+    """What the view asks of a supervisor."""
+    children = SimpleNamespace(down=list, note=lambda _role: "line ready", plates=dict)
+    return SimpleNamespace(
+        recipe=load_recipe("P10B"),
+        workers=2,
+        state=SimpleNamespace(path=tmp_path),
+        run_id=RESULT.run,
+        first_plate=12,
+        sockets=tmp_path,
+        memory=SimpleNamespace(all_facts=list),
+        children=children,
+    )
+
+
+def test_progress_and_table_fit_a_terminal_of_80_columns(tmp_path: Path, supervisor: Any) -> None:
+    (tmp_path / "truth.json").write_text("[[]]", encoding="utf-8")
+    out = io.StringIO()
+    view = TerminalView(Console(width=80, file=out, force_terminal=True, color_system=None))
+    with view:
+        view.seen(12)
+        view.final(Decided(RESULT, 1.0, 0.41))
+        view.pulse(supervisor)
+    view.summary(supervisor)
+    said = out.getvalue()
+    for text in ("plate 12", "19,214 rows", "561/561 windows", "INCONCLUSIVE", "missed", "99.8%", "0.41 s", "mm2/s"):
+        assert text in said
+    assert "\u2026" not in said  # nothing was cut
