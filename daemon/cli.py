@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -44,6 +45,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, and no
 
 def main() -> None:
     """Entry of the command `linesentry`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale that lacks a character must not end a service that would show it.
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except BrokenPipeError:
@@ -205,12 +209,12 @@ def results(
     """List the latest plates with their verdicts."""
     from daemon.results import Store, StoreError, store_path  # noqa: PLC0415
     from daemon.results_view import ledger_line, results_json, results_table  # noqa: PLC0415
-    from daemon.state import StateDirectory, StateError  # noqa: PLC0415
+    from daemon.state import StateError, state_path  # noqa: PLC0415
     from stages.plate import Verdict  # noqa: PLC0415
 
     settings, _ = _configured(config, None, state)
     try:
-        path = store_path(StateDirectory.of(settings).path)
+        path = store_path(state_path(settings))
         if not path.exists():
             _fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")
         with Store.open(path, read_only=True) as store:

@@ -19,6 +19,22 @@ class StateError(Exception):
     """The state directory cannot be used; the message says why and what to do."""
 
 
+def state_path(config: Config) -> Path:
+    """The configured directory; else systemd's $STATE_DIRECTORY; else the user's own. Raises StateError."""
+    if config.state_directory is not None:
+        return config.state_directory
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    base = os.environ.get("XDG_STATE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "linesentry"
+    except RuntimeError as error:
+        raise StateError(
+            "this user has no home for a state directory: name one with state_directory or --state"
+        ) from error
+
+
 class StateDirectory:
     """Where a service keeps its results; one running instance each."""
 
@@ -34,19 +50,8 @@ class StateDirectory:
 
     @classmethod
     def of(cls, config: Config) -> StateDirectory:
-        """The configured directory; else systemd's $STATE_DIRECTORY; else the user's own."""
-        if config.state_directory is not None:
-            return cls(config.state_directory)
-        given = os.environ.get("STATE_DIRECTORY")
-        if given:
-            return cls(Path(given.split(":")[0]))
-        base = os.environ.get("XDG_STATE_HOME")
-        try:
-            return cls((Path(base) if base else Path.home() / ".local" / "state") / "linesentry")
-        except RuntimeError as error:
-            raise StateError(
-                "this user has no home for a state directory: name one with state_directory or --state"
-            ) from error
+        """The directory of that configuration, made where it is not there yet."""
+        return cls(state_path(config))
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -70,8 +70,10 @@ def test_the_schemas_are_json() -> None:
 
 
 def test_results_before_any_run_say_what_to_do(tmp_path: Path) -> None:
-    answer = linesentry("results", "--state", tmp_path)
+    state = tmp_path / "state"
+    answer = linesentry("results", "--state", state)
     assert answer.returncode == 1
+    assert not state.exists()
     assert "linesentry run" in answer.stderr
 
 
