@@ -52,6 +52,7 @@ def test_progress_and_table_fit_a_terminal_of_80_columns(tmp_path: Path, supervi
     view = TerminalView(Console(width=80, file=out, force_terminal=True, color_system=None))
     with view:
         view.seen(12)
+        view._plates[12].since -= 6.2
         view.final(Decided(RESULT, 1.0, 0.41))
         view.pulse(supervisor)
     view.summary(supervisor)
