@@ -15,7 +15,10 @@ from models.quality import Quality
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
 LIT_SHARE = 0.1
-"""A band with a smaller share of lit pixels says nothing of brightness, contrast and focus; it counts as not judged."""
+"""A band with a smaller share of lit pixels says nothing of contrast and focus; it counts as not judged.
+
+A dark one at an end of the plate may lie beyond the sheet; between others it fails the gate of brightness.
+"""
 
 TELLING = (
     Cause.DEFECT,
@@ -231,11 +234,14 @@ def _gates(bands: Sequence[Quality], recipe: Recipe) -> list[tuple[Cause, str]]:
     contrast: list[float] = []
     saturation: list[float] = []
     focus: list[float] = []
-    for band in bands:
+    for place, band in enumerate(bands):
         if band.unmasked <= 0:
             continue
         saturation.append(band.clipped / band.unmasked)
         if band.lit < LIT_SHARE * band.unmasked or band.lit <= 0:
+            if 0 < place < len(bands) - 1 and 2 * band.clipped < band.unmasked:
+                # Between bright bands the sheet has no end: the light was off.
+                brightness.append(0.0)
             continue
         mean = band.total / band.lit
         brightness.append(mean)

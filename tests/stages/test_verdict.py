@@ -122,6 +122,22 @@ def test_where_the_recipe_only_warns_a_failed_gate_is_a_warning(bad: Quality, ca
     assert words in result.warnings[0]
 
 
+DARK = Quality(unmasked=1000)
+
+
+def test_a_dark_band_inside_the_plate_fails_the_gate_of_brightness_however_small_its_share() -> None:
+    result = verdict_of(FACTS, (), (*GOOD * 10, DARK, *GOOD * 10), RECIPE)
+    assert (result.verdict, result.causes) == (Verdict.INCONCLUSIVE, (Cause.BRIGHTNESS,))
+    assert "brightness 0.0 grey levels in 1 of 41 bands" in result.reason
+
+
+@pytest.mark.parametrize("bands", [(DARK, *GOOD * 10), (*GOOD * 10, DARK)])
+def test_a_dark_band_at_an_end_of_the_plate_is_only_not_judged(bands: tuple[Quality, ...]) -> None:
+    result = verdict_of(FACTS, (), bands, RECIPE)
+    assert result.verdict is Verdict.OK
+    assert result.coverage == pytest.approx(20 / 21)
+
+
 @pytest.mark.parametrize("recipe", [RECIPE, WARN])
 def test_the_judged_share_binds_in_any_action(recipe: Recipe) -> None:
     result = verdict_of(FACTS, (), (band(), band(lit=500)), recipe)
