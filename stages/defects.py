@@ -1,4 +1,4 @@
-"""Defects: the regions of all windows of a plate, joined where they are one line (docs/architecture.md, "Merging").
+"""Defects: the regions of all windows of a plate, joined where they are one line.
 
 Two steps, both independent of the order in which windows arrive:
 
