@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +21,15 @@ class Report:
     """What a run with this configuration would be; empty where it could not be read."""
 
 
-def check(path: Path | None, products: Collection[str] | None = None) -> Report:
-    """Check a configuration file (None: the one that ships) and the recipe it names.
-
-    `products` are the names that the simulator knows; None leaves that unchecked. Raises nothing for a bad file.
-    """
+def check(path: Path | None) -> Report:
+    """Check a configuration file (None: the one that ships) and the recipe it names. Raises nothing for a bad file."""
     source = str(shipped("default.yaml") if path is None else path)
     try:
         config = load_config(path)
         recipe = load_recipe(config.recipe)
     except ConfigError as error:
         return Report(str(error).splitlines(), [])
-    faults = service_faults(config, recipe, products, source=source)
+    faults = service_faults(config, recipe, source)
     return Report([str(fault) for fault in faults], _facts(config, recipe, source))
 
 
@@ -44,11 +40,9 @@ def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
     return config.slots * recipe.slot_rows * recipe.columns.count
 
 
-def service_faults(
-    config: Config, recipe: Recipe, products: Collection[str] | None = None, source: str = "configuration"
-) -> list[Fault]:
+def service_faults(config: Config, recipe: Recipe, source: str = "configuration") -> list[Fault]:
     """Why a service cannot run with this configuration and recipe; empty when it can."""
-    told = [*_camera_faults(config, recipe, products), *_recipe_faults(config, recipe), *_memory_faults(config, recipe)]
+    told = [*_camera_faults(config, recipe), *_recipe_faults(config, recipe), *_memory_faults(config, recipe)]
     about_recipe = config.recipe if is_recipe_path(config.recipe) else f"recipe {config.recipe}"
     return [Fault(about_recipe if in_recipe else source, message, key) for in_recipe, key, message in told]
 
@@ -57,12 +51,11 @@ _Told = list[tuple[bool, str, str]]
 """Whether it is the recipe's fault, the dotted key, the message."""
 
 
-def _camera_faults(config: Config, recipe: Recipe, products: Collection[str] | None) -> _Told:
+def _camera_faults(config: Config, recipe: Recipe) -> _Told:
     faults: _Told = []
     simulated = config.camera.source == "simulator"
-    if simulated and products is not None and recipe.name not in products:
-        known = ", ".join(sorted(products))
-        faults.append((True, "name", f"found {recipe.name!r}, but the simulator makes only {known}"))
+    if simulated and recipe.length is None and recipe.most_rows is not None:
+        faults.append((True, "length", "is missing: the simulator needs to know how many rows a sheet has"))
     folder = config.camera.folder
     if not simulated and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
         faults.append((False, "camera.folder", f"found {str(folder)!r}, which is no directory"))

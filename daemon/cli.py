@@ -239,9 +239,8 @@ def check(
 ) -> None:
     """Check a configuration and its recipe, and say what they ask of the machine."""
     from config.check import check as check_config  # noqa: PLC0415
-    from simulator.products import PRODUCTS  # noqa: PLC0415
 
-    report = check_config(file, PRODUCTS)
+    report = check_config(file)
     for line in report.facts:
         typer.echo(line)
     for line in report.faults:

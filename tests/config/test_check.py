@@ -9,7 +9,7 @@ import pytest
 from config import json_schema
 from config.check import check, plate_memory_bytes, service_faults
 from config.load import load_recipe, recipe_names, shipped, with_overrides
-from config.schema import Columns, Config, Rectangle
+from config.schema import Columns, Config, Length, Rectangle
 
 
 def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
@@ -23,14 +23,14 @@ def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
 
 
 def test_the_shipped_configuration_passes_and_says_what_it_needs() -> None:
-    report = check(None, products=recipe_names())
+    report = check(None)
     assert report.faults == []
     assert any("3 slots of 21135 x 9777 px, 619910685 bytes" in fact for fact in report.facts)
 
 
 @pytest.mark.parametrize("name", sorted(set(recipe_names()) - {"general"}))
 def test_each_products_recipe_can_be_used_by_the_service(name: str) -> None:
-    assert service_faults(Config(recipe=name), load_recipe(name), recipe_names()) == []
+    assert service_faults(Config(recipe=name), load_recipe(name)) == []
 
 
 def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
@@ -57,7 +57,7 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
             "masks[1]",
         ),
         ({}, {"columns": Columns(first=0, last=20000)}, "columns.last"),
-        ({}, {"name": "other"}, "name"),
+        ({}, {"length": None, "most_rows": 20000}, "length"),
     ],
 )
 def test_what_does_not_fit_together_is_told_by_its_key(
@@ -65,7 +65,12 @@ def test_what_does_not_fit_together_is_told_by_its_key(
 ) -> None:
     config = with_overrides(Config(), overrides)
     recipe = load_recipe("P10B").model_copy(update=changes)
-    assert [fault.key for fault in service_faults(config, recipe, recipe_names())] == [key]
+    assert [fault.key for fault in service_faults(config, recipe)] == [key]
+
+
+def test_a_recipe_of_ones_own_can_be_simulated() -> None:
+    own = load_recipe("P10B").model_copy(update={"name": "own", "length": Length(nominal_rows=5000)})
+    assert service_faults(Config(), own) == []
 
 
 def test_a_bad_file_and_a_bad_recipe_are_faults_and_no_exceptions(tmp_path: Path) -> None:
