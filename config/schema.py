@@ -14,6 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
+MOST_WORKERS = 64
+"""Workers for which the plate memory has a board."""
+MOST_BATCH = 64
+"""Windows that fit on a board."""
+
 
 class Strict(BaseModel):
     """A section of the configuration: immutable, and unknown keys are errors."""
@@ -245,8 +250,10 @@ class Simulator(Strict):
 class Workers(Strict):
     """The processes that run the detector."""
 
-    count: Positive | None = Field(None, description="null: one for each CPU core, or one for a GPU")
-    batch: Positive = Field(4, description="windows that a worker computes at once; batches are padded to this size")
+    count: int | None = Field(None, ge=1, le=MOST_WORKERS, description="null: one for each CPU core, or one for a GPU")
+    batch: int = Field(
+        4, ge=1, le=MOST_BATCH, description="windows that a worker computes at once; batches are padded to this size"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor has it"

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import with_overrides
-from config.schema import Config, Length, Recipe, Threshold
+from config.schema import MOST_WORKERS, Config, Length, Recipe, Threshold
 from daemon.logs import configure
 from daemon.messages import Decided
 from daemon.processor import cpu_flags, cpu_model
@@ -96,7 +96,7 @@ def bench_command(
     """Measure, tell a person on stderr how it goes, and return the figures."""
     configure("bench", level="error")
     console = Console(stderr=True)
-    most = workers or len(os.sched_getaffinity(0))
+    most = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     flags = cpu_flags()
     facts = {
         "cores": os.cpu_count(),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from config.schema import MOST_BATCH, MOST_WORKERS
 from daemon.memory import available_bytes
 from stages.plate import Cause
 
@@ -41,8 +42,6 @@ class State(IntEnum):
     HELD = 2
 
 
-MAX_WORKERS = 64
-BOARD_WINDOWS = 64
 CAUSES = tuple(Cause)
 
 _SLOT = np.dtype(
@@ -55,8 +54,8 @@ _SLOT = np.dtype(
 _BOARD = np.dtype(
     {
         "names": ["plate", "count", "windows"],
-        "formats": ["<u8", "<u8", ("<i4", BOARD_WINDOWS)],
-        "itemsize": 16 + 4 * BOARD_WINDOWS,
+        "formats": ["<u8", "<u8", ("<i4", MOST_BATCH)],
+        "itemsize": 16 + 4 * MOST_BATCH,
     }
 )
 _PAGE = mmap.PAGESIZE
@@ -82,7 +81,7 @@ class Shape:
     @property
     def header_bytes(self) -> int:
         """Bytes of the slot headers and the workers' boards, whole pages."""
-        return _pages(self.slots * _SLOT.itemsize + MAX_WORKERS * _BOARD.itemsize)
+        return _pages(self.slots * _SLOT.itemsize + MOST_WORKERS * _BOARD.itemsize)
 
     @property
     def total_bytes(self) -> int:
@@ -129,7 +128,7 @@ class PlateMemory:
             raise PlateMemoryError(f"plate memory has {found} bytes, but {shape} needs {shape.total_bytes}")
         self._map = mmap.mmap(fd, shape.total_bytes)
         self._slots: NDArray[Any] = np.frombuffer(self._map, _SLOT, shape.slots)
-        self._boards: NDArray[Any] = np.frombuffer(self._map, _BOARD, MAX_WORKERS, offset=shape.slots * _SLOT.itemsize)
+        self._boards: NDArray[Any] = np.frombuffer(self._map, _BOARD, MOST_WORKERS, offset=shape.slots * _SLOT.itemsize)
 
     @classmethod
     def create(cls, shape: Shape) -> PlateMemory:

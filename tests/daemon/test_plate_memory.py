@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.schema import MOST_BATCH
 from daemon.memory import available_bytes
-from daemon.plate_memory import BOARD_WINDOWS, Hold, PlateMemory, PlateMemoryError, Shape, State
+from daemon.plate_memory import Hold, PlateMemory, PlateMemoryError, Shape, State
 from stages.plate import Cause
 
 SHAPE = Shape(slots=3, rows=100, columns=50)
@@ -122,7 +123,7 @@ def test_a_board_says_which_windows_a_worker_is_on(memory: PlateMemory) -> None:
     memory.write_board(3, 7, (1, 5, 9))
     assert memory.read_board(3) == ((7, 1), (7, 5), (7, 9))
     assert memory.read_board(2) == ()
-    memory.write_board(3, 8, range(BOARD_WINDOWS))
-    assert len(memory.read_board(3)) == BOARD_WINDOWS
+    memory.write_board(3, 8, range(MOST_BATCH))
+    assert len(memory.read_board(3)) == MOST_BATCH
     memory.write_board(3, 0, ())
     assert memory.read_board(3) == ()
