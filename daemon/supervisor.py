@@ -22,7 +22,7 @@ import structlog
 import zmq
 
 from config.load import config_hash, recipe_hash
-from config.schema import Config, Recipe
+from config.schema import MOST_WORKERS, Config, Recipe
 from daemon import messages as m
 from daemon.channel import Joined, Server
 from daemon.children import Children, Kid
@@ -33,15 +33,13 @@ from daemon.process import Plan
 from daemon.results import RunFacts, Store, StoreError, store_path
 from daemon.sightings import Sightings
 from daemon.state import StateDirectory, code_sha256, weights_sha256
+from daemon.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.telemetry import Metrics, private_memory
 from daemon.vram import Vram
 from stages.plate import Cause, Verdict
 
 VERSION = "0.1.0"
 _POLL_MS = 50
-_DECIDE_S = 1.0
-"""Time for the merger to decide the open plates at an abort, before record ends those that are left."""
-_ABORT_S = 5.0
 _EXIT_S = 10.0
 _LONGEST_BASE = 56
 """Bytes of the directory below which the sockets lie: with their own names a path is 107 at most."""
@@ -103,14 +101,10 @@ class Supervisor:
         self._notifier = Notifier()
         self._vram = Vram()
         self._signals: list[int] = []
-        self._stop_at: float | None = None
-        self._abort_at: float | None = None
-        self._cause: Cause | None = None
-        self._record_told = False
+        self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
         self._line_ended = False
         self._acquire_ended = False
-        self._role_lost: str | None = None
         self._last_plate = 0
         self._ready = False
         self._pulse_at = 0.0
@@ -122,7 +116,7 @@ class Supervisor:
         if self.config.workers.count is not None:
             return self.config.workers.count
         gpu = self.config.workers.device == "cuda" or (self.config.workers.device == "auto" and self._vram.available)
-        return 1 if gpu else len(os.sched_getaffinity(0))
+        return 1 if gpu else min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
     @property
     def finished(self) -> bool:
@@ -220,7 +214,7 @@ class Supervisor:
         """End plates that no child was left to end."""
         if not self.ledger.open:
             return
-        cause = self._cause or Cause.SHUTDOWN
+        cause = self._stopping.cause or Cause.SHUTDOWN
         try:
             with Store.open(store_path(self.state.path)) as store:
                 store.begin_run(RunFacts(**self._facts))  # type: ignore[arg-type]
@@ -287,8 +281,7 @@ class Supervisor:
                 self.children.joined(sender.role, sender.index, now)
                 if sender.role == "record":
                     self._say_open(now)
-                if self._stop_at is not None:
-                    self._repeat_stop(sender, now)
+                self._tell_abort(self._stopping.joined(sender.role), now)
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
@@ -308,7 +301,7 @@ class Supervisor:
                 self._aborted_store = True
 
     def _saw(self, plate: int, now: float) -> None:
-        if self._stop_at is not None or self.finished:
+        if self._stopping.begun or self.finished:
             return
         self._last_plate = plate
         self.ledger.seen += 1
@@ -377,9 +370,9 @@ class Supervisor:
 
     def _health(self) -> Health:
         reasons = [f"{role} is down" for role in self.children.down()] if self._ready else ["starting"]
-        if self._role_lost is not None:
-            reasons.append(f"role {self._role_lost} is lost")
-        if self._stop_at is not None:
+        if self._stopping.role_lost is not None:
+            reasons.append(f"role {self._stopping.role_lost} is lost")
+        if self._stopping.begun:
             reasons.append("stopping")
         return Health(tuple(reasons), {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)})
 
@@ -397,11 +390,8 @@ class Supervisor:
             self.children.restart("acquire", 0, "line restarted", now)
 
     def _lose(self, role: str, now: float) -> None:
-        self._role_lost = role
         self._log.critical("role lost: its restarts are spent; open plates end INCONCLUSIVE", role=role)
-        if self._stop_at is None:
-            self._stop_at = now
-        self._abort(Cause.ROLE_LOST, now)
+        self._tell_abort(self._stopping.lose(role, now), now)
 
     # --- stopping --------------------------------------------------------------------------------------------
 
@@ -414,53 +404,29 @@ class Supervisor:
         if len(self._signals) > 1:
             self._log.warning("second signal received: ending at once")
             return 1
-        if self._signals and self._stop_at is None:
+        if self._signals and not self._stopping.begun:
             self._log.info("signal received", signal=signal.Signals(self._signals[0]).name)
-            self._stop_at = now
+            self._stopping.begin(now)
             self._notifier.stopping("finishing the plates in flight")
-            self._notifier.extend(self.config.drain_s + _ABORT_S + _EXIT_S, "finishing the plates in flight")
+            self._notifier.extend(self.config.drain_s + GIVE_UP_S + _EXIT_S, "finishing the plates in flight")
         finished = self.finished or (self._line_ended and self._acquire_ended)
-        if (self._stop_at is not None or finished) and not self.ledger.open and self._pictures_done():
-            return self._exit()
-        if self._stop_at is None:
-            return None
-        if self._abort_at is None and now - self._stop_at > self.config.drain_s:
-            self._abort(Cause.SHUTDOWN, now)
-        if self._abort_at is None:
-            return None
-        if not self._record_told and (now - self._abort_at > _DECIDE_S or self._role_lost == "merge"):
-            self._record_told = True
-            self._tell_abort("record-0", now)
-        if now - self._abort_at > _ABORT_S or self._role_lost == "record":
-            self._exit()
-            return 1
-        return None
+        closed = not self.ledger.open and self._pictures_done()
+        due = self._stopping.step(now, closed=closed, finished=finished)
+        self._tell_abort([told for told in due if isinstance(told, TellAbort)], now)
+        return self._exit() if End() in due else None
 
     def _pictures_done(self) -> bool:
         """No plate that was counted waits for its pictures (those that came after the stop are not counted)."""
-        if self._aborted_store or self._role_lost is not None:
+        if self._aborted_store or self._stopping.role_lost is not None:
             return True
         return not any(Hold.RECORD in f.holds and f.plate <= self._last_plate for f in self.memory.all_facts())
 
-    def _abort(self, cause: Cause, now: float) -> None:
-        if self._abort_at is not None:
-            return
-        self._abort_at = now
-        self._cause = cause
-        # The merger first: a defect that it knows of makes its plate NG, whatever else is missing.
-        self._tell_abort("merge-0", now)
-
-    def _tell_abort(self, name: str, now: float) -> None:
-        assert self._cause is not None
-        self._link.send(name, m.Abort(self._cause), now)
-
-    def _repeat_stop(self, sender: m.Sender, now: float) -> None:
-        """Tell a process that came up during the stop what the others know."""
-        if self._abort_at is not None and (sender.role == "merge" or (sender.role == "record" and self._record_told)):
-            self._tell_abort(sender.name, now)
+    def _tell_abort(self, told: list[TellAbort], now: float) -> None:
+        for one in told:
+            self._link.send(f"{one.role}-0", m.Abort(one.cause), now)
 
     def _exit(self) -> int:
         self.children.stop_all(
             lambda name: self._link.send(name, m.Exit(), time.monotonic()), self._link.receive, _EXIT_S
         )
-        return 0 if self._role_lost is None and not self.ledger.open else 1
+        return 0 if self._stopping.role_lost is None and not self.ledger.open else 1
