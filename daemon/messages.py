@@ -120,6 +120,12 @@ class SayAgain(Message, frozen=True):
     """record -> supervisor and merge: say again what is not committed; some of it could not be taken."""
 
 
+class StoreFailing(Message, frozen=True):
+    """record -> supervisor: how the result store fails from now on; None when it works again."""
+
+    kind: str | None
+
+
 # --- windows -------------------------------------------------------------------------------------------------
 
 
@@ -211,6 +217,7 @@ AnyMessage = (
     | PlateFinal
     | Decided
     | SayAgain
+    | StoreFailing
     | WorkerReady
     | Lease
     | WindowScored

@@ -103,6 +103,7 @@ class Supervisor:
         self._signals: list[int] = []
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
+        self._store_failing: str | None = None
         self._line_ended = False
         self._acquire_ended = False
         self._last_plate = 0
@@ -280,6 +281,7 @@ class Supervisor:
             case Joined():
                 self.children.joined(sender.role, sender.index, now)
                 if sender.role == "record":
+                    self._store_failing = None
                     self._say_open(now)
                 self._tell_abort(self._stopping.joined(sender.role), now)
             case m.Heartbeat():
@@ -295,6 +297,8 @@ class Supervisor:
                     self._acquire_ended = True
             case m.Decided():
                 self._decided(body)
+            case m.StoreFailing(kind):
+                self._store_failing = kind
             case m.SayAgain():
                 self._say_open(now)
             case m.Abort():
@@ -372,6 +376,8 @@ class Supervisor:
         reasons = [f"{role} is down" for role in self.children.down()] if self._ready else ["starting"]
         if self._stopping.role_lost is not None:
             reasons.append(f"role {self._stopping.role_lost} is lost")
+        if self._store_failing is not None:
+            reasons.append(f"the result store fails ({self._store_failing})")
         if self._stopping.begun:
             reasons.append("stopping")
         return Health(tuple(reasons), {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)})

@@ -142,8 +142,11 @@ class RecordProcess(Child):
                     self.supervisor.send(m.SayAgain(), now)
                 case record.Alarm(kind, text):
                     self._alarm(kind, text)
+                    if kind != "refused":
+                        self.supervisor.send(m.StoreFailing(kind), now)
                 case record.AllClear(text):
                     self.log.warning(text)
+                    self.supervisor.send(m.StoreFailing(None), now)
 
     def _write(self, write: record.CommitSeen | record.CommitVerdict) -> record.StoreSucceeded | record.StoreFailed:
         at = datetime.now(UTC)

@@ -60,6 +60,8 @@ BODIES: list[m.AnyMessage] = [
     m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: (1, 2)}),
     m.WorkerGone(0, blamed=True),
     m.SayAgain(),
+    m.StoreFailing("full"),
+    m.StoreFailing(None),
     m.Abort(Cause.SHUTDOWN),
     m.Exit(),
 ]

@@ -59,10 +59,12 @@ def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(s
     record = parent("record", prepare=lambda memory: memory.open(0, 7))
     record.tell(m.PlateSeen(8))
     assert record.hear(m.Heartbeat).counters["store_failures_total/locked"] > 0
+    assert record.hear(m.StoreFailing).kind == "locked"
     assert Hold.RECORD in record.memory.facts(0).holds
     other.execute("COMMIT")
     other.close()
     assert record.hear(m.Decided).result.plate == 7
+    assert record.hear(m.StoreFailing).kind is None
     assert Hold.RECORD not in record.memory.facts(0).holds
     until = time.monotonic() + 30
     while store.open_plates(RUN) != (8,):
