@@ -159,15 +159,21 @@ class Children:
         self._lost.update(newly)
         return newly
 
-    def stop_all(self, tell: Callable[[str], bool], listen: Callable[[float], object], most_s: float) -> None:
-        """Ask every process to stop, and wait for it."""
+    def stop_all(
+        self,
+        tell: Callable[[str], bool],
+        listen: Callable[[float], object],
+        most_s: float,
+        hurry: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Ask every process to stop, and wait for it, but not once there is a hurry."""
         self._stopping = True
         # Those who feed first, so that nobody talks to a process that is gone.
         for kid in self._kids.values():
             if kid.process is not None:
                 tell(kid.name)
         until = time.monotonic() + most_s
-        while time.monotonic() < until and any(kid.process is not None for kid in self._kids.values()):
+        while not hurry() and time.monotonic() < until and any(kid.process is not None for kid in self._kids.values()):
             polled = dict(self._poller.poll(50))
             # A process that is only just starting is told when it joins.
             listen(time.monotonic())

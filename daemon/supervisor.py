@@ -433,6 +433,9 @@ class Supervisor:
 
     def _exit(self) -> int:
         self.children.stop_all(
-            lambda name: self._link.send(name, m.Exit(), time.monotonic()), self._link.receive, _EXIT_S
+            tell=lambda name: self._link.send(name, m.Exit(), time.monotonic()),
+            listen=self._link.receive,
+            most_s=_EXIT_S,
+            hurry=lambda: len(self._signals) > 1,
         )
         return 0 if self._stopping.role_lost is None and not self.ledger.open else 1

@@ -103,6 +103,14 @@ def test_a_child_begins_with_ctrl_c_and_sigterm_held_back_and_the_supervisor_goe
         assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+def test_a_hurry_ends_the_wait_for_processes_that_do_not_stop(watch: Watch) -> None:
+    watch.children.add("merge", 0)
+    listened: list[float] = []
+    watch.children.stop_all(lambda _name: False, listened.append, 100.0, lambda: len(listened) > 1)
+    assert len(listened) == 2
+    assert watch.children.pids("merge")
+
+
 def test_nothing_is_left_when_all_were_killed(watch: Watch) -> None:
     watch.children.add("merge", 0)
     watch.children.add("record", 0)
