@@ -15,7 +15,7 @@ from rich.console import Console
 
 from config.errors import ConfigError
 from config.load import load_config, load_recipe, parse_overrides, with_overrides
-from config.schema import Config, Recipe
+from config.schema import MOST_WORKERS, Config, Recipe
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -279,7 +279,9 @@ def doctor(config: ConfigOption = None, state: StateOption = None, json_: JsonOp
 def bench(
     config: ConfigOption = None,
     json_: JsonOption = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="most workers; default: one a core")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="most workers; default: one a core")
+    ] = None,
     plates: Annotated[int, typer.Option(min=1, help="full-size plates for the throughput")] = 3,
     short_plates: Annotated[int, typer.Option(min=1, help="short plates for the latency")] = 200,
     set_: SetOption = None,

@@ -32,6 +32,7 @@ def test_help_names_every_command() -> None:
     [
         ("run", "--plates", "0"),
         ("run", "--plates", "many"),
+        ("bench", "--workers", "65"),
         ("inspect",),
         ("inspect", "--pitch", "1", "x.png"),
         ("inspect", "--pitch", "0,1", "x.png"),
