@@ -13,12 +13,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daemon import messages as m
 from daemon.channel import Event, Joined
+from daemon.image_source import ImageError
 from daemon.process import Child, Plan
 from daemon.sheets import make_line
-from stages.camera import LineSource
+from stages.camera import LineSource, Strip
+
+_MOST_UNREAD = 100
+"""A folder with more images in a row that cannot be read is no line."""
 
 
 class LineProcess(Child):
@@ -39,6 +44,8 @@ class LineProcess(Child):
         """Strips that acquisition has not given back, in the order of their delivery."""
         self._listener: str | None = None
         self._ended = False
+        self._unread = 0
+        """Images that could not be read, one after the other."""
         self._first_at: float | None = None
         self._rows = 0
 
@@ -86,12 +93,12 @@ class LineProcess(Child):
 
     def _deliver(self, now: float) -> None:
         buffer = self._free.pop(0) if self._free else None
-        strip = self._source.next_strip(self._spare if buffer is None else self._buffers[buffer])
-        if strip is None:
-            self._ended = True
-            if buffer is not None:
-                self._free.append(buffer)
+        strip = self._next_strip(self._spare if buffer is None else self._buffers[buffer])
+        if strip is None and buffer is not None:
+            self._free.append(buffer)
+        if strip is None and self._ended:
             self._say_ended(now)
+        if strip is None:
             return
         self._rows = strip.first_row + strip.rows
         self.supervisor.send(m.SwitchState(strip), now)
@@ -101,6 +108,20 @@ class LineProcess(Child):
         ready = m.StripReady(buffer, strip, now)
         self._out[buffer] = ready
         self._say(ready, now)
+
+    def _next_strip(self, into: NDArray[np.uint8]) -> Strip | None:
+        """The line's next strip; None where it has ended, or an image of its folder could not be read."""
+        try:
+            strip = self._source.next_strip(into)
+        except (ImageError, OSError, ValueError) as error:
+            self._unread += 1
+            if self._unread > _MOST_UNREAD:
+                raise
+            self.log.warning("an image is left out", error=str(error))
+            return None
+        self._unread = 0
+        self._ended = strip is None
+        return strip
 
     def _on_acquire(self, event: Event, now: float) -> None:
         sender, body = event
