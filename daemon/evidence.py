@@ -16,7 +16,7 @@ from PIL import Image
 
 from config.schema import Results
 from daemon.overview import draw_overview
-from stages.plate import Defect, PlateResult
+from stages.plate import PlateResult, worst_first
 
 CROP_SIZE = 224
 """Side of a defect's crop, px at 1:1."""
@@ -88,11 +88,6 @@ def write_evidence(
         failure = f"pictures of plate {result.plate} in {directory}: {type(error).__name__}: {error}"
         return Evidence(directory, overview, tuple(crops), (failure,))
     return Evidence(directory, overview, tuple(crops))
-
-
-def worst_first(defects: Iterable[Defect]) -> list[Defect]:
-    """The defects by falling score; those of equal score keep their order."""
-    return sorted(defects, key=lambda defect: -defect.score)
 
 
 def crop_at(image: NDArray[np.uint8], x: int, y: int, size: int = CROP_SIZE) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Pitch, Recipe, Workers
 from daemon.inspect import InspectResult, failure, inspect_files, shown, to_json
-from stages.plate import Verdict
+from stages.plate import Verdict, worst_first
 
 if TYPE_CHECKING:
     from models.detector import Detector
@@ -151,7 +151,7 @@ class _Tables:
 
 
 def _defects(result: InspectResult) -> str:
-    defects = sorted(result.plate.defects, key=lambda defect: -defect.score)
+    defects = worst_first(result.plate.defects)
     lines = [str(len(defects)) if defects else "none"]
     for defect in defects[:SHOWN_DEFECTS]:
         line = f"score {defect.score:.2f}  x {defect.x}  y {defect.y}  {defect.width} x {defect.height} px"

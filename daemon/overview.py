@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from stages.plate import Defect, PlateResult, Verdict
+from stages.plate import Defect, PlateResult, Verdict, worst_first
 
 LEAST_WIDTH = 720
 """Px a picture is wide at least, so that the legend can be read beside a narrow plate."""
@@ -48,7 +48,7 @@ def draw_overview(
     canvas = Image.new("RGB", (canvas_width, height + legend.height), PAPER)
     left = (canvas_width - width) // 2
     plate = Image.fromarray(small).convert("RGB")
-    _draw_boxes(plate, sorted(result.defects, key=lambda defect: -defect.score), scale, numbered)
+    _draw_boxes(plate, worst_first(result.defects), scale, numbered)
     canvas.paste(plate, (left, 0))
     canvas.paste(legend, (0, height))
     return canvas

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 from config.schema import Retention
 from daemon.results_rows import Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row
 from daemon.results_schema import StoreError, defects, events, explained, open_engine, plates, prepare
-from stages.plate import Cause, PlateResult, Verdict
+from stages.plate import Cause, PlateResult, Verdict, worst_first
 
 __all__ = ["Event", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
 
@@ -125,12 +125,11 @@ class Store:
                 )
             ).rowcount
             if written and result.defects:
-                worst_first = sorted(result.defects, key=lambda defect: -defect.score)
                 connection.execute(
                     sa.insert(defects),
                     [
                         {"plate": result.plate, "number": number, **asdict(defect)}
-                        for number, defect in enumerate(worst_first, start=1)
+                        for number, defect in enumerate(worst_first(result.defects), start=1)
                     ],
                 )
             if written and event is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -126,6 +127,11 @@ class Defect:
     y_mm: float | None = None
     width_mm: float | None = None
     height_mm: float | None = None
+
+
+def worst_first(defects: Iterable[Defect]) -> list[Defect]:
+    """The defects by falling score, as they are numbered everywhere; those of equal score keep their order."""
+    return sorted(defects, key=lambda defect: -defect.score)
 
 
 @dataclass(frozen=True, slots=True)
