@@ -61,16 +61,21 @@ def relief(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
 def _ridges(rng: np.random.Generator, size: int, angle: float) -> Grey:
     along, across = turned(size, angle, *rng.uniform(-0.3, 0.3, 2) * size)
     draw = rng.random()
-    if draw < 0.45:  # zigzag, fold, herringbone: corners sharp or round
-        table = _folded(rng, size)
+    sides: Grey | None = None
+    if draw < 0.55:  # zigzag, fold, herringbone: corners sharp or round
+        table, side = _folded(rng, size)
         across = across + _looked_up(table, along)
-    elif draw < 0.6:  # bowed
+        if rng.random() < 0.5:  # light falls differently on the two sides of a fold
+            sides = _looked_up(side, along)
+    elif draw < 0.67:  # bowed
         across = across + np.float32(rng.uniform(-0.8, 0.8) / size) * along * along
-    elif draw < 0.75:  # tapering, up to a point where they meet
+    elif draw < 0.79:  # tapering, up to a point where they meet
         across = across / np.maximum(1 + np.float32(rng.uniform(-1.6, 1.6) / size) * along, np.float32(0.03))
-    elif draw < 0.82:
+    elif draw < 0.85:
         across = across + np.float32(rng.uniform(2, 15)) * textures.cut(rng, "cloud", size, 2.0)
     shade = _looked_up(_section(rng, size), across)
+    if sides is not None:
+        shade = shade * (1 + np.float32(rng.uniform(-0.3, 0.3)) * sides) + np.float32(rng.uniform(-12, 12)) * sides
     if rng.random() < 0.15:  # the seam of a fold where the two sides do not meet
         other = _looked_up(_section(rng, size), along if rng.random() < 0.5 else across)
         side, _ = turned(size, rng.uniform(0, 2 * math.pi), *rng.uniform(-0.4, 0.4, 2) * size)
@@ -84,22 +89,23 @@ def _looked_up(table: Grey, place: Grey) -> Grey:
     return table[np.clip(index, 0, table.size - 1)]
 
 
-def _folded(rng: np.random.Generator, size: int) -> Grey:
-    """How far ridges are displaced at each place along them, px."""
+def _folded(rng: np.random.Generator, size: int) -> tuple[Grey, Grey]:
+    """How far ridges are displaced at each place along them, px; and on which side of a fold it lies, 1 or -1."""
     count = 3 * size * _FINE
-    slope = np.empty(count, np.float32)
+    slope, side = np.empty(count, np.float32), np.empty(count, np.float32)
     length, steep = log_uniform(rng, 60, 900), rng.uniform(0.15, 1.6)
     even, sign, start = rng.random() < 0.6, 1.0, -int(rng.uniform(0, length) * _FINE)
     while start < count:
         part = length if even else length * rng.uniform(0.4, 2)
         end = start + max(1, int(part * _FINE))
         slope[max(0, start) : max(0, end)] = sign * steep * (1.0 if even else rng.uniform(0.5, 1.3))
+        side[max(0, start) : max(0, end)] = sign
         start, sign = end, -sign
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         width = int(log_uniform(rng, 4, 80) * _FINE)
         slope = np.asarray(cv2.blur(slope[None], (width, 1), borderType=cv2.BORDER_REFLECT), np.float32)[0]
     table = np.cumsum(slope) / np.float32(_FINE)
-    return np.asarray(table - table[count // 2], np.float32)
+    return np.asarray(table - table[count // 2], np.float32), side
 
 
 def _section(rng: np.random.Generator, size: int) -> Grey:
