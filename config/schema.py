@@ -270,7 +270,7 @@ class Lease(Strict):
 class Restart(Strict):
     """How often a process may die before its role counts as lost."""
 
-    budget: Positive = Field(5, description="restarts of a role within the period")
+    budget: Positive = Field(10, description="restarts of a role within the period")
     period_s: float = Field(60.0, gt=0)
     backoff_s: float = Field(0.2, ge=0, description="pause before the first restart; doubles with each further one")
     heartbeat_s: float = Field(1.0, gt=0, description="seconds between the heartbeats of a process")
