@@ -73,11 +73,20 @@ class FeatureNetwork(nn.Module):
             _Layer(_SIXTEENTH, _SIXTEENTH, dilation=2),
             _Layer(_SIXTEENTH, _SIXTEENTH, size=1),
         )
+        self.context = nn.Sequential(
+            _Layer(_SIXTEENTH, _SIXTEENTH, dilation=4),
+            _Layer(_SIXTEENTH, _SIXTEENTH),
+            nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 1),
+        )
+        self.more = nn.Sequential(_Layer(_SIXTEENTH, _SIXTEENTH), nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 1))
         self.from_sixteenth = _Layer(_SIXTEENTH, _EIGHTH)
         self.at_eighth = _Layer(_EIGHTH, _EIGHTH)
         self.from_eighth = _Layer(_EIGHTH, _QUARTER, size=1)
         self.at_quarter = _Layer(_QUARTER, _QUARTER)
         self.head = nn.Conv2d(_QUARTER, 4, 1)
+        for last in (self.context[-1], self.more[-1]):  # they start as if they were not there
+            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # most pixels are background
 
     def set_templates(self, templates: Sequence[Template], pitch: Pitch | None = None) -> None:
@@ -109,7 +118,10 @@ class FeatureNetwork(nn.Module):
         quarter = self.quarter(responses)
         eighth = self.eighth(quarter)
         sixteenth = self.sixteenth(eighth)
-        sixteenth = sixteenth + _doubled(self.coarse(sixteenth), sixteenth)
+        coarse = self.coarse(sixteenth)
+        coarse = coarse + self.context(coarse)
+        sixteenth = sixteenth + _doubled(coarse, sixteenth)
+        sixteenth = sixteenth + self.more(sixteenth)
         eighth = self.at_eighth(eighth + _doubled(self.from_sixteenth(sixteenth), eighth))
         quarter = self.at_quarter(quarter + _doubled(self.from_eighth(eighth), quarter))
         return torch.as_tensor(self.head(quarter))

@@ -19,7 +19,7 @@ from models.regions import Region, find_regions
 from models.threshold import Learnt, limit
 from models.training.samples import Crop
 
-GROW, SPREAD = 2.5, 0.4
+GROW, SPREAD = 3.5, 0.4
 _LEAST_AREA = 60
 """Px of a crack that must lie in a crop for it to be asked for; a smaller rest was cut off by the crop's border."""
 
