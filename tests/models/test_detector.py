@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from config.load import load_recipe
 from config.schema import Recipe, Rectangle, Template, Threshold
 from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
 
@@ -197,3 +198,9 @@ def test_number_formats_agree() -> None:
     difference = np.abs(single.features(view(known_window(650))) - short.features(view(known_window(650))))
     assert float(np.quantile(difference, 0.99)) < 0.5
     assert single.facts["dtype"] == "float32"
+
+
+@pytest.mark.parametrize("name", ["general", "P10B", "02CG", "EA10B", "U20B"])
+def test_the_known_answer_holds_under_every_recipe_that_ships(name: str) -> None:
+    for dtype in ("float32", "bfloat16"):
+        Detector.load(load_recipe(name), device="cpu", dtype=dtype, batch=1).known_answer()  # type: ignore[arg-type]
