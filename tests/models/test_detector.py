@@ -203,4 +203,4 @@ def test_number_formats_agree() -> None:
 @pytest.mark.parametrize("name", ["general", "P10B", "02CG", "EA10B", "U20B"])
 def test_the_known_answer_holds_under_every_recipe_that_ships(name: str) -> None:
     for dtype in ("float32", "bfloat16"):
-        Detector.load(load_recipe(name), device="cpu", dtype=dtype, batch=1).known_answer()  # type: ignore[arg-type]
+        Detector.load(load_recipe(name), device="cpu", dtype=dtype, batch=1).known_answer()
