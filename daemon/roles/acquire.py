@@ -17,6 +17,8 @@ from stages.plate import Cause
 
 _WAITING_S = 0.005
 _REMEMBERED = 256
+_NEVER = 2**62
+"""A plate number beyond any: when the line has ended, what was not opened never will be."""
 
 
 class AcquireProcess(Child):
@@ -36,6 +38,9 @@ class AcquireProcess(Child):
         first = columns.first if columns else 0
         self._columns = slice(first, first + plan.shape.columns)
         self._strip_at = 0.0
+        self._line_ended = False
+        self._done = False
+        """The line has ended and every strip is done with."""
         self._free: tuple[int, ...] = ()
         self._assembler = Assembler(self.recipe, self.config.overload, switch=plan.switch, camera_row=plan.camera_row)
         self._without_slot: deque[ClosePlate] = deque(maxlen=_REMEMBERED)
@@ -61,6 +66,10 @@ class AcquireProcess(Child):
         if free != self._free or self._assembler.waiting:
             self._free = free
             self._do(acquire.SlotsFree(free), now)
+        if self._line_ended and not self._done and not self._assembler.waiting:
+            # A sheet whose strips and edges were all lost at the line's end is known to the supervisor alone.
+            self._done = True
+            self._tile.send(m.AcquisitionAt(_NEVER), now)
         rows, edges = self._assembler.counters, self._assembler.switch.counters
         self.tally.set("line_faults_total", rows.strips_refused, "strip refused")
         self.tally.set("line_faults_total", rows.rows_lost, "row lost")
@@ -75,6 +84,7 @@ class AcquireProcess(Child):
                 self.tally.add("rows_total", strip.rows)
                 self._do(acquire.StripDelivered(buffer, strip), now)
             case m.LineEnded():
+                self._line_ended = True
                 self._do(acquire.End(), now)
                 self.supervisor.send(m.LineEnded(), now)
 
@@ -85,7 +95,8 @@ class AcquireProcess(Child):
                 self._tile.send(m.PlateOpened(closed.plate, None, 0, 0), now)
                 self._say_closed(closed, now)
             pending = self.plan.switch.pending_plate
-            self._tile.send(m.AcquisitionAt(self.plan.switch.next_plate if pending is None else pending), now)
+            first = self.plan.switch.next_plate if pending is None else pending
+            self._tile.send(m.AcquisitionAt(_NEVER if self._done else first), now)
 
     def _do(self, event: acquire.Event, now: float) -> None:
         for instruction in self._assembler.handle(event):

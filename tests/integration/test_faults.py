@@ -207,3 +207,19 @@ def test_a_window_that_kills_its_workers_is_quarantined_and_the_service_goes_on(
     assert len(hit) == 1
     assert rows[hit[0]].windows_scored == 8
     assert one.logged("window quarantined") == one.logged("window quarantined", plate=hit[0], window=poison)
+
+
+def test_a_line_faster_than_everything_loses_strips_but_no_plate(service: Make) -> None:
+    plates = 12
+    line = service(
+        camera={"line_rate_hz": 400_000.0, "buffers": 2},
+        simulator={"sheets": 1, "density": 1, "seed": 3},
+        slots=2,
+    )
+    line.start(plates)
+    assert line.finish() == 0, line.stderr()
+    rows = line.verdicts()
+    assert len(rows) == plates
+    lost = [row for row in rows.values() if {Cause.NO_ROWS, Cause.ROWS_MISSING} & set(row.causes)]
+    assert lost
+    assert not any(row.verdict is Verdict.OK for row in lost)
