@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,7 +44,7 @@ class RecordProcess(Child):
         self._store: Store | None = None
         self._decided: dict[int, m.Decided] = {}
         self._final: deque[int] = deque(maxlen=_RECENT)
-        self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures", initializer=_give_way)
         self._writing: dict[int, tuple[SlotFacts, Future[Evidence]]] = {}
         self._pruned_at = 0.0
         self._aborted: m.Abort | None = None
@@ -315,6 +317,11 @@ def result_of(row: PlateRow) -> PlateResult:
         defects=row.defects,
         classifier=row.classifier or "none",
     )
+
+
+def _give_way() -> None:
+    """Let this thread run when nothing else wants to: a picture can wait, a verdict cannot."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 ROLE = RecordProcess
