@@ -390,7 +390,7 @@ class WindowLedger:
             if worker.queue:
                 following = self._in_flight[worker.queue[0]]
                 following.start, following.deadline = now, now + self._patience()
-        worker.credits = max(0, event.credits - sum(len(self._in_flight[n].windows) for n in worker.queue))
+        worker.credits = max(0, event.credits - self._batch * len(worker.queue))
 
     def _gone(self, worker: str, blamed: tuple[tuple[int, int], ...]) -> list[Instruction]:
         self._workers.pop(worker, None)
@@ -462,11 +462,11 @@ class WindowLedger:
         for plate in self.plates:
             known = self._plates[plate]
             while known.seen and known.slot is not None and known.waiting:
-                able = [name for name, state in self._workers.items() if state.credits > 0 and not state.stuck]
+                able = [n for n, state in self._workers.items() if state.credits >= self._batch and not state.stuck]
                 if not able:
                     return done
                 worker = max(able, key=lambda name: self._workers[name].credits)
-                windows = self._take(known, worker, min(self._batch, self._workers[worker].credits))
+                windows = self._take(known, worker, self._batch)
                 if not windows:
                     break
                 done.append(self._lease(known, worker, windows, now))
@@ -505,7 +505,8 @@ class WindowLedger:
         number = self._next_lease
         self._next_lease += 1
         state = self._workers[worker]
-        state.credits -= len(windows)
+        # A batch is padded to its size, so that part of one takes as long as a whole one.
+        state.credits -= self._batch
         state.queue.append(number)
         self._in_flight[number] = _InFlight(worker, known.plate, windows, now, now + self._patience())
         for window in windows:

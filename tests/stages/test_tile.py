@@ -108,6 +108,15 @@ def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
     assert indices(tell(machine, Tick(), now=30.0)) == []
 
 
+def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
+    machine = ledger()
+    tell(machine, Seen(1), opened(1), Rows(1, 65))
+    first = leases(tell(machine, Ready("detect-0", CREDITS)))
+    assert [len(lease.windows) for lease in first] == [2]
+    more = leases(tell(machine, Rows(1, 600)))
+    assert [len(lease.windows) for lease in more] == [BATCH]
+
+
 def test_a_result_that_got_lost_after_its_worker_was_done_is_asked_for_again() -> None:
     machine = ledger()
     lease = leases(tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60)))[0]
@@ -139,10 +148,10 @@ def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_
     for _ in range(SUSPECT_DEATHS):
         assert indices(tell(machine, Ready("detect-0", 4))) == [0, 1, 2, 3]
         assert tell(machine, Gone("detect-0", batch)) == []
-    alone = tell(machine, Ready("detect-0", 8))
+    alone = tell(machine, Ready("detect-0", 4 * BATCH))
     assert [[w.index for w in lease.windows] for lease in leases(alone)] == [[0], [1], [2], [3]]
     assert tell(machine, Gone("detect-0", ((1, 0),))) == [Quarantine(1, 0)]
-    assert indices(tell(machine, Ready("detect-0", 8))) == [1, 2, 3]
+    assert indices(tell(machine, Ready("detect-0", 4 * BATCH))) == [1, 2, 3]
 
 
 def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
@@ -151,12 +160,12 @@ def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_
     blamed = ((1, 0), (1, 1))
     for _ in range(SUSPECT_DEATHS):
         tell(machine, Ready("detect-0", 4), Gone("detect-0", blamed))
-    tell(machine, Ready("detect-0", 1))
-    other = leases(tell(machine, Ready("detect-1", 4), Tick(), now=21.0))
+    tell(machine, Ready("detect-0", BATCH))
+    other = leases(tell(machine, Ready("detect-1", CREDITS), Tick(), now=21.0))
     assert [(lease.worker, len(lease.windows)) for lease in other][-1] == ("detect-1", 1)
     window = other[-1].windows[0].index
     assert tell(machine, Gone("detect-0", blamed), now=21.0) == []
-    tell(machine, Ready("detect-1", 4, finished=other[-1].lease), now=22.0)
+    tell(machine, Ready("detect-1", CREDITS, finished=other[-1].lease), now=22.0)
     assert Quarantine(1, window) in tell(machine, Tick(), now=100.0)
 
 
