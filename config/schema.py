@@ -306,6 +306,7 @@ class Config(Strict):
     """The whole configuration of one service."""
 
     recipe: str = Field("P10B", description="name of a recipe that ships, or a path to a recipe file")
+    batch_id: str | None = Field(None, max_length=64, description="batch of material, stored with each plate")
     state_directory: Path | None = Field(None, description="null: $STATE_DIRECTORY, or the user's state directory")
     camera: Camera = Camera()
     simulator: Simulator = Simulator()

@@ -160,6 +160,7 @@ class Supervisor:
             "recipe": self.recipe.name,
             "simulated": self.config.camera.source == "simulator",
             "product": self.recipe.name,
+            "batch_id": self.config.batch_id,
             "recipe_sha256": recipe_hash(self.recipe),
             "configuration_sha256": config_hash(self.config),
             "weights_sha256": weights_sha256(self.recipe),
