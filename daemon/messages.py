@@ -130,7 +130,7 @@ class StoreFailing(Message, frozen=True):
 
 
 class WorkerReady(Message, frozen=True):
-    """detect -> tile: how many more windows the worker can take now (absolute), and the last lease it finished."""
+    """detect -> tile: how many windows the worker holds at most (absolute), and the last lease it finished."""
 
     worker: int
     credits: int
