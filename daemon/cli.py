@@ -16,6 +16,7 @@ from rich.console import Console
 from config.errors import ConfigError
 from config.load import load_config, load_recipe, parse_overrides, with_overrides
 from config.schema import MOST_WORKERS, Config, Recipe
+from daemon.cli_models import add_to
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,8 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Inspects sheets that roll past a line-scan camera: rows in, one verdict per sheet out.",
 )
-train_app = typer.Typer(no_args_is_help=True, help="Train the weights that ship.")
-app.add_typer(train_app, name="train")
+add_to(app)
 
 
 class Interference(StrEnum):
@@ -302,21 +302,6 @@ def bench(
         typer.echo(json.dumps(result))
     else:
         Console().print(bench_table(result))
-
-
-@train_app.command("detector")
-def train_detector(
-    out: Annotated[Path, typer.Option(help="directory for weights and model card")] = Path("weights"),
-    data: Annotated[Path | None, typer.Option(help="directory of real photographs with a manifest.csv")] = None,
-    minutes: Annotated[float, typer.Option(min=0.01, help="time to train")] = 30.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    preset: Annotated[Literal["default", "paper"], typer.Option(help="our recipe, or the paper's SGD")] = "default",
-    resume: Annotated[Path | None, typer.Option(help="checkpoint to go on from")] = None,
-) -> None:
-    """Train the detector's feature network on simulated crops and, with --data, on real metal."""
-    from daemon.train import train_detector_command  # noqa: PLC0415
-
-    train_detector_command(out, data=data, minutes=minutes, seed=seed, preset=preset, resume=resume)
 
 
 if __name__ == "__main__":
