@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -17,12 +17,12 @@ from models.training.card import write
 from models.training.detector import Outcome, train
 from models.training.detector import Progress as Step
 from models.training.measure import evaluate, learn_threshold
-from models.training.samples import Crop
+from models.training.samples import Crop, RealMetal
 from simulator import otherwise, pressed, samples
-from simulator.crops import TRAINING_PRODUCTS, SheetCrops, training_crop
+from simulator.crops import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 
 CHECKPOINT = "detector-half.ckpt"
-_REAL_SHARE = 0.2
+_METAL_SHARE = 0.25
 _CROP, _BATCH = 512, 6
 _WINDOW = 650
 _LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
@@ -36,7 +36,7 @@ Source = Callable[[np.random.Generator, int], Crop]
 def train_detector_command(
     out: Path,
     *,
-    data: Path | None,
+    data: Sequence[Path],
     minutes: float,
     seed: int,
     preset: Literal["default", "paper"],
@@ -46,7 +46,7 @@ def train_detector_command(
 
     Args:
         out: folder for detector-half.pt, its card detector-half.json, and the checkpoint while it trains.
-        data: folder of photographs of real metal with a manifest.csv.
+        data: folders of photographs of real metal, each with a manifest.csv.
         minutes: time to train, that before a resume included.
         seed: of the network, the crops and their order.
         preset: the project's schedule or the published one.
@@ -77,8 +77,8 @@ def train_detector_command(
         "trained_on": {
             "simulated": "simulator.crops.training_crop",
             "products": list(TRAINING_PRODUCTS),
-            "real": None if data is None else f"{data.name}, groups that are not held out (models.training.samples)",
-            "real_share": 0.0 if data is None else _REAL_SHARE,
+            "metal": [f"{folder.name}, groups that are not held out (models.training.samples)" for folder in data],
+            "metal_share": _METAL_SHARE if data else 0.0,
         },
         "seeds": [seed],
         "schedule": {
@@ -103,7 +103,7 @@ def train_detector_command(
 def _trained(
     console: Console,
     checkpoint: Path,
-    data: Path | None,
+    data: Sequence[Path],
     minutes: float,
     seed: int,
     preset: Literal["default", "paper"],
@@ -122,8 +122,8 @@ def _trained(
             training_crop,
             minutes=minutes,
             seed=seed,
-            data=data,
-            real_share=_REAL_SHARE,
+            metal=RealMetal(data, paint_on_metal) if data else None,
+            metal_share=_METAL_SHARE,
             crop=_CROP,
             batch=_BATCH,
             preset=preset,

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator import otherwise, pressed
+from simulator import otherwise, pressed, samples
 from simulator.interference import Kind
 from simulator.products import PRODUCTS
-from simulator.samples import training_window
 from simulator.sheet import Sheet, render
 
 TRAINING_PRODUCTS = ("P10B", "U20B")
@@ -97,4 +96,17 @@ def training_crop(rng: np.random.Generator, size: int) -> Crop:
         return otherwise.training_window(rng, size)
     if draw < _SHEET_SHARE + _OTHERWISE_SHARE + _PRESSED_SHARE:
         return pressed.training_window(rng, size)
-    return training_window(rng, size)
+    return samples.training_window(rng, size)
+
+
+def paint_on_metal(
+    rng: np.random.Generator, picture: NDArray[np.float32], noise: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Paint cracks on a photograph (grey levels, changed in place) that will get noise of that sigma.
+
+    Returns:
+        The cracks' pixels, and those too faint to be asked for.
+    """
+    flat = np.zeros_like(picture)
+    disturbance = np.hypot(samples.disturbance_of(picture, flat), np.float32(0.5 * noise))
+    return pressed.add_cracks(rng, picture, np.asarray(disturbance, np.float32), rng.uniform(0, np.pi))

@@ -46,13 +46,12 @@ def _log_uniform(rng: np.random.Generator, least: float, most: float) -> float:
 def _field(rng: np.random.Generator, size: int, across: float, along: float | None = None) -> Grey:
     """Smooth Gaussian noise of about unit spread: white noise enlarged by `across` columns and `along` rows."""
     along = across if along is None else along
-    shape = max(4, math.ceil(size / along) + 3), max(4, math.ceil(size / across) + 3)
+    shape = math.ceil(size / along) + 4, math.ceil(size / across) + 4
     noise = rng.standard_normal(shape).astype(np.float32)
-    grown = cv2.resize(
-        noise, (max(size, int(shape[1] * across)), max(size, int(shape[0] * along))), interpolation=cv2.INTER_CUBIC
-    )
-    y, x = (int(rng.integers(0, grown.shape[axis] - size + 1)) for axis in (0, 1))
-    return np.asarray(grown[y : y + size, x : x + size], np.float32)
+    x, y = rng.uniform(1.0, 2.0, 2)
+    place = np.array([[1 / across, 0, x], [0, 1 / along, y]])
+    grown = cv2.warpAffine(noise, place, (size, size), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    return np.asarray(grown, np.float32)
 
 
 def _axes(size: int) -> tuple[Grey, Grey]:

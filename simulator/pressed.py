@@ -42,7 +42,7 @@ def training_window(rng: np.random.Generator, size: int) -> Crop:
     noise = _noise(rng, size)
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
-        mask, ignore = _add_cracks(rng, picture, disturbance_of(texture, noise), angle)
+        mask, ignore = add_cracks(rng, picture, disturbance_of(texture, noise), angle)
     _look_alikes(rng, picture)
     hidden = _borders(rng, picture)
     if hidden is not None:
@@ -75,7 +75,7 @@ def _texture(rng: np.random.Generator, size: int) -> Grey:
         name = str(rng.choice(["blotches", "cloud", "orange peel", "coarse"], p=[0.5, 0.2, 0.15, 0.15]))
         scale = log_uniform(rng, 0.7, 4.5) * (3.0 if name == "coarse" else 1.0)
         mottle = textures.cut(rng, name, size, scale)
-        total += cv2.GaussianBlur(mottle, (0, 0), 1.5) * np.float32(log_uniform(rng, 1.5, 12))
+        total += cv2.GaussianBlur(mottle, (0, 0), 1.5) * np.float32(log_uniform(rng, 1.5, 22))
     return total
 
 
@@ -88,10 +88,17 @@ def _noise(rng: np.random.Generator, size: int) -> Grey:
     return np.asarray(noise, np.float32)
 
 
-def _add_cracks(
+def add_cracks(
     rng: np.random.Generator, picture: Grey, disturbance: Grey, ridges: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Add cracks in place; their pixels, and those that cannot be asked for."""
+    """Add cracks in place; their pixels, and those that cannot be asked for.
+
+    Args:
+        rng: draws their number, form and place.
+        picture: grey levels (size, size), changed in place.
+        disturbance: local standard deviation of what hides a crack (simulator.samples.disturbance_of).
+        ridges: direction, radians, along or across which half of the cracks lie.
+    """
     size = picture.shape[0]
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     draw = rng.random()
@@ -133,7 +140,7 @@ def _add_cracks(
 def _look_alikes(rng: np.random.Generator, picture: Grey) -> None:
     """Hair scratches, round spots, spatter, print."""
     size = picture.shape[0]
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         for _ in range(int(rng.integers(1, 7))):
             _hair(rng, picture)
     if rng.random() < 0.25:
@@ -165,7 +172,7 @@ def _hair(rng: np.random.Generator, picture: Grey) -> None:
     xs, ys = line.moved(x, y).points(64)
     points = np.round(np.stack([xs, ys], axis=1) * 16).astype(np.int32).reshape(-1, 1, 2)
     drawn = np.zeros((size, size), np.uint8)
-    cv2.polylines(drawn, [points], False, (255,), int(rng.choice([1, 2], p=[0.7, 0.3])), cv2.LINE_AA, 4)
+    cv2.polylines(drawn, [points], False, (255,), int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12])), cv2.LINE_AA, 4)
     soft = np.asarray(drawn, np.float32) * np.float32(log_uniform(rng, 6, 80) / 255)
     if rng.random() < 0.3:
         soft *= np.clip(np.float32(0.7) + textures.cut(rng, "blotches", size), 0, 1.3)

@@ -6,6 +6,7 @@ What tells all of it from a crack: it goes on through the whole crop, repeats, e
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -61,21 +62,20 @@ def relief(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
 def _ridges(rng: np.random.Generator, size: int, angle: float) -> Grey:
     along, across = turned(size, angle, *rng.uniform(-0.3, 0.3, 2) * size)
     draw = rng.random()
-    sides: Grey | None = None
+    fold: _Fold | None = None
     if draw < 0.55:  # zigzag, fold, herringbone: corners sharp or round
-        table, side = _folded(rng, size)
-        across = across + _looked_up(table, along)
-        if rng.random() < 0.5:  # light falls differently on the two sides of a fold
-            sides = _looked_up(side, along)
+        fold = _folded(rng, size)
+        across = across + _looked_up(fold.displaced, along)
     elif draw < 0.67:  # bowed
         across = across + np.float32(rng.uniform(-0.8, 0.8) / size) * along * along
     elif draw < 0.79:  # tapering, up to a point where they meet
         across = across / np.maximum(1 + np.float32(rng.uniform(-1.6, 1.6) / size) * along, np.float32(0.03))
     elif draw < 0.85:
         across = across + np.float32(rng.uniform(2, 15)) * textures.cut(rng, "cloud", size, 2.0)
-    shade = _looked_up(_section(rng, size), across)
-    if sides is not None:
-        shade = shade * (1 + np.float32(rng.uniform(-0.3, 0.3)) * sides) + np.float32(rng.uniform(-12, 12)) * sides
+    section = _section(rng, size)
+    shade = _looked_up(section, across)
+    if fold is not None:
+        shade = _lit(rng, shade, section, across, fold, along)
     if rng.random() < 0.15:  # the seam of a fold where the two sides do not meet
         other = _looked_up(_section(rng, size), along if rng.random() < 0.5 else across)
         side, _ = turned(size, rng.uniform(0, 2 * math.pi), *rng.uniform(-0.4, 0.4, 2) * size)
@@ -89,23 +89,64 @@ def _looked_up(table: Grey, place: Grey) -> Grey:
     return table[np.clip(index, 0, table.size - 1)]
 
 
-def _folded(rng: np.random.Generator, size: int) -> tuple[Grey, Grey]:
-    """How far ridges are displaced at each place along them, px; and on which side of a fold it lies, 1 or -1."""
+def _lit(rng: np.random.Generator, shade: Grey, section: Grey, across: Grey, fold: _Fold, along: Grey) -> Grey:
+    """Ridges on the two sides of folds as a slanting light shows them, and what a press leaves along the fold."""
+    side = _looked_up(fold.side, along)
+    draw = rng.random()
+    if draw < 0.25:  # a little brighter on one side
+        shade = shade * (1 + np.float32(rng.uniform(-0.3, 0.3)) * side) + np.float32(rng.uniform(-12, 12)) * side
+    elif draw < 0.6:  # lit from the side: what is bright on one side of a fold is dark or elsewhere on the other
+        moved = across + np.float32(log_uniform(rng, 3, 200))
+        other = _looked_up(section, moved) if rng.random() < 0.5 else -shade * np.float32(rng.uniform(0.3, 1))
+        if rng.random() < 0.25:
+            other = _looked_up(_section(rng, across.shape[0]), across)
+        share = np.float32(0.5) + np.float32(0.5) * side
+        shade = shade * share + other * (1 - share)
+    if rng.random() < 0.35:  # a lip or a groove along the fold, whole or in the pieces where ridges cross it
+        away = _looked_up(fold.distance, along)
+        lip = np.exp(-np.square((away - np.float32(rng.normal(0, 3))) / np.float32(log_uniform(rng, 1.5, 14))))
+        if rng.random() < 0.6:
+            spread = np.float32(max(1.0, float(shade.std())))
+            lip = lip * np.clip(np.float32(rng.uniform(0, 1)) + np.float32(rng.uniform(-1, 1)) * shade / spread, 0, 1.5)
+        shade = shade + lip * np.float32(log_uniform(rng, 4, 45) * (1 if rng.random() < 0.7 else -1))
+    return np.asarray(shade, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """Tables over the place along the ridges, 4 values a px."""
+
+    displaced: Grey
+    """How far the ridges are displaced across, px."""
+    side: Grey
+    """On which side of a fold it lies, 1 or -1; soft where the press is."""
+    distance: Grey
+    """Signed distance from the nearest fold, px."""
+
+
+def _folded(rng: np.random.Generator, size: int) -> _Fold:
     count = 3 * size * _FINE
     slope, side = np.empty(count, np.float32), np.empty(count, np.float32)
+    distance = np.empty(count, np.float32)
     length, steep = log_uniform(rng, 60, 900), rng.uniform(0.15, 1.6)
     even, sign, start = rng.random() < 0.6, 1.0, -int(rng.uniform(0, length) * _FINE)
     while start < count:
         part = length if even else length * rng.uniform(0.4, 2)
         end = start + max(1, int(part * _FINE))
-        slope[max(0, start) : max(0, end)] = sign * steep * (1.0 if even else rng.uniform(0.5, 1.3))
-        side[max(0, start) : max(0, end)] = sign
+        first, last = max(0, start), max(0, end)
+        slope[first:last] = sign * steep * (1.0 if even else rng.uniform(0.5, 1.3))
+        side[first:last] = sign
+        x = np.arange(first, min(last, count), dtype=np.float32)
+        distance[first:last] = np.where(x - start < end - x, x - start, x - end) / _FINE
         start, sign = end, -sign
     if rng.random() < 0.4:
         width = int(log_uniform(rng, 4, 80) * _FINE)
         slope = np.asarray(cv2.blur(slope[None], (width, 1), borderType=cv2.BORDER_REFLECT), np.float32)[0]
+    if rng.random() < 0.6:
+        width = int(log_uniform(rng, 1, 30) * _FINE)
+        side = np.asarray(cv2.blur(side[None], (width, 1), borderType=cv2.BORDER_REFLECT), np.float32)[0]
     table = np.cumsum(slope) / np.float32(_FINE)
-    return np.asarray(table - table[count // 2], np.float32), side
+    return _Fold(np.asarray(table - table[count // 2], np.float32), side, distance)
 
 
 def _section(rng: np.random.Generator, size: int) -> Grey:

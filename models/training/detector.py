@@ -18,11 +18,13 @@ from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
 from models.detector import bfloat16_is_fast
 from models.features import GREY_SCALE, FeatureNetwork
-from models.training.samples import Crop, RealMetal, Source, Stream
+from models.training.samples import Crop, Source, Stream
 
 _POOL = 600
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""
 _PAPER_EPOCHS = 250
+_MEMORY = 0.999
+"""What the running mean of the weights keeps at each step."""
 _REPORT_S, _SAVE_S = 2.0, 60.0
 
 
@@ -56,8 +58,8 @@ def train(
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
-    data: Path | None = None,
-    real_share: float = 0.25,
+    metal: Source | None = None,
+    metal_share: float = 0.25,
     crop: int = 352,
     batch: int = 12,
     preset: Literal["default", "paper"] = "default",
@@ -74,8 +76,8 @@ def train(
         minutes: when to stop; or
         steps: how many batches to take.
         seed: of the network, the source and the order.
-        data: folder of photographs of real metal with a manifest.csv; their held-out groups are never read.
-        real_share: share of a batch that comes from there.
+        metal: draws crops of photographs of real metal (models.training.samples.RealMetal), in this process.
+        metal_share: share of the crops that comes from there.
         crop: side of a crop, px, even.
         batch: crops of a step.
         preset: `default` is AdamW with a warm-up and a cosine; `paper` is SGD, momentum 0.9, learning rate 0.01,
@@ -95,8 +97,6 @@ def train(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     run = _Run(preset, rate, resume)
-    real = RealMetal(data) if data is not None else None
-    of_metal = round(batch * real_share) if real is not None else 0
     stream = Stream(samples, crop, seed + run.step)
     pool = _Pool()
     last_report = last_save = time.monotonic()
@@ -104,10 +104,11 @@ def train(
         while (share := run.share(minutes, steps)) < 1:
             # Each crop is seen about twice, turned differently, so that the source never holds up the network.
             pool.refill(stream.take(1, max(1, batch // 2)) if pool.crops else stream.take(4 * batch, 4 * batch))
+            of_metal = int(batch * metal_share + rng.random()) if metal is not None else 0
             chosen = pool.choose(rng, batch - of_metal)
             crops = [pool.crops[index] for index in chosen]
-            if real is not None:
-                crops += [real(rng, crop) for _ in range(of_metal)]
+            if metal is not None:
+                crops += [metal(rng, crop) for _ in range(of_metal)]
             hardness = run.learn(_batch(rng, crops), share)
             pool.weights[chosen] = 0.1 + hardness[: len(chosen)].clip(max=0.4)
             now = time.monotonic()
@@ -121,7 +122,7 @@ def train(
         stream.close()
         if checkpoint is not None and run.step:  # also of a training that was interrupted
             run.save(checkpoint)
-    return Outcome(run.network.state_dict(), run.step, run.seconds(), pool.drawn, run.loss)
+    return Outcome(run.averaged(), run.step, run.seconds(), pool.drawn, run.loss)
 
 
 class _Run:
@@ -137,6 +138,7 @@ class _Run:
         else:
             self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=1e-4)
         self.step = 0
+        self._average: dict[str, Tensor] = {}
         self.loss = math.nan
         self._spent = 0.0
         if resume is not None:
@@ -145,6 +147,7 @@ class _Run:
             if "optimiser" in saved:  # weights alone are a start, not a training to go on with
                 self.optimiser.load_state_dict(saved["optimiser"])
                 self.step, self._spent = saved["step"], saved["seconds"]
+            self._average = saved.get("average", self._average)
         self._began = time.monotonic()
         self.network.train()
 
@@ -169,15 +172,35 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
+        self._follow()
         value = loss.detach().item()
         self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
         return hardness.double().numpy()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The weights' running mean: what single steps leave behind of chance is averaged away."""
+        state = self.network.state_dict()
+        if not self._average:
+            self._average = {name: value.clone() for name, value in state.items()}
+            return
+        share = max(1 / (self.step + 1), 1 - _MEMORY)
+        for name, value in state.items():
+            if value.is_floating_point():
+                self._average[name].lerp_(value, share)
+            else:
+                self._average[name].copy_(value)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """Running mean of the weights over the last thousand steps or so."""
+        return self._average or self.network.state_dict()
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         states = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        states["average"] = self.averaged()
         torch.save({**states, "step": self.step, "seconds": self.seconds()}, part)
         part.replace(path)
 
