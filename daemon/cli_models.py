@@ -18,7 +18,9 @@ def add_to(app: typer.Typer) -> None:
 @train.command("detector")
 def train_detector(
     out: Annotated[Path, typer.Option(help="directory for weights and model card")] = Path("weights"),
-    data: Annotated[Path | None, typer.Option(help="directory of real photographs with a manifest.csv")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="directory of real photographs with a manifest.csv; may be repeated")
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="time to train")] = 30.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     preset: Annotated[Literal["default", "paper"], typer.Option(help="our recipe, or the paper's SGD")] = "default",
@@ -27,4 +29,4 @@ def train_detector(
     """Train the detector's feature network on simulated crops and, with --data, on real metal."""
     from daemon.train import train_detector_command  # noqa: PLC0415
 
-    train_detector_command(out, data=data, minutes=minutes, seed=seed, preset=preset, resume=resume)
+    train_detector_command(out, data=data or (), minutes=minutes, seed=seed, preset=preset, resume=resume)

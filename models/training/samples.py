@@ -103,7 +103,8 @@ class RealMetal:
     """
 
     def __init__(self, folders: Sequence[Path], paint: Paint | None = None) -> None:
-        """
+        """Read them all.
+
         Args:
             folders: each with a manifest.csv; groups that are held out are left out.
             paint: adds cracks to photographs; without it only real ones are learnt.
