@@ -19,14 +19,18 @@ def add_to(app: typer.Typer) -> None:
 def train_detector(
     out: Annotated[Path, typer.Option(help="directory for weights and model card")] = Path("weights"),
     data: Annotated[
-        list[Path] | None, typer.Option(help="directory of real photographs with a manifest.csv; may be repeated")
+        list[Path] | None, typer.Option(help="directory of photographs and masks of real metal; may be repeated")
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="time to train")] = 30.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     preset: Annotated[Literal["default", "paper"], typer.Option(help="our recipe, or the paper's SGD")] = "default",
+    resolution: Annotated[Literal["half", "full"], typer.Option(help="of the network")] = "half",
+    patience: Annotated[
+        int, typer.Option(min=1, help="looks at validation crops, two minutes apart, without progress before it ends")
+    ] = 10,
     resume: Annotated[Path | None, typer.Option(help="checkpoint to go on from")] = None,
 ) -> None:
     """Train the detector's feature network on simulated crops and, with --data, on real metal."""
-    from daemon.train import train_detector_command  # noqa: PLC0415
+    from daemon.train import Order, train_detector_command  # noqa: PLC0415
 
-    train_detector_command(out, data=data or (), minutes=minutes, seed=seed, preset=preset, resume=resume)
+    train_detector_command(Order(out, tuple(data or ()), minutes, seed, preset, resolution, patience, resume))

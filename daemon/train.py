@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -21,44 +22,53 @@ from models.training.samples import Crop, RealMetal
 from simulator import otherwise, pressed, samples
 from simulator.crops import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 
-CHECKPOINT = "detector-half.ckpt"
 _METAL_SHARE = 0.25
 _CROP, _BATCH = 512, 6
+_VALIDATION = 24
 _WINDOW = 650
 _LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
 """Of a kind, for the floor and again for the figures: what a long training is worth, and a short trial can afford."""
-_CLEAN_SEED, _HELD_OUT_SEED = 2_000_000_000, 3_000_000_000
+_CLEAN_SEED, _HELD_OUT_SEED, _VALIDATION_SEED = 2_000_000_000, 3_000_000_000, 4_000_000_000
 """Added to the seed, far from those that training draws from."""
 
 Source = Callable[[np.random.Generator, int], Crop]
 
 
-def train_detector_command(
-    out: Path,
-    *,
-    data: Sequence[Path],
-    minutes: float,
-    seed: int,
-    preset: Literal["default", "paper"],
-    resume: Path | None,
-) -> None:
-    """Train, learn the threshold on defect-free crops, measure on crops never trained on, and write it all.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be trained, on what, for how long."""
 
-    Args:
-        out: folder for detector-half.pt, its card detector-half.json, and the checkpoint while it trains.
-        data: folders of photographs of real metal, each with a manifest.csv.
-        minutes: time to train, that before a resume included.
-        seed: of the network, the crops and their order.
-        preset: the project's schedule or the published one.
-        resume: a checkpoint to go on from.
+    out: Path
+    """Folder for detector-<resolution>.pt, its card .json and, while it trains, the checkpoint .ckpt."""
+    data: tuple[Path, ...] = ()
+    """Folders of photographs of real metal (models.training.samples.photographs)."""
+    minutes: float = 30.0
+    """Time to train, that before a resume included."""
+    seed: int = 0
+    """Of the network, the crops and their order."""
+    preset: Literal["default", "paper"] = "default"
+    resolution: Literal["half", "full"] = "half"
+    patience: int = 10
+    """Looks at validation crops, two minutes apart, without progress before the training ends early."""
+    resume: Path | None = None
+    """A checkpoint to go on from."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the training is kept while it runs."""
+        return self.out / f"detector-{self.resolution}.ckpt"
+
+
+def train_detector_command(order: Order) -> None:
+    """Train, learn the threshold on defect-free crops, measure on crops never trained on, and write it all.
 
     Raises:
         SystemExit: 2 when the data or the checkpoint cannot be used, 130 after Ctrl-C; both with a line on stderr.
     """
     console = Console(stderr=True)
-    checkpoint = out / CHECKPOINT
+    checkpoint = order.checkpoint
     try:
-        outcome = _trained(console, checkpoint, data, minutes, seed, preset, resume)
+        outcome = _trained(console, order)
     except KeyboardInterrupt:
         kept = f"go on with --resume {checkpoint}" if checkpoint.is_file() else "nothing was learnt yet"
         print(f"linesentry train: interrupted; {kept}", file=sys.stderr)  # noqa: T201 - a command speaks
@@ -66,69 +76,72 @@ def train_detector_command(
     except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
         print(f"linesentry train: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         raise SystemExit(2) from error
-    count = int(min(_MOST_CROPS, max(_LEAST_CROPS, _CROPS_A_MINUTE * minutes)))
+    count = int(min(_MOST_CROPS, max(_LEAST_CROPS, _CROPS_A_MINUTE * order.minutes)))
     with console.status("learning the threshold on defect-free crops"):
-        threshold, by_floor = learn_threshold(outcome.state, _clean(seed + _CLEAN_SEED, count))
+        clean = _clean(order.seed + _CLEAN_SEED, count)
+        threshold, by_floor = learn_threshold(outcome.state, clean, resolution=order.resolution)
     figures: dict[str, Any] = {}
     for name, source in _kinds(cracks=None).items():
         with console.status(f"measuring on held-out crops: {name}"):
-            figures[name] = evaluate(outcome.state, threshold, _drawn(source, seed + _HELD_OUT_SEED, count))
-    facts = {
+            crops = _drawn(source, order.seed + _HELD_OUT_SEED, count)
+            figures[name] = evaluate(outcome.state, threshold, crops, order.resolution)
+    facts = {**_facts(order, outcome), "false_regions_per_mpx_by_floor": by_floor, "figures": figures}
+    path = write(order.out, outcome.state, threshold, facts, order.resolution)
+    print(path)  # noqa: T201 - the command's answer
+    print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
+
+
+def _facts(order: Order, outcome: Outcome) -> dict[str, Any]:
+    """What the model card says of the training."""
+    metal = [f"{folder.name}, groups that are not held out (models.training.samples)" for folder in order.data]
+    return {
         "trained_on": {
             "simulated": "simulator.crops.training_crop",
             "products": list(TRAINING_PRODUCTS),
-            "metal": [f"{folder.name}, groups that are not held out (models.training.samples)" for folder in data],
-            "metal_share": _METAL_SHARE if data else 0.0,
+            "metal": metal,
+            "metal_share": _METAL_SHARE if metal else 0.0,
         },
-        "seeds": [seed],
+        "seeds": [order.seed],
         "schedule": {
-            "preset": preset,
+            "preset": order.preset,
             "minutes": round(outcome.seconds / 60, 2),
             "steps": outcome.steps,
             "crops": outcome.crops,
             "crop_px": _CROP,
             "batch": _BATCH,
             "loss": round(outcome.loss, 4),
+            "validation": [list(look) for look in outcome.history],
             "torch": torch.__version__,
         },
         "command": " ".join(["linesentry", *sys.argv[1:]]),
-        "false_regions_per_mpx_by_floor": by_floor,
-        "figures": figures,
     }
-    path = write(out, outcome.state, threshold, facts)
-    print(path)  # noqa: T201 - the command's answer
-    print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
 
 
-def _trained(
-    console: Console,
-    checkpoint: Path,
-    data: Sequence[Path],
-    minutes: float,
-    seed: int,
-    preset: Literal["default", "paper"],
-    resume: Path | None,
-) -> Outcome:
+def _trained(console: Console, order: Order) -> Outcome:
     """Train with a bar on stderr."""
     words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("training: first crops", total=60 * minutes)
+        task = bar.add_task("training: first crops", total=60 * order.minutes)
 
         def show(step: Step) -> None:
             words = f"step {step.step}  loss {step.loss:.3f}  crops {step.drawn}"
             bar.update(task, completed=step.seconds, description=words)
 
+        rng = np.random.default_rng(order.seed + _VALIDATION_SEED)
         return train(
             training_crop,
-            minutes=minutes,
-            seed=seed,
-            metal=RealMetal(data, paint_on_metal) if data else None,
+            minutes=order.minutes,
+            seed=order.seed,
+            metal=RealMetal(order.data, paint_on_metal) if order.data else None,
             metal_share=_METAL_SHARE,
             crop=_CROP,
             batch=_BATCH,
-            preset=preset,
-            checkpoint=checkpoint,
-            resume=resume,
+            preset=order.preset,
+            resolution=order.resolution,
+            validation=[training_crop(rng, _CROP) for _ in range(_VALIDATION)],
+            patience=order.patience,
+            checkpoint=order.checkpoint,
+            resume=order.resume,
             on_progress=show,
         )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,7 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
 from models.detector import bfloat16_is_fast
-from models.features import GREY_SCALE, FeatureNetwork
+from models.features import FeatureNetwork
+from models.training.examples import stacked
+from models.training.patches import patches_of
 from models.training.samples import Crop, Source, Stream
 
 _POOL = 600
@@ -25,7 +26,9 @@ _POOL = 600
 _PAPER_EPOCHS = 250
 _MEMORY = 0.999
 """What the running mean of the weights keeps at each step."""
-_REPORT_S, _SAVE_S = 2.0, 60.0
+_PATCHES = 128
+"""Patches of a step of the published preset."""
+_REPORT_S, _SAVE_S, _LOOK_S = 2.0, 60.0, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Outcome:
     seconds: float
     crops: int
     loss: float
+    history: tuple[tuple[int, float], ...] = ()
+    """Step and loss of each look at the validation crops; `state` is that of the lowest."""
 
 
 def train(
@@ -63,12 +68,15 @@ def train(
     crop: int = 352,
     batch: int = 12,
     preset: Literal["default", "paper"] = "default",
+    resolution: Literal["half", "full"] = "half",
+    validation: Sequence[Crop] = (),
+    patience: int = 10,
     rate: float | None = None,
     checkpoint: Path | None = None,
     resume: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Train the half-resolution network.
+    """Train the feature network.
 
     Args:
         samples: draws one crop (grey uint8, cracks' pixels, pixels not judged), size x size; a plain function of a
@@ -80,8 +88,12 @@ def train(
         metal_share: share of the crops that comes from there.
         crop: side of a crop, px, even.
         batch: crops of a step.
-        preset: `default` is AdamW with a warm-up and a cosine; `paper` is SGD, momentum 0.9, learning rate 0.01,
-            divided by 5 every 50 epochs (M 107), an epoch being a hundredth of 250 epochs' time.
+        preset: `default` is AdamW with a warm-up and a cosine on whole crops; `paper` is 27 x 27 patches around the
+            cracks' skeletons (M 106) and SGD, momentum 0.9, learning rate 0.01, divided by 5 every 50 epochs (M 107),
+            an epoch being a 250th of the training.
+        resolution: of the network; crops are reduced to means of 2 x 2 px for `half`.
+        validation: crops that tell how far it has come, of the size of the others; every two minutes.
+        patience: the training ends early after so many looks at them without the loss falling.
         rate: first learning rate, None for the preset's; lower it to go on from weights that are good already.
         checkpoint: file that is written every minute, and at the end whatever ends the training.
         resume: a checkpoint to go on from; or {"network": state}, weights to start from.
@@ -92,14 +104,15 @@ def train(
     """
     if (minutes is None) == (steps is None):
         raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
-    if crop % 2:
+    if crop % 2 and resolution == "half":
         raise ValueError(f"the crop must be even, for the network works at half resolution; found {crop}")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    run = _Run(preset, rate, resume)
+    run = _Run(preset, rate, resume, resolution)
+    watch = _Watch(validation, patience, run.scale)
     stream = Stream(samples, crop, seed + run.step)
     pool = _Pool()
-    last_report = last_save = time.monotonic()
+    last_report = last_save = last_look = time.monotonic()
     try:
         while (share := run.share(minutes, steps)) < 1:
             # Each crop is seen about twice, turned differently, so that the source never holds up the network.
@@ -109,9 +122,16 @@ def train(
             crops = [pool.crops[index] for index in chosen]
             if metal is not None:
                 crops += [metal(rng, crop) for _ in range(of_metal)]
-            hardness = run.learn(_batch(rng, crops), share)
-            pool.weights[chosen] = 0.1 + hardness[: len(chosen)].clip(max=0.4)
+            if preset == "paper":
+                crops = patches_of(rng, crops, _PATCHES, even=resolution == "half")
+            hardness = run.learn(stacked(rng, crops, run.scale), share)
+            if preset == "default":
+                pool.weights[chosen] = 0.1 + hardness[: len(chosen)].clip(max=0.4)
             now = time.monotonic()
+            if validation and now - last_look > _LOOK_S:
+                last_look = now
+                if watch.ends(run):
+                    break
             if on_progress is not None and now - last_report > _REPORT_S:
                 last_report = now
                 on_progress(Progress(run.step, steps, run.seconds(), run.loss, pool.drawn))
@@ -122,16 +142,22 @@ def train(
         stream.close()
         if checkpoint is not None and run.step:  # also of a training that was interrupted
             run.save(checkpoint)
-    return Outcome(run.averaged(), run.step, run.seconds(), pool.drawn, run.loss)
+    if validation:
+        watch.ends(run)
+    return Outcome(watch.best or run.averaged(), run.step, run.seconds(), pool.drawn, run.loss, tuple(watch.history))
 
 
 class _Run:
     """The network, its optimiser and how far they have come."""
 
-    def __init__(self, preset: str, rate: float | None, resume: Path | None) -> None:
+    def __init__(
+        self, preset: str, rate: float | None, resume: Path | None, resolution: Literal["half", "full"] = "half"
+    ) -> None:
+        self.resolution = resolution
+        self.scale = 2 if resolution == "half" else 1
         self.preset = preset
         self.rate = rate if rate is not None else 0.01 if preset == "paper" else 2e-3
-        self.network = FeatureNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = FeatureNetwork(resolution).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser: torch.optim.Optimizer
         if preset == "paper":
             self.optimiser = torch.optim.SGD(self.network.parameters(), lr=self.rate, momentum=0.9)
@@ -213,6 +239,37 @@ def _decay(preset: str, share: float, step: int) -> float:
     return max(0.005, min(1.0, (step + 1) / 100) * cosine)
 
 
+class _Watch:
+    """Looks at crops that are never trained on, keeps the best weights and tells when there is no progress."""
+
+    def __init__(self, crops: Sequence[Crop], patience: int, scale: int) -> None:
+        self._batches = [
+            stacked(np.random.default_rng(index), crops[index : index + 4], scale) for index in range(0, len(crops), 4)
+        ]
+        self._patience = patience
+        self.history: list[tuple[int, float]] = []
+        self.best: dict[str, Tensor] | None = None
+
+    @torch.no_grad()
+    def ends(self, run: _Run) -> bool:
+        """Whether the loss of the averaged weights has not fallen at the last `patience` looks."""
+        network = FeatureNetwork(run.resolution).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        state = run.averaged()
+        network.load_state_dict(state)
+        network.eval()
+        total = 0.0
+        for image, target, weight in self._batches:
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
+                values = network(image)
+            total += _loss(values.float(), target, weight)[0].item()
+        loss = total / len(self._batches)
+        if not self.history or loss < min(known for _, known in self.history):
+            self.best = {name: value.clone() for name, value in state.items()}
+        self.history.append((run.step, round(loss, 5)))
+        lowest = min(range(len(self.history)), key=lambda index: self.history[index][1])
+        return len(self.history) - 1 - lowest >= self._patience
+
+
 class _Pool:
     """Crops that are drawn again a few times, the hard ones more often; the oldest makes room for a fresh one."""
 
@@ -235,51 +292,6 @@ class _Pool:
     def choose(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         chances = self.weights / self.weights.sum()
         return rng.choice(len(self.crops), count, replace=False, p=chances)
-
-
-def _batch(rng: np.random.Generator, crops: list[Crop]) -> tuple[Tensor, Tensor, Tensor]:
-    """Grey values at half resolution in network units, what each pixel should be, and how much it counts."""
-    parts = [_example(rng, crop) for crop in crops]
-    image, target, weight = (torch.from_numpy(np.stack(kind)[:, None]) for kind in zip(*parts, strict=True))
-    return image.contiguous(memory_format=torch.channels_last), target, weight
-
-
-def _example(
-    rng: np.random.Generator, crop: Crop
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    image, mask, ignore = (_halved(_turned(part, turns, flip)) for part in crop)
-    rows, columns = image.shape
-    if rng.random() < 0.25:  # the plate ends inside the window; the last one is often narrow
-        rows = int(rng.integers(25, 80) if rng.random() < 0.5 else rng.integers(rows // 4, rows))
-        if rng.random() < 0.3:
-            columns = int(rng.integers(columns // 4, columns))
-    rows = min(rows, image.shape[0])
-    valid = np.zeros(image.shape, np.float32)
-    valid[:rows, :columns] = 1
-    # The mean of a window is not that of a crop, so it is not taken off exactly.
-    grey = (image - image[:rows, :columns].mean() + rng.normal(0, 6)) * rng.uniform(0.75, 1.25) * GREY_SCALE * valid
-    target = (mask >= 0.5).astype(np.float32)
-    sure = (ignore < 0.5) & ((mask == 0) | (mask >= 0.5))
-    return grey.astype(np.float32), target, (sure * valid * _even(target)).astype(np.float32)
-
-
-def _turned(part: NDArray[np.generic], turns: int, flip: bool) -> NDArray[np.float32]:
-    part = np.rot90(part, turns)
-    return np.asarray(part[:, ::-1] if flip else part, np.float32)
-
-
-def _halved(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    total = grey[0::2, 0::2] + grey[1::2, 0::2] + grey[0::2, 1::2] + grey[1::2, 1::2]
-    return np.asarray(total / 4, np.float32)
-
-
-def _even(target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights that let a short crack count nearly as much as a long one."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(target.astype(np.uint8), connectivity=8)
-    weights = np.ones(count, np.float32)
-    weights[1:] = np.clip(np.sqrt(500.0 / stats[1:, cv2.CC_STAT_AREA]), 0.7, 4.0)
-    return np.asarray(weights[labels], np.float32)
 
 
 def _loss(values: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

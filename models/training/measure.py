@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ def learn_threshold(
     least: float = 0.0,
     grow: float = GROW,
     spread: float = SPREAD,
+    resolution: Literal["half", "full"] = "half",
 ) -> tuple[Learnt, dict[str, float]]:
     """The least floor at which defect-free crops give at most so many regions a million px.
 
@@ -42,12 +44,13 @@ def learn_threshold(
         least: no lower floor is learnt, however clean the crops.
         grow: how far below the floor the pixels of a region may lie.
         spread: by how much the floor rises with a window's background (models.threshold).
+        resolution: of the network.
 
     Returns:
         The threshold, and regions a million px by floor, for the card.
     """
     floors = [least + 0.25 * step for step in range(29)]
-    detector = _detector(state)
+    detector = _detector(state, resolution)
     counts = dict.fromkeys(floors, 0)
     pixels = 0
     for image, mask, _ in clean:
@@ -64,13 +67,18 @@ def learn_threshold(
     return Learnt(chosen, grow, spread), {f"{floor:.2f}": round(rate, 4) for floor, rate in rates.items()}
 
 
-def evaluate(state: Mapping[str, Tensor], threshold: Learnt, crops: Iterable[Crop]) -> dict[str, float]:
+def evaluate(
+    state: Mapping[str, Tensor],
+    threshold: Learnt,
+    crops: Iterable[Crop],
+    resolution: Literal["half", "full"] = "half",
+) -> dict[str, float]:
     """Recall and precision on crops that were not trained on, at most 650 px wide, for the card.
 
     A crack is what is connected in a crop's mask; those that overlap count as one. Cracks and stretches that are not
     judged count neither way.
     """
-    detector = _detector(state)
+    detector = _detector(state, resolution)
     total = Match()
     count = 0
     for image, mask, ignored in crops:
@@ -92,12 +100,12 @@ def evaluate(state: Mapping[str, Tensor], threshold: Learnt, crops: Iterable[Cro
     }
 
 
-def _detector(state: Mapping[str, Tensor]) -> Detector:
-    network = FeatureNetwork()
+def _detector(state: Mapping[str, Tensor], resolution: Literal["half", "full"]) -> Detector:
+    network = FeatureNetwork(resolution)
     network.load_state_dict(dict(state))
     card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(Learnt(0, 0, 0))}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
-    return Detector(Recipe(name="crops"), network, card, torch.device("cpu"), dtype, 1)
+    return Detector(Recipe(name="crops", resolution=resolution), network, card, torch.device("cpu"), dtype, 1)
 
 
 def _view(image: NDArray[np.uint8]) -> WindowView:
@@ -111,7 +119,7 @@ def _regions(
     levels = limit(values, detector.recipe.threshold, threshold)
     found, _ = find_regions(
         values,
-        scale=2,
+        scale=2 if detector.recipe.resolution == "half" else 1,
         width=shape[1],
         height=shape[0],
         seed=levels.seed,

@@ -22,8 +22,10 @@ Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 """Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
 Source = Callable[[np.random.Generator, int], Crop]
 
-_Value = TypeVar("_Value", bound=np.generic)
+_Value = TypeVar("_Value", np.uint8, np.float32)
 
+_CRACKED, _CLEAN = "cracked", "clean"
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.3
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
 
@@ -47,32 +49,61 @@ class Photograph:
     @property
     def scratched(self) -> bool:
         """Bright scratches, the nearest real thing to a crack, are marked in its mask."""
-        return self.collection == "neu_seg" and self.kind == "3"
+        return (self.collection == "neu_seg" and self.kind == "3") or self.kind == _CRACKED
 
     @property
     def clean(self) -> bool:
         """Surely holds no bright line: what is known to hold scratches of some kind is left out."""
-        return (self.collection == "mt" and self.kind == "MT_Free") or (
-            self.collection == "xsdd" and self.kind not in ("surface scratch", "finishing roll printing")
+        return (
+            (self.collection == "mt" and self.kind == "MT_Free")
+            or (self.collection == "xsdd" and self.kind not in ("surface scratch", "finishing roll printing"))
+            or self.kind == _CLEAN
         )
 
 
 def photographs(data: Path) -> list[Photograph]:
-    """Those of a folder with a manifest.csv (image, mask_or_label, set, group, class).
+    """Those of a folder.
+
+    Args:
+        data: a folder with a manifest.csv (image, mask_or_label, set, group, class), a folder below one, or pictures
+            NAME.png (.jpg, .bmp, .tif) with NAME_mask.png beside them, not 0 where a crack is; each is a group then.
 
     Raises:
-        ValueError: there is no manifest.
+        ValueError: there is neither, or a mask cannot be read.
     """
-    manifest = data / "manifest.csv"
-    if not manifest.is_file():
-        raise ValueError(f"{data} holds no manifest.csv (image, mask_or_label, set, group, class)")
-    with manifest.open(newline="") as file:
+    data = data.resolve()
+    for root in (data, *data.parents[:2]):
+        if (root / "manifest.csv").is_file():
+            return [one for one in _listed(root) if one.image.is_relative_to(data)]
+    found = []
+    for mask in sorted(data.rglob("*_mask.png")):
+        name = mask.name.removesuffix("_mask.png")
+        image = next((path for path in mask.parent.glob(f"{name}.*") if path.suffix.lower() in _PICTURES), None)
+        marks = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+        if image is None or marks is None:
+            raise ValueError(
+                f"{mask}: " + ("no mask that can be read" if image else f"no picture {name}.png beside it")
+            )
+        group = f"{data.name}/{image.relative_to(data).with_suffix('')}"
+        found.append(Photograph(image, mask, data.name, group, _CRACKED if marks.any() else _CLEAN))
+    if not found:
+        raise ValueError(
+            f"{data} holds neither a manifest.csv (image, mask_or_label, set, group, class) nor pictures with "
+            "NAME_mask.png beside them"
+        )
+    return found
+
+
+def _listed(root: Path) -> list[Photograph]:
+    with (root / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    missing = {"image", "mask_or_label", "set", "group", "class"} - set(rows[0] if rows else ())
+    if missing:
+        raise ValueError(f"{root / 'manifest.csv'} lacks the columns {', '.join(sorted(missing))}, or has no rows")
     found = []
     for row in rows:
-        label = data / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None
-        group = f"{row['set']}/{row['group']}"
-        found.append(Photograph(data / row["image"], label, row["set"], group, row["class"]))
+        label = root / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None
+        found.append(Photograph(root / row["image"], label, row["set"], f"{row['set']}/{row['group']}", row["class"]))
     return found
 
 
@@ -84,10 +115,10 @@ def read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_], 
     scratch = np.zeros(image.shape, np.bool_)
     other = np.zeros(image.shape, np.bool_)
     if photograph.scratched and photograph.mask is not None:
-        label = cv2.imread(str(photograph.mask), cv2.IMREAD_GRAYSCALE)
+        label = cv2.imread(str(photograph.mask), cv2.IMREAD_UNCHANGED)
         if label is None or label.shape != image.shape:
             raise ValueError(f"{photograph.mask} is no mask of {photograph.image}")
-        scratch = label == 3
+        scratch = label > 0 if photograph.kind == _CRACKED else label == 3
         other = (label != 0) & ~scratch
     return np.asarray(image, np.uint8), scratch, other
 
@@ -110,21 +141,21 @@ class RealMetal:
             paint: adds cracks to photographs; without it only real ones are learnt.
 
         Raises:
-            ValueError: a folder has no manifest, or they hold neither scratches nor photographs without defects.
+            ValueError: a folder has no manifest, or nothing in them can be learnt from.
         """
         known = [one for data in folders for one in photographs(data) if not held_out(one.group)]
         self.scratched = [read(photograph) for photograph in known if photograph.scratched]
         self.clean = [read(photograph) for photograph in known if photograph.clean]
         self._paint = paint
-        if not self.scratched or not self.clean:
+        if not self.scratched and not self.clean:
             raise ValueError(
-                f"{', '.join(map(str, folders))}: training needs photographs with scratches and without; found "
-                f"{len(self.scratched)} and {len(self.clean)} in groups that are not held out"
+                f"{', '.join(map(str, folders))}: no photograph with bright scratches and none without defects in the "
+                "groups that are not held out"
             )
 
     def __call__(self, rng: np.random.Generator, size: int) -> Crop:
         """A square crop of a random photograph, mirrored at its borders where it is too small."""
-        if rng.random() < 0.45:
+        if self.scratched and (not self.clean or rng.random() < 0.45):
             return self._crop(rng, size, self.scratched, painted=False)
         return self._crop(rng, size, self.clean, painted=self._paint is not None and rng.random() < 0.45)
 
@@ -163,7 +194,7 @@ def _square(part: NDArray[_Value], size: int) -> NDArray[_Value]:
     """Cut or mirrored to size x size, from the top left: crops are flipped and turned later anyway."""
     down, right = max(0, size - part.shape[0]), max(0, size - part.shape[1])
     if down or right:
-        part = np.asarray(cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REFLECT), part.dtype)
+        part = cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REFLECT)  # type: ignore[assignment]
     return part[:size, :size]
 
 

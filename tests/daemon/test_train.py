@@ -19,13 +19,20 @@ torch.set_num_threads(1)
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Crops, windows and counts that a test can afford."""
-    for name, value in {"_CROP": 64, "_BATCH": 4, "_WINDOW": 130, "_LEAST_CROPS": 2, "_MOST_CROPS": 2}.items():
+    for name, value in {
+        "_CROP": 64,
+        "_BATCH": 4,
+        "_WINDOW": 130,
+        "_LEAST_CROPS": 2,
+        "_MOST_CROPS": 2,
+        "_VALIDATION": 2,
+    }.items():
         monkeypatch.setattr(train, name, value)
 
 
 @pytest.mark.usefixtures("small")
 def test_training_writes_weights_that_a_detector_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train.train_detector_command(tmp_path / "a", data=None, minutes=0.03, seed=3, preset="default", resume=None)
+    train.train_detector_command(train.Order(tmp_path / "a", minutes=0.03, seed=3))
     weights = tmp_path / "a" / "detector-half.pt"
     said = capsys.readouterr()
     assert said.out.strip() == str(weights)
@@ -34,7 +41,16 @@ def test_training_writes_weights_that_a_detector_loads(tmp_path: Path, capsys: p
     assert card["schedule"]["steps"] > 0
     assert card["seeds"] == [3]
     assert all(0 <= figures["recall"] <= 1 for figures in card["figures"].values())
-    assert (tmp_path / "a" / train.CHECKPOINT).is_file()
+    assert (tmp_path / "a" / "detector-half.ckpt").is_file()
+
+
+@pytest.mark.usefixtures("small")
+def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: Path) -> None:
+    order = train.Order(tmp_path, minutes=0.03, preset="paper", resolution="full")
+    train.train_detector_command(order)
+    weights = tmp_path / "detector-full.pt"
+    Detector.load(Recipe(name="made", weights=str(weights), resolution="full"), device="cpu", batch=1).known_answer()
+    assert json.loads(weights.with_suffix(".json").read_text())["schedule"]["preset"] == "paper"
 
 
 @pytest.mark.usefixtures("small")
@@ -47,16 +63,16 @@ def test_an_interrupted_training_keeps_its_checkpoint_and_says_how_to_go_on(
 
     monkeypatch.setattr(train, "Progress", Impatient)
     with pytest.raises(SystemExit) as ended:
-        train.train_detector_command(tmp_path, data=None, minutes=1, seed=0, preset="default", resume=None)
+        train.train_detector_command(train.Order(tmp_path, minutes=1))
     assert ended.value.code == 130
-    checkpoint = tmp_path / train.CHECKPOINT
+    checkpoint = tmp_path / "detector-half.ckpt"
     assert f"--resume {checkpoint}" in capsys.readouterr().err
     assert torch.load(checkpoint, weights_only=True)["step"] > 0
 
 
 def test_data_without_a_manifest_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        train.train_detector_command(tmp_path, data=tmp_path, minutes=1, seed=0, preset="default", resume=None)
+        train.train_detector_command(train.Order(tmp_path, (tmp_path,), minutes=1))
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""

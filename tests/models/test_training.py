@@ -6,15 +6,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.schema import Recipe
 from models.detector import Detector
 from models.features import FeatureNetwork
 from models.threshold import Learnt
+from models.training import detector
 from models.training.card import write
 from models.training.detector import Progress, train
 from models.training.measure import evaluate, learn_threshold
-from models.training.samples import RealMetal, held_out
+from models.training.patches import patches_of, skeleton
+from models.training.samples import RealMetal, held_out, photographs, read
+from simulator.crops import paint_on_metal
 from simulator.samples import training_window
 
 torch.set_num_threads(1)
@@ -32,6 +37,41 @@ def test_training_lowers_the_loss_and_can_be_resumed(tmp_path: Path) -> None:
 
 def test_published_schedule_is_a_preset() -> None:
     assert train(training_window, steps=2, crop=64, batch=2, preset="paper").steps == 2
+
+
+def test_training_ends_early_when_it_no_longer_helps_and_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detector, "_LOOK_S", 0.0)
+    rng = np.random.default_rng(5)
+    crops = [training_window(rng, 64) for _ in range(4)]
+    # So high a rate never learns: the weights of the first look stay the best, or nearly so.
+    outcome = train(training_window, steps=400, crop=64, batch=2, rate=30.0, validation=crops, patience=3)
+    losses = [loss for _, loss in outcome.history]
+    assert outcome.steps < 400
+    assert len(losses) - 1 - losses.index(min(losses)) >= 3
+    assert [step for step, _ in outcome.history] == sorted(step for step, _ in outcome.history)
+
+
+def test_patches_lie_around_skeletons_and_elsewhere() -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (120, 120)).astype(np.uint8)
+    mask = np.zeros((120, 120), np.bool_)
+    mask[50:60, 20:100] = True
+    points = skeleton(mask)
+    # The middle of a bar of 10 rows lies between rows 54 and 55, away from its short ends.
+    assert {int(y) for x, y in points if 30 < x < 90} <= {54, 55}
+    patches = patches_of(np.random.default_rng(1), [(grey, mask, ~mask & False)], 20)
+    assert {patch[0].shape for patch in patches} == {(27, 27)}
+    assert all(patch[1][13, 13] for patch in patches[::2])
+    assert not any(patch[1].any() for patch in patches[1::2])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000), st.booleans())
+def test_patches_of_any_crop_have_their_size(rows: int, columns: int, seed: int, even: bool) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((rows, columns)) < 0.1
+    crop = (rng.integers(0, 255, (rows, columns)).astype(np.uint8), mask, np.zeros_like(mask))
+    side = 28 if even else 27
+    assert all(part.shape == (side, side) for patch in patches_of(rng, [crop], 4, even=even) for part in patch)
 
 
 @pytest.mark.parametrize("wrong", [{}, {"steps": 1, "minutes": 1.0}, {"steps": 1, "crop": 65}])
@@ -60,7 +100,7 @@ def test_crops_of_photographs_have_the_plates_contrast(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"free{number}.png"), image * 0 + 90)
         rows.append(f"free{number}.png,MT_Free,mt,free{number},MT_Free")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
-    metal = RealMetal(tmp_path)
+    metal = RealMetal([tmp_path])
     assert 0 < len(metal.scratched) < 12
     rng = np.random.default_rng(0)
     marked = [crop for crop in (metal(rng, 128) for _ in range(20)) if crop[1].any()]
@@ -69,6 +109,44 @@ def test_crops_of_photographs_have_the_plates_contrast(tmp_path: Path) -> None:
         assert grey.shape == scratch.shape == ignored.shape == (128, 128)
         assert not (scratch & ignored).any()
         assert float(grey[scratch].mean()) - float(np.median(grey[~scratch])) < 80
+
+
+def test_folder_below_a_manifest_and_folder_of_pairs_are_data_too(tmp_path: Path) -> None:
+    (tmp_path / "known" / "a").mkdir(parents=True)
+    (tmp_path / "known" / "manifest.csv").write_text(
+        "image,mask_or_label,set,group,class\na/one.png,a/one-mask.png,neu_seg,1,3\nb/two.png,,xsdd,2,red iron\n"
+    )
+    assert [(one.image.name, one.scratched) for one in photographs(tmp_path / "known" / "a")] == [("one.png", True)]
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    mask = np.zeros((30, 40), np.uint8)
+    for name in ("clean", "cracked"):
+        cv2.imwrite(str(pairs / f"{name}.jpg"), mask + 90)
+        cv2.imwrite(str(pairs / f"{name}_mask.png"), mask)
+        mask[10:14, 5:30] = 255
+    found = {one.image.stem: one for one in photographs(pairs)}
+    assert (found["clean"].clean, found["cracked"].scratched) == (True, True)
+    assert read(found["cracked"])[1].sum() == 4 * 25
+
+
+@pytest.mark.parametrize("text", ["", "image,group\na,b\n"])
+def test_data_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    if text:
+        (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"manifest\.csv"):
+        photographs(tmp_path)
+
+
+def test_cracks_are_painted_on_photographs_without_defects(tmp_path: Path) -> None:
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((200, 200), 90, np.uint8))
+        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), np.zeros((200, 200), np.uint8))
+    rng = np.random.default_rng(0)
+    assert not any(RealMetal([tmp_path])(rng, 128)[1].any() for _ in range(20))
+    painted = [crop for crop in (RealMetal([tmp_path], paint_on_metal)(rng, 256) for _ in range(20)) if crop[1].any()]
+    assert painted
+    for grey, cracks, _ in painted:
+        assert float(grey[cracks].mean()) > float(np.median(grey[~cracks]))
 
 
 def test_floor_is_learnt_where_clean_crops_are_clean_and_goes_into_the_card(tmp_path: Path) -> None:
