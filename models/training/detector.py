@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -110,23 +111,12 @@ def train(
     rng = np.random.default_rng(seed)
     run = _Run(preset, rate, resume, resolution)
     watch = _Watch(validation, patience, run.scale)
-    stream = Stream(samples, crop, seed + run.step)
-    pool = _Pool()
+    shares = (batch, metal_share if metal is not None else 0.0)
+    feed = _Feed(Stream(samples, crop, seed + run.step), metal or samples, rng, crop, shares, run.scale, preset)
     last_report = last_save = last_look = time.monotonic()
     try:
         while (share := run.share(minutes, steps)) < 1:
-            # Each crop is seen about twice, turned differently, so that the source never holds up the network.
-            pool.refill(stream.take(1, max(1, batch // 2)) if pool.crops else stream.take(4 * batch, 4 * batch))
-            of_metal = int(batch * metal_share + rng.random()) if metal is not None else 0
-            chosen = pool.choose(rng, batch - of_metal)
-            crops = [pool.crops[index] for index in chosen]
-            if metal is not None:
-                crops += [metal(rng, crop) for _ in range(of_metal)]
-            if preset == "paper":
-                crops = patches_of(rng, crops, _PATCHES, even=resolution == "half")
-            hardness = run.learn(stacked(rng, crops, run.scale), share)
-            if preset == "default":
-                pool.weights[chosen] = 0.1 + hardness[: len(chosen)].clip(max=0.4)
+            feed.learnt(run.learn(feed.take(), share))
             now = time.monotonic()
             if validation and now - last_look > _LOOK_S:
                 last_look = now
@@ -134,17 +124,21 @@ def train(
                     break
             if on_progress is not None and now - last_report > _REPORT_S:
                 last_report = now
-                on_progress(Progress(run.step, steps, run.seconds(), run.loss, pool.drawn))
+                on_progress(Progress(run.step, steps, run.seconds(), run.loss, feed.drawn))
             if checkpoint is not None and now - last_save > _SAVE_S:
                 last_save = now
                 run.save(checkpoint)
     finally:
-        stream.close()
+        feed.close()
         if checkpoint is not None and run.step:  # also of a training that was interrupted
             run.save(checkpoint)
     if validation:
         watch.ends(run)
-    return Outcome(watch.best or run.averaged(), run.step, run.seconds(), pool.drawn, run.loss, tuple(watch.history))
+    return Outcome(watch.best or run.averaged(), run.step, run.seconds(), feed.drawn, run.loss, tuple(watch.history))
+
+
+_Batch = tuple[Tensor, Tensor, Tensor]
+"""Grey values, what each pixel should be, and how much it counts (models.training.examples)."""
 
 
 class _Run:
@@ -185,7 +179,7 @@ class _Run:
         """How much of the training is done, 1 at its end."""
         return self.seconds() / (60 * minutes) if minutes is not None else self.step / (steps or 1)
 
-    def learn(self, batch: tuple[Tensor, Tensor, Tensor], share: float) -> NDArray[np.float64]:
+    def learn(self, batch: _Batch, share: float) -> NDArray[np.float64]:
         """One step; how hard each crop was."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * _decay(self.preset, share, self.step)
@@ -229,6 +223,65 @@ class _Run:
         states["average"] = self.averaged()
         torch.save({**states, "step": self.step, "seconds": self.seconds()}, part)
         part.replace(path)
+
+
+class _Feed:
+    """Batches, made in a thread of its own while the network learns from the one before."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        metal: Source,
+        rng: np.random.Generator,
+        crop: int,
+        shares: tuple[int, float],
+        scale: int,
+        preset: str,
+    ) -> None:
+        self._stream, self._metal, self._rng, self._crop = stream, metal, rng, crop
+        self._batch, self._metal_share = shares
+        self._scale, self._preset = scale, preset
+        self._pool = _Pool()
+        self._chosen: NDArray[np.int64] = np.empty(0, np.int64)
+        self._hardness: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+        self._thread = ThreadPoolExecutor(1, "batches")
+        self._next = self._thread.submit(self._made)
+
+    @property
+    def drawn(self) -> int:
+        """Crops that the source has made."""
+        return self._pool.drawn
+
+    def take(self) -> _Batch:
+        """The next batch; the one after it is begun."""
+        self._chosen, batch = self._next.result()
+        self._next = self._thread.submit(self._made)
+        return batch
+
+    def learnt(self, hardness: NDArray[np.float64]) -> None:
+        """How hard the crops of the last batch were: hard ones come again more often."""
+        if self._preset == "default":
+            self._hardness = self._chosen, hardness[: len(self._chosen)]
+
+    def close(self) -> None:
+        """End the thread and the source."""
+        self._thread.shutdown()
+        self._stream.close()
+
+    def _made(self) -> tuple[NDArray[np.int64], _Batch]:
+        pool, rng = self._pool, self._rng
+        if self._hardness is not None:
+            chosen, hardness = self._hardness
+            pool.weights[chosen] = 0.1 + hardness.clip(max=0.4)
+        # Each crop is seen about twice, turned differently, so that the source never holds up the network.
+        count = (1, max(1, self._batch // 2)) if pool.crops else (4 * self._batch, 4 * self._batch)
+        pool.refill(self._stream.take(*count))
+        of_metal = int(self._batch * self._metal_share + rng.random())
+        chosen = pool.choose(rng, self._batch - of_metal)
+        crops = [pool.crops[index] for index in chosen] + [self._metal(rng, self._crop) for _ in range(of_metal)]
+        if self._preset == "paper":
+            crops = patches_of(rng, crops, _PATCHES, even=self._scale == 2)
+        return chosen, stacked(rng, crops, self._scale)
 
 
 def _decay(preset: str, share: float, step: int) -> float:
