@@ -71,6 +71,8 @@ class Scored:
     truth: tuple[TruthBox, ...]
     found: tuple[Found, ...]
     """What the detector reports at its settings."""
+    kind: str = ""
+    """The product, or the set and class of a photograph."""
     interference: str = "none"
     rows: int = 0
     columns: int = 0
@@ -320,13 +322,12 @@ def by_property(scored: Sequence[Scored], name: str, at: float = 0.5) -> tuple[B
     )
 
 
-def by_interference(scored: Sequence[Scored], at: float = 0.5, *, resamples: int = RESAMPLES) -> dict[str, Summary]:
-    """The figures by interference, in the order in which they come."""
-    kinds = dict.fromkeys(plate.interference for plate in scored)
-    return {
-        kind: summary([plate for plate in scored if plate.interference == kind], at, resamples=resamples)
-        for kind in kinds
-    }
+def split(scored: Sequence[Scored], by: Literal["kind", "interference"]) -> dict[str, list[Scored]]:
+    """The plates of each kind or interference, in the order in which they come."""
+    parts: dict[str, list[Scored]] = {}
+    for plate in scored:
+        parts.setdefault(plate.kind if by == "kind" else plate.interference, []).append(plate)
+    return parts
 
 
 # --- over scores -------------------------------------------------------------------------------------------------
