@@ -1,0 +1,153 @@
+"""The classical methods of the paper's introduction: Gaussian template, Gabor, Canny, Otsu.
+
+Each makes a map at half resolution once; a level and a least length turn it into boxes. Bright lines are sought.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation import Box
+
+Map = NDArray[np.float32]
+Image = NDArray[np.uint8]
+SCALE = 2
+"""Px of the plate for one of a map: the detector's own resolution."""
+_DIRECTIONS = 8
+_MOST_COMPONENTS = 20_000
+_TILE = 650 // SCALE
+
+
+@dataclass(frozen=True, slots=True)
+class Classical:
+    """A method: how its map is made, and the levels worth trying."""
+
+    map: Callable[[Image], Map]
+    levels: tuple[float, ...]
+
+
+def halved(image: Image) -> Map:
+    """Means of 2 x 2 px, float32 grey levels; an odd last row or column is left out."""
+    rows, columns = image.shape[0] // SCALE, image.shape[1] // SCALE
+    whole = image[: rows * SCALE, : columns * SCALE]
+    small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) if whole.size else whole
+    return np.asarray(small, np.float32)
+
+
+def gaussian(image: Image, sigmas: Sequence[float] = (1.3, 2.6)) -> Map:
+    """Highest answer of matched filters with a Gaussian profile, in units of their usual spread.
+
+    Widths of 7 to 21 px are sigmas of about a quarter of that; the sum of a kernel is zero.
+    """
+    kernels = [_line(sigma, angle) for sigma in sigmas for angle in _angles()]
+    return _answers(image, kernels)
+
+
+def gabor(image: Image, wavelengths: Sequence[float] = (7.0, 14.0)) -> Map:
+    """Highest answer of even Gabor filters, in units of their usual spread; half a wave is a line's width."""
+    kernels = []
+    for wavelength in wavelengths:
+        side = int(1.5 * wavelength) | 1
+        for angle in _angles():
+            kernel = cv2.getGaborKernel((side, side), wavelength / 3, angle, wavelength, 0.5, 0)
+            kernel -= kernel.mean()
+            kernels.append(np.asarray(kernel / np.linalg.norm(kernel), np.float32))
+    return _answers(image, kernels)
+
+
+def canny(image: Image) -> Map:
+    """The gradient at which each pixel is still an edge of Canny's, of a few thresholds; 0 where it is none.
+
+    The lower threshold is 0.4 of the upper one. The two sides of a line are joined by a closing.
+    """
+    smooth = cv2.GaussianBlur(halved(image), (0, 0), 1.4)
+    grey = np.clip(np.rint(smooth), 0, 255).astype(np.uint8)
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    highest = np.zeros(grey.shape, np.float32)
+    for level in CANNY_LEVELS:
+        edges = cv2.Canny(grey, 0.4 * level, level, L2gradient=True)
+        joined = cv2.morphologyEx(edges, cv2.MORPH_CLOSE, disk)
+        highest[joined > 0] = level
+    return highest
+
+
+def otsu(image: Image) -> Map:
+    """Grey levels above the background, over the threshold of Otsu of each tile of 650 x 650 px of the plate."""
+    grey = halved(image)
+    level = np.clip(grey - cv2.blur(grey, (31, 31)), 0, 255).astype(np.uint8)
+    ratio = np.zeros(grey.shape, np.float32)
+    for y in range(0, grey.shape[0], _TILE):
+        for x in range(0, grey.shape[1], _TILE):
+            tile = level[y : y + _TILE, x : x + _TILE]
+            threshold, _ = cv2.threshold(tile, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+            ratio[y : y + _TILE, x : x + _TILE] = tile / np.float32(max(1.0, threshold + 1))
+    return ratio
+
+
+CANNY_LEVELS = (40.0, 60.0, 80.0, 110.0, 150.0, 200.0)
+METHODS: dict[str, Classical] = {
+    "gaussian": Classical(gaussian, (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)),
+    "gabor": Classical(gabor, (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)),
+    "canny": Classical(canny, CANNY_LEVELS),
+    "otsu": Classical(otsu, (1.0,)),
+}
+LENGTHS = (12.0, 24.0, 40.0, 64.0, 100.0)
+"""Least long sides of a component that are tried, px of the plate."""
+
+
+def boxes(found: Map, level: float, least_length: float) -> list[tuple[Box, float]]:
+    """Boxes of the connected groups that reach `level`, with the highest value of each; px of the plate.
+
+    Args:
+        found: a method's map, at half resolution.
+        level: what each pixel of a group must reach.
+        least_length: shorter groups are dropped, px of the plate. Where more than 20,000 are left, the longest stay.
+    """
+    candidates = (found >= level).view(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8, ltype=cv2.CV_32S)
+    if count <= 1:
+        return []
+    longest = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) * SCALE
+    longest[0] = 0
+    keep = np.flatnonzero(longest >= least_length)
+    keep = keep[np.argsort(-longest[keep], kind="stable")][:_MOST_COMPONENTS]
+    result: list[tuple[Box, float]] = []
+    for index in keep:
+        x, y, width, height = (int(part) for part in stats[index, :4])
+        own = labels[y : y + height, x : x + width] == index
+        best = float(found[y : y + height, x : x + width][own].max())
+        result.append(((x * SCALE, y * SCALE, width * SCALE, height * SCALE), best))
+    return result
+
+
+def _angles() -> list[float]:
+    return [math.pi * index / _DIRECTIONS for index in range(_DIRECTIONS)]
+
+
+def _line(sigma: float, angle: float, along: float = 6.0) -> Map:
+    """A Gaussian profile across, extended along the line; zero sum, norm 1."""
+    reach = math.ceil(max(3 * sigma, along))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
+    across = x * math.cos(angle) + y * math.sin(angle)
+    down = y * math.cos(angle) - x * math.sin(angle)
+    inside = (np.abs(across) <= 3 * sigma) & (np.abs(down) <= along)
+    kernel = np.where(inside, np.exp(-0.5 * (across / sigma) ** 2), 0.0)
+    kernel[inside] -= kernel[inside].mean()
+    return np.asarray(kernel / np.linalg.norm(kernel), np.float32)
+
+
+def _answers(image: Image, kernels: Sequence[Map]) -> Map:
+    """Highest answer of all kernels, over the median of its absolute values on the whole picture."""
+    grey = halved(image)
+    best = cv2.filter2D(grey, cv2.CV_32F, kernels[0], borderType=cv2.BORDER_REFLECT)
+    for kernel in kernels[1:]:
+        cv2.max(best, cv2.filter2D(grey, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT), dst=best)
+    usual = float(np.median(np.abs(best[::4, ::4]))) if best.size else 1.0
+    # A flat picture answers nothing; rounding alone must not become a line.
+    return np.asarray(best / np.float32(max(usual, 0.5)), np.float32)
