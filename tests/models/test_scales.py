@@ -3,12 +3,14 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.schema import DEFAULT_TEMPLATES, Template
 from models.scales import Likeness, binary_scales, correlation, critical_ratio, line_between, partition
+from models.templates import parabola
 
 WIDE, MIDDLE, NARROW = DEFAULT_TEMPLATES
 
@@ -23,8 +25,8 @@ WIDE, MIDDLE, NARROW = DEFAULT_TEMPLATES
     ],
 )
 def test_each_rule_has_its_own_critical_ratios(likeness: Likeness, first: float, second: float) -> None:
-    assert critical_ratio(WIDE, MIDDLE, likeness) == pytest.approx(first, abs=1e-4)
-    assert critical_ratio(MIDDLE, NARROW, likeness) == pytest.approx(second, abs=1e-4)
+    assert critical_ratio(WIDE, MIDDLE, likeness) == pytest.approx(first, abs=5.1e-5)
+    assert critical_ratio(MIDDLE, NARROW, likeness) == pytest.approx(second, abs=5.1e-5)
 
 
 def test_first_rule_is_the_closest_to_the_published_ratios_and_the_default() -> None:
@@ -35,7 +37,20 @@ def test_first_rule_is_the_closest_to_the_published_ratios_and_the_default() -> 
 
 def test_at_the_critical_ratio_both_templates_are_equally_like_the_line() -> None:
     width = critical_ratio(WIDE, MIDDLE) * WIDE.width
-    assert correlation(WIDE, width, WIDE, MIDDLE) == pytest.approx(correlation(WIDE, width, MIDDLE, MIDDLE), abs=1e-3)
+    assert correlation(WIDE, width, WIDE, MIDDLE) == pytest.approx(correlation(WIDE, width, MIDDLE, MIDDLE), abs=1e-9)
+
+
+@pytest.mark.parametrize("likeness", ["interpolated", "zero_mean"])
+@pytest.mark.parametrize("reference", [WIDE, MIDDLE])
+def test_correlation_is_that_of_finely_sampled_profiles(likeness: Likeness, reference: Template) -> None:
+    x = (np.arange(400_000) + 0.5) / 400_000 * 21 - 10.5
+    profiles = []
+    for template in (reference, line_between(WIDE, 14.2, MIDDLE)):
+        line = parabola(template.width, template.height, template.step)
+        values = line(x + template.width / 2) - (line.k3 if likeness == "interpolated" else 0)
+        profiles.append(np.where(np.abs(x) <= template.width / 2, values, 0))
+    expected = np.corrcoef(np.stack(profiles))[0, 1]
+    assert correlation(WIDE, 14.2, reference, MIDDLE, likeness) == pytest.approx(expected, abs=1e-4)
 
 
 def test_likeness_decays_from_each_template_to_the_other() -> None:
