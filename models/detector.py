@@ -20,6 +20,7 @@ from models.features import GREY_SCALE, FeatureNetwork
 from models.quality import Quality, inside, measure
 from models.regions import Region, find_regions
 from models.threshold import Learnt, limit
+from models.zones import Zones
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -84,6 +85,7 @@ class Detector:
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "resolution": recipe.resolution,
         }
+        self._zones = Zones(recipe.zones)
         self._learnt = Learnt(**card["threshold"])
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
@@ -248,6 +250,7 @@ class Detector:
             least_area=post.least_area,
             opening=published if post.opening is None else post.opening,
             line_like=not published,
+            weigh=self._zones.at(view.x, view.y, width, height, self._scale),
         )
         x0, y0, x1, y1 = view.own
         own_mask = None if masked is None else masked[y0:y1, x0:x1]

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.zones import Weigher
+
 MOST_REGIONS = 200
 """A window reports at most so many, the worst ones."""
 _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -50,6 +52,7 @@ def find_regions(
     least_area: int,
     opening: bool,
     line_like: bool = True,
+    weigh: Weigher | None = None,
 ) -> tuple[tuple[Region, ...], bool]:
     """The regions of a window, from the top down, and whether some were left out.
 
@@ -64,6 +67,7 @@ def find_regions(
         least_area: components of fewer px are dropped.
         opening: open the kept components once with a disk of radius 1, and label again (M 109).
         line_like: blobs need higher values than lines; False in the published modes, which look at pixels alone.
+        weigh: the zones that the window touches; what a region gains there is added to its evidence.
     """
     if values.size == 0 or not math.isfinite(seed):
         return (), False
@@ -78,6 +82,7 @@ def find_regions(
         count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8, ltype=cv2.CV_32S)
         keep = np.ones(count, np.bool_)
         keep[0] = False
+    most_gain = 0.0 if weigh is None else weigh.most
     regions = []
     for index in np.flatnonzero(keep):
         left, top, across, down = (int(part) for part in stats[index, :4])
@@ -85,10 +90,13 @@ def find_regions(
         part = values[top : top + down, left : left + across]
         own = part[inside]
         evidence = float(own.max())
-        if evidence + _bonus(_MOST_LINE) < seed:
+        if evidence + _bonus(_MOST_LINE) + most_gain < seed:
             continue
         if line_like:
             evidence = _strength(own) + _bonus(_elongation(inside))
+        if weigh is not None:
+            rows, columns = np.nonzero(inside)
+            evidence += weigh(rows + top, columns + left)
         if evidence < seed:
             continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
