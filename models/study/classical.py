@@ -101,29 +101,44 @@ LENGTHS = (12.0, 24.0, 40.0, 64.0, 100.0)
 """Least long sides of a component that are tried, px of the plate."""
 
 
-def boxes(found: Map, level: float, least_length: float) -> list[tuple[Box, float]]:
-    """Boxes of the connected groups that reach `level`, with the highest value of each; px of the plate.
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The connected groups of a map at one level, the longest first; px of the plate."""
+
+    boxes: NDArray[np.int64]
+    """(n, 4): x, y, width, height."""
+    lengths: NDArray[np.float64]
+    """Diagonals of the boxes."""
+    best: NDArray[np.float32]
+    """Highest value of each."""
+
+
+def components(found: Map, level: float) -> Components:
+    """The groups of at least 4 px of the plate whose pixels all reach `level`; of more than 20,000 the longest.
 
     Args:
         found: a method's map, at half resolution.
         level: what each pixel of a group must reach.
-        least_length: shorter groups are dropped, px of the plate. Where more than 20,000 are left, the longest stay.
     """
-    candidates = (found >= level).view(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8, ltype=cv2.CV_32S)
-    if count <= 1:
-        return []
-    longest = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) * SCALE
-    longest[0] = 0
-    keep = np.flatnonzero(longest >= least_length)
-    keep = keep[np.argsort(-longest[keep], kind="stable")][:_MOST_COMPONENTS]
-    result: list[tuple[Box, float]] = []
-    for index in keep:
-        x, y, width, height = (int(part) for part in stats[index, :4])
-        own = labels[y : y + height, x : x + width] == index
-        best = float(found[y : y + height, x : x + width][own].max())
-        result.append(((x * SCALE, y * SCALE, width * SCALE, height * SCALE), best))
-    return result
+    candidates = found >= level
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        candidates.view(np.uint8), connectivity=8, ltype=cv2.CV_32S
+    )
+    best = np.zeros(count, np.float32)
+    np.maximum.at(best, np.asarray(labels[candidates], np.int64), found[candidates])
+    boxes = stats[1:, :4].astype(np.int64) * SCALE
+    lengths = np.hypot(boxes[:, 2], boxes[:, 3])
+    order = np.argsort(-lengths, kind="stable")[:_MOST_COMPONENTS]
+    return Components(boxes[order], lengths[order], best[1:][order])
+
+
+def boxes_of(groups: Components, least_length: float) -> list[tuple[Box, float]]:
+    """Boxes of the groups that are at least so long, px, with the highest value of each."""
+    kept = groups.lengths >= least_length
+    return [
+        ((int(x), int(y), int(width), int(height)), float(best))
+        for (x, y, width, height), best in zip(groups.boxes[kept], groups.best[kept], strict=True)
+    ]
 
 
 def _angles() -> list[float]:
