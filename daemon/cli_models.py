@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 train = typer.Typer(no_args_is_help=True, help="Train the weights that ship.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure how good the models are.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(train, name="train")
+    app.add_typer(evaluate, name="evaluate")
     app.command("templates")(templates)
 
 
@@ -29,6 +31,66 @@ def train_detector(
     from daemon.train import train_detector_command  # noqa: PLC0415
 
     train_detector_command(out, data=data, minutes=minutes, seed=seed, preset=preset, resume=resume)
+
+
+@evaluate.command("detector")
+def evaluate_detector(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="folder of sheets by `simulate`, of photographs with manifest.csv, or NAME.png, NAME_mask.png"
+        ),
+    ] = None,
+    simulate: Annotated[list[str] | None, typer.Option(help="make sheets of these products: 02CG,EA10B")] = None,
+    plates: Annotated[int, typer.Option(min=1, help="sheets of a product")] = 2,
+    density: Annotated[int | None, typer.Option(min=0, help="cracks a sheet; default: the reference's")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="the first sheet's; default: the reference's test seeds")
+    ] = None,
+    interference: Annotated[
+        list[str] | None, typer.Option(help="none, oil, noise, light, or oil+light; each makes the sheets anew")
+    ] = None,
+    strength: Annotated[float, typer.Option(min=0, help="of the interference; 1 is the reference's")] = 1.0,
+    enlarge: Annotated[float, typer.Option(min=0.1, max=10, help="enlarge photographs so many times")] = 1.0,
+    contrast: Annotated[float, typer.Option(min=0.01, max=10, help="multiply the contrast of photographs")] = 1.0,
+    all_groups: Annotated[
+        bool, typer.Option("--all-groups", help="also photographs of groups that are not held out of training")
+    ] = False,
+    recipe: Annotated[
+        str | None, typer.Option(help="recipe name or file; default: the product's own, else general")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="configuration that names the recipe")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights file, in place of the recipe's")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the detector runs")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="threads; default: one a core")] = None,
+    at: Annotated[float, typer.Option(min=0, max=1, help="least score that counts as found")] = 0.5,
+    report: Annotated[Path | None, typer.Option(help="write one HTML page with curves and pictures")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="write all figures there; - for stdout")] = None,
+) -> None:
+    """Measure recall, precision and false alarms of the detector, on sheets or photographs with their truth."""
+    from daemon.evaluate_command import Options, evaluate_command  # noqa: PLC0415
+
+    options = Options(
+        data=data or (),
+        simulate=simulate or (),
+        plates=plates,
+        density=density,
+        seed=seed,
+        interference=interference or ("none",),
+        strength=strength,
+        enlarge=enlarge,
+        contrast=contrast,
+        all_groups=all_groups,
+        recipe=recipe,
+        config=config,
+        weights=weights,
+        device=device,
+        workers=workers,
+        at=at,
+        report=report,
+        json=json_,
+    )
+    raise typer.Exit(evaluate_command(options))
 
 
 def templates(

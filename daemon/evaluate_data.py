@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Recipe
-from daemon.evaluate_marks import marks_of, noise_beside
+from daemon.evaluate_marks import instances, marks_of, noise_beside
 from daemon.images import ImageError, open_image
 from models.assessment import TruthBox
 from models.training.samples import Photograph, held_out, photographs, read
@@ -199,13 +199,15 @@ class _Change:
         mean = image.mean()
         return np.asarray(np.clip(np.rint((image - mean) * self.contrast + mean), 0, 255), np.uint8)
 
-    def labels(self, labels: NDArray[Any]) -> NDArray[np.uint16]:
-        labels = np.asarray(labels, np.uint16)
-        if self.enlarge == 1:
-            return labels
-        return np.asarray(
-            cv2.resize(labels, None, fx=self.enlarge, fy=self.enlarge, interpolation=cv2.INTER_NEAREST), np.uint16
-        )
+    def labels(self, mask: NDArray[Any], recipe: Recipe) -> NDArray[np.int32]:
+        """A mask's defects, numbered: by its own values if it has 16 bits."""
+        numbered = mask.dtype == np.uint16
+        mask = mask if numbered else np.asarray(mask > 0, np.uint8)
+        if self.enlarge != 1:
+            mask = np.asarray(
+                cv2.resize(mask, None, fx=self.enlarge, fy=self.enlarge, interpolation=cv2.INTER_NEAREST), mask.dtype
+            )
+        return np.asarray(mask, np.int32) if numbered else instances(mask > 0, recipe)
 
 
 def _sheets(path: Path) -> Source:
@@ -291,8 +293,8 @@ def _photographs(path: Path, change: _Change, all_groups: bool) -> Source:
                 continue
             image, scratch, other = _read(one)
             image = change.image(image)
-            marks = marks_of(image, change.labels(scratch), recipe.polarity)
-            rest = marks_of(image, change.labels(other), recipe.polarity)
+            marks = marks_of(image, change.labels(scratch, recipe), recipe.polarity)
+            rest = marks_of(image, change.labels(other, recipe), recipe.polarity)
             yield Picture(
                 name=one.image.relative_to(path).as_posix(),
                 group=one.group,
@@ -318,7 +320,7 @@ def _read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_],
     except ValueError as error:
         raise SourceError(str(error)) from error
     if _marked(photograph) == "dark" and photograph.mask is not None:
-        scratch = _labels(photograph.mask, image.shape) > 0
+        scratch = _mask(photograph.mask, image.shape) > 0
     return image, scratch, other
 
 
@@ -339,9 +341,9 @@ def _pairs(path: Path, change: _Change) -> Source:
     def load(recipe: Recipe) -> Iterator[Picture]:
         for one in images:
             image = _grey(one)
-            labels = _labels(_mask_of(one), image.shape)
+            mask = _mask(_mask_of(one), image.shape)
             image = change.image(image)
-            marks = marks_of(image, change.labels(labels), recipe.polarity)
+            marks = marks_of(image, change.labels(mask, recipe), recipe.polarity)
             yield Picture(one.name, one.stem, path.name, image, marks)
 
     return Source(str(path), len(images), None, load)
@@ -359,11 +361,10 @@ def _grey(path: Path) -> NDArray[np.uint8]:
         raise SourceError(f"{path}: {error}") from error
 
 
-def _labels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint16]:
-    """A mask's values: 8 bit ones become 0 and 1, 16 bit ones number the defects."""
-    labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if labels is None:
+def _mask(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if mask is None:
         raise SourceError(f"{path} cannot be read as an image: give a mask of 8 or 16 bit grey values")
-    if labels.ndim != 2 or labels.shape != shape:
-        raise SourceError(f"{path} is {labels.shape}, its image is {shape}: a mask is grey and of its image's size")
-    return np.asarray(labels > 0 if labels.dtype == np.uint8 else labels, np.uint16)
+    if mask.shape != shape:
+        raise SourceError(f"{path} is {mask.shape}, its image is {shape}: a mask is grey and of its image's size")
+    return np.asarray(mask)

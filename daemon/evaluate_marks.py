@@ -5,9 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
+from config.schema import Recipe
 from models.assessment import TruthBox
 from models.evaluation import Box
+from models.quality import Quality
+from models.regions import Region
+from stages.defects import defects_of
+from stages.plate import Defect, WindowResult
 
 _GAP, _REACH = 3, 12
 """What lies this far from a defect, px, is beside it."""
@@ -17,23 +23,63 @@ _LEAST_AREA = 4
 """px; smaller marks are slips of the pen, and the detector drops such regions (M 109)."""
 
 
-def marks_of(image: NDArray[np.uint8], labels: NDArray[np.uint16], polarity: str) -> tuple[TruthBox, ...]:
-    """The defects of a mask.
+def instances(mask: NDArray[np.bool_], recipe: Recipe) -> NDArray[np.int32]:
+    """Numbers from 1 for the defects of a mask (rows, columns); 0 is the ground.
+
+    8-connected pixels are one defect, and so are pieces that continue each other by the rule that joins what the
+    detector finds: a true defect lies farther from the next than the merger joins (FACTS 5).
+    """
+    rows, columns = mask.shape
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    regions = []
+    for index in range(1, count):
+        x, y, width, height, area = (int(part) for part in stats[index])
+        if area >= _LEAST_AREA:
+            runs = _runs(parts[y : y + height, x : x + width] == index, x, y)
+            regions.append(Region(x, y, width, height, area, 1.0, x, y, runs.astype("<i4").tobytes()))
+    # One window that begins at the plate's origin and reports all of them.
+    result = WindowResult("", 0, 0, tuple(regions), truncated=False, quality=Quality(), threshold=0.0, seconds=0.0)
+    joined = defects_of([result], rows, columns, recipe)
+    by_size = sorted(enumerate(joined, start=1), key=lambda one: one[1].width * one[1].height)
+    labels = np.zeros(mask.shape, np.int32)
+    for region in regions:
+        number = next(number for number, defect in by_size if _holds(defect, region))
+        for row, first, last in np.frombuffer(region.runs, "<i4").reshape(-1, 3).tolist():
+            labels[row, first:last] = number
+    return labels
+
+
+def _holds(defect: Defect, region: Region) -> bool:
+    return (
+        defect.x <= region.x
+        and defect.y <= region.y
+        and defect.x + defect.width >= region.x + region.width
+        and defect.y + defect.height >= region.y + region.height
+    )
+
+
+def _runs(pixels: NDArray[np.bool_], x: int, y: int) -> NDArray[np.int32]:
+    """Runs of a piece at (x, y), (n, 3): y, first x, x after the last."""
+    edges = np.diff(pixels.astype(np.int8), axis=1, prepend=0, append=0)
+    rows, first = np.nonzero(edges == 1)
+    last = np.nonzero(edges == -1)[1]
+    return np.stack((rows + y, first + x, last + x), axis=1).astype(np.int32)
+
+
+def marks_of(image: NDArray[np.uint8], labels: NDArray[np.int32], polarity: str) -> tuple[TruthBox, ...]:
+    """The defects of a picture.
 
     Args:
         image: (rows, columns).
-        labels: (rows, columns); 0 is the ground, and 8-connected pixels of one value are one defect.
+        labels: (rows, columns); 0 is the ground, all pixels of one value are one defect.
         polarity: bright, dark or both: how the defects differ from their ground.
     """
     marks = []
-    for value in np.unique(labels[labels > 0]).tolist():
-        same = (labels == value).view(np.uint8)
-        count, parts, stats, _ = cv2.connectedComponentsWithStats(same, connectivity=8, ltype=cv2.CV_32S)
-        for index in range(1, count):
-            x, y, width, height, area = (int(part) for part in stats[index])
-            if area >= _LEAST_AREA:
-                pixels = parts[y : y + height, x : x + width] == index
-                marks.append(_measured(image, (x, y, width, height), pixels, polarity))
+    for value, place in enumerate(find_objects(labels), start=1):
+        if place is not None:
+            pixels = np.asarray(labels[place] == value)
+            box = (place[1].start, place[0].start, pixels.shape[1], pixels.shape[0])
+            marks.append(_measured(image, box, pixels, polarity))
     return tuple(marks)
 
 
