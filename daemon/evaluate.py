@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from config.schema import Recipe, Workers
-from daemon.evaluate_data import Picture, Source
-from daemon.image_source import ImageSource
+from daemon.evaluate_data import Picture, Source, SourceError
+from daemon.image_source import ImageError, ImageSource
 from daemon.inspect import Progress, inspect_image
 from models.assessment import Found, Scored
 from models.detector import Detector, WindowFinding, WindowView
@@ -102,7 +102,7 @@ def inspect_picture(
     """
     kept = [detector.keep() for detector in detectors]
     started = time.monotonic()
-    plate = inspect_image(_InMemory(picture.image), recipe, detectors, progress=progress)
+    plate = inspect_image(InMemory(picture.image), recipe, detectors, progress=progress)
     seconds = time.monotonic() - started
     rows, columns = plate.rows, plate.columns
     results, faint = _results([one for part in kept for one in part], columns, recipe)
@@ -135,17 +135,19 @@ def scored_plates(
     `look` sees each picture with its result before it is dropped; `progress` is told (windows done, windows) of each.
 
     Raises:
-        SourceError: a picture cannot be read.
-        ImageError: a picture has not the recipe's width.
+        SourceError: a picture cannot be read, or has not the recipe's width.
     """
     for picture in source.pictures(recipe):
-        inspected = inspect_picture(picture, recipe, detectors, progress)
+        try:
+            inspected = inspect_picture(picture, recipe, detectors, progress)
+        except ImageError as error:
+            raise SourceError(f"{picture.name}: {error}") from error
         if look is not None:
             look(picture, inspected)
         yield inspected.scored
 
 
-class _InMemory(ImageSource):
+class InMemory(ImageSource):
     """A picture that is in memory already."""
 
     bits = 8
@@ -158,7 +160,7 @@ class _InMemory(ImageSource):
         return self._image[first:last]
 
     def close(self) -> None:
-        pass
+        """Nothing to let go of."""
 
 
 def _results(

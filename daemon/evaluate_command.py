@@ -25,7 +25,6 @@ from daemon.evaluate import Inspected, PatientDetector, load_detectors, scored_p
 from daemon.evaluate_data import Picture, Source, SourceError, folder, simulated
 from daemon.evaluate_gallery import Gallery
 from daemon.evaluate_report import figures, page, tables
-from daemon.image_source import ImageError
 from daemon.processor import cpu_model
 from daemon.state import code_sha256
 from models.assessment import Scored
@@ -77,7 +76,7 @@ def evaluate_command(options: Options) -> int:
             options.report.write_text(page(result, gallery), "utf-8")
         if options.json is not None and str(options.json) != "-":
             options.json.write_text(text + "\n", "utf-8")
-    except (SourceError, ConfigError, DetectorError, ImageError, OSError) as error:
+    except (SourceError, ConfigError, DetectorError, OSError) as error:
         print(f"linesentry evaluate: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         return WRONG
     except KeyboardInterrupt:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import heapq
-from collections.abc import Iterable
+import bisect
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +15,12 @@ from daemon.evidence import CROP_SIZE, crop_at
 from models.assessment import Found, Scored, TruthBox, outcome
 from models.evaluation import Box, meeting
 
+What = Literal["miss", "false alarm"]
 MOST = 24
 """Crops of a kind in the whole gallery."""
-MOST_OF_A_PICTURE = 4
+_SPARE = 8
+"""Times that many are held, so that many groups have their share."""
+_SHARED = 1e6
 _LARGEST = 448
 """Side of a crop, px, however large what it shows."""
 COLOURS = {"true": (64, 200, 64), "ignored": (200, 160, 64), "matched": (0, 200, 255), "false": (48, 48, 255)}
@@ -29,9 +31,7 @@ COLOURS = {"true": (64, 200, 64), "ignored": (200, 160, 64), "matched": (0, 200,
 class Exhibit:
     """One crop and what is known of it."""
 
-    what: Literal["miss", "false alarm"]
-    rank: float
-    """The higher the worse."""
+    what: What
     picture: str
     interference: str
     box: Box
@@ -40,51 +40,69 @@ class Exhibit:
     """PNG as a data URL."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    rank: float
+    group: str
+    exhibit: Exhibit
+
+
 class Gallery:
     """Sees each picture once, and keeps crops of the worst."""
 
     def __init__(self, at: float = 0.5, most: int = MOST) -> None:
         self._at, self._most = at, most
-        self._kept: dict[str, list[tuple[float, int, Exhibit]]] = {"miss": [], "false alarm": []}
-        self._seen = 0
+        self._kept: dict[What, list[_Kept]] = {"miss": [], "false alarm": []}
 
     def look(self, image: NDArray[np.uint8], scored: Scored) -> None:
         """Keep crops of what was missed on this picture (rows, columns) and of what was false."""
         found, judgement = outcome(scored, self._at)
-        taken = set(judgement.taken)
-        missed = [one for index, one in enumerate(scored.judged) if index not in taken]
-        for one in heapq.nlargest(MOST_OF_A_PICTURE, missed, key=_plain_to_see):
-            self._keep(image, scored, "miss", _plain_to_see(one), one.box, _of_truth(one, scored.faint))
-        fragments = set(judgement.fragments)
-        for index in heapq.nlargest(MOST_OF_A_PICTURE, judgement.false, key=lambda index: found[index].score):
-            facts = [("score", f"{found[index].score:.3f}"), ("size", _size(found[index].box))]
-            if index in fragments:
-                facts.append(("lies on", "a defect that another box has taken"))
-            self._keep(image, scored, "false alarm", found[index].score, found[index].box, facts)
+        for index in judgement.missed:
+            one, shared = scored.judged[index], index in judgement.shared
+            facts = _of_truth(one, scored.faint)
+            if shared:
+                facts.append(("under", "a found box that another defect has taken"))
+            # What nothing lies on comes first.
+            self._keep(image, scored, "miss", _plain_to_see(one) - _SHARED * shared, one.box, facts)
+        for index in judgement.false:
+            one_found = found[index]
+            facts = [("score", f"{one_found.score:.3f}")]
+            if index in judgement.fragments:
+                facts.append(("on", "a defect that another box has taken"))
+            self._keep(image, scored, "false alarm", one_found.score, one_found.box, facts)
 
-    def exhibits(self, what: Literal["miss", "false alarm"]) -> list[Exhibit]:
-        """The worst first."""
-        return [exhibit for _, _, exhibit in sorted(self._kept[what], key=lambda kept: (-kept[0], -kept[1]))]
+    def exhibits(self, what: What) -> list[Exhibit]:
+        """The worst first; while there are others, no group has more than its share of them."""
+        kept = self._kept[what]
+        fair = max(2, -(-self._most // max(1, len({one.group for one in kept}))))
+        shown: dict[str, int] = {}
+        first, rest = list[_Kept](), list[_Kept]()
+        for one in kept:
+            shown[one.group] = shown.get(one.group, 0) + 1
+            (first if shown[one.group] <= fair else rest).append(one)
+        chosen = sorted((first + rest)[: self._most], key=lambda one: -one.rank)
+        return [one.exhibit for one in chosen]
 
     def _keep(
         self,
         image: NDArray[np.uint8],
         scored: Scored,
-        what: Literal["miss", "false alarm"],
+        what: What,
         rank: float,
         box: Box,
-        facts: Iterable[tuple[str, str]],
+        facts: list[tuple[str, str]],
     ) -> None:
         kept = self._kept[what]
-        if len(kept) >= self._most and kept[0][0] >= rank:
+        of_group = [one for one in kept if one.group == scored.group]
+        full = of_group if len(of_group) >= self._most else kept if len(kept) >= _SPARE * self._most else []
+        if full and full[-1].rank >= rank:
             return
-        picture = _png(_drawn(image, scored, box, self._at))
-        exhibit = Exhibit(what, rank, scored.name, scored.interference, box, tuple(facts), picture)
-        self._seen += 1
-        # Of equal rank the one seen first stays.
-        heapq.heappush(kept, (rank, -self._seen, exhibit))
-        if len(kept) > self._most:
-            heapq.heappop(kept)
+        if full:
+            kept.remove(full[-1])
+        picture = _png(drawn(image, scored, box, self._at))
+        exhibit = Exhibit(what, scored.name, scored.interference, box, tuple(facts), picture)
+        # Of equal rank the one seen first comes first.
+        bisect.insort(kept, _Kept(rank, scored.group, exhibit), key=lambda one: -one.rank)
 
 
 def _plain_to_see(one: TruthBox) -> float:
@@ -110,11 +128,7 @@ def _of_truth(one: TruthBox, faint: tuple[Found, ...] | None) -> list[tuple[str,
     return facts
 
 
-def _size(box: Box) -> str:
-    return f"{box[2]} x {box[3]} px"
-
-
-def _drawn(image: NDArray[np.uint8], scored: Scored, box: Box, at: float) -> NDArray[np.uint8]:
+def drawn(image: NDArray[np.uint8], scored: Scored, box: Box, at: float) -> NDArray[np.uint8]:
     """A crop around a box, (size, size, 3), with all boxes that reach into it."""
     size = min(_LARGEST, max(CROP_SIZE, max(box[2:]) + 40))
     x, y = box[0] + box[2] // 2, box[1] + box[3] // 2

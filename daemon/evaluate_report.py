@@ -41,12 +41,19 @@ NAMES = {
 def figures(scored: Sequence[Scored], facts: dict[str, Any], at: float = 0.5) -> dict[str, Any]:
     """All that is said of these plates, as values that JSON knows."""
     curve = precision_recall(scored)
+    kinds, interferences = split(scored, "kind"), split(scored, "interference")
+    both = {
+        f"{kind}, {name}": _set(part, at)
+        for kind, of_kind in kinds.items()
+        for name, part in split(of_kind, "interference").items()
+    }
     return {
         "facts": facts,
         "least_score": at,
         "all": _set(scored, at),
-        "by_kind": {name: _set(part, at) for name, part in split(scored, "kind").items()},
-        "by_interference": {name: _set(part, at) for name, part in split(scored, "interference").items()},
+        "by_kind": {name: _set(part, at) for name, part in kinds.items()},
+        "by_interference": {name: _set(part, at) for name, part in interferences.items()},
+        "by_kind_and_interference": both if min(len(kinds), len(interferences)) > 1 else {},
         "by_property": {name: bins for name in PROPERTIES if (bins := _bins(scored, name, at))},
         "curve": {
             "scores": list(curve.scores),
@@ -60,6 +67,8 @@ def figures(scored: Sequence[Scored], facts: dict[str, Any], at: float = 0.5) ->
 
 def _set(scored: Sequence[Scored], at: float) -> dict[str, Any]:
     total = summary(scored, at)
+    known = total.defects > 0  # where there is nothing to find, nothing can be said of finding it
+    unknown = () if known else ("recall", "precision", "f1")
     return {
         "plates": total.plates,
         "defects": total.defects,
@@ -67,14 +76,18 @@ def _set(scored: Sequence[Scored], at: float) -> dict[str, Any]:
         "missed": total.match.missed,
         "false": total.match.false,
         "fragments": total.fragments,
-        "recall": total.recall,
-        "precision": total.precision,
-        "f1": total.f1,
+        "shared": total.shared,
+        "recall": total.recall if known else None,
+        "precision": total.precision if known else None,
+        "f1": total.f1 if known else None,
         "fpb": total.fpb,
         "mdb": total.mdb,
-        "intervals": {name: list(interval) for name, interval in total.intervals.items()},
+        "intervals": {name: list(one) for name, one in total.intervals.items() if name not in unknown},
         "groups": len({one.group for one in scored}),
-        "by_mask": {"recall": total.by_mask.recall, "precision": total.by_mask.precision, "f1": total.by_mask.f1},
+        "by_mask": {
+            "recall": total.by_mask.recall if known else None,
+            "precision": total.by_mask.precision if known else None,
+        },
         "clusters": total.clusters,
         "clusters_found": total.clusters_found,
         "hidden": total.hidden,
@@ -104,7 +117,6 @@ def _bins(scored: Sequence[Scored], name: str, at: float) -> list[dict[str, Any]
 
 def _picture(one: Scored, at: float) -> dict[str, Any]:
     found, judgement = outcome(one, at)
-    taken = set(judgement.taken)
     return {
         "name": one.name,
         "group": one.group,
@@ -116,7 +128,7 @@ def _picture(one: Scored, at: float) -> dict[str, Any]:
         "verdict": one.verdict,
         "defects": len(one.judged),
         "true": judgement.match.true,
-        "missed": [list(truth.box) for index, truth in enumerate(one.judged) if index not in taken],
+        "missed": [list(one.judged[index].box) for index in judgement.missed],
         "false": [{"box": list(found[index].box), "score": found[index].score} for index in judgement.false],
     }
 
@@ -134,26 +146,35 @@ def tables(result: dict[str, Any]) -> list[Table]:
     for name, words, form in _ROWS:
         low_high = whole["intervals"].get(name)
         interval = f"{low_high[0]:{form}} - {low_high[1]:{form}}" if low_high else ""
-        first.add_row(words, f"{whole[name]:{form}}", interval)
-    first.add_row("missed, false, fragments", f"{whole['missed']}, {whole['false']}, {whole['fragments']}", "")
+        first.add_row(words, _shown(whole[name], form), interval)
+    first.add_row("missed, under another's box", f"{whole['missed']}, {whole['shared']}", "")
+    first.add_row("false, fragments", f"{whole['false']}, {whole['fragments']}", "")
     masks = whole["by_mask"]
-    first.add_row("R, P where pixels meet", f"{masks['recall']:.3f}, {masks['precision']:.3f}", "")
+    first.add_row("R, P where pixels meet", f"{_shown(masks['recall'])}, {_shown(masks['precision'])}", "")
     if result["all"]["clusters"] < result["all"]["defects"]:
         first.add_row("clusters found", f"{whole['clusters_found']} of {whole['clusters']}", "")
     for key, words in (("clean_called_ng", "clean plates called NG"), ("cracked_called_ok", "cracked called OK")):
         share = whole[key]
         if share["of"]:
             first.add_row(words, f"{share['count']} of {share['of']}", f"{share['lower']:.3f} - {share['upper']:.3f}")
-    parts = {**result["by_kind"], **result["by_interference"]}
+    parts = dict[str, Any]()
+    for name in ("by_kind", "by_interference", "by_kind_and_interference"):
+        parts |= result[name] if len(result[name]) > 1 else {}
+    if not parts:
+        return [first]
     second = Table(title="by kind and interference", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "plates", "defects", "R", "P", "F1", "FPB", "MDB", "clean\nNG", "cracked\nOK"):
         second.add_column(words, justify="right" if words else "left", overflow="fold", no_wrap=bool(words))
     for name, part in parts.items():
         shares = [f"{part[key]['count']}/{part[key]['of']}" for key in ("clean_called_ng", "cracked_called_ok")]
-        values = (f"{part[key]:.3f}" for key in ("recall", "precision", "f1"))
+        values = (_shown(part[key]) for key in ("recall", "precision", "f1"))
         rates = (f"{part[key]:.2f}" for key in ("fpb", "mdb"))
-        second.add_row(name, str(part["plates"]), str(part["defects"]), *values, *rates, *shares)
+        second.add_row(name or "-", str(part["plates"]), str(part["defects"]), *values, *rates, *shares)
     return [first, second]
+
+
+def _shown(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 _ROWS = (
@@ -179,7 +200,7 @@ def page(result: dict[str, Any], gallery: Gallery) -> str:
     return template.render(
         result=result,
         whole=result["all"],
-        rows=_ROWS,
+        shown=_shown,
         names=NAMES,
         plots=[_svg(_curve(result)), _svg(_bars(result))] if result["all"]["defects"] else [],
         misses=gallery.exhibits("miss"),

@@ -181,6 +181,11 @@ class Summary:
         return self.match.fragments
 
     @property
+    def shared(self) -> int:
+        """Missed ones on which a found box lies that another defect has taken."""
+        return self.match.shared
+
+    @property
     def cluster_recall(self) -> float:
         """Of the clusters, those found; 1 where there are none."""
         return self.clusters_found / self.clusters if self.clusters else 1.0

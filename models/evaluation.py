@@ -23,6 +23,8 @@ class Match:
     false: int = 0
     fragments: int = 0
     """Those of the false ones that lie on a true box which another found box has taken."""
+    shared: int = 0
+    """Those of the missed ones on which a found box lies that another true box has taken."""
 
     def __add__(self, other: Match) -> Match:
         return Match(
@@ -30,6 +32,7 @@ class Match:
             self.missed + other.missed,
             self.false + other.false,
             self.fragments + other.fragments,
+            self.shared + other.shared,
         )
 
     @property
@@ -86,6 +89,10 @@ class Judgement:
     """Those that count as false; the rest of the unmatched lie on ignored things."""
     fragments: tuple[int, ...]
     """Those of the false ones that lie on a true thing which another has taken."""
+    missed: tuple[int, ...]
+    """True things that were matched with none."""
+    shared: tuple[int, ...]
+    """Those of the missed ones on which something found lies."""
     match: Match
 
 
@@ -95,9 +102,19 @@ def judge(meets: NDArray[np.bool_], meets_ignored: NDArray[np.bool_]) -> Judgeme
     unmatched = np.array([index < 0 for index in taken], np.bool_)
     false = unmatched & ~meets_ignored.any(axis=1)
     fragments = false & meets.any(axis=1)
+    missed = np.ones(meets.shape[1], np.bool_)
+    missed[[index for index in taken if index >= 0]] = False
+    shared = missed & meets.any(axis=0)
     true = len(taken) - int(unmatched.sum())
-    counted = Match(true, meets.shape[1] - true, int(false.sum()), int(fragments.sum()))
-    return Judgement(tuple(taken), _places(false), _places(fragments), counted)
+    counted = Match(true, int(missed.sum()), int(false.sum()), int(fragments.sum()), int(shared.sum()))
+    return Judgement(
+        taken=tuple(taken),
+        false=_places(false),
+        fragments=_places(fragments),
+        missed=_places(missed),
+        shared=_places(shared),
+        match=counted,
+    )
 
 
 def _places(of: NDArray[np.bool_]) -> tuple[int, ...]:
