@@ -57,7 +57,8 @@ def find_regions(
     """The regions of a window, from the top down, and whether some were left out.
 
     Args:
-        values: feature values (h, w), one for each `scale` x `scale` px; masked ones are NaN.
+        values: feature values (h, w), one for each `scale` x `scale` px; masked ones are NaN, and what is not finite is
+            no candidate.
         scale: px of the window for one feature value along each axis.
         width: valid px of the window; the last values may reach beyond it.
         height: likewise.
@@ -90,6 +91,21 @@ def find_regions(
         part = values[top : top + down, left : left + across]
         own = part[inside]
         evidence = float(own.max())
+        if math.isinf(evidence):
+            # No evidence, though what lies beside it may be. So rare that all is done again, not looked for before.
+            return find_regions(
+                np.where(np.isinf(values), np.float32(np.nan), values),
+                scale=scale,
+                width=width,
+                height=height,
+                seed=seed,
+                grow=grow,
+                floor=floor,
+                least_area=least_area,
+                opening=opening,
+                line_like=line_like,
+                weigh=weigh,
+            )
         if evidence + _bonus(_MOST_LINE) + most_gain < seed:
             continue
         if line_like:
