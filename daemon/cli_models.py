@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(train, name="train")
     app.add_typer(evaluate, name="evaluate")
     app.command("templates")(templates)
+    app.command("study")(study)
 
 
 @train.command("detector")
@@ -121,3 +122,25 @@ def templates(
         json_output=json_,
         plot=plot,
     )
+
+
+def study(
+    only: Annotated[
+        str | None, typer.Option(help="cells that fit the pattern: table2, 'table4/patches_*', table2/ours/0")
+    ] = None,
+    scale: Annotated[Literal["small", "full"], typer.Option(help="sheets of 3,300 rows, or whole ones")] = "small",
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes-a-cell", min=0.01, help="training time of a cell, one thread; 4 where none is kept"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="trainings of each trained cell")] = 1,
+    list_: Annotated[bool, typer.Option("--list", help="say which cells are done, and run none")] = False,
+    render: Annotated[
+        bool, typer.Option("--render", help="write the tables beside the JSON file, and run none")
+    ] = False,
+    file: Annotated[Path, typer.Option(help="where the figures are kept")] = Path("docs/study.json"),
+) -> None:
+    """Run the experiments of the paper on simulated sheets of products never trained on, as far as they are missing."""
+    from daemon.study import study_command  # noqa: PLC0415
+
+    study_command(file, only=only, scale=scale, minutes=minutes, seeds=seeds, list_=list_, render=render)

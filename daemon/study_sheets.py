@@ -25,7 +25,7 @@ CRACKS = 20
 """A sheet or a stretch."""
 CROP_PX = 384
 _TEST_ROWS, _TUNING_ROWS = 3300, 1700
-_TUNING_SEEDS = {"P10B": (7001, 7002, 7003), "U20B": (7101, 7102)}
+_TUNING_SEEDS = {"P10B": (7001, 7002, 7003, 7004), "U20B": (7101, 7102, 7103, 7104)}
 """Neither test seeds nor in the range that training crops draw from."""
 _CROPS = {"small": 600, "full": 1200}
 
@@ -70,7 +70,7 @@ def training_crops(scale: Scale, seed: int) -> tuple[Crop, ...]:
     return tuple(source(rng, CROP_PX) for _ in range(_CROPS[scale]))
 
 
-# Twelve short sheets and five for tuning, of 25 million px each, and those of one interference.
+# Twelve short sheets and eight for tuning, of 25 million px each, and some of an interference.
 @lru_cache(maxsize=32)
 def _short(product: str, seed: int, rows: int, kinds: tuple[Kind, ...]) -> Plate:
     return _plate(product, seed, rows, kinds)

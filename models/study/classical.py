@@ -22,6 +22,7 @@ SCALE = 2
 _DIRECTIONS = 8
 _MOST_COMPONENTS = 20_000
 _TILE = 650 // SCALE
+_RIM = 56 // SCALE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def canny(image: Image) -> Map:
         edges = cv2.Canny(grey, 0.4 * level, level, L2gradient=True)
         joined = cv2.morphologyEx(edges, cv2.MORPH_CLOSE, disk)
         highest[joined > 0] = level
-    return highest
+    return _inner(highest)
 
 
 def otsu(image: Image) -> Map:
@@ -87,15 +88,15 @@ def otsu(image: Image) -> Map:
             tile = level[y : y + _TILE, x : x + _TILE]
             threshold, _ = cv2.threshold(tile, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
             ratio[y : y + _TILE, x : x + _TILE] = tile / np.float32(max(1.0, threshold + 1))
-    return ratio
+    return _inner(ratio)
 
 
 CANNY_LEVELS = (40.0, 60.0, 80.0, 110.0, 150.0, 200.0)
 METHODS: dict[str, Classical] = {
-    "gaussian": Classical(gaussian, (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)),
-    "gabor": Classical(gabor, (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)),
+    "gaussian": Classical(gaussian, (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0)),
+    "gabor": Classical(gabor, (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0)),
     "canny": Classical(canny, CANNY_LEVELS),
-    "otsu": Classical(otsu, (1.0,)),
+    "otsu": Classical(otsu, (1.0, 1.3, 1.6, 2.0)),
 }
 LENGTHS = (12.0, 24.0, 40.0, 64.0, 100.0)
 """Least long sides of a component that are tried, px of the plate."""
@@ -158,11 +159,21 @@ def _line(sigma: float, angle: float, along: float = 6.0) -> Map:
 
 
 def _answers(image: Image, kernels: Sequence[Map]) -> Map:
-    """Highest answer of all kernels, over the median of its absolute values on the whole picture."""
+    """Highest answer of all kernels, over its mean size around, so that a restless part asks for more."""
     grey = halved(image)
     best = cv2.filter2D(grey, cv2.CV_32F, kernels[0], borderType=cv2.BORDER_REFLECT)
     for kernel in kernels[1:]:
         cv2.max(best, cv2.filter2D(grey, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT), dst=best)
-    usual = float(np.median(np.abs(best[::4, ::4]))) if best.size else 1.0
+    around = cv2.blur(np.abs(best), (_TILE // 2, _TILE // 2), borderType=cv2.BORDER_REFLECT)
     # A flat picture answers nothing; rounding alone must not become a line.
-    return np.asarray(best / np.float32(max(usual, 0.5)), np.float32)
+    return _inner(np.asarray(best / np.maximum(around, np.float32(0.5)), np.float32))
+
+
+def _inner(found: Map) -> Map:
+    """The map with the rim blanked in which a sheet's own outline lies; else its four sides would each be false."""
+    rim = min(_RIM, *(side // 4 for side in found.shape))
+    inner = np.zeros_like(found)
+    inner[rim : found.shape[0] - rim, rim : found.shape[1] - rim] = found[
+        rim : found.shape[0] - rim, rim : found.shape[1] - rim
+    ]
+    return inner

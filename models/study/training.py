@@ -51,6 +51,7 @@ class Outcome:
 
     steps: int
     seconds: float
+    """Of processor time."""
     loss: float
     """Running mean."""
 
@@ -72,7 +73,7 @@ def train(
         network: any module that `loss` understands; it is left in evaluation mode.
         loss: of the network on a batch.
         crops: all of one even size; each is drawn again and again, turned, flipped and sometimes cut.
-        minutes: of wall time; threads are the caller's choice.
+        minutes: of processor time, all threads together.
         steps: instead of minutes.
         seed: of the order and the turns; the caller seeds the network itself.
         batch: crops a step.
@@ -90,10 +91,11 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     done, mean = 0, math.nan
-    started = said = time.monotonic()
+    # The processor's time, not the clock's: what else the machine does must not favour one of those compared.
+    started, said = time.process_time(), time.monotonic()
     while True:
-        now = time.monotonic()
-        share = (now - started) / (60 * minutes) if minutes is not None else done / (steps or 1)
+        spent = time.process_time() - started
+        share = spent / (60 * minutes) if minutes is not None else done / (steps or 1)
         if share >= 1:
             break
         for group in optimiser.param_groups:
@@ -108,11 +110,11 @@ def train(
         done += 1
         here = value.detach().item()
         mean = here if math.isnan(mean) else 0.98 * mean + 0.02 * here
-        if on_progress is not None and now - said > 1:
-            said = now
+        if on_progress is not None and time.monotonic() - said > 1:
+            said = time.monotonic()
             on_progress(share)
     network.eval()
-    return Outcome(done, time.monotonic() - started, mean)
+    return Outcome(done, time.process_time() - started, mean)
 
 
 def examples(rng: np.random.Generator, crops: Sequence[Crop]) -> Batch:
