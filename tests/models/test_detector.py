@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from config.load import load_recipe
 from config.schema import Recipe, Rectangle, Template, Threshold, Zone
 from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
+from models.threshold import limit
 
 torch.set_num_threads(1)
 FULL = (0, 0, 650, 650)
@@ -132,6 +133,21 @@ def test_published_modes_survive_degenerate_windows(mode: str, name: str) -> Non
     recipe = Recipe(name="published", threshold=Threshold.model_validate({"mode": mode}))
     (finding,) = Detector.load(recipe, device="cpu", batch=1).detect([view(HOSTILE[name])])
     assert len(finding.regions) <= 200
+
+
+@pytest.mark.parametrize("grey", [0, 1, 60, 200, 254, 255])
+@pytest.mark.parametrize("shape", [(650, 650), (650, 20), (9, 650), (31, 33)])
+def test_flat_window_of_any_grey_and_size_has_no_regions(detector: Detector, grey: int, shape: tuple[int, int]) -> None:
+    assert detector.detect([view(np.full(shape, grey, np.uint8))])[0].regions == ()
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "mu_3sigma", "top_fraction", "top_fraction_foreground"])
+def test_threshold_of_a_cut_window_is_that_of_its_valid_pixels(mode: str) -> None:
+    recipe = Recipe(name="modes", threshold=Threshold.model_validate({"mode": mode}))
+    one = Detector.load(recipe, device="cpu", batch=2)
+    cut = view(noise(333, 77, 15))
+    (finding,) = one.detect([cut])
+    assert finding.threshold == limit(one.features(cut), recipe.threshold, one._learnt).seed
 
 
 def test_published_fraction_flags_windows_that_hold_no_crack() -> None:
