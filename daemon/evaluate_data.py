@@ -278,7 +278,9 @@ def _photographs(path: Path, change: _Change, all_groups: bool) -> Source:
     try:
         every = photographs(path)
     except (OSError, ValueError, KeyError) as error:
-        raise SourceError(f"{path / 'manifest.csv'} cannot be used: {error!r}; see its columns in the help") from error
+        raise SourceError(
+            f"{path / 'manifest.csv'} cannot be used ({error!r}): it needs image, mask_or_label, set, group, class"
+        ) from error
     chosen = [one for one in every if (all_groups or held_out(one.group)) and (_marked(one) or one.clean)]
     if not chosen:
         raise SourceError(

@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from config.schema import Recipe, Threshold
+from daemon.cli import app
 from daemon.evaluate import InMemory, PatientDetector, inspect_picture, load_detectors, scored_plates
 from daemon.evaluate_command import Options
 from daemon.evaluate_command import evaluate_command as run
@@ -216,3 +218,13 @@ def test_what_cannot_be_used_is_said_in_one_line(
 def test_a_picture_of_another_width_than_the_recipe_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(Options(data=[folder], recipe="P10B", workers=1, device="cpu")) == 2
     assert "<b>&.png: the image is 1,300 px wide" in capsys.readouterr().err
+
+
+def test_the_command_line_hands_its_options_on(folder: Path) -> None:
+    asked = ["evaluate", "detector", "--data", str(folder), "--workers", "1", "--device", "cpu", "--json", "-"]
+    result = CliRunner().invoke(app, [*asked, "--at", "0.7", "--enlarge", "0.5"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["least_score"] == 0.7
+    assert found["facts"]["settings"]["enlarge"] == 0.5
+    assert {one["rows"] for one in found["pictures"]} == {325}
