@@ -83,7 +83,6 @@ def find_regions(
         count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8, ltype=cv2.CV_32S)
         keep = np.ones(count, np.bool_)
         keep[0] = False
-    most_gain = 0.0 if weigh is None else weigh.most
     regions = []
     for index in np.flatnonzero(keep):
         left, top, across, down = (int(part) for part in stats[index, :4])
@@ -106,13 +105,14 @@ def find_regions(
                 line_like=line_like,
                 weigh=weigh,
             )
-        if evidence + _bonus(_MOST_LINE) + most_gain < seed:
+        here = None if weigh is None else weigh.within(left, top, across, down)
+        if evidence + _bonus(_MOST_LINE) + (0.0 if here is None else here.most) < seed:
             continue
         if line_like:
             evidence = _strength(own) + _bonus(_elongation(inside))
-        if weigh is not None:
+        if here is not None:
             rows, columns = np.nonzero(inside)
-            evidence += weigh(rows + top, columns + left)
+            evidence += here(rows + top, columns + left)
         if evidence < seed:
             continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
