@@ -53,7 +53,7 @@ def test_an_unknown_receptive_field_is_refused() -> None:
 def test_kept_templates_stay_as_they_are_while_the_others_learn() -> None:
     kept = {}
     for templates in ("all", "one", "none"):
-        network = StudyNetwork(templates)  # type: ignore[arg-type]
+        network = StudyNetwork(templates)
         before = network.bank_kernels().detach().clone()
         network.zero_grad()
         (network.bank_kernels() ** 2).sum().backward()  # type: ignore[no-untyped-call]
