@@ -22,7 +22,8 @@ from config.errors import ConfigError
 from config.load import load_config, load_recipe, recipe_hash
 from config.schema import Recipe
 from daemon.evaluate import Inspected, PatientDetector, load_detectors, scored_plates
-from daemon.evaluate_data import Picture, Source, SourceError, folder, simulated
+from daemon.evaluate_data import Picture, Source, SourceError, simulated
+from daemon.evaluate_folders import folder
 from daemon.evaluate_gallery import Gallery
 from daemon.evaluate_report import figures, page, tables
 from daemon.processor import cpu_model

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from config.schema import Recipe
-from daemon.evaluate_data import SourceError, folder, simulated
+from daemon.evaluate_data import SourceError, simulated
+from daemon.evaluate_folders import folder
 from daemon.evaluate_marks import instances, marks_of, noise_beside
 from models.training.samples import held_out
 from simulator.products import PRODUCTS
@@ -57,6 +58,13 @@ def test_a_simulated_folder_gives_what_the_simulator_gave(tmp_path: Path) -> Non
             assert [a.width_px, a.height_grey, a.length_mm, a.visible, a.contrast_to_noise] == pytest.approx(
                 [b.width_px, b.height_grey, b.length_mm, b.visible, b.contrast_to_noise], rel=1e-2
             )
+
+
+def test_a_sheet_of_another_size_than_its_annotations_is_refused(tmp_path: Path) -> None:
+    (picture,) = simulate(tmp_path, PRODUCT, 1, 5, density=4)
+    write(picture, lined()[0])
+    with pytest.raises(SourceError, match=r"02CG_5.png is \(100, 100\), annotations.json says \(900, 700\)"):
+        list(folder(tmp_path).pictures(RECIPE))
 
 
 def test_each_interference_makes_the_same_cracks_anew() -> None:
