@@ -124,7 +124,7 @@ def _of_truth(one: TruthBox, faint: tuple[Found, ...] | None) -> list[tuple[str,
     if faint is not None:
         meets = meeting([other.box for other in faint], [one.box])
         scores = [other.score for other, near in zip(faint, meets[:, 0], strict=True) if near]
-        facts.append(("best score there", f"{max(scores):.3f}" if scores else "none, however low the floor"))
+        facts.append(("best score there", f"{max(scores):.3f}" if scores else "none"))
     return facts
 
 
