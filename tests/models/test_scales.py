@@ -73,6 +73,16 @@ def test_templates_share_the_widths_by_the_rule() -> None:
     assert partition(DEFAULT_TEMPLATES, least=7, most=21) == {21: (16, 21), 11: (9, 15), 7: (7, 8)}
 
 
+@pytest.mark.parametrize("likeness", ["interpolated", "proportional", "zero_mean", "geometric"])
+def test_every_rule_and_the_published_ratios_give_the_same_partition(likeness: Likeness) -> None:
+    for first, second in (
+        (0.728, 0.788),
+        (critical_ratio(WIDE, MIDDLE, likeness), critical_ratio(MIDDLE, NARROW, likeness)),
+    ):
+        assert 15 / 21 <= first < 16 / 21
+        assert 8 / 11 <= second < 9 / 11
+
+
 def test_printed_partition_is_a_named_option_for_the_published_scales_only() -> None:
     assert partition(DEFAULT_TEMPLATES, least=7, most=21, rule="printed") == {21: (18, 24), 11: (10, 17), 7: (7, 9)}
     with pytest.raises(ValueError, match="21, 11 and 7 only; found 21, 11"):
