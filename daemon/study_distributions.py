@@ -91,19 +91,22 @@ def _pixels_inside(one: TruthBox, window: Window) -> int:
 def fractions(setting: Setting, seed: int) -> Record:
     """What each fraction finds on whole sheets, and in windows that hold a crack, which is what the paper shows."""
     del seed
-    result: Record = {"sheets": {}, "cracked_windows": {}}
-    for fraction in FRACTIONS:
-        method = PixelMethod(shipped(), shipped_learnt(), Rule("top_fraction", fraction))
-        sheets, windows = [], []
-        for plate in setting.plates(setting.scale, ()):
-            setting.say(f"{100 * fraction:g} % of {plate.name}")
-            shape, values = prepared = method.prepare(plate.image)
+    rules = {fraction: Rule("top_fraction", fraction) for fraction in FRACTIONS}
+    methods = {fraction: PixelMethod(shipped(), shipped_learnt(), rule) for fraction, rule in rules.items()}
+    sheets: dict[float, list[Scored]] = {fraction: [] for fraction in FRACTIONS}
+    windows: dict[float, list[Scored]] = {fraction: [] for fraction in FRACTIONS}
+    for plate in setting.plates(setting.scale, ()):
+        setting.say(f"looking at {plate.name}")
+        # The values are the same whatever is made of them.
+        (rows, columns), values = prepared = methods[FRACTIONS[0]].prepare(plate.image)
+        for fraction, method in methods.items():
             found = tuple(method.find(prepared, ()))
-            sheets.append(Scored(plate.name, plate.name, plate.truth, found, rows=shape[0], columns=shape[1]))
-            windows += list(_windows(method, values, plate))
-        result["sheets"][f"{fraction:g}"] = figures(sheets)
-        result["cracked_windows"][f"{fraction:g}"] = figures(windows)
-    return result
+            sheets[fraction].append(Scored(plate.name, plate.name, plate.truth, found, rows=rows, columns=columns))
+            windows[fraction] += _windows(method, values, plate)
+    return {
+        "sheets": {f"{fraction:g}": figures(scored) for fraction, scored in sheets.items()},
+        "cracked_windows": {f"{fraction:g}": figures(scored) for fraction, scored in windows.items()},
+    }
 
 
 def _windows(method: PixelMethod, values: list[tuple[Window, NDArray[np.float32]]], plate: Plate) -> Iterator[Scored]:
