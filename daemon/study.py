@@ -213,6 +213,9 @@ def study_command(
             _list(store, only, scale, minutes, seeds)
         else:
             _run(store, only, scale, minutes, seeds)
+    except KeyboardInterrupt:
+        print(f"linesentry study: interrupted; what was done is kept in {file}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(130) from None
     except (StudyError, OSError) as error:
         print(f"linesentry study: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from error

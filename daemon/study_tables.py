@@ -22,7 +22,8 @@ _INTRODUCTION = (
 _HOW_TO_READ = (
     "R, P and F1 with 95 % intervals by resampling sheets; FPB and MDB are false and missed ones a sheet. A pair "
     "matches when its boxes intersect, one to one; a second box on one crack counts false and is named a fragment. "
-    "`trained` is processor time, one thread. M numbers are lines of the paper's text."
+    "`level` is what was chosen on sheets of P10B and U20B, where there was a choice. `trained` is processor time, one "
+    "thread. M numbers are lines of the paper's text."
 )
 _FIGURE_15 = (
     "All windows of the sheets by what they show. The paper describes two peaks, background and foreground, and a "
@@ -32,7 +33,7 @@ _FIGURE_16 = (
     "The top share of each window's values, with the published opening: on all windows of the sheets, joined across "
     "seams, and on the windows that hold a crack alone, as the paper shows one picture of 13 defects."
 )
-_COLUMNS = "variant|seed|R|P|F1|FPB|MDB|TP / FP / FN|of FP fragments|trained|steps|images|done"
+_COLUMNS = "variant|seed|R|P|F1|FPB|MDB|TP / FP / FN|of FP fragments|level|trained|steps|images|done"
 _PUBLISHED_FRACTIONS = {"0.001": "2 / 0 / 11", "0.003": "11 / 3 / 2", "0.005": "11 / 4 / 2", "0.01": "13 / 12 / 0"}
 """TP / FP / FN on one picture with 13 defects (M 167; of the last one the text swaps FP and FN)."""
 
@@ -81,7 +82,7 @@ def _table(experiment: Experiment, records: Records) -> list[str]:
     for row in experiment.rows:
         found = _of(records, row.cell)
         used += found
-        rows = [_figures(row, record) for record in found] or [[row.label, "", "not run", *[""] * 10]]
+        rows = [_figures(row, record) for record in found] or [[row.label, "", "not run", *[""] * 11]]
         lines += [_line([*cells, row.published] if published else cells) for cells in rows]
     lines += ["", *_made(used), *_uneven(used)]
     means = {cell: _mean(found) for cell in _cells() if (found := _of(records, cell))}
@@ -117,6 +118,7 @@ def _figures(row: Row, record: Record) -> list[str]:
         f"{record['mdb']:.2f}",
         f"{record['true']} / {record['false']} / {record['missed']}",
         str(record["fragments"]),
+        ", ".join(f"{part:g}" for part in record["level"]),
         "" if trained is None else f"{trained / 60:.1f} min",
         "" if trained is None else f"{record['steps']:,}",
         f"{record['images']} ({record['mpx']:,.0f} Mpx, {record['cracks']} cracks)",

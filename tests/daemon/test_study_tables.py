@@ -37,6 +37,7 @@ def _record(name: str, *, recall: float = 0.9, precision: float = 0.8, seed: int
         "recall": recall,
         "precision": precision,
         "f1": 2 * recall * precision / (recall + precision),
+        "level": [2.5, 0.1],
         "fpb": 4.5,
         "mdb": 2.0,
         "intervals": {"recall": [recall - 0.02, recall + 0.02]},
@@ -92,7 +93,7 @@ def test_a_row_shows_its_figures_and_the_table_says_where_they_come_from(tmp_pat
     page = _page(tmp_path, _record("table1/default", recall=0.971), _trained("table2/ours", seed=1))
     first = _section(page, "Table 1")
     assert "| 0.971 (0.951-0.991) | 0.800 |" in first
-    assert "| 216 / 54 / 24 | 5 |" in first
+    assert "| 216 / 54 / 24 | 5 | 2.5, 0.1 |" in first
     assert "12 (296 Mpx, 240 cracks) | 2026-01-02 03:04 |" in first
     assert "Scale small. `linesentry study`. a machine, 2 cores. weights sha256 abcdef0123456789." in first
     second = _section(page, "Table 2")
