@@ -11,8 +11,8 @@ from daemon.study_measure import Record
 Records = Mapping[str, Record]
 """By key: scale/experiment/variant/seed."""
 _SCALES = {
-    "small": "sheets of 3,300 rows; the committed test seeds of 02CG and EA10B, never trained on",
-    "full": "whole sheets; the committed test seeds of 02CG and EA10B, never trained on",
+    "small": "sheets of 3,300 rows, about a sixth of a whole one; the committed test seeds of 02CG and EA10B",
+    "full": "whole sheets; the committed test seeds of 02CG and EA10B",
 }
 _INTRODUCTION = (
     "Made by `linesentry study`, which runs what is missing and keeps each figure in the JSON file beside this page; "
