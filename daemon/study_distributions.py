@@ -19,6 +19,7 @@ FRACTIONS = (0.001, 0.003, 0.005, 0.01)
 EDGES = np.linspace(-20.0, 16.0, 145)
 """Bounds of the bins, feature units; what lies beyond counts in the last ones."""
 _KINDS = ("with a crack", "without a crack", "at the sheet's edge")
+_MEANS = ("mu_3sigma", "top_fraction", "beyond_floor", "upper_share", "crack_share")
 _LEAST_OF_CRACK = 60
 
 
@@ -39,17 +40,27 @@ def distributions(setting: Setting, seed: int) -> Record:
                 kind = _kind(window, shape, plate)
                 if kind is None or (noisy and kind != "without a crack"):
                     continue
-                _add(kinds.setdefault(kind + (", under noise" if noisy else ""), _empty()), part, learnt.floor)
+                kept = kinds.setdefault(kind + (", under noise" if noisy else ""), _empty())
+                _add(kept, part, learnt.floor)
+                cracks = sum(_pixels_inside(one, window) for one in plate.truth)
+                kept["crack_share"] += cracks / (window.width * window.height)
     for one in kinds.values():
         windows = max(1, one["windows"])
-        for name in ("mu_3sigma", "top_fraction", "beyond_floor", "upper_share"):
+        for name in _MEANS:
             one[name] = round(one[name] / windows, 5)
-    return {"edges": [float(edge) for edge in EDGES], "floor": learnt.floor, "kinds": kinds}
+    return {
+        "edges": [float(edge) for edge in EDGES],
+        "floor": learnt.floor,
+        "kinds": dict(sorted(kinds.items(), key=_order)),
+    }
+
+
+def _order(kind: tuple[str, Record]) -> tuple[int, str]:
+    return next(place for place, name in enumerate(_KINDS) if kind[0].startswith(name)), kind[0]
 
 
 def _empty() -> Record:
-    zeros = {"mu_3sigma": 0.0, "top_fraction": 0.0, "beyond_floor": 0.0, "upper_share": 0.0}
-    return {"windows": 0, "counts": [0] * (len(EDGES) - 1), **zeros}
+    return {"windows": 0, "counts": [0] * (len(EDGES) - 1), **dict.fromkeys(_MEANS, 0.0)}
 
 
 def _add(kind: Record, part: NDArray[np.float32], floor: float) -> None:
@@ -105,7 +116,7 @@ def fractions(setting: Setting, seed: int) -> Record:
             windows[fraction] += _windows(method, values, plate)
     return {
         "sheets": {f"{fraction:g}": figures(scored) for fraction, scored in sheets.items()},
-        "cracked_windows": {f"{fraction:g}": figures(scored) for fraction, scored in windows.items()},
+        "cracked_windows": {f"{fraction:g}": figures(scored, each=False) for fraction, scored in windows.items()},
     }
 
 

@@ -54,10 +54,10 @@ def measured(method: Method, setting: Setting, kinds: tuple[Kind, ...] = ()) -> 
     return facts | figures(scored) | {"measuring_seconds": round(time.monotonic() - started, 1)}
 
 
-def figures(scored: Sequence[Scored]) -> Record:
-    """R, P, F1, FPB, MDB with their intervals, and what became of each plate; everything found counts."""
+def figures(scored: Sequence[Scored], *, each: bool = True) -> Record:
+    """R, P, F1, FPB, MDB with their intervals, TP/FP/FN of `each` plate; everything found counts."""
     whole = _summary(scored)
-    return {
+    found: Record = {
         "images": whole.plates,
         "mpx": round(sum(one.rows * one.columns for one in scored) / 1e6, 1),
         "cracks": whole.defects,
@@ -72,13 +72,15 @@ def figures(scored: Sequence[Scored]) -> Record:
         "fpb": round(whole.fpb, 3),
         "mdb": round(whole.mdb, 3),
         "intervals": {name: [round(bound, 4) for bound in bounds] for name, bounds in whole.intervals.items()},
-        "by_image": {one.name: _counts(_summary([one])) for one in scored},
     }
+    if each:
+        found["tp_fp_fn_by_image"] = {one.name: _counts(_summary([one])) for one in scored}
+    return found
 
 
 def _summary(scored: Sequence[Scored]) -> Summary:
     return summary(scored, at=float("-inf"))
 
 
-def _counts(whole: Summary) -> list[int]:
-    return [whole.match.true, whole.match.missed, whole.match.false]
+def _counts(whole: Summary) -> str:
+    return f"{whole.match.true}/{whole.match.false}/{whole.match.missed}"

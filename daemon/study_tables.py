@@ -208,13 +208,15 @@ def _distributions(record: Record | None, picture: str | None) -> list[str]:
     lines += ["", *_made([record])]
     cracked, clean = (record["kinds"].get(name) for name in ("with a crack", "without a crack"))
     if cracked and clean:
-        apart = clean["upper_share"] < 0.5 * cracked["upper_share"]
         lines.append(
-            "- The paper: the foreground peak is the defects (M 90). "
-            + ("Here too: " if apart else "**Here it is otherwise**: ")
-            + f"the fitted upper component holds {100 * cracked['upper_share']:.1f} % of the pixels of windows with a "
-            f"crack and {100 * clean['upper_share']:.1f} % of those without."
-            + ("" if apart else " Why: cracks cover too little of a window; both components are background.")
+            _compared(
+                "the foreground peak is the defects (M 90)",
+                cracked["upper_share"] <= 3 * cracked["crack_share"],
+                f"the fitted upper component holds {100 * cracked['upper_share']:.1f} % of the pixels of windows with "
+                f"a crack, where cracks cover {100 * cracked['crack_share']:.2f} %, and "
+                f"{100 * clean['upper_share']:.1f} % of those without",
+                "cracks cover too little of a window to make a component of their own in most of them",
+            )
         )
     if picture is not None:
         lines += ["", f"![Distribution of feature values]({picture})"]

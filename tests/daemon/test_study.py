@@ -73,7 +73,7 @@ def test_every_cell_runs_and_gives_figures_that_can_be_kept(cell: Cell) -> None:
         return
     assert found["images"] == 2
     assert found["true"] + found["missed"] == found["cracks"] > 0
-    assert set(found["by_image"]) == {"02CG-1", "02CG-2"}
+    assert set(found["tp_fp_fn_by_image"]) == {"02CG-1", "02CG-2"}
     assert ("steps" in found) == (cell.needs == "training")
 
 

@@ -41,7 +41,6 @@ def _record(name: str, *, recall: float = 0.9, precision: float = 0.8, seed: int
         "fpb": 4.5,
         "mdb": 2.0,
         "intervals": {"recall": [recall - 0.02, recall + 0.02]},
-        "by_image": {},
         **more,
     }
 
@@ -128,7 +127,10 @@ def test_each_scale_has_a_part_of_its_own(tmp_path: Path) -> None:
 
 def _distributions() -> Record:
     kind = {"windows": 3, "counts": [5, 80, 15], "mu_3sigma": 1.5, "top_fraction": 2.0, "beyond_floor": 0.001}
-    kinds = {"with a crack": {**kind, "upper_share": 0.4}, "without a crack": {**kind, "upper_share": 0.5}}
+    kinds = {
+        "with a crack": {**kind, "upper_share": 0.4, "crack_share": 0.01},
+        "without a crack": {**kind, "upper_share": 0.5, "crack_share": 0.0},
+    }
     return _record("figures/distributions", edges=[-3.0, 0.0, 3.0, 6.0], floor=2.5, kinds=kinds)
 
 
@@ -138,7 +140,10 @@ def test_the_picture_is_drawn_from_the_figures_and_the_same_each_time(tmp_path: 
     first = picture.read_bytes()
     assert b"windows without a crack" in first
     assert "![Distribution of feature values](study_distributions.svg)" in page
-    assert "**Here it is otherwise**: the fitted upper component holds 40.0 %" in page
+    assert (
+        "**Here it is otherwise**: the fitted upper component holds 40.0 % of the pixels of windows with a crack, where cracks cover 1.00 %"
+        in page
+    )
     _page(tmp_path, _distributions())
     assert picture.read_bytes() == first
 
