@@ -97,7 +97,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "Table 2: against small general detectors",
         "An anchor-free detector after FCOS and NanoDet-Plus and an anchor-based one after YOLO, both small, stand for "
-        "the paper's YOLOv8-nano, EfficientDet-Lite0 and NanoDet-Plus-m-320. All are trained here from scratch, ours "
+        "the paper's YOLOv8-nano, EfficientDet-Lite0 and NanoDet-Plus-m-320, at their strides: 8 to 32 px of the whole "
+        "window for YOLO, of the halved one for NanoDet. All are trained here from scratch, ours "
         "too: the same crops of P10B and U20B at half resolution, the same turns and flips, the same optimiser, the "
         "same processor time. All score the same windows of 650 px; the general ones merge across the overlap by "
         "suppression. Each one's level (and the suppression's overlap) is the best by F1 on sheets of P10B and U20B. "
