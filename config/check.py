@@ -86,6 +86,7 @@ def _recipe_faults(config: Config, recipe: Recipe) -> _Told:
             message = f"{recipe.least_rows} rows call a sheet that is within tolerance (from {shortest}) too short"
             faults.append((True, "least_rows", message))
     faults.extend(_mask_faults(recipe))
+    faults.extend(_zone_faults(recipe))
     return faults
 
 
@@ -98,6 +99,19 @@ def _mask_faults(recipe: Recipe) -> _Told:
         for index, mask in enumerate(recipe.masks)
         if mask.x >= width or (height is not None and mask.y >= height)
     ]
+
+
+def _zone_faults(recipe: Recipe) -> _Told:
+    if recipe.columns is None:
+        return []
+    width, height = recipe.columns.count, recipe.slot_rows
+    faults: _Told = []
+    for index, zone in enumerate(recipe.zones):
+        x, y = (min(values) for values in zip(*zone.corners, strict=True))
+        if x >= width or (height is not None and y >= height):
+            message = f"begins at x {x}, y {y}, outside the plate of {width} x {height} px"
+            faults.append((True, f"zones[{index}]", message))
+    return faults
 
 
 def _memory_faults(config: Config, recipe: Recipe) -> _Told:

@@ -14,6 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
+_FAR = 10_000_000
+"""px; no plate reaches so far."""
+Coordinate = Annotated[int, Field(ge=0, le=_FAR)]
+Corner = tuple[Coordinate, Coordinate]
+
+MOST_ZONES = 256
+"""Zones of a recipe."""
 MOST_WORKERS = 64
 """Workers for which the plate memory has a board."""
 MOST_BATCH = 64
@@ -155,12 +162,48 @@ class Gates(Strict):
 
 
 class Rectangle(Strict):
-    """A masked area in plate coordinates, px, half-open; what lies in it is never judged."""
+    """An area in plate coordinates, px, half-open; what lies in a mask is never judged."""
 
     x: int = Field(ge=0)
     y: int = Field(ge=0)
     width: Positive
     height: Positive
+
+
+class Zone(Strict):
+    """A part of the plate in which a region needs less evidence to be a defect, or more: a rectangle or a polygon."""
+
+    rectangle: Rectangle | None = None
+    polygon: tuple[Corner, ...] | None = Field(
+        None, min_length=3, max_length=64, description="corners [x, y] in order, plate coordinates, px"
+    )
+    weight: float = Field(
+        ge=-20,
+        le=20,
+        description="feature units added to the evidence of a region that lies in it; 0.5 where cracks are expected, "
+        "negative where they are not",
+    )
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Zone:
+        if (self.rectangle is None) == (self.polygon is None):
+            found = "neither" if self.rectangle is None else "both"
+            raise ValueError(f"a zone is a rectangle or a polygon; found {found}")
+        x, y = zip(*self.corners, strict=True)
+        if min(x) == max(x) or min(y) == max(y):
+            raise ValueError(f"the corners of a polygon must not lie in one row or column; found {list(self.corners)}")
+        return self
+
+    @property
+    def corners(self) -> tuple[tuple[int, int], ...]:
+        """x, y of the corners in order, px from the plate's origin to the corner of a pixel."""
+        if self.polygon is not None:
+            return self.polygon
+        assert self.rectangle is not None
+        area = self.rectangle
+        left, top = min(area.x, _FAR), min(area.y, _FAR)
+        right, bottom = min(area.x + area.width, _FAR + 1), min(area.y + area.height, _FAR + 1)
+        return (left, top), (right, top), (right, bottom), (left, bottom)
 
 
 class Decision(Strict):
@@ -197,7 +240,10 @@ class Recipe(Strict):
     weights: str | None = Field(None, description="weights file; null: the weights that ship for the resolution")
     threshold: Threshold = Threshold()
     post: PostProcessing = PostProcessing()
-    masks: tuple[Rectangle, ...] = ()
+    masks: tuple[Rectangle, ...] = Field((), description="areas that are never judged")
+    zones: tuple[Zone, ...] = Field(
+        (), max_length=MOST_ZONES, description="parts of the plate where evidence counts more or less; they add up"
+    )
     gates: Gates = Gates()
     decision: Decision = Decision()
 

@@ -214,7 +214,7 @@ def _short(config: Config, recipe: Recipe) -> tuple[Recipe, Config]:
     assert recipe.length is not None
     cracks = config.simulator.density if config.simulator.density is not None else load_reference().cracks.density
     density = round(cracks * SHORT_ROWS / recipe.length.nominal_rows)
-    short = recipe.model_copy(update={"length": Length(nominal_rows=SHORT_ROWS), "masks": ()})
+    short = recipe.model_copy(update={"length": Length(nominal_rows=SHORT_ROWS), "masks": (), "zones": ()})
     return short, with_overrides(config, {"simulator.density": density, "slots": max(config.slots, 6)})
 
 

@@ -8,11 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 train = typer.Typer(no_args_is_help=True, help="Train the weights that ship.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure how good the models are.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(train, name="train")
+    app.add_typer(evaluate, name="evaluate")
+    app.command("templates")(templates)
+    app.command("study")(study)
 
 
 @train.command("detector")
@@ -34,3 +38,115 @@ def train_detector(
     from daemon.train import Order, train_detector_command  # noqa: PLC0415
 
     train_detector_command(Order(out, tuple(data or ()), minutes, seed, preset, resolution, patience, resume))
+
+
+@evaluate.command("detector")
+def evaluate_detector(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="folder of sheets by `simulate`, of photographs with manifest.csv, or NAME.png, NAME_mask.png"
+        ),
+    ] = None,
+    simulate: Annotated[list[str] | None, typer.Option(help="make sheets of these products: 02CG,EA10B")] = None,
+    plates: Annotated[int, typer.Option(min=1, help="sheets of a product")] = 2,
+    density: Annotated[int | None, typer.Option(min=0, help="cracks a sheet; default: the reference's")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="the first sheet's; default: the reference's test seeds")
+    ] = None,
+    interference: Annotated[
+        list[str] | None, typer.Option(help="none, oil, noise, light, or oil+light; each makes the sheets anew")
+    ] = None,
+    strength: Annotated[float, typer.Option(min=0, help="of the interference; 1 is the reference's")] = 1.0,
+    enlarge: Annotated[float, typer.Option(min=0.1, max=10, help="enlarge photographs so many times")] = 1.0,
+    contrast: Annotated[float, typer.Option(min=0.01, max=10, help="multiply the contrast of photographs")] = 1.0,
+    all_groups: Annotated[
+        bool, typer.Option("--all-groups", help="also photographs of groups that are not held out of training")
+    ] = False,
+    recipe: Annotated[
+        str | None, typer.Option(help="recipe name or file; default: the product's own, else general")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="configuration that names the recipe")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights file, in place of the recipe's")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the detector runs")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="threads; default: one a core")] = None,
+    at: Annotated[float, typer.Option(min=0, max=1, help="least score that counts as found")] = 0.5,
+    report: Annotated[Path | None, typer.Option(help="write one HTML page with curves and pictures")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="write all figures there; - for stdout")] = None,
+) -> None:
+    """Measure recall, precision and false alarms of the detector, on sheets or photographs with their truth."""
+    from daemon.evaluate_command import Options, evaluate_command  # noqa: PLC0415
+
+    options = Options(
+        data=data or (),
+        simulate=simulate or (),
+        plates=plates,
+        density=density,
+        seed=seed,
+        interference=interference or ("none",),
+        strength=strength,
+        enlarge=enlarge,
+        contrast=contrast,
+        all_groups=all_groups,
+        recipe=recipe,
+        config=config,
+        weights=weights,
+        device=device,
+        workers=workers,
+        at=at,
+        report=report,
+        json=json_,
+    )
+    raise typer.Exit(evaluate_command(options))
+
+
+def templates(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="configuration file; default: the one that ships")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="recipe name or file; default: the one the configuration names")
+    ] = None,
+    widest: Annotated[float | None, typer.Option(help="a scale set of your own: the widest line, px")] = None,
+    least: Annotated[float | None, typer.Option(help="its narrowest line, px")] = None,
+    height: Annotated[float | None, typer.Option(help="height of the widest line, grey levels")] = None,
+    step: Annotated[float | None, typer.Option(help="difference of its two ends, grey levels")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="halve by the stop rule's letter: 21, 10.5")] = False,
+    printed: Annotated[bool, typer.Option("--printed", help="widths as the paper prints them, for 21, 11, 7")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there")] = False,
+    plot: Annotated[Path | None, typer.Option(help="draw them into FILE.png, .svg or .pdf")] = None,
+) -> None:
+    """Show the templates of a recipe or of a scale set: coefficients, widths they answer for, and k*."""
+    from daemon.templates import templates_command  # noqa: PLC0415
+
+    templates_command(
+        config,
+        recipe,
+        own=(widest, least, height, step),
+        strict=strict,
+        printed=printed,
+        json_output=json_,
+        plot=plot,
+    )
+
+
+def study(
+    only: Annotated[
+        str | None, typer.Option(help="cells that fit the pattern: table2, 'table4/patches_*', table2/ours/0")
+    ] = None,
+    scale: Annotated[Literal["small", "full"], typer.Option(help="sheets of 3,300 rows, or whole ones")] = "small",
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes-a-cell", min=0.01, help="training time of a cell, one thread; 4 where none is kept"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="trainings of each trained cell")] = 1,
+    list_: Annotated[bool, typer.Option("--list", help="say which cells are done, and run none")] = False,
+    render: Annotated[
+        bool, typer.Option("--render", help="write the tables beside the JSON file, and run none")
+    ] = False,
+    file: Annotated[Path, typer.Option(help="where the figures are kept")] = Path("docs/study.json"),
+) -> None:
+    """Run the experiments of the paper on simulated sheets of products never trained on, as far as they are missing."""
+    from daemon.study import study_command  # noqa: PLC0415
+
+    study_command(file, only=only, scale=scale, minutes=minutes, seeds=seeds, list_=list_, render=render)

@@ -20,6 +20,7 @@ from models.features import GREY_SCALE, FeatureNetwork
 from models.quality import Quality, inside, measure
 from models.regions import Region, find_regions
 from models.threshold import Learnt, limit
+from models.zones import Zones
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -84,6 +85,7 @@ class Detector:
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "resolution": recipe.resolution,
         }
+        self._zones = Zones(recipe.zones)
         self._learnt = Learnt(**card["threshold"])
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
@@ -179,9 +181,9 @@ class Detector:
     def _both(self, grey: Tensor) -> NDArray[np.float32]:
         """Feature values of the recipe's polarity; for `both` the higher of the two."""
         shaped = grey.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        passes = {"bright": (1,), "dark": (-1,), "both": (1, -1)}[self.recipe.polarity]
-        results = [self._network(shaped if sign > 0 else -shaped) for sign in passes]
-        best = results[0] if len(results) == 1 else torch.maximum(*results)
+        best = self._network(shaped)
+        if self.recipe.polarity == "both":
+            best = torch.maximum(best, self._network(-shaped))
         return np.asarray(best.cpu().numpy(), np.float32)
 
     def _copy(self, place: int, pixels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -192,6 +194,9 @@ class Detector:
             raise ValueError(f"a window has 1 to {size} rows and columns; found {height} x {width}")
         scale = self._scale
         rows, columns = -(-height // scale), -(-width // scale)
+        if self.recipe.polarity == "dark":
+            # Before the means of 2 x 2 px, which round up: so `dark` is `bright` on the negative to the bit.
+            pixels = np.asarray(cv2.bitwise_not(pixels), np.uint8)
         if scale == 1:
             self._array[place, :rows, :columns] = pixels
             return rows, columns
@@ -233,7 +238,7 @@ class Detector:
         height, width = view.pixels.shape
         values = self._without_borders(view, values)
         if masked is not None:
-            values[masked[:: self._scale, :: self._scale]] = np.nan
+            values[_touched(masked, self._scale)] = np.nan
         levels = limit(values, self.recipe.threshold, self._learnt)
         post = self.recipe.post
         published = self.recipe.threshold.mode != "adaptive"
@@ -248,11 +253,22 @@ class Detector:
             least_area=post.least_area,
             opening=published if post.opening is None else post.opening,
             line_like=not published,
+            weigh=self._zones.at(view.x, view.y, width, height, self._scale),
         )
         x0, y0, x1, y1 = view.own
         own_mask = None if masked is None else masked[y0:y1, x0:x1]
         quality = measure(view.pixels[y0:y1, x0:x1], own_mask)
         return WindowFinding(regions, truncated, quality, levels.seed)
+
+
+def _touched(masked: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
+    """Which feature values see a masked pixel: one for each scale x scale px."""
+    touched = masked[::scale, ::scale].copy()
+    for row in range(scale):
+        for column in range(scale):
+            part = masked[row::scale, column::scale]
+            touched[: part.shape[0], : part.shape[1]] |= part
+    return touched
 
 
 def known_window(size: int) -> NDArray[np.uint8]:
@@ -268,7 +284,10 @@ def known_window(size: int) -> NDArray[np.uint8]:
 def known_values(detector: Detector) -> dict[str, float]:
     """What the detector says of the known window: to be recorded with the weights, and compared later."""
     size = detector.recipe.windows.size
-    values = detector.features(WindowView(known_window(size), 0, 0, (0, 0, size, size)))
+    pixels = known_window(size)
+    if detector.recipe.polarity == "dark":
+        pixels = 255 - pixels
+    values = detector.features(WindowView(pixels, 0, 0, (0, 0, size, size)))
     middle = values.shape[0] // 2
     highest = values[middle - 8 : middle + 8, middle - 8 : middle + 8]
     return {"crack": float(highest.max()), "median": float(np.median(values))}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -22,6 +23,8 @@ class Match:
     false: int = 0
     fragments: int = 0
     """Those of the false ones that lie on a true box which another found box has taken."""
+    shared: int = 0
+    """Those of the missed ones on which a found box lies that another true box has taken."""
 
     def __add__(self, other: Match) -> Match:
         return Match(
@@ -29,6 +32,7 @@ class Match:
             self.missed + other.missed,
             self.false + other.false,
             self.fragments + other.fragments,
+            self.shared + other.shared,
         )
 
     @property
@@ -53,9 +57,14 @@ def pairs(found: Sequence[Box], truth: Sequence[Box]) -> list[int]:
 
     A pair may match where the boxes intersect in a positive area.
     """
-    if not found or not truth:
-        return [-1] * len(found)
-    matching = maximum_bipartite_matching(csr_matrix(_meeting(found, truth)), perm_type="column")
+    return most_pairs(meeting(found, truth))
+
+
+def most_pairs(meets: NDArray[np.bool_]) -> list[int]:
+    """For each found thing (a row) its true one (a column), or -1: as many pairs as possible, each in one at most."""
+    if not meets.any():
+        return [-1] * len(meets)
+    matching = maximum_bipartite_matching(csr_matrix(meets), perm_type="column")
     return [int(index) for index in matching]
 
 
@@ -67,17 +76,55 @@ def match(found: Sequence[Box], truth: Sequence[Box], ignored: Sequence[Box] = (
         truth: boxes of the defects.
         ignored: boxes of defects that count neither way (under 30 % visible); what lies on them alone is not false.
     """
-    taken = pairs(found, truth)
-    free = [box for box, index in zip(found, taken, strict=True) if index < 0]
-    true = len(found) - len(free)
-    on_ignored = _meeting(free, ignored).any(axis=1) if free and ignored else np.zeros(len(free), np.bool_)
-    on_truth = _meeting(free, truth).any(axis=1) if free and truth else np.zeros(len(free), np.bool_)
-    counted = ~on_ignored
-    return Match(true, len(truth) - true, int(counted.sum()), int((on_truth & counted).sum()))
+    return judge(meeting(found, truth), meeting(found, ignored)).match
 
 
-def _meeting(found: Sequence[Box], truth: Sequence[Box]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    a, b = np.array(found, np.int64)[:, None], np.array(truth, np.int64)[None]
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of each found thing of one plate."""
+
+    taken: tuple[int, ...]
+    """The true thing that it was matched with, or -1."""
+    false: tuple[int, ...]
+    """Those that count as false; the rest of the unmatched lie on ignored things."""
+    fragments: tuple[int, ...]
+    """Those of the false ones that lie on a true thing which another has taken."""
+    missed: tuple[int, ...]
+    """True things that were matched with none."""
+    shared: tuple[int, ...]
+    """Those of the missed ones on which something found lies."""
+    match: Match
+
+
+def judge(meets: NDArray[np.bool_], meets_ignored: NDArray[np.bool_]) -> Judgement:
+    """One-to-one matching of found things (rows) with true ones and with ignored ones (columns)."""
+    taken = most_pairs(meets)
+    unmatched = np.array([index < 0 for index in taken], np.bool_)
+    false = unmatched & ~meets_ignored.any(axis=1)
+    fragments = false & meets.any(axis=1)
+    missed = np.ones(meets.shape[1], np.bool_)
+    missed[[index for index in taken if index >= 0]] = False
+    shared = missed & meets.any(axis=0)
+    true = len(taken) - int(unmatched.sum())
+    counted = Match(true, int(missed.sum()), int(false.sum()), int(fragments.sum()), int(shared.sum()))
+    return Judgement(
+        taken=tuple(taken),
+        false=_places(false),
+        fragments=_places(fragments),
+        missed=_places(missed),
+        shared=_places(shared),
+        match=counted,
+    )
+
+
+def _places(of: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(of).tolist())
+
+
+def meeting(found: Sequence[Box], truth: Sequence[Box]) -> NDArray[np.bool_]:
+    """Which found boxes (rows) intersect which true ones (columns) in a positive area."""
+    a = np.array(found, np.int64).reshape(-1, 1, 4)
+    b = np.array(truth, np.int64).reshape(1, -1, 4)
     across = np.minimum(a[..., 0] + a[..., 2], b[..., 0] + b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
     along = np.minimum(a[..., 1] + a[..., 3], b[..., 1] + b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
     return np.asarray((across > 0) & (along > 0))

@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 _BINS = 512
 _ITERATIONS = 200
 _SPIKE_SHARE = 0.05
+_BELOW = 10.0
+_ABOVE = 100.0
+"""Reach of the histogram in quartile distances below and above the quartiles: the low tail says nothing of cracks."""
+_GRAIN = 2.0**-7
+"""Least width of a bin as a share of the values: no narrower than a step of bfloat16, or the steps would look like
+spikes."""
+_FLAT = 1e-6
+"""Spread of a single value, as a share of it."""
+_LEAST_BESIDE = 0.01
+"""Share of a window beside a spike below which the window counts as flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +31,56 @@ class Mixture:
     shares: tuple[float, float]
 
     def upper_posterior(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probability that each value belongs to the upper component; 1 above its mean, whatever the tails say."""
+        """Probability that each value belongs to the upper component, float64 of their shape.
+
+        1 from its mean upwards and 0 from the lower one's mean downwards, whatever the tails say.
+        """
+        wide = values.astype(np.float64)
         log = [
-            np.log(max(share, 1e-300)) - np.log(sigma) - 0.5 * ((values - mean) / sigma) ** 2
+            np.log(max(share, 1e-300)) - np.log(sigma) - 0.5 * ((wide - mean) / sigma) ** 2
             for mean, sigma, share in zip(self.means, self.sigmas, self.shares, strict=True)
         ]
         posterior = 1 / (1 + np.exp(np.clip(log[0] - log[1], -500, 500)))
-        # A wide lower component would otherwise claim the extreme high values.
-        return np.where(values >= self.means[1], 1.0, posterior)
+        # The wider of the two would otherwise claim the extreme values on both sides.
+        posterior[wide <= self.means[0]] = 0.0
+        posterior[wide >= self.means[1]] = 1.0
+        return np.asarray(posterior, np.float64)
 
 
-def histogram(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centres and counts of `_BINS` bins over the bulk of the values; what lies outside is left out.
+def histogram(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Centres, counts and width of at most `_BINS` bins over the bulk of the values; what lies outside is left out.
 
-    Feature values are strongly skewed (M 124: from -4249 to 32), so the range ends ten quartile distances from the
-    median rather than at the extremes. Values that are not finite are dropped.
+    Feature values are strongly skewed (M 124: from -4249 to 32), so the range ends some quartile distances from the
+    quartiles, farther up than down, and not at the extremes. Values that are not finite are dropped; with none left
+    there is one empty bin.
     """
     finite = values[np.isfinite(values)]
     if finite.size == 0:
-        return np.zeros(1), np.zeros(1)
-    low, middle, high = np.quantile(finite[:: max(1, finite.size // 20_000)], (0.25, 0.5, 0.75))
-    reach = 10 * max(float(high - low), 1e-6)
-    first = max(float(finite.min()), float(middle) - reach)
-    last = min(float(finite.max()), float(middle) + reach)
-    width = max((last - first) / _BINS, 1e-9 * max(1.0, abs(first)))
-    index = np.floor((finite.astype(np.float64) - first) / width).astype(np.int64)
-    index[(index == _BINS) & (finite <= last)] = _BINS - 1
-    inside = index[(index >= 0) & (index < _BINS)]
-    counts = np.bincount(inside, minlength=_BINS).astype(np.float64)
-    return np.asarray(first + (np.arange(_BINS) + 0.5) * width, np.float64), counts
+        return np.zeros(1), np.zeros(1), _FLAT
+    low, high = _quartiles(finite[:: max(1, finite.size // 20_000)].astype(np.float64))
+    grain = _GRAIN * max(abs(low), abs(high), 0.1)
+    reach = max(high - low, grain)
+    first = max(float(finite.min()), low - _BELOW * reach)
+    last = min(float(finite.max()), high + _ABOVE * reach)
+    if not last > first:
+        return np.array([first]), np.array([float(finite.size)]), _FLAT * max(1.0, abs(first))
+    bins = max(1, min(_BINS, int((last - first) / grain)))
+    width = (last - first) / bins
+    inside = finite[(finite >= first) & (finite <= last)].astype(np.float64)
+    index = np.minimum((inside - first) / width, bins - 1).astype(np.int64)
+    counts = np.bincount(index, minlength=bins).astype(np.float64)
+    return np.asarray(first + (np.arange(bins) + 0.5) * width, np.float64), counts, width
+
+
+def _quartiles(sample: NDArray[np.float64]) -> tuple[float, float]:
+    """The quartiles of a sample; of what lies beside it where a single value is most of the sample (M 160-164)."""
+    low, middle, high = np.quantile(sample, (0.25, 0.5, 0.75))
+    grain = _GRAIN * max(abs(middle), 0.1)
+    if high - low <= grain:
+        rest = sample[np.abs(sample - middle) > grain]
+        if rest.size > _LEAST_BESIDE * sample.size:
+            low, high = np.quantile(rest, (0.25, 0.75))
+    return float(low), float(high)
 
 
 def without_spike(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,14 +100,14 @@ def fit(values: NDArray[np.float32]) -> Mixture:
     Degenerate windows give a finite answer: a single value gives two equal components of a tiny spread, no value at
     all gives zeros.
     """
-    centres, counts = histogram(values)
+    centres, counts, bin_width = histogram(values)
     counts = without_spike(counts)
     total = counts.sum()
     if total == 0:
-        return Mixture((0.0, 0.0), (1e-6, 1e-6), (1.0, 0.0))
+        return Mixture((0.0, 0.0), (_FLAT, _FLAT), (1.0, 0.0))
     used = counts > 0
     x, n = centres[used], counts[used]
-    least = (centres[1] - centres[0]) / np.sqrt(12) if centres.size > 1 else 1e-6
+    least = bin_width / np.sqrt(12)
     mean = float(np.average(x, weights=n))
     spread = float(np.sqrt(np.average((x - mean) ** 2, weights=n)))
     if spread <= 2 * least:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.zones import Weigher
+
 MOST_REGIONS = 200
 """A window reports at most so many, the worst ones."""
 _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -50,11 +52,13 @@ def find_regions(
     least_area: int,
     opening: bool,
     line_like: bool = True,
+    weigh: Weigher | None = None,
 ) -> tuple[tuple[Region, ...], bool]:
     """The regions of a window, from the top down, and whether some were left out.
 
     Args:
-        values: feature values (h, w), one for each `scale` x `scale` px; masked ones are NaN.
+        values: feature values (h, w), one for each `scale` x `scale` px; masked ones are NaN, and what is not finite is
+            no candidate.
         scale: px of the window for one feature value along each axis.
         width: valid px of the window; the last values may reach beyond it.
         height: likewise.
@@ -64,6 +68,7 @@ def find_regions(
         least_area: components of fewer px are dropped.
         opening: open the kept components once with a disk of radius 1, and label again (M 109).
         line_like: blobs need higher values than lines; False in the published modes, which look at pixels alone.
+        weigh: the zones that the window touches; what a region gains there is added to its evidence.
     """
     if values.size == 0 or not math.isfinite(seed):
         return (), False
@@ -85,10 +90,29 @@ def find_regions(
         part = values[top : top + down, left : left + across]
         own = part[inside]
         evidence = float(own.max())
-        if evidence + _bonus(_MOST_LINE) < seed:
+        if math.isinf(evidence):
+            # No evidence, though what lies beside it may be. So rare that all is done again, not looked for before.
+            return find_regions(
+                np.where(np.isinf(values), np.float32(np.nan), values),
+                scale=scale,
+                width=width,
+                height=height,
+                seed=seed,
+                grow=grow,
+                floor=floor,
+                least_area=least_area,
+                opening=opening,
+                line_like=line_like,
+                weigh=weigh,
+            )
+        here = None if weigh is None else weigh.within(left, top, across, down)
+        if evidence + _bonus(_MOST_LINE) + (0.0 if here is None else here.most) < seed:
             continue
         if line_like:
             evidence = _strength(own) + _bonus(_elongation(inside))
+        if here is not None:
+            rows, columns = np.nonzero(inside)
+            evidence += here(rows + top, columns + left)
         if evidence < seed:
             continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)

@@ -31,6 +31,8 @@ class Parabola:
 def parabola(width: float, height: float, step: float) -> Parabola:
     """The closed form of F(W, H, dH), starting at its lower end (FACTS.md 1; M 48-60, Eq. 1-7).
 
+    The other hand, which starts at its higher end, is its mirror image: see `profile`.
+
     Args:
         width: W, px or any unit of length, more than 0.
         height: H, grey levels, more than 0.
@@ -39,7 +41,8 @@ def parabola(width: float, height: float, step: float) -> Parabola:
     Raises:
         ValueError: the three values describe no line.
     """
-    if not (width > 0 and height > 0 and 0 <= step < height):
+    finite = math.isfinite(width) and math.isfinite(height)
+    if not (finite and width > 0 and height > 0 and 0 <= step < height):
         raise ValueError(
             f"a template needs width > 0, height > 0 and 0 <= step < height; found width {width}, "
             f"height {height}, step {step}"
@@ -52,10 +55,15 @@ def profile(width: float, height: float, step: float, *, mirrored: bool = False)
     """The template across its line: float64 of shape (ceil(width) made odd,), zero mean, Euclidean norm 1.
 
     Sampled at the midpoints of pixels, the line's middle on the middle pixel; pixels outside the line are zero, a
-    pixel that the line's end cuts counts with the share that it covers. Sampled sums are not zero, so the mean over
-    the line is taken off (FACTS.md 1).
+    pixel that the line's end cuts counts with the share that it covers. Sampled sums are not zero (midpoints of a whole
+    width leave -k1 W / 12), so the mean over the line is taken off before the norm is (FACTS.md 1).
+
+    Raises:
+        ValueError: the values describe no line, or one that a single pixel holds, which leaves nothing to sample.
     """
     line = parabola(width, height, step)
+    if width <= 1:
+        raise ValueError(f"a line of {width:g} px of the network is no wider than a pixel: take a wider template")
     side = math.ceil(width) | 1
     x = np.arange(side) + 0.5 - (side - width) / 2
     cover = np.clip(np.minimum(x + 0.5, width - x + 0.5), 0.0, 1.0)

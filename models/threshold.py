@@ -65,12 +65,20 @@ def limit(values: NDArray[np.float32], threshold: Threshold, learnt: Learnt) -> 
 
 
 def _top(values: NDArray[np.float32], fraction: float) -> float:
-    """The least of the highest `fraction` of the values; at least one of them, except for a fraction of 0."""
+    """The level that the highest `fraction` of the values reach; infinite for no value or a fraction of 0.
+
+    Equal values cannot be parted: all of them are taken, or none, whichever comes nearer to the fraction. So a flat
+    window, all of which is its own top, has no candidates.
+    """
     count = min(values.size, math.ceil(fraction * values.size))
     if count == 0:
         return math.inf
     place = values.size - count
-    return float(np.partition(values, place)[place])
+    level = np.partition(values, place)[place]
+    reached, beyond = int(np.count_nonzero(values >= level)), int(np.count_nonzero(values > level))
+    if reached - count > count - beyond:
+        level = np.nextafter(level, np.float32(np.inf))
+    return float(level)
 
 
 def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limit:

@@ -9,7 +9,7 @@ import pytest
 from config import json_schema
 from config.check import check, plate_memory_bytes, service_faults
 from config.load import load_recipe, recipe_names, shipped, with_overrides
-from config.schema import Columns, Config, Length, Rectangle
+from config.schema import Columns, Config, Length, Rectangle, Zone
 
 
 def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
@@ -55,6 +55,16 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
             {},
             {"masks": (Rectangle(x=0, y=0, width=9, height=9), Rectangle(x=9777, y=0, width=9, height=9))},
             "masks[1]",
+        ),
+        (
+            {},
+            {
+                "zones": (
+                    Zone(polygon=((0, 0), (20000, 0), (0, 90000)), weight=1),
+                    Zone(rectangle=Rectangle(x=0, y=30000, width=9, height=9), weight=1),
+                )
+            },
+            "zones[1]",
         ),
         ({}, {"columns": Columns(first=0, last=20000)}, "columns.last"),
         ({}, {"length": None, "most_rows": 20000}, "length"),

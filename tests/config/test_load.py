@@ -162,6 +162,48 @@ def test_a_recipes_missing_name_and_bad_template_are_told(tmp_path: Path) -> Non
     assert [(fault.key, fault.line) for fault in caught.value.faults] == [("name", 1), ("templates[0]", 2)]
 
 
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("{weight: 1}", "zones[0]: a zone is a rectangle or a polygon; found neither"),
+        (
+            "{weight: 1, rectangle: {x: 0, y: 0, width: 1, height: 1}, polygon: [[0, 0], [1, 0], [0, 1]]}",
+            "zones[0]: a zone is a rectangle or a polygon; found both",
+        ),
+        ("{rectangle: {x: 0, y: 0, width: 1, height: 1}}", "zones[0].weight: is missing"),
+        ("{weight: .nan, polygon: [[0, 0], [1, 0], [0, 1]]}", "zones[0].weight: found nan"),
+        ("{weight: 20.5, polygon: [[0, 0], [1, 0], [0, 1]]}", "zones[0].weight: found 20.5, allowed: 20.0 or less"),
+        ("{weight: 1, polygon: [[0, 0], [1, 0]]}", "zones[0].polygon: found"),
+        (
+            "{weight: 1, polygon: [[0, 0], [1, 0], [2, 0]]}",
+            "zones[0]: the corners of a polygon must not lie in one row",
+        ),
+        ("{weight: 1, polygon: [[0, 0], [1, 0, 3], [0, 1]]}", "zones[0].polygon[1]"),
+        ("{weight: 1, polygon: [[0, 0], [1.5, 0], [0, 1]]}", "zones[0].polygon[1][0]: found 1.5"),
+        ("{weight: 1, polygon: [[0, 0], [-1, 0], [0, 1]]}", "zones[0].polygon[1][0]: found -1, allowed: 0 or more"),
+        ("{weight: 1, polygon: [[0, 0], [9999999999, 0], [0, 1]]}", "zones[0].polygon[1][0]: found 9999999999"),
+        ("{weight: 1, circle: [3, 4]}", "zones[0].circle: unknown key"),
+        ("{weight: 1, rectangle: {x: 0, y: 0, width: 0, height: 1}}", "zones[0].rectangle.width: found 0"),
+    ],
+)
+def test_impossible_zone_is_told_by_its_place(tmp_path: Path, zone: str, told: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(f"name: own\nzones:\n  - {zone}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_recipe(path)
+    assert told in str(refused.value)
+
+
+def test_zones_are_limited_in_number(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    zone = "  - {weight: 1, rectangle: {x: 0, y: 0, width: 9, height: 9}}\n"
+    path.write_text("name: own\nzones:\n" + 256 * zone, encoding="utf-8")
+    assert len(load_recipe(path).zones) == 256
+    path.write_text("name: own\nzones:\n" + 257 * zone, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"zones: .*256"):
+        load_recipe(path)
+
+
 def test_overrides_are_validated_like_a_file() -> None:
     changed = with_overrides(Config(), {"camera.line_rate_hz": 20000, "slots": 5, "state_directory": Path("/var/x")})
     assert (changed.camera.line_rate_hz, changed.slots, changed.state_directory) == (20000, 5, Path("/var/x"))

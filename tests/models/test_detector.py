@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from config.load import load_recipe
-from config.schema import Recipe, Rectangle, Template, Threshold
+from config.schema import Recipe, Rectangle, Template, Threshold, Zone
 from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
+from models.threshold import limit
 
 torch.set_num_threads(1)
 FULL = (0, 0, 650, 650)
@@ -134,6 +135,21 @@ def test_published_modes_survive_degenerate_windows(mode: str, name: str) -> Non
     assert len(finding.regions) <= 200
 
 
+@pytest.mark.parametrize("grey", [0, 1, 60, 200, 254, 255])
+@pytest.mark.parametrize("shape", [(650, 650), (650, 20), (9, 650), (31, 33)])
+def test_flat_window_of_any_grey_and_size_has_no_regions(detector: Detector, grey: int, shape: tuple[int, int]) -> None:
+    assert detector.detect([view(np.full(shape, grey, np.uint8))])[0].regions == ()
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "mu_3sigma", "top_fraction", "top_fraction_foreground"])
+def test_threshold_of_a_cut_window_is_that_of_its_valid_pixels(mode: str) -> None:
+    recipe = Recipe(name="modes", threshold=Threshold.model_validate({"mode": mode}))
+    one = Detector.load(recipe, device="cpu", batch=2)
+    cut = view(noise(333, 77, 15))
+    (finding,) = one.detect([cut])
+    assert finding.threshold == limit(one.features(cut), recipe.threshold, one._learnt).seed
+
+
 def test_published_fraction_flags_windows_that_hold_no_crack() -> None:
     recipe = Recipe(name="published", threshold=Threshold(mode="top_fraction"))
     (finding,) = Detector.load(recipe, device="cpu", batch=1).detect([view(noise(sigma=3))])
@@ -152,6 +168,58 @@ def test_polarity_says_what_a_defect_is() -> None:
     for polarity, finds in (("bright", (1, 0)), ("dark", (0, 1)), ("both", (1, 1))):
         one = Detector.load(Recipe.model_validate({"name": "p", "polarity": polarity}), device="cpu", batch=1)
         assert tuple(len(one.detect([view(pixels)])[0].regions) for pixels in (bright, dark)) == finds, polarity
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_dark_is_bright_on_the_negative_to_the_bit(dtype: str) -> None:
+    bright, dark = (
+        Detector.load(Recipe.model_validate({"name": "p", "polarity": p}), "cpu", dtype, 1)  # type: ignore[arg-type]
+        for p in ("bright", "dark")
+    )
+    for pixels in (known_window(650), noise(333, 77, 20), noise(5, 650)):
+        assert np.array_equal(bright.features(view(pixels)), dark.features(view(255 - pixels)))
+        assert bright.detect([view(pixels)])[0].regions == dark.detect([view(255 - pixels)])[0].regions
+
+
+@pytest.mark.parametrize("polarity", ["bright", "dark", "both"])
+def test_the_known_answer_holds_in_every_polarity(polarity: str) -> None:
+    for dtype in ("float32", "bfloat16"):
+        recipe = Recipe.model_validate({"name": "p", "polarity": polarity})
+        Detector.load(recipe, "cpu", dtype, 1).known_answer()
+
+
+@pytest.mark.parametrize(("x", "y", "width", "height"), [(325, 301, 50, 61), (0, 0, 326, 650), (324, 0, 1, 650)])
+def test_no_pixel_of_a_mask_is_ever_reported(x: int, y: int, width: int, height: int) -> None:
+    """Odd borders too: at half resolution a value sees 2 x 2 px."""
+    recipe = Recipe(name="masked", masks=(Rectangle(x=1000 + x, y=2000 + y, width=width, height=height),))
+    (finding,) = Detector.load(recipe, "cpu", batch=1).detect([view(known_window(650), 1000, 2000)])
+    assert finding.regions
+    for region in finding.regions:
+        for row, first, last in np.frombuffer(region.runs, "<i4").reshape(-1, 3).tolist():
+            assert not (y <= row < y + height and first < x + width and last > x)
+
+
+def test_without_zones_that_touch_a_window_nothing_changes(detector: Detector) -> None:
+    far = Zone(rectangle=Rectangle(x=3000, y=0, width=100, height=100), weight=20)
+    zoned = Detector.load(Recipe(name="zones", zones=(far,)), device="cpu", batch=2)
+    windows = [view(known_window(650)), view(noise(), 600)]
+    assert zoned.detect(windows) == detector.detect(windows)
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "top_fraction"])
+@pytest.mark.parametrize("weight", [-20.0, -1.0, 20.0])
+def test_zone_moves_the_evidence_in_any_mode(mode: str, weight: float) -> None:
+    zone = Zone(polygon=((1000, 2000), (1650, 2000), (1650, 2650), (1000, 2650)), weight=weight)
+    plain, zoned = (
+        Detector.load(
+            Recipe(name="zones", threshold=Threshold.model_validate({"mode": mode}), zones=zones), "cpu", batch=1
+        ).detect([view(known_window(650), 1000, 2000)])[0]
+        for zones in ((), (zone,))
+    )
+    best = [max((region.score for region in finding.regions), default=0.0) for finding in (plain, zoned)]
+    assert plain.regions
+    assert best[1] > best[0] if weight > 0 else best[1] < best[0]
+    assert zoned.threshold == plain.threshold
 
 
 def test_too_many_or_too_large_windows_are_refused(detector: Detector) -> None:

@@ -150,3 +150,18 @@ def test_regions_are_the_components_that_hold_a_strong_pixel(values: NDArray[np.
 def test_nothing_found_in_background_or_masked_windows(shape: tuple[int, int]) -> None:
     assert found(np.full(shape, np.nan, np.float32)) == ((), False)
     assert found(np.full(shape, -5, np.float32)) == ((), False)
+
+
+@pytest.mark.parametrize("line_like", [True, False])
+@pytest.mark.parametrize("scattered", [((30, 30),), ((11, 20), (0, 0), (39, 49))])
+def test_value_that_is_infinite_is_no_evidence_and_hides_none(
+    line_like: bool, scattered: tuple[tuple[int, int], ...]
+) -> None:
+    values = background()
+    values[10:13, 5:30] = 3
+    for row, column in scattered:
+        values[row, column] = np.inf
+    values[20, 20] = -np.inf
+    (region,), _ = found(values, line_like=line_like)
+    assert (region.x, region.y, region.width, region.height) == (10, 20, 50, 6)
+    assert region.score < 0.9

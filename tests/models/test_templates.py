@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import DEFAULT_TEMPLATES, Pitch
+from config.schema import DEFAULT_TEMPLATES, Pitch, Template
 from models.templates import bank, parabola, profile
 
 TABLE = [
@@ -33,11 +35,20 @@ def test_parabola_meets_its_four_conditions(shape: tuple[float, float, float]) -
     assert ends[1] - ends[0] == pytest.approx(height)
     assert ends[2] - ends[0] == pytest.approx(step, abs=1e-9 * height)
     assert 0 < line.peak < width
+    inside = line(np.linspace(0, width, 257))
+    assert inside.max() <= ends[1] + 1e-9 * height
+    assert inside.min() >= ends[0] - 1e-9 * height
     integral = line.k1 * width**3 / 3 + line.k2 * width**2 / 2 + line.k3 * width
     assert integral == pytest.approx(0, abs=1e-9 * height * width)
 
 
-@pytest.mark.parametrize("shape", [(0, 8, 3), (7, 0, 0), (7, 8, 8), (7, 8, -1)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *((0, 8, 3), (-7, 8, 3), (7, 0, 0), (7, -8, -9), (7, 8, 8), (7, 8, 9), (7, 8, -1)),
+        *((math.nan, 8, 3), (7, math.nan, 3), (7, 8, math.nan), (math.inf, 8, 3), (7, math.inf, 3), (7, 8, math.inf)),
+    ],
+)
 def test_impossible_line_is_refused_with_what_was_found(shape: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="step"):
         parabola(*shape)
@@ -51,16 +62,28 @@ def test_sampled_profile_has_zero_mean_and_unit_norm(shape: tuple[float, float, 
     assert np.linalg.norm(values) == pytest.approx(1)
 
 
-def test_other_hand_is_the_mirror_image() -> None:
-    assert np.array_equal(profile(21, 38, 18, mirrored=True), profile(21, 38, 18)[::-1])
+@given(st.integers(3, 60), st.floats(1, 60), st.floats(0, 0.95))
+def test_midpoints_leave_the_same_rest_whatever_the_line(width: int, height: float, share: float) -> None:
+    line = parabola(width, height, share * height)
+    samples = line(np.arange(width) + 0.5)
+    assert samples.sum() == pytest.approx(-line.k1 * width / 12, rel=1e-6, abs=1e-9 * height)
+    if width % 2:  # an even line lies half a pixel off its midpoints, for its middle is on a pixel
+        expected = samples - samples.mean()
+        assert profile(width, height, share * height) == pytest.approx(expected / np.linalg.norm(expected))
 
 
-def test_whole_width_is_sampled_at_midpoints() -> None:
-    line = parabola(7, 8, 3)
-    samples = line(np.arange(7) + 0.5)
-    assert samples.mean() * 7 == pytest.approx(-line.k1 * 7 / 12)
-    samples -= samples.mean()
-    assert profile(7, 8, 3) == pytest.approx(samples / np.linalg.norm(samples))
+def test_line_within_one_pixel_is_refused() -> None:
+    with pytest.raises(ValueError, match="wider template"):
+        profile(1.0, 8, 3)
+    with pytest.raises(ValueError, match="wider template"):
+        bank([Template(width=2.1, height=8, step=3)], scale=0.5, pitch=Pitch(row_mm=0.052, column_mm=0.0416))
+
+
+@given(shapes)
+def test_hands_differ_by_their_step_alone(shape: tuple[float, float, float]) -> None:
+    width, height, _ = shape
+    assert profile(width, height, 0) == pytest.approx(profile(width, height, 0, mirrored=True), abs=1e-9)
+    assert np.array_equal(profile(*shape, mirrored=True), profile(*shape)[::-1])
 
 
 @pytest.mark.parametrize("angles", [(0.0, 90.0), (0.0, 45.0, 90.0, 135.0)])

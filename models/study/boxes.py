@@ -1,0 +1,48 @@
+"""Boxes of the general detectors: overlap, its loss, and suppression of repeated ones.
+
+A box is x0, y0, x1, y1, half-open, in px of the picture that the network sees.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Boxes = NDArray[np.float32]
+"""(n, 4)."""
+
+
+def overlaps(box: Boxes, others: Boxes) -> NDArray[np.float32]:
+    """Intersection over union of one box (4,) with others (n, 4); 0 for boxes without area."""
+    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    shared = np.clip(width, 0, None) * np.clip(height, 0, None)
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    union = area + (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1]) - shared
+    return np.asarray(np.where(union > 0, shared / np.maximum(union, 1e-9), 0.0), np.float32)
+
+
+def nms(boxes: Boxes, scores: NDArray[np.float32], most: float) -> NDArray[np.int64]:
+    """Indices of the boxes that stay, best first: none overlaps a better one that stays by more than `most`.
+
+    Equal scores go by their order.
+    """
+    left = np.argsort(-scores, kind="stable")
+    stay: list[int] = []
+    while left.size:
+        best, left = int(left[0]), left[1:]
+        stay.append(best)
+        left = left[overlaps(boxes[best], boxes[left]) <= most]
+    return np.asarray(stay, np.int64)
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalised intersection over union of pairs (n, 4), in (-1, 1] (Rezatofighi et al., CVPR 2019)."""
+    sides = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)
+    shared = sides.prod(1)
+    areas = [(box[:, 2:] - box[:, :2]).clamp(min=0).prod(1) for box in (a, b)]
+    union = areas[0] + areas[1] - shared
+    hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
+    return shared / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)

@@ -1,0 +1,230 @@
+"""`linesentry evaluate detector`: pictures through the product's own path, and what is written of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from config.schema import Recipe, Threshold
+from daemon.cli import app
+from daemon.evaluate import InMemory, PatientDetector, inspect_picture, load_detectors, scored_plates
+from daemon.evaluate_command import Options
+from daemon.evaluate_command import evaluate_command as run
+from daemon.evaluate_data import Picture, simulated
+from daemon.evaluate_gallery import Gallery, drawn
+from daemon.inspect import inspect_image
+from models.assessment import Found, Scored, TruthBox, precision_recall, summary
+from models.detector import Detector
+from simulator.products import PRODUCTS
+
+PRODUCT = replace(PRODUCTS["02CG"], rows=1300, columns=1300)
+
+
+@pytest.fixture(scope="module")
+def picture() -> Picture:
+    return next(iter(simulated(PRODUCT, 1, density=8).pictures(Recipe(name="any"))))
+
+
+@pytest.fixture(scope="module")
+def detectors() -> list[PatientDetector]:
+    return load_detectors(Recipe(name="any"), "cpu", 1)
+
+
+def test_what_is_found_is_what_inspect_finds(picture: Picture, detectors: list[PatientDetector]) -> None:
+    recipe = Recipe(name="any")
+    scored = inspect_picture(picture, recipe, detectors).scored
+    plate = inspect_image(InMemory(picture.image), recipe, [Detector.load(recipe, "cpu")])
+    assert [(one.box, one.score) for one in scored.found] == [
+        ((one.x, one.y, one.width, one.height), one.score) for one in plate.defects
+    ]
+    assert scored.verdict == plate.verdict.value
+    areas = [0 if one.runs is None else len(_pixels(one)) for one in scored.found]
+    assert areas == [one.area for one in plate.defects]
+
+
+def _pixels(one: Found) -> set[tuple[int, int]]:
+    assert one.runs is not None
+    return {(y, x) for y, first, last in one.runs.tolist() for x in range(first, last)}
+
+
+def test_a_lower_floor_finds_more_and_changes_nothing_of_what_is_found(
+    picture: Picture, detectors: list[PatientDetector]
+) -> None:
+    recipe = Recipe(name="any")
+    first, again = (inspect_picture(picture, recipe, detectors).scored for _ in range(2))
+    assert [one.box for one in first.found] == [one.box for one in again.found]
+    assert first.faint is not None
+    assert len(first.faint) > len(first.found)
+    assert min(one.score for one in first.faint) < 0.5
+    assert summary([first]).recall >= 0.5
+    assert precision_recall([first]).recall[-1] >= summary([first]).recall
+
+
+def test_a_mode_without_a_floor_is_read_once(picture: Picture) -> None:
+    recipe = Recipe(name="any", threshold=Threshold(mode="top_fraction"))
+    small = replace(picture, image=picture.image[:300, :300], truth=())
+    scored = inspect_picture(small, recipe, load_detectors(recipe, "cpu", 1)).scored
+    assert scored.faint is not None
+    assert [one.box for one in scored.faint] == [one.box for one in scored.found]
+
+
+def test_every_picture_is_looked_at_before_it_is_dropped(detectors: list[PatientDetector]) -> None:
+    source = simulated(replace(PRODUCT, rows=300, columns=300), 2, density=0)
+    seen: list[str] = []
+    names = [
+        one.name for one in scored_plates(source, Recipe(name="any"), detectors, look=lambda p, _: seen.append(p.name))
+    ]
+    assert names == seen == ["02CG/9201", "02CG/9202"]
+
+
+# --- the gallery -------------------------------------------------------------------------------------------------
+
+
+def test_the_gallery_shows_the_plainest_misses_first_and_shared_ones_last() -> None:
+    truth = (
+        TruthBox((10, 10, 20, 20), contrast_to_noise=2.0),
+        TruthBox((100, 10, 20, 20), contrast_to_noise=9.0),
+        TruthBox((200, 10, 20, 20), contrast_to_noise=50.0),
+        TruthBox((240, 10, 20, 20), contrast_to_noise=60.0),
+    )
+    found = (Found((190, 0, 80, 40), 0.9), Found((10, 200, 5, 5), 0.6), Found((50, 200, 5, 5), 0.7))
+    gallery = Gallery()
+    gallery.look(np.zeros((300, 300), np.uint8), Scored("a", "a", truth, found, faint=(Found((12, 12, 3, 3), 0.3),)))
+    misses = gallery.exhibits("miss")
+    assert [one.box[0] for one in misses[:2]] == [100, 10]
+    assert misses[2].box[0] in (200, 240)
+    assert dict(misses[1].facts)["best score there"] == "0.300"
+    assert [dict(one.facts)["score"] for one in gallery.exhibits("false alarm")] == ["0.700", "0.600"]
+
+
+def test_one_group_does_not_fill_the_gallery() -> None:
+    image = np.zeros((300, 300), np.uint8)
+    gallery = Gallery(most=6)
+    for group, score in (("loud", 0.9), ("quiet", 0.6), ("third", 0.7)):
+        found = tuple(Found((10 * k, 10, 5, 5), score) for k in range(20))
+        gallery.look(image, Scored(group, group, (), found))
+    shown = [one.picture for one in gallery.exhibits("false alarm")]
+    assert sorted(shown) == ["loud", "loud", "quiet", "quiet", "third", "third"]
+    assert shown[0] == "loud"
+
+
+def test_a_crop_at_the_corner_of_a_picture_shows_its_box() -> None:
+    scored = Scored("a", "a", (), (Found((0, 0, 9, 9), 0.9),))
+    crop = drawn(np.full((50, 400), 7, np.uint8), scored, (0, 0, 9, 9), 0.5)
+    assert crop.shape == (224, 224, 3)
+    assert (crop == (48, 48, 255)).all(axis=2).sum() == 4 * 10
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, picture: Picture) -> Path:
+    """Two quarters of a sheet as images with masks, the second named to be escaped."""
+    mask = np.zeros(picture.image.shape, np.uint16)
+    for number, one in enumerate(picture.truth, start=1):
+        x, y, width, height = one.box
+        mask[y : y + height, x : x + width][one.pixels] = number
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, part in (("a", np.s_[:650, :]), ("<b>&", np.s_[650:, :])):
+        assert cv2.imwrite(str(data / f"{name}.png"), picture.image[part])
+        assert cv2.imwrite(str(data / f"{name}_mask.png"), mask[part])
+    return data
+
+
+def test_the_report_is_one_page_that_needs_no_other_file(folder: Path, tmp_path: Path) -> None:
+    report, figures = tmp_path / "report.html", tmp_path / "figures.json"
+    assert run(Options(data=[folder], workers=1, device="cpu", at=0.9, report=report, json=figures)) == 0
+    found = json.loads(figures.read_text())
+    assert found["all"]["plates"] == 2
+    assert found["all"]["true"] + found["all"]["missed"] == found["all"]["defects"]
+    assert len(found["facts"]["weights_sha256"]) == len(found["facts"]["recipes"]["general"]) == 64
+    page = _Page()
+    page.feed(report.read_text())
+    assert page.open == []
+    assert all(source.startswith(("data:image/png;base64,", "data:image/svg+xml;base64,")) for source in page.sources)
+    words = "".join(page.words)
+    assert found["facts"]["weights_sha256"] in words
+    assert found["all"]["missed"] > 0
+    assert "best score there" in words
+
+
+def test_figures_go_to_stdout_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Options(data=[folder], workers=1, device="cpu", json=Path("-"))) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {one["name"] for one in found["pictures"]} == {"a.png", "<b>&.png"}
+
+
+def test_the_tables_name_every_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    monkeypatch.setitem(PRODUCTS, "02CG", replace(PRODUCT, rows=400, columns=6006))
+    options = Options(data=[folder], simulate=["02CG"], plates=1, density=0, workers=1, device="cpu")
+    assert run(options) == 0
+    said = capsys.readouterr().out
+    assert "clean plates called NG" in said
+    assert all(name in said for name in ("recall R", "02CG", "data"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (Options(), "nothing to evaluate on was named"),
+        (Options(simulate=["02CG,X1"]), "product 'X1' is unknown"),
+        (Options(simulate=["02CG"], interference=["fog"]), "unknown interference 'fog'"),
+        (Options(data=[Path("/nowhere")]), "/nowhere is no folder"),
+        (Options(simulate=["02CG"], recipe="unheard"), "unheard"),
+        (Options(simulate=["02CG"], report=Path("/nowhere/a.html")), "no folder /nowhere"),
+        (Options(simulate=["02CG"], weights=Path("/nowhere/a.pt")), "no weights at /nowhere/a.pt"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(
+    options: Options, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(options) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert words in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_picture_of_another_width_than_the_recipe_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Options(data=[folder], recipe="P10B", workers=1, device="cpu")) == 2
+    assert "<b>&.png: the image is 1,300 px wide" in capsys.readouterr().err
+
+
+def test_the_command_line_hands_its_options_on(folder: Path) -> None:
+    asked = ["evaluate", "detector", "--data", str(folder), "--workers", "1", "--device", "cpu", "--json", "-"]
+    result = CliRunner().invoke(app, [*asked, "--at", "0.7", "--enlarge", "0.5"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["least_score"] == 0.7
+    assert found["facts"]["settings"]["enlarge"] == 0.5
+    assert {one["rows"] for one in found["pictures"]} == {325}
