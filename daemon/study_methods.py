@@ -37,7 +37,7 @@ from stages.plate import Window, WindowResult, windows_of
 Level = tuple[float, ...]
 """What a method is set to; () for the setting that it came with."""
 Values = list[tuple[Window, NDArray[np.float32]]]
-FLOORS = tuple(-1.0 + 0.5 * step for step in range(15))
+FLOORS = tuple(-1.0 + 0.5 * step for step in range(19))
 """Floors that are tried for networks trained here."""
 
 
