@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import hashlib
 import json
@@ -57,12 +58,17 @@ class Store:
 
     def add(self, key: str, record: Record) -> None:
         """Add one cell's figures, or put them in the place of older ones; what another run has added stays."""
-        known = self.read()
-        known[key] = record
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps({"cells": dict(sorted(known.items()))}, indent=1) + "\n")
-        part.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # let go when it is closed
+            known = self.read()
+            known[key] = record
+            part = self.path.with_name(f"{self.path.name}.part")
+            part.write_text(json.dumps({"cells": dict(sorted(known.items()))}, indent=1) + "\n")
+            part.replace(self.path)
+        finally:
+            os.close(folder)
 
 
 @dataclass(frozen=True, slots=True)

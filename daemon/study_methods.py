@@ -37,7 +37,7 @@ from stages.plate import Window, WindowResult, windows_of
 Level = tuple[float, ...]
 """What a method is set to; () for the setting that it came with."""
 Values = list[tuple[Window, NDArray[np.float32]]]
-FLOORS = tuple(-1.0 + 0.5 * step for step in range(15))
+FLOORS = tuple(-1.0 + 0.5 * step for step in range(19))
 """Floors that are tried for networks trained here."""
 
 
@@ -186,7 +186,7 @@ class BoxMethod:
     def __init__(self, network: nn.Module) -> None:
         self.network = network
         self.levels: Sequence[Level] = tuple(
-            product((0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8), (0.1, 0.3, 0.5))
+            product((0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0.1, 0.3, 0.5))
         )
         """Least score, and the overlap from which the lower of two boxes goes."""
 

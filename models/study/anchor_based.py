@@ -61,13 +61,14 @@ class AnchorBased(nn.Module):
         cells, strides, anchors = grid(x.shape[-2], x.shape[-1], self.anchors)
         taken = torch.stack([assign(cells, strides, anchors, each) for each in truth])
         positive = taken >= 0
-        entropy = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
         count = positive.sum().clamp(min=1)
         wanted = [each[index[index >= 0]] for each, index in zip(truth, taken, strict=True)]
-        overlap = 1 - giou(boxes[positive], torch.cat(wanted))
-        # The background is summed over its share of the positives, so that 20,000 empty cells do not drown them.
-        scores = entropy[positive].sum() / count + entropy[~positive].sum() / (4 * count).clamp(min=4 * len(x))
-        return scores + 2 * overlap.sum() / count
+        overlap = giou(boxes[positive], torch.cat(wanted))
+        # A place is as sure as its box is good, so that the best of many boxes on one crack stays.
+        target = torch.zeros_like(logits)
+        target[positive] = overlap.detach().clamp(0, 1)
+        scores = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+        return (scores + 2 * (1 - overlap).sum()) / count
 
 
 def grid(height: int, width: int, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import cv2
 import pytest
+from typer.testing import CliRunner
 
 from config.schema import Recipe
+from daemon.cli import app
 from daemon.images import open_image
 from daemon.inspect import inspect_image
 from daemon.study import DEFAULT_MINUTES, Job, Store, StudyError, jobs, run, study_command, why_missing
@@ -192,3 +194,20 @@ def test_the_sheets_are_of_products_that_nothing_is_trained_on() -> None:
     plate = next(iter(unseen_plates("small", ())))
     assert (plate.product, plate.seed, plate.image.shape) == ("02CG", 9201, (3300, 6006))
     assert len(plate.truth) == 20
+
+
+def test_the_command_refuses_a_pattern_that_fits_nothing_in_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["study", "--only", "table9", "--file", str(tmp_path / "study.json")])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "fits no cell" in result.stderr
+
+
+def test_the_command_lists_each_training(tmp_path: Path) -> None:
+    asked = ["study", "--list", "--only", "table3/aspp", "--seeds", "3", "--file", str(tmp_path / "study.json")]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0
+    assert [line.split("\t") for line in result.stdout.splitlines()] == [
+        [f"table3/aspp/{seed}", "not run"] for seed in range(3)
+    ]

@@ -78,9 +78,9 @@ def test_the_loss_falls_and_is_finite_without_boxes(make: type[AnchorFree]) -> N
     x = torch.zeros(2, 1, 64, 64)
     x[0, 0, 20:44, 30:34] = 1
     truth = [torch.tensor([[30.0, 20, 34, 44]]), torch.empty(0, 4)]
-    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(30):
         loss = network.loss(x, truth)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
