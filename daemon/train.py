@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from models.training.card import write
 from models.training.detector import Outcome, train
 from models.training.detector import Progress as Step
-from models.training.measure import evaluate, learn_threshold
+from models.training.measure import Clean, evaluate, learn_threshold
 from models.training.samples import Crop, RealMetal
 from simulator import otherwise, pressed, samples
 from simulator.crops import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
@@ -26,6 +26,10 @@ _METAL_SHARE = 0.25
 _CROP, _BATCH = 512, 6
 _VALIDATION = 24
 _WINDOW = 650
+_MOST_ON_SHEETS, _MOST_ON_CROPS = 0.002, 0.1
+"""Regions a million px that may remain on defect-free sheets of the training products, and on wild crops."""
+_SHEET_CROPS = 20
+"""As many times more crops of sheets than of other kinds tell so low a rate."""
 _LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
 """Of a kind, for the floor and again for the figures: what a long training is worth, and a short trial can afford."""
 _CLEAN_SEED, _HELD_OUT_SEED, _VALIDATION_SEED = 2_000_000_000, 3_000_000_000, 4_000_000_000
@@ -157,11 +161,13 @@ def _kinds(cracks: int | None) -> dict[str, Source]:
     }
 
 
-def _clean(seed: int, count: int) -> Iterator[Crop]:
-    """Defect-free crops of each kind."""
-    for source in _kinds(cracks=0).values():
+def _clean(seed: int, count: int) -> Iterator[Clean]:
+    """Defect-free crops of each kind; sheets, which a line sees day and night, must be far cleaner than wild crops."""
+    for number, (name, source) in enumerate(_kinds(cracks=0).items()):
+        crops, most = (_SHEET_CROPS * count, _MOST_ON_SHEETS) if number == 0 else (2 * count, _MOST_ON_CROPS)
         # A crop whose cracks are too faint to be judged is not sure to be free of them.
-        yield from (crop for crop in _drawn(source, seed, 2 * count) if not crop[1].any() and not crop[2].any())
+        whole = (crop for crop in _drawn(source, seed, crops) if not crop[1].any() and not crop[2].any())
+        yield Clean(name, whole, most)
 
 
 def _drawn(source: Source, seed: int, count: int) -> Iterator[Crop]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -25,46 +26,62 @@ _LEAST_AREA = 60
 """Px of a crack that must lie in a crop for it to be asked for; a smaller rest was cut off by the crop's border."""
 
 
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Crops without any crack, at most 650 px wide, and how many regions a million px may remain on them."""
+
+    name: str
+    crops: Iterable[Crop]
+    most_per_mpx: float
+
+
 def learn_threshold(
     state: Mapping[str, Tensor],
-    clean: Iterable[Crop],
+    clean: Iterable[Clean],
     *,
-    most_per_mpx: float = 0.1,
     least: float = 0.0,
     grow: float = GROW,
     spread: float = SPREAD,
     resolution: Literal["half", "full"] = "half",
-) -> tuple[Learnt, dict[str, float]]:
-    """The least floor at which defect-free crops give at most so many regions a million px.
+) -> tuple[Learnt, dict[str, dict[str, float]]]:
+    """The least floor at which each kind of defect-free crops gives at most as many regions as it may.
 
     Args:
-        state: of a trained half-resolution network.
-        clean: crops without any crack, at most 650 px wide; a hundred million px tell a rate of 0.01 apart.
-        most_per_mpx: regions a million px that may remain; the crops are far more restless than plates are.
+        state: of a trained network.
+        clean: kinds of crops; a hundred million px tell a rate of 0.01 apart. One with a crack is passed over.
         least: no lower floor is learnt, however clean the crops.
         grow: how far below the floor the pixels of a region may lie.
         spread: by how much the floor rises with a window's background (models.threshold).
         resolution: of the network.
 
     Returns:
-        The threshold, and regions a million px by floor, for the card.
+        The threshold, and regions a million px by kind and floor, for the card.
     """
     floors = [least + 0.25 * step for step in range(29)]
     detector = _detector(state, resolution)
-    counts = dict.fromkeys(floors, 0)
+    chosen, rates = floors[0], {}
+    for kind in clean:
+        by_floor = _rates(detector, kind.crops, [Learnt(floor, grow, spread) for floor in floors])
+        rates[kind.name] = {f"{floor:.2f}": round(rate, 4) for floor, rate in zip(floors, by_floor, strict=True)}
+        allowed = (floor for floor, rate in zip(floors, by_floor, strict=True) if rate <= kind.most_per_mpx)
+        chosen = max(chosen, next(allowed, floors[-1]))
+    return Learnt(chosen, grow, spread), rates
+
+
+def _rates(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Learnt]) -> list[float]:
+    """Regions a million px on crops without cracks, for each of the thresholds, whose floors rise."""
+    counts = [0] * len(thresholds)
     pixels = 0
-    for image, mask, _ in clean:
+    for image, mask, _ in crops:
         if mask.any():
             continue
         values = detector.features(_view(image))
         pixels += image.size
-        for floor in floors:
-            if values.max() < floor - 2:
+        for index, threshold in enumerate(thresholds):
+            if values.max() < threshold.floor - 2:
                 break
-            counts[floor] += len(_regions(detector, values, image.shape, Learnt(floor, grow, spread)))
-    rates = {floor: 1e6 * count / max(1, pixels) for floor, count in counts.items()}
-    chosen = next((floor for floor in floors if rates[floor] <= most_per_mpx), floors[-1])
-    return Learnt(chosen, grow, spread), {f"{floor:.2f}": round(rate, 4) for floor, rate in rates.items()}
+            counts[index] += len(_regions(detector, values, image.shape, threshold))
+    return [1e6 * count / max(1, pixels) for count in counts]
 
 
 def evaluate(

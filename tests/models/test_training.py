@@ -16,7 +16,7 @@ from models.threshold import Learnt
 from models.training import detector
 from models.training.card import write
 from models.training.detector import Progress, train
-from models.training.measure import evaluate, learn_threshold
+from models.training.measure import Clean, evaluate, learn_threshold
 from models.training.patches import patches_of, skeleton
 from models.training.samples import RealMetal, held_out, photographs, read
 from simulator.crops import paint_on_metal
@@ -155,9 +155,12 @@ def test_floor_is_learnt_where_clean_crops_are_clean_and_goes_into_the_card(tmp_
     rng = np.random.default_rng(0)
     empty = np.zeros((128, 128), np.bool_)
     clean = [(rng.normal(100, 3, (128, 128)).astype(np.uint8), empty, empty) for _ in range(4)]
-    threshold, rates = learn_threshold(state, clean, least=-3.5)
-    assert rates[f"{threshold.floor:.2f}"] <= 0.01
-    assert list(rates.values()) == sorted(rates.values(), reverse=True)
+    kinds = [Clean("loose", clean, 1e9), Clean("strict", clean, 0.01)]
+    threshold, rates = learn_threshold(state, kinds, least=-3.5)
+    assert rates["strict"][f"{threshold.floor:.2f}"] <= 0.01
+    assert list(rates["strict"].values()) == sorted(rates["strict"].values(), reverse=True)
+    assert rates["loose"] == rates["strict"]
+    assert learn_threshold(state, kinds[:1], least=-3.5)[0].floor == -3.5
     path = write(tmp_path, state, threshold, {"note": "untrained"})
     assert path.stat().st_size < 1_000_000
     Detector.load(Recipe(name="fresh", weights=str(path)), device="cpu").known_answer()
