@@ -132,7 +132,7 @@ class PixelMethod:
             height=window.height,
             seed=levels.seed,
             grow=levels.grow,
-            floor=learnt.floor,
+            floor=learnt.floor + levels.rise,
             least_area=self.recipe.post.least_area,
             opening=published,
             line_like=self.rule.line_like and not published,
@@ -147,7 +147,7 @@ class PixelMethod:
             scale=_SCALE,
             seed=levels.seed,
             grow=levels.grow,
-            floor=learnt.floor,
+            floor=learnt.floor + levels.rise,
             least_area=self.recipe.post.least_area,
         )
         for (x, y, width, height), score in found:

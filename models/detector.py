@@ -249,7 +249,7 @@ class Detector:
             height=height,
             seed=levels.seed,
             grow=levels.grow,
-            floor=self._learnt.floor,
+            floor=self._learnt.floor + levels.rise,
             least_area=post.least_area,
             opening=published if post.opening is None else post.opening,
             line_like=not published,

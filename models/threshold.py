@@ -35,6 +35,8 @@ class Limit:
 
     seed: float
     grow: float
+    rise: float = 0.0
+    """By how much the window's restlessness has raised the seed: evidence counts less by that much."""
 
 
 def limit(values: NDArray[np.float32], threshold: Threshold, learnt: Learnt) -> Limit:
@@ -93,6 +95,6 @@ def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limi
         return Limit(math.inf, math.inf)
     place = min(sample.size - 1, sample.size * 95 // 100)
     upper = float(np.partition(sample, place)[place])
-    seed = floor + learnt.spread * max(0.0, upper - _CALM)
+    rise = learnt.spread * max(0.0, upper - _CALM)
     # What a region may grow down to does not rise: a higher level would only break restless structure into pieces.
-    return Limit(seed, floor - learnt.grow)
+    return Limit(floor + rise, floor - learnt.grow, rise)

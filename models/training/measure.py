@@ -141,7 +141,7 @@ def _regions(
         height=shape[0],
         seed=levels.seed,
         grow=levels.grow,
-        floor=threshold.floor,
+        floor=threshold.floor + levels.rise,
         least_area=detector.recipe.post.least_area,
         opening=False,
     )

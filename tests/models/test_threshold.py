@@ -177,3 +177,11 @@ def test_any_window_has_levels_and_no_more_candidates_than_values(mode: str, val
         assert 0 <= region.score <= 1
         for y, first, last in np.frombuffer(region.runs, "<i4").reshape(-1, 3).tolist():
             assert np.isfinite(values[y, first:last]).all()
+
+
+def test_what_raises_the_seed_is_told_so_that_scores_count_from_it() -> None:
+    calm, restless = limit(window(), Threshold(), LEARNT), limit(window(-2.0, 1.5), Threshold(), LEARNT)
+    assert calm.rise == 0
+    assert restless.rise == pytest.approx(restless.seed - LEARNT.floor)
+    assert restless.rise > 0
+    assert limit(window(-2.0, 1.5), Threshold(mode="top_fraction"), LEARNT).rise == 0
