@@ -21,10 +21,11 @@ _ROWS = 3300
 _CRACKS = 50
 _CROPS_A_SHEET = 160
 _CRACKED_SHARE = 0.45
-_ODD_SHARE = 0.6
-_SHEET_SHARE = 0.2
+_ODD_SHARE = 0.75
+_FOLD_SHARE = 0.6
+_SHEET_SHARE = 0.35
 _OTHERWISE_SHARE = 0.12
-_PRESSED_SHARE = 0.43
+_PRESSED_SHARE = 0.32
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "plain": (),
     "noise": ("noise",),
@@ -43,6 +44,7 @@ class SheetCrops:
         self._cracks = cracks
         self._sheet: Sheet | None = None
         self._left = 0
+        self._upright = True
 
     def __call__(self, rng: np.random.Generator, size: int) -> Crop:
         """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged."""
@@ -53,12 +55,12 @@ class SheetCrops:
             kinds = _KINDS[str(kind)]
             seed = _FIRST_SEED + int(rng.integers(1 << 30))
             self._sheet = render(product, seed, self._cracks, interference=kinds, strength=rng.uniform(0.3, 1.3))
-            self._left = _CROPS_A_SHEET
+            self._left, self._upright = _CROPS_A_SHEET, product.upright
         self._left -= 1
-        return _cut(rng, self._sheet, size)
+        return _cut(rng, self._sheet, size, self._upright)
 
 
-def _cut(rng: np.random.Generator, sheet: Sheet, size: int) -> Crop:
+def _cut(rng: np.random.Generator, sheet: Sheet, size: int, upright: bool) -> Crop:
     rows, columns = sheet.image.shape
     cracks = sheet.truth.cracks
     x, y = int(rng.integers(columns - size)), int(rng.integers(rows - size))
@@ -67,11 +69,18 @@ def _cut(rng: np.random.Generator, sheet: Sheet, size: int) -> Crop:
         x = crack.x + crack.width // 2 - int(rng.integers(size // 8, size - size // 8))
         y = crack.y + crack.height // 2 - int(rng.integers(size // 8, size - size // 8))
     elif rng.random() < _ODD_SHARE:  # the middle, where ridges fold, and the sheet's edges
-        place = int(rng.integers(3))
-        if rng.random() < 0.5:
-            x = (0, columns // 2 - int(rng.integers(size // 4, 3 * size // 4)), columns - size)[place]
+        draw = rng.random()
+        if draw < _FOLD_SHARE:  # faint, and as long as the sheet: the line most like a crack that a sheet has
+            before = int(rng.integers(size // 8, 7 * size // 8))
+            quarters = int(rng.choice((1, 2, 2, 3)))
+            if upright:
+                x = quarters * columns // 4 - before
+            else:
+                y = quarters * rows // 4 - before
+        elif draw < 0.8:
+            x = int(rng.choice((0, columns - size)))
         else:
-            y = (0, rows // 2 - int(rng.integers(size // 4, 3 * size // 4)), rows - size)[place]
+            y = int(rng.choice((0, rows // 2 - size // 2, rows - size)))
     x, y = min(max(x, 0), columns - size), min(max(y, 0), rows - size)
     mask = np.zeros((size, size), np.bool_)
     for crack in cracks:

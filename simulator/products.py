@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 CAMERA_WIDTH = 16384
 
@@ -20,10 +21,23 @@ class Product:
     """mm from one pixel to the next, across the sheet."""
     first_column: int = 0
     """Camera column of the image's column 0."""
+    long_side: Literal["rows", "columns"] | None = None
+    """Along which ridges fold; None: the longer one. A stretch of a product folds as the whole does."""
+
+    @property
+    def upright(self) -> bool:
+        """Whether its long side lies along the travel."""
+        return self.rows >= self.columns if self.long_side is None else self.long_side == "rows"
 
 
 PRODUCTS: dict[str, Product] = {
-    name: Product(name, rows, columns, first_column=(CAMERA_WIDTH - columns) // 2)
+    name: Product(
+        name,
+        rows,
+        columns,
+        first_column=(CAMERA_WIDTH - columns) // 2,
+        long_side="rows" if rows >= columns else "columns",
+    )
     for name, rows, columns in (
         ("P10B", 19214, 9777),
         ("02CG", 19080, 6006),
