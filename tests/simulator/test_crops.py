@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 from simulator import otherwise
 from simulator.crops import SheetCrops, training_crop
+from simulator.products import PRODUCTS
+from simulator.reference import load_reference
+from simulator.relief import press
 
 Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 
@@ -39,3 +43,13 @@ def test_marked_pixels_are_brighter_than_their_surroundings() -> None:
         if mask.sum() > 200 and near.any():
             differences.append(float(image[mask].mean()) - float(np.median(image[near])))
     assert np.median(differences) > 5
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_ridges_of_a_stretch_fold_along_the_long_side_of_the_whole_product(name: str) -> None:
+    whole = PRODUCTS[name]
+    stretch = replace(whole, rows=min(1200, whole.rows))
+    zone = press(np.random.default_rng(0), stretch, load_reference().surface, 24).zones[0]
+    folded, straight = (zone.column_phase, zone.row_phase)[:: 1 if whole.rows > whole.columns else -1]
+    assert len(set(np.sign(np.diff(folded)))) >= 2
+    assert len(set(np.sign(np.diff(straight)))) == 1
