@@ -32,7 +32,7 @@ def train_detector(
     patience: Annotated[
         int, typer.Option(min=1, help="looks at validation crops, two minutes apart, without progress before it ends")
     ] = 10,
-    resume: Annotated[Path | None, typer.Option(help="checkpoint to go on from")] = None,
+    resume: Annotated[Path | None, typer.Option(help="checkpoint to go on from, or weights to start from")] = None,
 ) -> None:
     """Train the detector's feature network on simulated crops and, with --data, on real metal."""
     from daemon.train import Order, train_detector_command  # noqa: PLC0415

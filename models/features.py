@@ -81,11 +81,10 @@ class FeatureNetwork(nn.Module):
         self.more = nn.Sequential(_Layer(_SIXTEENTH, _SIXTEENTH), nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 1))
         self.from_sixteenth = _Layer(_SIXTEENTH, _EIGHTH)
         self.at_eighth = _Layer(_EIGHTH, _EIGHTH)
-        self.finer = nn.Sequential(_Layer(_EIGHTH, _EIGHTH), nn.Conv2d(_EIGHTH, _EIGHTH, 3, padding=1))
         self.from_eighth = _Layer(_EIGHTH, _QUARTER, size=1)
-        self.at_quarter = nn.Sequential(_Layer(_QUARTER, _QUARTER), _Layer(_QUARTER, _QUARTER))
+        self.at_quarter = _Layer(_QUARTER, _QUARTER)
         self.head = nn.Conv2d(_QUARTER, 4, 1)
-        for last in (self.context[-1], self.more[-1], self.finer[-1]):  # they start as if they were not there
+        for last in (self.context[-1], self.more[-1]):  # they start as if they were not there
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # most pixels are background
@@ -124,7 +123,6 @@ class FeatureNetwork(nn.Module):
         sixteenth = sixteenth + _doubled(coarse, sixteenth)
         sixteenth = sixteenth + self.more(sixteenth)
         eighth = self.at_eighth(eighth + _doubled(self.from_sixteenth(sixteenth), eighth))
-        eighth = eighth + self.finer(eighth)
         quarter = self.at_quarter(quarter + _doubled(self.from_eighth(eighth), quarter))
         return torch.as_tensor(self.head(quarter))
 

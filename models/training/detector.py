@@ -25,6 +25,8 @@ from models.training.samples import Crop, Source, Stream
 _POOL = 600
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""
 _PAPER_EPOCHS = 250
+_START_RATE = 7e-4
+"""First learning rate of a training that starts from weights."""
 _MEMORY = 0.999
 """What the running mean of the weights keeps at each step."""
 _PATCHES = 128
@@ -97,7 +99,7 @@ def train(
         patience: the training ends early after so many looks at them without the loss falling.
         rate: first learning rate, None for the preset's; lower it to go on from weights that are good already.
         checkpoint: file that is written every minute, and at the end whatever ends the training.
-        resume: a checkpoint to go on from; or {"network": state}, weights to start from.
+        resume: a checkpoint to go on from; or weights (a state dict) to start from, at a lower rate.
         on_progress: called about every two seconds.
 
     Raises:
@@ -163,8 +165,11 @@ class _Run:
         self._spent = 0.0
         if resume is not None:
             saved = torch.load(resume, weights_only=True)
+            if "network" not in saved:  # weights alone are a start, not a training to go on with
+                saved = {"network": saved}
+                self.rate = rate if rate is not None else _START_RATE
             self.network.load_state_dict(saved["network"])
-            if "optimiser" in saved:  # weights alone are a start, not a training to go on with
+            if "optimiser" in saved:
                 self.optimiser.load_state_dict(saved["optimiser"])
                 self.step, self._spent = saved["step"], saved["seconds"]
             self._average = saved.get("average", self._average)
