@@ -26,8 +26,9 @@ _METAL_SHARE = 0.25
 _CROP, _BATCH = 512, 6
 _VALIDATION = 24
 _WINDOW = 650
-_MOST_ON_SHEETS, _MOST_ON_CROPS = 0.002, 0.1
-"""Regions a million px that may remain on defect-free sheets of the training products, and on wild crops."""
+_MOST_ON_SHEETS, _MOST_ON_CROPS = 0.02, 0.5
+"""Regions a million px that may remain on defect-free sheets of the training products, half of whose crops lie at folds
+and edges, and on wild crops."""
 _SHEET_CROPS = 20
 """As many times more crops of sheets than of other kinds tell so low a rate."""
 _LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
