@@ -168,7 +168,7 @@ def _photographs(path: Path, change: _Change, all_groups: bool) -> Source:
             marks = marks_of(image, change.labels(scratch, recipe), recipe.polarity)
             rest = marks_of(image, change.labels(other, recipe), recipe.polarity)
             yield Picture(
-                name=one.image.relative_to(path).as_posix(),
+                name=one.image.relative_to(path.resolve()).as_posix(),
                 group=one.group,
                 kind=f"{one.collection}/{one.kind}",
                 image=image,

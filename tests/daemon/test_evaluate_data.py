@@ -126,6 +126,14 @@ def test_photographs_are_of_held_out_groups_and_of_the_polarity(photographs: Pat
     assert names("both", all_groups=True) == [scratch, scratch, free, crack]
 
 
+def test_a_folder_named_from_where_one_stands_is_the_same_folder(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [one.name for one in folder(photographs).pictures(Recipe(name="general"))]
+    monkeypatch.chdir(photographs.parent)
+    assert [one.name for one in folder(Path(photographs.name)).pictures(Recipe(name="general"))] == whole
+
+
 def test_photographs_are_brought_to_the_plates_scale_and_contrast(photographs: Path) -> None:
     plain, _ = folder(photographs).pictures(RECIPE)
     changed, _ = folder(photographs, enlarge=2.0, contrast=0.5).pictures(RECIPE)
