@@ -28,8 +28,9 @@ from models.study.anchor_based import AnchorBased, fit_anchors
 from models.study.anchor_free import AnchorFree
 from models.study.classical import METHODS, halved
 from models.study.receptive_field import with_receptive_field
-from models.study.training import BATCH, Crop, box_loss, boxes_of, pixel_loss, train
+from models.study.training import BATCH, box_loss, boxes_of, pixel_loss, train
 from models.study.variants import StudyNetwork
+from models.training.samples import Crop
 from simulator.interference import Kind
 
 Needs = Literal["nothing", "weights", "training"]

@@ -10,7 +10,7 @@ from typing import Any
 from daemon.study_methods import Method, choose, score
 from daemon.study_sheets import Plate, Scale, training_crops, tuning_plates, unseen_plates
 from models.assessment import Scored, Summary, summary
-from models.study.training import Crop
+from models.training.samples import Crop
 from simulator.interference import Kind
 
 Record = dict[str, Any]

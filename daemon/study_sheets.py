@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assessment import TruthBox
-from models.study.training import Crop
+from models.training.samples import Crop
 from simulator.crops import TRAINING_PRODUCTS, SheetCrops
 from simulator.interference import Kind
 from simulator.products import PRODUCTS

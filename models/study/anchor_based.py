@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
 from models.study.backbone import WIDTH, Backbone, layer
-from models.study.boxes import giou
+from models.study.boxes import quality
 
 STRIDES = (4, 8, 16)
 ANCHORS = 3
@@ -60,15 +60,10 @@ class AnchorBased(nn.Module):
         logits, boxes = self(x)
         cells, strides, anchors = grid(x.shape[-2], x.shape[-1], self.anchors)
         taken = torch.stack([assign(cells, strides, anchors, each) for each in truth])
-        positive = taken >= 0
-        count = positive.sum().clamp(min=1)
-        wanted = [each[index[index >= 0]] for each, index in zip(truth, taken, strict=True)]
-        overlap = giou(boxes[positive], torch.cat(wanted))
         # A place is as sure as its box is good, so that the best of many boxes on one crack stays.
-        target = torch.zeros_like(logits)
-        target[positive] = overlap.detach().clamp(0, 1)
+        target, overlap = quality(logits, boxes, truth, taken)
         scores = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-        return (scores + 2 * (1 - overlap).sum()) / count
+        return (scores + 2 * (1 - overlap).sum()) / max(1, overlap.numel())
 
 
 def grid(height: int, width: int, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
 from models.study.backbone import WIDTH, Backbone, layer
-from models.study.boxes import giou
+from models.study.boxes import quality
 
 STRIDES = (8, 16, 32)
 _LONGEST = (40.0, 96.0, float("inf"))
@@ -47,16 +47,11 @@ class AnchorFree(nn.Module):
         logits, boxes = self(x)
         points, strides = grid(x.shape[-2], x.shape[-1])
         taken = torch.stack([assign(points, strides, each) for each in truth])
-        positive = taken >= 0
-        count = positive.sum().clamp(min=1)
-        wanted = [each[index[index >= 0]] for each, index in zip(truth, taken, strict=True)]
-        overlap = giou(boxes[positive], torch.cat(wanted))
         # NanoDet's quality focal loss: a place is as sure as its box is good.
-        target = torch.zeros_like(logits)
-        target[positive] = overlap.detach().clamp(0, 1)
+        target, overlap = quality(logits, boxes, truth, taken)
         entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         focal = ((target - torch.sigmoid(logits)).square() * entropy).sum()
-        return (focal + 2 * (1 - overlap).sum()) / count
+        return (focal + 2 * (1 - overlap).sum()) / max(1, overlap.numel())
 
 
 def grid(height: int, width: int) -> tuple[Tensor, Tensor]:

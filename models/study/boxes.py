@@ -5,6 +5,8 @@ A box is x0, y0, x1, y1, half-open, in px of the picture that the network sees.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -46,3 +48,23 @@ def giou(a: Tensor, b: Tensor) -> Tensor:
     union = areas[0] + areas[1] - shared
     hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
     return shared / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
+
+
+def quality(logits: Tensor, boxes: Tensor, truth: Sequence[Tensor], taken: Tensor) -> tuple[Tensor, Tensor]:
+    """What the scores of a general detector should be: as sure as a box is good, 0 where no true box is taken.
+
+    Args:
+        logits: (n, p) of p places.
+        boxes: (n, p, 4) found there.
+        truth: boxes (k, 4) of each of the n pictures.
+        taken: (n, p), the index of the true box that a place answers for, -1 for none.
+
+    Returns:
+        The scores' targets (n, p), without gradient, and the GIoU of each place that answers for a box.
+    """
+    positive = taken >= 0
+    wanted = [each[index[index >= 0]] for each, index in zip(truth, taken, strict=True)]
+    overlap = giou(boxes[positive], torch.cat(wanted))
+    target = torch.zeros_like(logits)
+    target[positive] = overlap.detach().clamp(0, 1)
+    return target, overlap

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,9 +17,9 @@ from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 from models.detector import bfloat16_is_fast
 from models.features import GREY_SCALE
 from models.study.boxes import Boxes
+from models.training.examples import reduced, turned
+from models.training.samples import Crop
 
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
-"""Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
 BATCH = 8
 _RATE, _WEIGHT_DECAY = 2e-3, 1e-4
 _LEAST_AREA = 15
@@ -122,7 +121,7 @@ def examples(rng: np.random.Generator, crops: Sequence[Crop]) -> Batch:
     images, targets, weights, boxes = [], [], [], []
     for crop in crops:
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        grey, crack, ignored = (_halved(_turned(part, turns, flip)) for part in crop)
+        grey, crack, ignored = (reduced(turned(part, turns, flip), 2) for part in crop)
         rows = grey.shape[0]
         if rng.random() < _CUT_SHARE:
             rows = int(rng.integers(rows // 4, rows))
@@ -168,15 +167,3 @@ def box_loss(network: nn.Module, batch: Batch) -> Tensor:
     loss = network.loss
     assert callable(loss)
     return torch.as_tensor(loss(batch.image, batch.boxes))
-
-
-def _turned(part: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
-    turned = np.rot90(part, turns)
-    return turned[:, ::-1] if flip else turned
-
-
-def _halved(part: NDArray[np.uint8] | NDArray[np.bool_]) -> NDArray[np.float32]:
-    whole = np.ascontiguousarray(part).astype(np.float32)
-    rows, columns = whole.shape[0] // 2, whole.shape[1] // 2
-    small = cv2.resize(whole[: rows * 2, : columns * 2], (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32)

@@ -35,7 +35,7 @@ def _example(
     rng: np.random.Generator, crop: Crop, scale: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    image, mask, ignore = (_reduced(_turned(part, turns, flip), scale) for part in crop)
+    image, mask, ignore = (reduced(turned(part, turns, flip), scale) for part in crop)
     rows, columns = image.shape
     if rng.random() < 0.25:  # the plate ends inside the window; the last one is often narrow
         rows = int(rng.integers(50 // scale, 160 // scale) if rng.random() < 0.5 else rng.integers(rows // 4, rows))
@@ -51,12 +51,14 @@ def _example(
     return grey.astype(np.float32), target, (sure * valid * _even(target)).astype(np.float32)
 
 
-def _turned(part: NDArray[np.generic], turns: int, flip: bool) -> NDArray[np.float32]:
+def turned(part: NDArray[np.generic], turns: int, flip: bool) -> NDArray[np.float32]:
+    """A part of a crop (rows, columns) turned by quarter turns, then mirrored if asked; float32."""
     part = np.rot90(part, turns)
     return np.asarray(part[:, ::-1] if flip else part, np.float32)
 
 
-def _reduced(grey: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+def reduced(grey: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """Means of scale x scale px, scale 1 or 2; sides are multiples of it."""
     if scale == 1:
         return grey
     total = grey[0::2, 0::2] + grey[1::2, 0::2] + grey[0::2, 1::2] + grey[1::2, 1::2]

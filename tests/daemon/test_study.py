@@ -23,7 +23,7 @@ from daemon.study_methods import PixelMethod, Rule, shipped, shipped_learnt
 from daemon.study_sheets import Plate, Scale, unseen_plates
 from models.assessment import TruthBox
 from models.detector import Detector
-from models.study.training import Crop
+from models.training.samples import Crop
 from simulator.interference import Kind
 from simulator.products import Product
 from simulator.sheet import render

@@ -10,8 +10,9 @@ from config.schema import Recipe
 from models.detector import Detector, WindowView
 from models.features import FeatureNetwork
 from models.study.receptive_field import Aspp, DrConv, Name, Rfb, with_receptive_field
-from models.study.training import Crop, boxes_of, examples, pixel_loss, train
+from models.study.training import boxes_of, examples, pixel_loss, train
 from models.study.variants import StudyNetwork
+from models.training.samples import Crop
 
 _NAMES: tuple[Name, ...] = ("aspp", "rfb", "drconv")
 
