@@ -21,11 +21,11 @@ _ROWS = 3300
 _CRACKS = 50
 _CROPS_A_SHEET = 160
 _CRACKED_SHARE = 0.45
-_ODD_SHARE = 0.75
-_FOLD_SHARE = 0.6
-_SHEET_SHARE = 0.35
+_ODD_SHARE = 0.8
+_FOLD_SHARE = 0.7
+_SHEET_SHARE = 0.4
 _OTHERWISE_SHARE = 0.12
-_PRESSED_SHARE = 0.32
+_PRESSED_SHARE = 0.3
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "plain": (),
     "noise": ("noise",),
@@ -77,7 +77,7 @@ def _cut(rng: np.random.Generator, sheet: Sheet, size: int, upright: bool) -> Cr
                 x = quarters * columns // 4 - before
             else:
                 y = quarters * rows // 4 - before
-        elif draw < 0.8:
+        elif draw < 0.85:
             x = int(rng.choice((0, columns - size)))
         else:
             y = int(rng.choice((0, rows // 2 - size // 2, rows - size)))
