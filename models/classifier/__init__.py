@@ -1,0 +1,1 @@
+"""The classifier: whether a crop shows a crack, how sure that is, and where it was seen (C)."""

@@ -1,0 +1,131 @@
+"""The classifier's weights and their model card: written together, and refused when they no longer belong together."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.classifier.errors import ClassifierError
+from models.classifier.networks import CLASSES, Network, make
+from models.classifier.preprocess import INPUT
+from models.classifier.views import DEFAULT_VIEWS, View
+
+NAME = "classifier.pt"
+
+
+def write(
+    folder: Path,
+    state: Mapping[str, Tensor],
+    network: str,
+    facts: Mapping[str, Any],
+    *,
+    temperature: float = 1.0,
+    threshold: float = 0.5,
+    views: Sequence[View] = DEFAULT_VIEWS,
+) -> Path:
+    """Write classifier.pt (half precision, a plain state dict) and its card beside it.
+
+    Args:
+        folder: where; made when missing.
+        state: of the trained network.
+        network: its name.
+        facts: data, seeds, command and figures for the card.
+        temperature: fitted on validation after the average over the views; 1 changes nothing.
+        threshold: calibrated probability from which a crop counts as a crack; from validation.
+        views: those for which the temperature holds.
+
+    Returns:
+        Path of the weights.
+
+    Raises:
+        ClassifierError: weights that half precision cannot hold, or that do not fit the network.
+    """
+    from models.classifier.classifier import Classifier, known_values  # noqa: PLC0415 - the classifier reads cards
+
+    packed = {
+        name: value.detach().cpu().half().contiguous() if value.is_floating_point() else value.detach().cpu()
+        for name, value in state.items()
+    }
+    beyond = [name for name, value in packed.items() if not bool(torch.isfinite(value).all())]
+    if beyond:
+        raise ClassifierError(f"half precision cannot hold {', '.join(beyond)}: the training has come to nothing")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / NAME
+    buffer = io.BytesIO()
+    torch.save(packed, buffer)
+    path.write_bytes(buffer.getvalue())
+    card: dict[str, Any] = {
+        "name": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "network": network,
+        "classes": list(CLASSES),
+        "input": INPUT,
+        "temperature": temperature,
+        "threshold": threshold,
+        "views": list(views),
+        "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        **facts,
+    }
+    _store(path, card)
+    card["known_answer"] = known_values(Classifier.load(path, device="cpu", dtype="float32"))
+    _store(path, card)
+    return path
+
+
+def read(path: Path) -> tuple[Network, dict[str, Any]]:
+    """The network with its weights, and the card (with the `path` of the card added).
+
+    Raises:
+        ClassifierError: a file that is missing or unreadable, or that differs from its card or from this program in
+            its hash, its input size, its classes, or its parameters.
+    """
+    card = read_card(path)
+    network = make(str(card.get("network")))
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        )
+    except (RuntimeError, ValueError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+        raise ClassifierError(f"{path} does not fit a {card['network']}: {error}") from error
+    return network, card
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card of a file, checked against the file and against this program.
+
+    Raises:
+        ClassifierError: as `read`.
+    """
+    if not path.is_file():
+        raise ClassifierError(f"no weights at {path}: train some with `linesentry train classifier`")
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text())
+    except (OSError, ValueError) as error:
+        raise ClassifierError(
+            f"the model card {card_path} cannot be read ({error}): weights and card go together"
+        ) from error
+    if not isinstance(card, dict):
+        raise ClassifierError(f"the model card {card_path} holds no object: weights and card go together")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if card.get("sha256") != found:
+        raise ClassifierError(f"{path} has sha256 {found}, its card says {card.get('sha256')}: one of them was changed")
+    if card.get("input") != INPUT:
+        raise ClassifierError(f"{path} is for an input of {card.get('input')} px; this program gives it {INPUT}")
+    if card.get("classes") != list(CLASSES):
+        raise ClassifierError(f"{path} knows the classes {card.get('classes')}; this program asks for {list(CLASSES)}")
+    return {**card, "path": str(card_path)}
+
+
+def _store(path: Path, card: Mapping[str, Any]) -> None:
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
