@@ -88,43 +88,49 @@ def read(path: Path) -> tuple[Network, dict[str, Any]]:
         ClassifierError: a file that is missing or unreadable, or that differs from its card or from this program in
             its hash, its input size, its classes, or its parameters.
     """
-    card = read_card(path)
+    content, card = checked(path, path.with_suffix(".json"))
     network = make(str(card.get("network")))
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         network.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         )
-    except (RuntimeError, ValueError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, ValueError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise ClassifierError(f"{path} does not fit a {card['network']}: {error}") from error
     return network, card
 
 
-def read_card(path: Path) -> dict[str, Any]:
-    """The card of a file, checked against the file and against this program.
+def checked(path: Path, card_path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of a file and its card, which must belong together and to this program.
 
     Raises:
         ClassifierError: as `read`.
     """
     if not path.is_file():
-        raise ClassifierError(f"no weights at {path}: train some with `linesentry train classifier`")
-    card_path = path.with_suffix(".json")
+        raise ClassifierError(f"no network at {path}: train one with `linesentry train classifier`")
     try:
         card = json.loads(card_path.read_text())
     except (OSError, ValueError) as error:
         raise ClassifierError(
-            f"the model card {card_path} cannot be read ({error}): weights and card go together"
+            f"the model card {card_path} cannot be read ({error}): a network and its card go together"
         ) from error
     if not isinstance(card, dict):
-        raise ClassifierError(f"the model card {card_path} holds no object: weights and card go together")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if card.get("sha256") != found:
-        raise ClassifierError(f"{path} has sha256 {found}, its card says {card.get('sha256')}: one of them was changed")
+        raise ClassifierError(f"the model card {card_path} holds no object: a network and its card go together")
+    content = path.read_bytes()
+    found, recorded = hashlib.sha256(content).hexdigest(), card.get("sha256")
+    if isinstance(recorded, dict):  # one card for several files
+        recorded = recorded.get(path.name)
+    if recorded != found:
+        raise ClassifierError(f"{path} has sha256 {found}, its card says {recorded}: one of them was changed")
     if card.get("input") != INPUT:
         raise ClassifierError(f"{path} is for an input of {card.get('input')} px; this program gives it {INPUT}")
     if card.get("classes") != list(CLASSES):
         raise ClassifierError(f"{path} knows the classes {card.get('classes')}; this program asks for {list(CLASSES)}")
-    return {**card, "path": str(card_path)}
+    for name, low, high in (("temperature", 0.01, 100), ("threshold", 0, 1)):
+        value = card.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ClassifierError(f"{card_path}: {name} lies in {low}..{high}; found {value!r}")
+    return content, {**card, "path": str(card_path)}
 
 
 def _store(path: Path, card: Mapping[str, Any]) -> None:

@@ -55,8 +55,8 @@ class ResNet(Network):
     def features(self, batch: Tensor) -> Tensor:
         """The last convolutional map (n, 512, h / 32, w / 32)."""
         maps = self.maxpool(torch.relu(self.bn1(self.conv1(batch))))
-        maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
-        return torch.as_tensor(maps)
+        last: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
+        return last
 
 
 def _stage(inputs: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
