@@ -32,7 +32,8 @@ def shipped(*parts: str) -> Path:
 def load_config(path: Path | str | None = None) -> Config:
     """Load a configuration; None takes the default.yaml that ships.
 
-    Paths in the file (recipe, state_directory, camera.folder) are relative to its folder. Raises ConfigError.
+    Paths in the file (recipe, state_directory, camera.folder, classify.weights) are relative to its folder. Raises
+    ConfigError.
     """
     if path is None:
         return _validated(Config, read(shipped("default.yaml")))
@@ -123,6 +124,8 @@ def _paths_from(config: Config, folder: Path) -> Config:
         changes["state_directory"] = folder / config.state_directory
     if config.camera.folder is not None:
         changes["camera"] = config.camera.model_copy(update={"folder": folder / config.camera.folder})
+    if config.classify.weights is not None:
+        changes["classify"] = config.classify.model_copy(update={"weights": folder / config.classify.weights})
     return config.model_copy(update=changes)
 
 

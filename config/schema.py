@@ -213,6 +213,21 @@ class Decision(Strict):
     deadline_s: float | None = Field(None, gt=0, description="seconds from the trailing edge after which it is late")
 
 
+class Classifier(Strict):
+    """What the classifier's chance of a crack does to a defect, and how long it is waited for."""
+
+    mode: Literal["off", "annotate", "veto", "confirm"] = Field(
+        "off",
+        description="off: not asked; annotate: the chance is noted with each defect; veto: a defect below veto_below "
+        "makes no plate NG; confirm: only one from confirm_above on does",
+    )
+    veto_below: Share = Field(0.05, description="chance of a crack below which a defect is vetoed")
+    confirm_above: Share = Field(0.5, description="chance of a crack from which a defect is confirmed")
+    deadline_s: float = Field(
+        0.2, ge=0, le=60, description="seconds after a plate's last window for which the classifier is waited for"
+    )
+
+
 DEFAULT_TEMPLATES = (
     Template(width=21, height=38, step=18),
     Template(width=11, height=24, step=10),
@@ -246,6 +261,7 @@ class Recipe(Strict):
     )
     gates: Gates = Gates()
     decision: Decision = Decision()
+    classifier: Classifier = Classifier()
 
     @property
     def slot_rows(self) -> int | None:
@@ -306,6 +322,26 @@ class Workers(Strict):
     )
 
 
+View = Literal["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
+"""A view of a crop (C 26)."""
+
+
+class Classify(Strict):
+    """The process that runs the classifier, where the recipe's classifier.mode is not off."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the processor has it"
+    )
+    weights: Path | None = Field(None, description="weights file beside its card; null: the weights that ship")
+    views: tuple[View, ...] = Field(
+        ("identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"),
+        min_length=1,
+        description="views of each crop, whose answers are averaged",
+    )
+    batch: int = Field(4, ge=1, le=MOST_BATCH, description="crops that are computed at once, of several windows")
+
+
 class Lease(Strict):
     """How long a worker may take for a batch of windows before another gets it too."""
 
@@ -359,6 +395,7 @@ class Config(Strict):
     slots: int = Field(3, ge=2, description="plates that the plate memory holds")
     overload: Literal["wait", "skip"] = Field("wait", description="when no slot is free at a leading edge")
     workers: Workers = Workers()
+    classify: Classify = Classify()
     lease: Lease = Lease()
     restart: Restart = Restart()
     drain_s: float = Field(30.0, ge=0, description="seconds to finish the plates in flight at a stop")

@@ -12,7 +12,7 @@ Everything is computed on runs of pixels, never on images: a few ms for a usual 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import cos, radians, tan
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from models.regions import Region
+from stages.opinions import Opinion, Place, with_opinions
 from stages.plate import Defect, WindowResult, window_columns
 
 ALIGNED_DEGREES = 30.0
@@ -59,12 +60,19 @@ class _Ends(NamedTuple):
     """Shape (n,): whether the group is long enough to have a direction."""
 
 
-def defects_of(results: Iterable[WindowResult], rows: int, columns: int, recipe: Recipe) -> tuple[Defect, ...]:
+def defects_of(
+    results: Iterable[WindowResult],
+    rows: int,
+    columns: int,
+    recipe: Recipe,
+    opinions: Mapping[Place, Opinion] | None = None,
+) -> tuple[Defect, ...]:
     """The defects of a plate of rows x columns px from the results of its windows, in any order.
 
     Sorted by y, then x. Pixels that several windows report count once in the area; the score is the highest of the
     regions', the peak is the peak of that region. Sizes in mm are None where the recipe has no pitch. What lies
-    outside the plate is ignored.
+    outside the plate is ignored. `opinions` are the classifier's answers by the peaks of the regions, None where it was
+    not asked: a defect has the highest of its regions', and where that was seen.
     """
     regions, runs_of, x0, y0 = _collect(results, columns, recipe)
     if not regions:
@@ -78,9 +86,13 @@ def defects_of(results: Iterable[WindowResult], rows: int, columns: int, recipe:
     seen = group_of_region >= 0
     owner = np.full(len(regions), -1, np.int64)
     owner[seen] = defect_of_group[group_of_region[seen]]
-    return _describe(
+    found = _describe(
         runs, defect_of_group[runs.group], regions, owner, x0=x0, y0=y0, rows=rows, columns=columns, recipe=recipe
     )
+    if opinions is not None:
+        places = [(r.peak_x + int(x), r.peak_y + int(y)) for r, x, y in zip(regions, x0, y0, strict=True)]
+        found = with_opinions(found, regions, places, owner.tolist(), opinions, recipe.decision.ng_score)
+    return tuple(sorted(found, key=lambda d: (d.y, d.x, d.height, d.width, d.peak_y, d.peak_x)))
 
 
 def _collect(
@@ -304,7 +316,7 @@ def _describe(
     rows: int,
     columns: int,
     recipe: Recipe,
-) -> tuple[Defect, ...]:
+) -> list[Defect]:
     """The defects: boxes and areas from their runs, scores and peaks from their regions."""
     order = np.argsort(label, kind="stable")
     heads = np.flatnonzero(np.diff(label[order], prepend=-1))
@@ -341,4 +353,4 @@ def _describe(
                 height_mm=h * mm[1] if mm else None,
             )
         )
-    return tuple(sorted(defects, key=lambda d: (d.y, d.x, d.height, d.width, d.peak_y, d.peak_x)))
+    return defects

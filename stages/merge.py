@@ -1,9 +1,9 @@
 """The merger: collects what was found in each window of a plate and decides it, once.
 
 A state machine without I/O: events in, instructions out. Events may come in any order, twice, late, or again after
-the merger itself was restarted. A plate is decided when it is closed and each of its windows was scored or given up;
-the decision is repeated on request until it is committed, and only then is the plate let go. What is kept is bounded
-by the open plates.
+the merger itself was restarted. A plate is decided when it is closed, each of its windows was scored or given up, and
+the classifier has answered what it was asked (stages/opinions.py) or had its time; the decision is repeated on request
+until it is committed, and only then is the plate let go. What is kept is bounded by the open plates.
 """
 
 from __future__ import annotations
@@ -14,6 +14,16 @@ from typing import assert_never
 
 from config.schema import Recipe
 from stages.defects import defects_of
+from stages.opinions import (
+    AwaitClassifier,
+    ClassifierDeadline,
+    ClassifierLost,
+    ClassifierStarted,
+    Classify,
+    CropsClassified,
+    Opinions,
+    StopClassifying,
+)
 from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
 from stages.verdict import PlateFacts, bands_of, verdict_of
 
@@ -112,6 +122,10 @@ Event = (
     | Abort
     | Resend
     | RecordRestarted
+    | CropsClassified
+    | ClassifierDeadline
+    | ClassifierStarted
+    | ClassifierLost
 )
 
 
@@ -140,7 +154,7 @@ class Released:
     plate: int
 
 
-Instruction = Acknowledge | Decide | Released
+Instruction = Acknowledge | Decide | Released | Classify | AwaitClassifier | StopClassifying
 
 
 # --- the machine -----------------------------------------------------------------------------------------------
@@ -178,6 +192,10 @@ class _Plate:
     closed: PlateClosed | None = None
     late: bool = False
     """Its deadline passed before its decision; one that is not closed yet is decided when it is."""
+    awaited: bool = False
+    """Every window is in, and it was said that the classifier's time runs."""
+    unheard: bool = False
+    """The classifier's time has passed."""
     decided: PlateResult | None = None
 
 
@@ -216,6 +234,7 @@ class Merger:
         self._plates: dict[int, _Plate] = {}
         self._final = _FinalPlates()
         self._aborted: Cause | None = None
+        self.opinions = Opinions(recipe)
         self.counters = MergeCounters()
 
     @property
@@ -232,7 +251,7 @@ class Merger:
             return state.decided.windows_scored, len(state.decided.defects)
         return _done(state), sum(len(r.regions) for r in state.results.values())
 
-    def handle(self, event: Event) -> list[Instruction]:
+    def handle(self, event: Event) -> list[Instruction]:  # noqa: PLR0911 - one case for each event
         """Take one event and say what is to be done."""
         match event:
             case WindowScored(result):
@@ -250,6 +269,8 @@ class Merger:
             case Resend() | RecordRestarted():
                 plates = (event.plate,) if isinstance(event, Resend) else self.open_plates
                 return [i for plate in plates for i in self._again(plate)]
+            case CropsClassified() | ClassifierDeadline() | ClassifierStarted() | ClassifierLost():
+                return self._classifier(event)
             case _:
                 assert_never(event)
 
@@ -273,7 +294,30 @@ class Merger:
             return acknowledged
         state.results[result.window] = result
         self.counters.windows_scored += 1
-        return acknowledged + self._decide_if_due(state)
+        asked = self.opinions.ask(result, self._columns(state))
+        return [*acknowledged, *asked, *self._decide_if_due(state)]
+
+    def _classifier(
+        self, event: CropsClassified | ClassifierDeadline | ClassifierStarted | ClassifierLost
+    ) -> list[Instruction]:
+        match event:
+            case ClassifierStarted():
+                return [*self.opinions.again()]
+            case ClassifierLost():
+                self.opinions.lost()
+                return [i for plate in self.open_plates for i in self._decide_if_due(self._plates[plate])]
+        state = self._plates.get(event.plate)
+        if isinstance(event, ClassifierDeadline):
+            if state is None or not state.awaited or state.decided is not None:
+                self.counters.events_repeated += 1
+                return []
+            state.unheard = True
+        elif (state is None and event.plate in self._final) or (state is not None and state.decided is not None):
+            self.opinions.counters.answers_late += 1
+            return []
+        else:
+            self.opinions.take(event)
+        return [] if state is None else self._decide_if_due(state)
 
     def _told(self, event: PlateOpened | PlateClosed | WindowQuarantined | Deadline) -> list[Instruction]:
         if self._is_final(event.plate):
@@ -321,6 +365,7 @@ class Merger:
         outside = [w for w in state.results if w >= most]
         for window in outside:
             del state.results[window]
+        self.opinions.drop(state.plate, outside)
         given_up = {w for w in state.quarantined if w < most}
         self.counters.windows_outside += len(outside) + len(state.quarantined) - len(given_up)
         state.quarantined = given_up
@@ -336,16 +381,19 @@ class Merger:
             pixels = closed.in_memory and not NO_PIXELS & set(closed.causes)
             if pixels and not all_there and not state.late:
                 return []
+            if self.opinions.waits(state.plate) and not (state.late or state.unheard):
+                first, state.awaited = not state.awaited, True
+                return [AwaitClassifier(state.plate)] if first else []
         state.decided = self._decision(state)
         # Only the decision is needed from here on.
         state.results = {}
         state.quarantined = set()
         self.counters.plates_decided += 1
-        return [Decide(state.decided)]
+        return [Decide(state.decided), *self.opinions.close(state.plate)]
 
     def _decision(self, state: _Plate) -> PlateResult:
         closed, results = state.closed, sorted(state.results.values(), key=lambda r: r.window)
-        columns = state.columns or (self._recipe.columns.count if self._recipe.columns else 0)
+        columns = self._columns(state)
         given_up = state.quarantined - state.results.keys()
         # Of a plate that is cut off before its end, the rows and windows that must have been there.
         across = window_columns(columns, self._recipe.windows)
@@ -370,10 +418,12 @@ class Merger:
             windows_truncated=sum(r.truncated for r in results),
             rows_missing=closed.rows_missing if closed is not None else 0,
             causes=tuple(dict.fromkeys(causes)),
+            classifier=self.opinions.summary(state.plate),
         )
         # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.
         height = rows if closed is not None else rows + 2 * self._recipe.windows.size
-        defects = defects_of(results, height, columns, self._recipe) if columns else ()
+        opinions = self.opinions.of(state.plate)
+        defects = defects_of(results, height, columns, self._recipe, opinions) if columns else ()
         return verdict_of(facts, defects, bands_of(results, columns, self._recipe), self._recipe)
 
     def _let_go(self, plate: int) -> list[Instruction]:
@@ -383,13 +433,13 @@ class Merger:
         self._plates.pop(plate, None)
         self._final.add(plate)
         self.counters.plates_committed += 1
-        return [Released(plate)]
+        return [Released(plate), *self.opinions.close(plate)]
 
     def _already_final(self, plate: int) -> list[Instruction]:
         """A plate of the store's list: let go of it if anything of it was heard before the list came."""
         known = self._plates.pop(plate, None) is not None
         self._final.add(plate)
-        return [Released(plate)] if known else []
+        return [Released(plate), *self.opinions.close(plate)] if known else []
 
     def _again(self, plate: int) -> list[Instruction]:
         state = self._plates.get(plate)
@@ -403,6 +453,10 @@ class Merger:
 
     def _is_final(self, plate: int) -> bool:
         return plate not in self._plates and plate in self._final
+
+    def _columns(self, state: _Plate) -> int:
+        """Columns of a plate, by what was said of it, else by the recipe; 0 where neither is known."""
+        return state.columns or (self._recipe.columns.count if self._recipe.columns else 0)
 
     def _windows(self, closed: PlateClosed) -> int:
         """Number of windows of a closed plate."""

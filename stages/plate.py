@@ -40,6 +40,7 @@ class Cause(StrEnum):
     FOCUS = "focus"
     COVERAGE = "coverage"
     LATE = "late"
+    CLASSIFIER_LATE = "classifier late"
     ROLE_LOST = "role lost"
     SERVICE_DIED = "service died"
     SHUTDOWN = "shutdown"
@@ -110,6 +111,21 @@ class WindowResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Heat:
+    """Where in a crop the classifier saw what speaks for a crack."""
+
+    x: int
+    """Plate pixel around which the crop lies; likewise y."""
+    y: int
+    cells: bytes
+    """HEAT_CELLS x HEAT_CELLS values, uint8, row by row: 0 nothing, 255 strongest."""
+
+
+HEAT_CELLS = 7
+"""Rows and columns of a heat map."""
+
+
+@dataclass(frozen=True, slots=True)
 class Defect:
     """A region, or several that touch or continue each other across a seam, in plate coordinates."""
 
@@ -127,6 +143,14 @@ class Defect:
     y_mm: float | None = None
     width_mm: float | None = None
     height_mm: float | None = None
+    probability: float | None = None
+    """Calibrated chance of a crack, the highest of its crops'; None where the classifier said nothing."""
+    unanswered: int = 0
+    """Its regions at or above the recipe's score of which the classifier was to say something and did not."""
+    vetoed: bool = False
+    """By its score it would make the plate NG; by the classifier's answer it does not."""
+    heat: Heat | None = None
+    """Of the crop with that chance; not kept in the result store."""
 
 
 def worst_first(defects: Iterable[Defect]) -> list[Defect]:
@@ -154,7 +178,8 @@ class PlateResult:
     coverage: float | None
     """Judged share of the unmasked pixels; None when nothing was scored."""
     warnings: tuple[str, ...] = ()
-    """Gates that failed where the recipe only warns, with the values found."""
+    """Gates that failed where the recipe only warns, and defects that were vetoed, with the values found."""
     defects: tuple[Defect, ...] = ()
     quality: Quality = field(default_factory=Quality)
     classifier: str = "none"
+    """The recipe's mode, and what was missing: "veto, late: 3 of 12 crops"; "none" where nothing was inspected."""

@@ -7,8 +7,9 @@ delivered, a length within tolerance and every quality gate passed; whatever els
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import fsum, sqrt
+from dataclasses import dataclass, replace
+from math import fsum, isnan, sqrt
+from typing import Literal
 
 from config.schema import Limits, Recipe
 from models.quality import Quality
@@ -32,6 +33,7 @@ TELLING = (
     Cause.STORE_FAILED,
     Cause.SHUTDOWN,
     Cause.LATE,
+    Cause.CLASSIFIER_LATE,
     Cause.TOO_SMALL,
     Cause.TOO_LONG,
     Cause.TOO_SHORT,
@@ -79,6 +81,8 @@ class PlateFacts:
     rows_missing: int = 0
     causes: tuple[Cause, ...] = ()
     """What the line already said of the plate: overload, too long for a slot, role lost, ..."""
+    classifier: str = "off"
+    """What there was of the classifier: stages/opinions.py."""
 
 
 def facts_of(
@@ -131,10 +135,16 @@ def verdict_of(facts: PlateFacts, defects: Sequence[Defect], bands: Sequence[Qua
     coverage = None
     if facts.windows_scored:
         coverage = quality.judged / quality.unmasked if quality.unmasked else 0.0
-    # Written so that a score that is not a number confirms a defect rather than hides it.
-    confirmed = [d for d in defects if not d.score < recipe.decision.ng_score]
+    judged = [_judged(defect, recipe) for defect in defects]
+    defects = [defect for defect, _ in judged]
+    confirmed = [defect for defect, said in judged if said == "confirmed"]
     if confirmed:
         found[Cause.DEFECT] = _defects(confirmed, recipe)
+    if any(said == "unclear" for _, said in judged):
+        number = _number(sum(said == "unclear" for _, said in judged))
+        found[Cause.CLASSIFIER_LATE] = f"{number} without an answer of the classifier ({facts.classifier})"
+    if any(defect.vetoed for defect in defects):
+        warnings.append(_vetoes([defect for defect in defects if defect.vetoed]))
     found |= {cause: PLAIN[cause] for cause in facts.causes if cause in PLAIN}
     _extent(found, facts, recipe)
     _windows(found, facts)
@@ -168,7 +178,39 @@ def verdict_of(facts: PlateFacts, defects: Sequence[Defect], bands: Sequence[Qua
         warnings=tuple(warnings),
         defects=tuple(defects),
         quality=quality,
+        classifier=facts.classifier,
     )
+
+
+def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "confirmed", "unclear", "vetoed"]]:
+    """What a defect does to its plate by its score and the classifier's answer; marked where that answer vetoed it.
+
+    Without an answer on each region that would make the plate NG, `annotate` and `veto` keep the defect, and
+    `confirm` leaves it unclear.
+    """
+    rule, chance = recipe.classifier, defect.probability
+    if defect.score < recipe.decision.ng_score:
+        return defect, "minor"
+    # Written so that a score or a chance that is not a number confirms a defect rather than hides it.
+    if isnan(defect.score) or rule.mode in ("off", "annotate"):
+        return defect, "confirmed"
+    whole = chance is not None and defect.unanswered == 0
+    if rule.mode == "confirm" and not whole and not (chance is not None and chance >= rule.confirm_above):
+        return defect, "unclear"
+    least = rule.veto_below if rule.mode == "veto" else rule.confirm_above
+    if whole and chance is not None and chance < least:
+        return replace(defect, vetoed=True), "vetoed"
+    return defect, "confirmed"
+
+
+def _number(count: int) -> str:
+    return "1 defect" if count == 1 else f"{count} defects"
+
+
+def _vetoes(vetoed: Sequence[Defect]) -> str:
+    worst = max(vetoed, key=lambda d: d.score)
+    at = f"worst {worst.score:.2f} at x {worst.peak_x}, y {worst.peak_y}"
+    return f"{_number(len(vetoed))} vetoed by the classifier, {at} with a chance of {worst.probability:.2f}"
 
 
 def _complete(facts: PlateFacts) -> bool:
@@ -178,9 +220,8 @@ def _complete(facts: PlateFacts) -> bool:
 
 def _defects(confirmed: Sequence[Defect], recipe: Recipe) -> str:
     worst = max(confirmed, key=lambda d: d.score)
-    number = "1 defect" if len(confirmed) == 1 else f"{len(confirmed)} defects"
     at = f"worst {worst.score:.2f} at x {worst.peak_x}, y {worst.peak_y}"
-    return f"{number} with a score of {recipe.decision.ng_score:.2f} or more, {at}"
+    return f"{_number(len(confirmed))} with a score of {recipe.decision.ng_score:.2f} or more, {at}"
 
 
 def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:

@@ -1,0 +1,456 @@
+"""The classifier is asked once a place, believed only where its answer is whole, and waited for until its deadline."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config.schema import Classifier, Columns, Gates, Length, Recipe, Windows
+from models.quality import Quality
+from models.regions import Region
+from stages.merge import (
+    Abort,
+    Committed,
+    Deadline,
+    Decide,
+    Event,
+    Final,
+    Instruction,
+    Merger,
+    PlateClosed,
+    PlateOpened,
+    WindowScored,
+)
+from stages.opinions import (
+    MOST_IN_PLATE,
+    MOST_IN_WINDOW,
+    Answer,
+    AwaitClassifier,
+    ClassifierDeadline,
+    ClassifierLost,
+    ClassifierStarted,
+    Classify,
+    Crop,
+    CropsClassified,
+    Opinions,
+    StopClassifying,
+)
+from stages.plate import Cause, Heat, PlateResult, Verdict, WindowResult
+
+ROWS, COLUMNS, WINDOWS = 70, 50, 12
+GOOD = Quality(unmasked=100, judged=100, lit=100, total=1e4, squares=1.1e6, fine=5.0, coarse=10.0)
+HEAT = bytes(range(49))
+Found = dict[int, tuple[Region, ...]]
+
+
+def recipe(mode: Any, **more: Any) -> Recipe:
+    return Recipe(
+        name="test",
+        length=Length(nominal_rows=70, tolerance=0.5),
+        columns=Columns(last=50),
+        windows=Windows(size=30, stride=20),
+        gates=Gates(action="warn"),
+        classifier=Classifier(mode=mode, veto_below=0.1, confirm_above=0.6, **more),
+    )
+
+
+def region(x: int, y: int, score: float = 0.8) -> Region:
+    """A spot of 4 x 2 px whose peak is its first pixel."""
+    runs = np.array([(y, x, x + 4), (y + 1, x, x + 4)], "<i4").tobytes()
+    return Region(x, y, 4, 2, 8, score, x, y, runs)
+
+
+def scored(plate: int, window: int, *regions: Region) -> WindowScored:
+    return WindowScored(WindowResult("run", plate, window, regions, False, GOOD, 1.0, 0.1))
+
+
+def story(plate: int, found: Found) -> list[Event]:
+    """All that happens to a plate but for the classifier, in the usual order."""
+    windows = [scored(plate, window, *found.get(window, ())) for window in range(WINDOWS)]
+    return [PlateOpened(plate, COLUMNS), *windows, PlateClosed(plate, ROWS, COLUMNS)]
+
+
+ONE: Found = {4: (region(5, 5),)}
+"""One spot at x 25, y 25 of the plate, which no other window sees."""
+
+
+def told(merger: Merger, events: Iterable[Event]) -> list[Instruction]:
+    return [i for event in events for i in merger.handle(event)]
+
+
+def decisions(instructions: Iterable[Instruction]) -> list[PlateResult]:
+    return [i.result for i in instructions if isinstance(i, Decide)]
+
+
+def asks(instructions: Iterable[Instruction]) -> list[Classify]:
+    return [i for i in instructions if isinstance(i, Classify)]
+
+
+def answer(ask: Classify, probability: float) -> CropsClassified:
+    return CropsClassified(
+        ask.plate, ask.window, tuple(Answer(crop.region, probability, HEAT) for crop in reversed(ask.crops))
+    )
+
+
+def decided(mode: str, probability: float | None, found: Found | None = None) -> PlateResult:
+    """A plate's result where the classifier gives that answer to everything, or none."""
+    merger = Merger(recipe(mode), "run")
+    done = told(merger, story(1, ONE if found is None else found))
+    if probability is not None:
+        done += told(merger, [answer(ask, probability) for ask in asks(done)])
+    else:
+        done += told(merger, [ClassifierDeadline(1)])
+    (result,) = decisions(done)
+    return result
+
+
+def test_where_it_is_off_nothing_is_asked_and_nothing_waited_for() -> None:
+    merger = Merger(recipe("off"), "run")
+    done = told(merger, story(1, ONE))
+    (result,) = decisions(done)
+    assert not asks(done)
+    assert (result.verdict, result.classifier, result.defects[0].probability) == (Verdict.NG, "off", None)
+
+
+def test_the_crops_of_a_window_are_asked_about_as_soon_as_it_is_scored() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    # Before anything else was heard of the plate: by the columns of the recipe.
+    done = told(merger, [scored(1, 4, region(5, 5, 0.3), region(9, 15, 0.9))])
+    assert asks(done) == [Classify(1, 4, (Crop(1, 29, 35), Crop(0, 25, 25)))]
+
+
+def test_a_plate_waits_for_the_answers_and_no_longer() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    done = told(merger, story(1, ONE))
+    assert done[-1] == AwaitClassifier(1)
+    assert not decisions(done)
+    assert told(merger, story(1, ONE)[1:3]) == told(merger, story(1, ONE)[1:3])  # repeats start no new wait
+    (decide,) = told(merger, [answer(asks(done)[0], 0.75)])
+    (result,) = decisions([decide])
+    assert (result.defects[0].probability, result.defects[0].heat) == (0.75, Heat(25, 25, HEAT))
+    assert result.classifier == "annotate"
+
+
+def test_answers_that_are_there_before_the_last_window_delay_nothing() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    *before, last = story(1, ONE)
+    done = told(merger, before)
+    assert told(merger, [answer(asks(done)[0], 0.5)]) == []
+    (decide,) = told(merger, [last])
+    assert decisions([decide])[0].defects[0].probability == 0.5
+
+
+def test_the_deadline_decides_without_the_answer_and_the_classifier_is_told() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    told(merger, story(1, ONE))
+    decide, stop = told(merger, [ClassifierDeadline(1)])
+    (result,) = decisions([decide])
+    assert stop == StopClassifying(1)
+    assert (result.classifier, result.verdict) == ("annotate, late: 1 of 1 crops", Verdict.NG)
+    assert merger.opinions.counters.crops_late == 1
+
+
+def test_a_late_answer_changes_nothing_and_is_counted() -> None:
+    merger = Merger(recipe("veto"), "run")
+    done = told(merger, story(1, ONE))
+    (result,) = decisions(told(merger, [ClassifierDeadline(1)]))
+    assert told(merger, [answer(asks(done)[0], 0.0)]) == []
+    told(merger, [Committed(1)])
+    assert told(merger, [answer(asks(done)[0], 0.0), ClassifierDeadline(1)]) == []
+    assert merger.opinions.counters.answers_late == 2
+    assert result.verdict is Verdict.NG
+
+
+@pytest.mark.parametrize(
+    ("mode", "probability", "verdict", "vetoed"),
+    [
+        ("annotate", 0.0, Verdict.NG, False),
+        ("annotate", None, Verdict.NG, False),
+        ("veto", 0.09, Verdict.OK, True),
+        ("veto", 0.1, Verdict.NG, False),
+        ("veto", None, Verdict.NG, False),
+        ("confirm", 0.6, Verdict.NG, False),
+        ("confirm", 0.59, Verdict.OK, True),
+        ("confirm", None, Verdict.INCONCLUSIVE, False),
+    ],
+)
+def test_what_the_chance_does_is_the_recipes_choice(
+    mode: str, probability: float | None, verdict: Verdict, vetoed: bool
+) -> None:
+    result = decided(mode, probability)
+    assert (result.verdict, result.defects[0].vetoed) == (verdict, vetoed)
+    assert result.defects[0].unanswered == (probability is None)
+    assert (Cause.CLASSIFIER_LATE in result.causes) == (verdict is Verdict.INCONCLUSIVE)
+    assert bool(result.warnings) == vetoed
+    assert result.complete
+
+
+@pytest.mark.parametrize("mode", ["veto", "confirm"])
+def test_a_score_that_is_no_number_is_not_vetoed(mode: str) -> None:
+    assert decided(mode, 0.0, {4: (region(5, 5, math.nan),)}).verdict is Verdict.NG
+
+
+def test_a_defect_without_an_answer_beside_one_that_is_confirmed_is_ng_and_says_both() -> None:
+    merger = Merger(recipe("confirm"), "run")
+    done = told(merger, story(1, {0: (region(2, 2),), 11: (region(5, 5),)}))
+    done += told(merger, [answer(asks(done)[0], 0.9), ClassifierDeadline(1)])
+    (result,) = decisions(done)
+    assert result.causes == (Cause.DEFECT, Cause.CLASSIFIER_LATE)
+    assert "1 defect without an answer of the classifier (confirm, late: 1 of 2 crops)" in result.reason
+
+
+# Two spots that touch: one defect of two crops.
+TWO: Found = {4: (region(5, 5, 0.9), region(9, 5, 0.8))}
+
+
+@pytest.mark.parametrize(("mode", "verdict"), [("veto", Verdict.NG), ("confirm", Verdict.INCONCLUSIVE)])
+def test_a_defect_is_vetoed_only_when_each_crop_that_makes_it_ng_is_answered(mode: str, verdict: Verdict) -> None:
+    ask = Classify(1, 4, (Crop(0, 25, 25),))
+    merger = Merger(recipe(mode), "run")
+    # The second of the two crops is asked with another window, and stays without an answer.
+    events = [scored(1, 4, TWO[4][0]), scored(1, 5, region(-11, 5, 0.8))]
+    done = told(merger, [*events, *(e for e in story(1, {}) if not isinstance(e, WindowScored))])
+    done += told(merger, [scored(1, window) for window in range(WINDOWS)])
+    assert asks(done) == [ask, Classify(1, 5, (Crop(0, 29, 25),))]
+    (result,) = decisions(told(merger, [answer(ask, 0.01), ClassifierDeadline(1)]))
+    assert (result.defects[0].probability, result.defects[0].unanswered) == (0.01, 1)
+    assert result.verdict is verdict
+
+
+def test_a_defect_has_the_highest_chance_of_its_crops() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    told(merger, story(1, TWO))
+    other = bytes(49)
+    answers = (Answer(0, 0.2, HEAT), Answer(1, 0.7, other))
+    (result,) = decisions(told(merger, [CropsClassified(1, 4, answers)]))
+    (defect,) = result.defects
+    assert (defect.probability, defect.heat) == (0.7, Heat(29, 25, other))
+    assert (defect.peak_x, defect.score) == (25, 0.9)
+
+
+def test_a_peak_that_two_windows_see_is_asked_about_once() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    done = told(merger, story(1, {4: (region(22, 5),), 5: (region(2, 5),)}))
+    assert asks(done) == [Classify(1, 4, (Crop(0, 42, 25),))]
+    (result,) = decisions(told(merger, [answer(asks(done)[0], 0.5)]))
+    assert (result.defects[0].probability, result.classifier) == (0.5, "annotate")
+
+
+def spots(count: int) -> tuple[Region, ...]:
+    return tuple(region(2 * i % 20, 2 * (i // 10), 0.5 + i / 1000) for i in range(count))
+
+
+def test_of_many_crops_in_a_window_the_best_scored_are_asked_about_and_the_rest_is_counted() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    done = told(merger, story(1, {4: spots(MOST_IN_WINDOW + 3)}))
+    (ask,) = asks(done)
+    assert [crop.region for crop in ask.crops] == list(range(MOST_IN_WINDOW + 2, 2, -1))
+    (result,) = decisions(told(merger, [answer(ask, 0.5)]))
+    assert result.classifier == f"annotate, left out: 3 of {MOST_IN_WINDOW + 3} crops"
+    assert merger.opinions.counters.crops_left_out == 3
+
+
+def test_no_plate_asks_without_end() -> None:
+    opinions = Opinions(recipe("annotate").model_copy(update={"columns": None}))
+    sent = [opinions.ask(scored(1, window, *spots(8)).result, 10_000) for window in range(100)]
+    assert sum(len(ask.crops) for one in sent for ask in one) == MOST_IN_PLATE
+    assert (
+        opinions.summary(1) == f"annotate, late: {MOST_IN_PLATE}"
+        f" of 800 crops, left out: {800 - MOST_IN_PLATE} of 800 crops"
+    )
+
+
+GARBAGE = [
+    (Answer(0, math.nan, HEAT),),
+    (Answer(0, -0.01, HEAT),),
+    (Answer(0, 1.01, HEAT),),
+    (Answer(0, math.inf, HEAT),),
+    (Answer(0, 0.5, b""),),
+    (Answer(0, 0.5, HEAT * 2),),
+    (Answer(1, 0.5, HEAT),),
+    (Answer(-1, 0.5, HEAT),),
+    (),
+    (Answer(0, 0.5, HEAT), Answer(0, 0.6, HEAT)),
+    (Answer(0, 0.5, HEAT), Answer(1, 0.6, HEAT)),
+]
+
+
+@pytest.mark.parametrize("answers", GARBAGE)
+def test_garbage_is_dropped_and_counted_and_the_true_answer_still_taken(answers: tuple[Answer, ...]) -> None:
+    merger = Merger(recipe("veto"), "run")
+    (ask,) = asks(told(merger, story(1, ONE)))
+    assert told(merger, [CropsClassified(1, 4, answers)]) == []
+    assert merger.opinions.counters.answers_malformed == 1
+    (result,) = decisions(told(merger, [answer(ask, 0.01)]))
+    assert result.verdict is Verdict.OK
+
+
+def test_answers_to_what_was_not_asked_and_second_answers_are_counted_apart() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    *before, _last = story(1, ONE)
+    (ask,) = asks(told(merger, before))
+    told(merger, [answer(replace(ask, plate=9), 0.5), answer(replace(ask, window=5), 0.5)])
+    told(merger, [answer(ask, 0.5), answer(ask, 0.9)])
+    counters = merger.opinions.counters
+    assert (counters.answers_unasked, counters.answers_repeated, counters.crops_classified) == (2, 1, 1)
+    assert merger.open_plates == (1,)
+
+
+def test_a_new_classifier_is_asked_again_for_what_is_not_answered() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    done = told(merger, [*story(2, ONE), *story(1, ONE | {8: (region(3, 3),)})])
+    answered = next(ask for ask in asks(done) if (ask.plate, ask.window) == (1, 4))
+    told(merger, [answer(answered, 0.5)])
+    again = asks(told(merger, [ClassifierStarted()]))
+    assert [(ask.plate, ask.window) for ask in again] == [(1, 8), (2, 4)]
+    assert set(again) < set(asks(done))
+
+
+def test_without_a_classifier_plates_are_decided_at_once_and_say_so() -> None:
+    merger = Merger(recipe("veto"), "run")
+    (result,) = decisions(told(merger, [*story(1, ONE), ClassifierLost()]))
+    assert result.classifier == "veto, absent: 1 of 1 crops"
+    done = told(merger, [*story(2, ONE), *story(3, {}), ClassifierStarted()])
+    assert [r.classifier for r in decisions(done)] == ["veto, absent: 1 of 1 crops", "veto, absent"]
+    assert not asks(done)
+    assert {r.verdict for r in decisions(done)} == {Verdict.NG, Verdict.OK}
+
+
+@pytest.mark.parametrize("end", [Deadline(1), Abort(Cause.SHUTDOWN), Abort(Cause.ROLE_LOST)])
+def test_whatever_else_ends_a_plate_does_not_wait_for_the_classifier(end: Event) -> None:
+    merger = Merger(recipe("annotate"), "run")
+    told(merger, story(1, ONE))
+    (result,) = decisions(told(merger, [end]))
+    assert result.classifier == "annotate, late: 1 of 1 crops"
+
+
+def test_a_deadline_out_of_place_decides_nothing() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    *before, last = story(1, ONE)
+    assert told(merger, [ClassifierDeadline(1), *before, ClassifierDeadline(1)])[-1:] != [AwaitClassifier(1)]
+    assert told(merger, [last]) == [AwaitClassifier(1)]
+
+
+def test_windows_that_the_plate_turns_out_not_to_have_are_not_waited_for() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    done = told(merger, [scored(1, 11, region(5, 5)), *(scored(1, window) for window in range(3))])
+    assert len(asks(done)) == 1
+    (result,) = decisions(told(merger, [PlateClosed(1, 20, COLUMNS)]))
+    assert (result.classifier, result.defects) == ("annotate", ())
+
+
+def test_a_plate_that_was_final_all_along_is_no_longer_asked_about() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    told(merger, story(1, ONE))
+    assert StopClassifying(1) in told(merger, [Final((1,))])
+    assert told(merger, [ClassifierStarted()]) == []
+
+
+# --- any order -------------------------------------------------------------------------------------------------
+
+places = st.tuples(st.integers(0, WINDOWS - 1), st.integers(0, 25), st.integers(0, 27))
+
+
+def chance_of(crop: Crop) -> float:
+    """What the classifier thinks of a place: always the same."""
+    return (0.0, 0.05, 0.3, 0.59, 0.9)[(7 * crop.x + crop.y) % 5]
+
+
+def true_answer(ask: Classify) -> CropsClassified:
+    return CropsClassified(
+        ask.plate, ask.window, tuple(Answer(crop.region, chance_of(crop), HEAT) for crop in ask.crops)
+    )
+
+
+def found_at(spread: Iterable[tuple[int, int, int]]) -> Found:
+    found: Found = {}
+    for window, x, y in spread:
+        inside = window % 3 * 20 + x < COLUMNS and window // 3 * 20 + y < ROWS - 1
+        if inside:
+            found[window] = (*found.get(window, ()), region(x, y, 0.4 + (x + y) % 5 / 10))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    mode=st.sampled_from(["annotate", "veto", "confirm"]),
+    spread=st.lists(places, max_size=8, unique=True),
+    rng=st.randoms(use_true_random=False),
+    repeats=st.integers(0, 10),
+)
+def test_whatever_the_order_of_windows_and_answers_the_decision_is_one_and_the_same(
+    mode: str, spread: list[tuple[int, int, int]], rng: random.Random, repeats: int
+) -> None:
+    found = found_at(spread)
+    calm = Merger(recipe(mode), "run")
+    done = told(calm, story(1, found))
+    (expected,) = decisions(done + told(calm, map(true_answer, asks(done))))
+
+    merger = Merger(recipe(mode), "run")
+    waiting = story(1, found)
+    waiting += rng.choices(waiting, k=repeats)
+    results: list[PlateResult] = []
+    while waiting:
+        event = waiting.pop(rng.randrange(len(waiting)))
+        done = merger.handle(event)
+        results += decisions(done)
+        for ask in asks(done):
+            # Some answers come twice, some after garbage, some only when the classifier was started anew.
+            waiting += [true_answer(ask)] * rng.randint(1, 2)
+            waiting += [CropsClassified(ask.plate, ask.window, rng.choice(GARBAGE[:6]) * 2)] * rng.randint(0, 1)
+            waiting += [ClassifierStarted()] * rng.randint(0, 1)
+    assert results == [expected]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    mode=st.sampled_from(["annotate", "veto", "confirm"]),
+    spread=st.lists(places, max_size=8, unique=True),
+    rng=st.randoms(use_true_random=False),
+)
+def test_however_many_answers_are_lost_there_is_one_decision_at_the_deadline_and_never_a_wrong_ok(
+    mode: str, spread: list[tuple[int, int, int]], rng: random.Random
+) -> None:
+    found = found_at(spread)
+    merger = Merger(recipe(mode), "run")
+    waiting, awaited = story(1, found), False
+    results: list[PlateResult] = []
+    asked: list[Classify] = []
+    believed: dict[tuple[int, int], float] = {}
+    while waiting:
+        event = waiting.pop(rng.randrange(len(waiting)))
+        done = merger.handle(event)
+        results += decisions(done)
+        awaited |= AwaitClassifier(1) in done
+        asked += asks(done)
+        for ask in asks(done):
+            if rng.random() < 0.5:
+                waiting.append(true_answer(ask))
+        if isinstance(event, CropsClassified) and not decisions(done) and not results:
+            crops = next(ask.crops for ask in asked if ask.window == event.window)
+            believed |= {(crop.x, crop.y): chance_of(crop) for crop in crops}
+    if not results:
+        assert awaited
+        results += decisions(merger.handle(ClassifierDeadline(1)))
+    (result,) = results
+    assert merger.handle(ClassifierDeadline(1)) == []
+    dangerous = {
+        (window % 3 * 20 + r.peak_x, window // 3 * 20 + r.peak_y)
+        for window, regions in found.items()
+        for r in regions
+        if r.score >= 0.5
+    }
+    if result.verdict is Verdict.OK and dangerous:
+        assert mode != "annotate"
+        assert result.classifier == mode or all(defect.unanswered == 0 for defect in result.defects)
+        assert all(defect.vetoed for defect in result.defects if defect.score >= 0.5)
+    if len(believed) < len(dangerous) and mode == "annotate":
+        assert result.verdict is Verdict.NG
