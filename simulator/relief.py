@@ -108,7 +108,7 @@ def press(rng: np.random.Generator, product: Product, surface: Surface, margin: 
         zones.append(Zone(first, last, row_phase, column_phase, table))
         if first > 0:  # a flat groove between the zones
             row_amplitude *= 1 - _bump(product.rows, first, ramp)
-    return Relief(product, tuple(zones), row_amplitude, _ports(product), sharpness)
+    return Relief(product, tuple(zones), row_amplitude, ports_of(product), sharpness)
 
 
 def _phases(
@@ -162,7 +162,8 @@ def _bump(length: int, centre: float, width: float) -> Grey:
     return np.asarray(np.exp(-((position / width) ** 4)), np.float32)
 
 
-def _ports(product: Product) -> tuple[Port, ...]:
+def ports_of(product: Product) -> tuple[Port, ...]:
+    """The four holes of a product, near its corners."""
     width, length = product.columns * product.column_mm, product.rows * product.row_mm
     radius = 0.075 * min(width, length)
     inset = 0.15 * min(width, length)

@@ -44,11 +44,12 @@ _PLATE = _World((75, 175), (8, 50), (80, 320), (0.6, 4), (0.8, 4.5), 0.05, 0.0)
 """Nearer to pressed plates under a good camera, so that they are not drowned among the wild ones."""
 
 
-def training_window(rng: np.random.Generator, size: int = 256) -> tuple[Image, Mask, Mask]:
+def training_window(rng: np.random.Generator, size: int = 256, *, dark_lines: bool = True) -> tuple[Image, Mask, Mask]:
     """One crop: grey picture (size x size, uint8), the cracks' pixels, and pixels that should not be judged.
 
     Ignored are a ring of about 3 px around each crack, faint stretches and tapered ends, and what oil hides. About
-    55 % of the crops hold a crack. Cracks are bright; invert picture and result for dark ones.
+    55 % of the crops hold a crack. Cracks are bright; invert picture and result for dark ones. Without `dark_lines` no
+    dark line lies on the sheet beside them.
     """
     plate = bool(rng.random() < _PLATE_SHARE)
     clean = _surface(rng, size, _PLATE if plate else _WILD)
@@ -57,7 +58,7 @@ def training_window(rng: np.random.Generator, size: int = 256) -> tuple[Image, M
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
         mask, ignore = _add_cracks(rng, clean, noise)
-    marks(rng, clean)
+    marks(rng, clean, dark_lines=dark_lines)
     hidden = cover(rng, clean)
     if hidden is not None:
         ignore |= mask & hidden

@@ -1,0 +1,264 @@
+"""What the classifier is trained and tested on: crops and photographs by groups, the test groups fixed by their hash.
+
+The target is a thin linear anomaly in metal; real scratches stand in for cracks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.classifier.preprocess import resized
+from models.training.samples import Photograph, held_out, photographs
+
+CRACK, WITHOUT = "crack", "without_crack"
+"""Folders, and classes of a manifest."""
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+_CRACKED = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
+_LINES = {"neu_seg": 3}
+"""Value that marks the lines in the masks of a set; any but 0 in others."""
+_RUN, _GAP = 10, 200
+"""Most photographs, and least gap in their numbers, between two groups of a set that names none."""
+
+
+class DataError(ValueError):
+    """Data that cannot be learnt from; the message says what was found and what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One crop or photograph."""
+
+    pixels: NDArray[np.uint8]
+    """(224, 224) grey: a photograph as a whole, a crop as it is."""
+    crack: bool
+    collection: str
+    """The set: `neu_seg`, `02CG`, the folder's name."""
+    kind: str
+    """The class within its set: `MT_Blowhole`, `fold`."""
+    group: str
+    """Examples of one group show the same piece of metal."""
+    name: str
+    mask: NDArray[np.bool_] | None = None
+    """Where the crack lies (224, 224), if that is known."""
+    test: bool = False
+    """Kept for tests, and never trained on or chosen by."""
+
+    @property
+    def source(self) -> str:
+        """Set and class: what figures are given by."""
+        return f"{self.collection}/{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is learnt from, what choices are made by, and what is measured on."""
+
+    training: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_folder(
+    data: Path, chosen: Callable[[str], bool] = lambda _group: True, *, on_progress: Callable[[int], None] | None = None
+) -> list[Example]:
+    """All examples of a folder.
+
+    Args:
+        data: one with a manifest.csv (image, mask_or_label, set, group, class), or with the folders crack/ and
+            without_crack/, whose pictures are a group each.
+        chosen: which groups are wanted; pictures of others are not read.
+        on_progress: called after each picture that was read.
+
+    Returns:
+        Examples, those of test groups marked. Photographs without a group are grouped by runs of their numbers: what
+        was taken one after the other shows the same strip.
+
+    Raises:
+        DataError: a folder without either, a class that is neither a crack nor known to be none, a picture or mask
+            that cannot be read, or nothing chosen.
+    """
+    listed = _grouped(_listed(data))
+    found = []
+    for one in listed:
+        if chosen(one.group):
+            found.append(_read(one))
+            if on_progress is not None:
+                on_progress(1)
+    if not found:
+        raise DataError(f"{data} holds no picture that was asked for; it holds {len(listed)} pictures in all")
+    return found
+
+
+def groups_of(data: Path) -> dict[str, int]:
+    """Pictures by group, none of them read.
+
+    Raises:
+        DataError: as `read_folder`.
+    """
+    return dict(Counter(one.group for one in _grouped(_listed(data))))
+
+
+def _listed(data: Path) -> list[Photograph]:
+    if (data / "manifest.csv").is_file():
+        try:
+            return photographs(data)
+        except (OSError, ValueError) as error:
+            raise DataError(str(error)) from error
+    found = []
+    for kind in (CRACK, WITHOUT):
+        folder = data / kind
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in _PICTURES and not path.stem.endswith("_mask"):
+                mask = path.with_name(f"{path.stem}_mask.png")
+                group = f"{data.name}/{path.relative_to(data).with_suffix('')}"
+                found.append(Photograph(path, mask if mask.is_file() else None, data.name, group, kind))
+    if {one.kind for one in found} != {CRACK, WITHOUT}:
+        raise DataError(
+            f"{data} holds neither a manifest.csv (image, mask_or_label, set, group, class) nor pictures in both "
+            f"{CRACK}/ and {WITHOUT}/: name such a folder"
+        )
+    return found
+
+
+def _cracked(one: Photograph) -> bool:
+    if one.kind in {CRACK, "cracked"} or (one.collection, one.kind) in _CRACKED:
+        return True
+    known = {collection for collection, _ in _CRACKED}
+    if one.kind in {WITHOUT, "clean"} or one.collection in known:
+        return False
+    raise DataError(
+        f"{one.image}: class {one.kind!r} of set {one.collection!r} is not known: write {CRACK} or {WITHOUT} into the "
+        "manifest's column class"
+    )
+
+
+def _grouped(listed: list[Photograph]) -> list[Photograph]:
+    """The same, where those without a group have one: by set, class and a run of their numbers."""
+    alone: dict[tuple[str, str], list[Photograph]] = {}
+    named = []
+    for one in listed:
+        if one.group == f"{one.collection}/":
+            alone.setdefault((one.collection, one.kind), []).append(one)
+        else:
+            named.append(one)
+    for (collection, kind), photos in alone.items():
+        first = last = count = 0
+        for one in sorted(photos, key=_number):
+            number = _number(one)[0]
+            if count in {0, _RUN} or number - last > _GAP:
+                first, count = number, 0
+            last, count = number, count + 1
+            named.append(replace(one, group=f"{collection}/{kind}-{first}"))
+    return named
+
+
+def _number(one: Photograph) -> tuple[int, str]:
+    digits = re.findall(r"\d+", one.image.stem)
+    return (int(digits[-1]) if digits else 0), str(one.image)
+
+
+def _read(one: Photograph) -> Example:
+    image = cv2.imread(str(one.image), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise DataError(f"{one.image} cannot be read as a picture: write it again, or take it out of the manifest")
+    crack = _cracked(one)
+    mask = None
+    if crack and one.mask is not None:
+        label = cv2.imread(str(one.mask), cv2.IMREAD_UNCHANGED)
+        if label is None or label.shape != image.shape:
+            raise DataError(f"{one.mask} is no mask of {one.image}: a mask is grey and of its picture's size")
+        value = _LINES.get(one.collection)
+        marked = (label == value) if value is not None else (label > 0)
+        mask = np.asarray(resized(marked.astype(np.uint8) * np.uint8(255)) > 0)
+    return Example(
+        pixels=np.ascontiguousarray(resized(np.asarray(image, np.uint8))),
+        crack=crack,
+        collection=one.collection,
+        kind=one.kind,
+        group=one.group,
+        name=f"{one.collection}/{one.image.stem}",
+        mask=mask,
+        test=held_out(one.group),
+    )
+
+
+# --- parting -----------------------------------------------------------------------------------------------------
+
+
+def parted(examples: Sequence[Example], seed: int = 0, *, left_out: Sequence[str] = ()) -> Parts:
+    """Test groups aside first, then one in five of the other groups of each source for validation (C 34-35).
+
+    Args:
+        examples: all of them.
+        seed: of which groups are for validation; the test groups do not depend on it.
+        left_out: sets that are not trained on at all: they are for tests as a whole.
+
+    Raises:
+        DataError: training, validation or test would lack one of the classes.
+    """
+    test = tuple(one for one in examples if one.test or one.collection in left_out)
+    rest = [one for one in examples if not (one.test or one.collection in left_out)]
+    fold = folded(rest, 5, seed)
+    parts = Parts(
+        tuple(one for one, place in zip(rest, fold, strict=True) if place),
+        tuple(one for one, place in zip(rest, fold, strict=True) if not place),
+        test,
+    )
+    for name, part in (("training", parts.training), ("validation", parts.validation)):
+        if len({one.crack for one in part}) < 2:
+            raise DataError(
+                f"{len(part)} pictures are left for {name}, not of both classes: give more groups with cracks and more "
+                "without"
+            )
+    return parts
+
+
+def folded(examples: Sequence[Example], folds: int, seed: int = 0) -> list[int]:
+    """The fold, 0 to folds - 1, of each example: whole groups, each source spread over all folds as far as it goes."""
+    sources: dict[str, dict[str, None]] = {}
+    taken = set[str]()
+    for one in examples:
+        if one.group not in taken:
+            taken.add(one.group)
+            sources.setdefault(one.source, {})[one.group] = None
+    place: dict[str, int] = {}
+    for source, groups in sorted(sources.items()):
+        shuffled = sorted(groups, key=lambda group: _hash(f"{seed} {group}"))
+        first = _hash(f"{seed} {source}") % folds
+        place |= {group: (first + index) % folds for index, group in enumerate(shuffled)}
+    return [place[one.group] for one in examples]
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def counts(examples: Sequence[Example]) -> dict[str, dict[str, int]]:
+    """Pictures and groups of each source."""
+    found: dict[str, dict[str, int]] = {}
+    for source in sorted({one.source for one in examples}):
+        of_source = [one for one in examples if one.source == source]
+        found[source] = {
+            "pictures": len(of_source),
+            "groups": len({one.group for one in of_source}),
+            CRACK: sum(one.crack for one in of_source),
+        }
+    return found
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """SHA-256 over the groups that are for tests: the same wherever the same data is used."""
+    names = sorted({one.group for one in examples if one.test})
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
