@@ -29,6 +29,8 @@ class Kid:
 
     role: str
     index: int
+    optional: bool = False
+    """The service works without it, if need be."""
     incarnation: int = 0
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
@@ -72,8 +74,11 @@ class Children:
 
     @property
     def all_up(self) -> bool:
-        """Every process has given its first heartbeat."""
-        return all(kid.heard_at is not None for kid in self._kids.values())
+        """Every process has given its first heartbeat, but for optional ones that have died already."""
+        return all(
+            kid.heard_at is not None or (kid.optional and (kid.incarnation > 1 or kid.process is None))
+            for kid in self._kids.values()
+        )
 
     def all_fresh(self, now: float) -> bool:
         """Every process is starting or has been heard of late."""
@@ -107,9 +112,9 @@ class Children:
 
     # --- life ------------------------------------------------------------------------------------------------
 
-    def add(self, role: str, index: int) -> None:
+    def add(self, role: str, index: int, *, optional: bool = False) -> None:
         """Start a process and keep it running from now on."""
-        kid = Kid(role, index)
+        kid = Kid(role, index, optional)
         self._kids[kid.name] = kid
         self._budgets.setdefault(role, _Budget())
         self._start(kid)

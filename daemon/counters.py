@@ -53,6 +53,15 @@ COUNTERS = {
         "kind",
         ("strip lost", "strip refused", "row lost", "row beyond the most", "edge not heard"),
     ),
+    "crops_total": Counter(
+        "Crops for the classifier by what became of them", "outcome", ("classified", "late", "left out")
+    ),
+    "answers_refused_total": Counter(
+        "Answers of the classifier that were not believed or came too late",
+        "reason",
+        ("plate decided", "repeated", "not asked", "malformed"),
+    ),
+    "defects_vetoed_total": Counter("Defects that the classifier kept from making their plate NG"),
     "busy_seconds_total": Counter("Time a role's processes spent working", "role"),
     "store_failures_total": Counter(
         "Failures to write results or pictures", "kind", ("full", "locked", "broken", "refused", "pictures")
@@ -63,6 +72,10 @@ HISTOGRAMS = {
     "plate_latency_seconds": Histogram(
         "From the delivery of a plate's last row to its final verdict",
         (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    ),
+    "crop_seconds": Histogram(
+        "Time of the classifier for one crop in all its views",
+        (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
     ),
     "window_seconds": Histogram(
         "Time of the detector for one window", (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

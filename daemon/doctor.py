@@ -81,6 +81,7 @@ def _checks(config: Config, recipe: Recipe) -> Iterator[Check]:
     yield weights
     if weights.ok is not False:
         yield known_answer(config, recipe)
+    yield classifier(config, recipe)
     yield metrics_port(config)
     yield notify_socket()
 
@@ -245,6 +246,25 @@ def known_answer(config: Config, recipe: Recipe) -> Check:
         advice = "install linesentry again; if that does not help, the processor or GPU computes wrongly"
         return Check("known answer", ok=False, found=str(error), advice=advice)
     return Check("known answer", ok=True, found=f"right, on {detector.facts['device']} in {detector.facts['dtype']}")
+
+
+def classifier(config: Config, recipe: Recipe) -> Check:
+    """Load the classifier as its process does and let it compute the built-in crops, where the recipe has it asked."""
+    mode = recipe.classifier.mode
+    if mode == "off":
+        return Check("classifier", ok=True, found="off in the recipe")
+    from models.classifier.classifier import Classifier, ClassifierError  # noqa: PLC0415 - torch takes seconds
+
+    settings = config.classify
+    try:
+        loaded = Classifier.load(settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views)
+        loaded.known_answer()
+    except ClassifierError as error:
+        # The service works without it, and says so with each plate; only `confirm` then confirms nothing.
+        advice = "train one: linesentry train classifier; or set classifier.mode of the recipe to off"
+        return Check("classifier", ok=False if mode == "confirm" else None, found=str(error), advice=advice)
+    found = f"{mode}: right, {loaded.facts['network']} on {loaded.facts['device']} in {loaded.facts['dtype']}"
+    return Check("classifier", ok=True, found=found)
 
 
 # --- surroundings -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Pictures kept as evidence: an overview of the plate with its defects boxed, and a crop of each defect."""
+"""Pictures kept as evidence: an overview of the plate with its defects boxed, and a crop of each defect.
+
+Where the classifier gave an answer, the crop that it saw lies beside, coloured by what speaks for a crack.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ from PIL import Image
 
 from config.schema import Results
 from daemon.overview import draw_overview
-from stages.plate import PlateResult, worst_first
+from models.classifier import crops as classified
+from models.classifier.overlay import overlay
+from stages.plate import HEAT_CELLS, Heat, PlateResult, worst_first
 
 CROP_SIZE = 224
 """Side of a defect's crop, px at 1:1."""
@@ -33,6 +38,7 @@ class Evidence:
     directory: Path
     overview: Path | None = None
     crops: tuple[Path, ...] = ()
+    heats: tuple[Path, ...] = ()
     errors: tuple[str, ...] = ()
 
 
@@ -64,14 +70,15 @@ def write_evidence(
 
     `image` is the plate, uint8 (rows, columns), read in place and never copied whole; with no pixel there is no
     picture. `title` (null: the plate's number) and `notes` go into the legend. Files are <stem>-overview.jpg and
-    <stem>-defect-001.png and on (without a stem overview.jpg and so on), numbered as the boxes are, 1 being the worst;
-    each appears whole or not at all. What fails is returned as a sentence: evidence never stands in the way of a
-    verdict.
+    <stem>-defect-001.png and on (without a stem overview.jpg and so on), numbered as the boxes are, 1 being the worst,
+    and defect-001-heat.png where the classifier said where it saw the crack; each appears whole or not at all. What
+    fails is returned as a sentence: evidence never stands in the way of a verdict.
     """
     if image.size == 0:
         return Evidence(directory)
     title = f"Plate {result.plate}" if title is None else title
     crops: list[Path] = []
+    heats: list[Path] = []
     overview: Path | None = None
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -84,10 +91,12 @@ def write_evidence(
         for number, defect in enumerate(worst, start=1):
             crop = cv2.imencode(".png", crop_at(image, defect.peak_x, defect.peak_y))[1]
             crops.append(_written(directory / f"{prefix}defect-{number:03d}.png", crop.tobytes()))
+            if defect.heat is not None:
+                heats.append(_written(directory / f"{prefix}defect-{number:03d}-heat.png", _heat(image, defect.heat)))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong with a picture, verdicts go on being committed
         failure = f"pictures of plate {result.plate} in {directory}: {type(error).__name__}: {error}"
-        return Evidence(directory, overview, tuple(crops), (failure,))
-    return Evidence(directory, overview, tuple(crops))
+        return Evidence(directory, overview, tuple(crops), tuple(heats), (failure,))
+    return Evidence(directory, overview, tuple(crops), tuple(heats))
 
 
 def crop_at(image: NDArray[np.uint8], x: int, y: int, size: int = CROP_SIZE) -> NDArray[np.uint8]:
@@ -138,6 +147,13 @@ def _sizes(pictures: Path) -> Iterable[tuple[float, Path, int]]:
             yield directory.stat().st_mtime, directory, size
         except OSError:
             continue
+
+
+def _heat(image: NDArray[np.uint8], heat: Heat) -> bytes:
+    """The crop that the classifier saw, coloured by its evidence, as PNG."""
+    cells = np.frombuffer(heat.cells, np.uint8).reshape(HEAT_CELLS, HEAT_CELLS)
+    coloured = overlay(classified.crop_at(image, heat.x, heat.y), cells)
+    return cv2.imencode(".png", coloured[:, :, ::-1])[1].tobytes()
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -26,11 +26,13 @@ from config.schema import Camera, Recipe, Windows, Workers
 from daemon.images import ImageError, ImageSource, open_image
 from daemon.memory import available_bytes
 from stages.defects import defects_of
+from stages.opinions import Classify, CropsClassified, Opinions
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
 
 if TYPE_CHECKING:
     from daemon.evidence import Evidence
+    from models.classifier.classifier import Classifier
     from models.detector import Detector
 
 CAMERA_WIDTH = int(Camera().width)
@@ -61,6 +63,7 @@ def inspect_files(
     recipe: Recipe,
     detectors: Sequence[Detector],
     *,
+    classifier: Classifier | None = None,
     bits: int | None = None,
     pictures: Path | None = None,
     progress: Progress | None = None,
@@ -68,7 +71,8 @@ def inspect_files(
     """Inspect image files one after the other, and yield their results in that order.
 
     A file that cannot be inspected yields an INCONCLUSIVE result with cause UNREADABLE and the reason; the others
-    are still done. `detectors` are of this recipe, one for each thread that is to compute.
+    are still done. `detectors` are of this recipe, one for each thread that is to compute. Without a `classifier` a
+    recipe that asks for one is decided as the service decides where its classifier is lost.
     """
     stems: set[str] = set()
     for path in paths:
@@ -84,7 +88,7 @@ def inspect_files(
                         kept = _room_for(height, last - first, pictures)
                     except OSError as error:
                         notes += (f"{shown(str(pictures))}: {error.strerror}; no pictures of {shown(path.name)}",)
-                plate = inspect_image(source, recipe, detectors, progress=progress, keep=kept)
+                plate = inspect_image(source, recipe, detectors, classifier=classifier, progress=progress, keep=kept)
         except (ImageError, OSError, MemoryError) as error:
             reason = str(error) or "not enough memory"
             yield failure(path, reason, width=width, height=height, seconds=time.monotonic() - started)
@@ -110,27 +114,36 @@ def inspect_image(
     recipe: Recipe,
     detectors: Sequence[Detector],
     *,
+    classifier: Classifier | None = None,
     progress: Progress | None = None,
     keep: NDArray[np.uint8] | None = None,
 ) -> PlateResult:
     """Inspect one image as a plate of which every row is there.
 
     Every row is read, so that damage anywhere shows. An image smaller than the widest template is INCONCLUSIVE (too
-    small). `keep`, uint8 of the plate's shape, is filled with its pixels.
+    small). `keep`, uint8 of the plate's shape, is filled with its pixels. The classifier sees what the service would
+    let it see, and has all the time that it needs.
 
     Raises:
         ImageError: the image is damaged, does not fit in memory, or has not the recipe's width.
     """
     first, last = plate_columns(source.width, recipe)
     rows, columns = source.height, last - first
+    opinions = Opinions(recipe, absent=classifier is None)
+    if classifier is not None and keep is None and recipe.classifier.mode != "off":
+        keep = _room_for(rows, columns, Path(tempfile.gettempdir()))
     bands = _bands(source, first, last, recipe.windows, keep)
     results: list[WindowResult] = []
     if min(rows, columns) < max(template.width for template in recipe.templates):
         deque(bands, maxlen=0)
     else:
         results = _score(bands, rows, columns, recipe.windows, detectors=detectors, progress=progress)
+    asked = [question for result in results for question in opinions.ask(result, columns)]
+    if classifier is not None and keep is not None:
+        _classify(classifier, keep, asked, opinions)
     facts = facts_of("", 0, rows=rows, columns=columns, results=results, recipe=recipe)
-    defects = defects_of(results, rows, columns, recipe)
+    facts = replace(facts, classifier=opinions.summary(0))
+    defects = defects_of(results, rows, columns, recipe, opinions.of(0))
     return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
 
 
@@ -201,6 +214,8 @@ def to_json(result: InspectResult) -> dict[str, Any]:
                 "width_mm": _number(defect.width_mm),
                 "height_mm": _number(defect.height_mm),
                 "score": _number(defect.score),
+                "probability": _number(defect.probability),
+                "vetoed": defect.vetoed,
                 "edge": defect.edge,
                 "area": defect.area,
                 "peak_x": defect.peak_x,
@@ -293,6 +308,15 @@ def _score(
     finally:
         pool.shutdown(cancel_futures=True)
     return results
+
+
+def _classify(classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence[Classify], opinions: Opinions) -> None:
+    """Answer what was asked of a plate."""
+    from stages.classify import answered, cut  # noqa: PLC0415 - brings torch, which the readers do without
+
+    for question in asked:
+        (answers,) = answered(classifier, [(question.crops, cut(pixels, question.crops))])
+        opinions.take(CropsClassified(question.plate, question.window, answers))
 
 
 # --- pictures --------------------------------------------------------------------------------------------------

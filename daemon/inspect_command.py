@@ -22,6 +22,7 @@ from daemon.inspect import InspectResult, failure, inspect_files, shown, to_json
 from stages.plate import Verdict, worst_first
 
 if TYPE_CHECKING:
+    from models.classifier.classifier import Classifier
     from models.detector import Detector
 
 INSPECTED, NOT_ALL, WRONG_USAGE = 0, 1, 2
@@ -93,12 +94,22 @@ def _results(
 ) -> Iterator[InspectResult]:
     try:
         detectors = _detectors(recipe, device)
-    except Exception as error:  # noqa: BLE001 - whatever stops the detector stops each image, and is said of each
+        classifier = _classifier(recipe, device)
+    except Exception as error:  # noqa: BLE001 - whatever stops the networks stops each image, and is said of each
         for path in images:
-            yield failure(path, f"the detector cannot be loaded: {error}; run linesentry doctor")
+            yield failure(path, f"the networks cannot be loaded: {error}; run linesentry doctor")
         return
     bar = _Bar()
-    for result in inspect_files(bar.named(images), recipe, detectors, bits=bits, pictures=pictures, progress=bar.told):
+    found = inspect_files(
+        bar.named(images),
+        recipe,
+        detectors,
+        classifier=classifier,
+        bits=bits,
+        pictures=pictures,
+        progress=bar.told,
+    )
+    for result in found:
         bar.take_away()
         yield result
 
@@ -114,6 +125,15 @@ def _detectors(recipe: Recipe, device: Device) -> list[Detector]:
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         count = len(os.sched_getaffinity(0))
     return [Detector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
+
+
+def _classifier(recipe: Recipe, device: Device) -> Classifier | None:
+    """The classifier that ships, where the recipe has it asked."""
+    if recipe.classifier.mode == "off":
+        return None
+    from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch
+
+    return Classifier.load(device=device)
 
 
 def _say_json(result: InspectResult) -> None:
@@ -143,6 +163,8 @@ class _Tables:
             speed = (result.width or 0) * (result.height or 0) / 1e6 / max(result.seconds, 1e-9)
             table.add_row("time", f"{result.seconds:.2f} s, {speed:.1f} Mpx/s")
             table.add_row("defects", _defects(result))
+            if plate.classifier != "off":
+                table.add_row("classifier", escape(plate.classifier))
         for warning in result.warnings:
             table.add_row("warning", escape(shown(warning)))
         if result.evidence is not None and result.evidence.overview is not None:
@@ -157,6 +179,8 @@ def _defects(result: InspectResult) -> str:
         line = f"score {defect.score:.2f}  x {defect.x}  y {defect.y}  {defect.width} x {defect.height} px"
         if defect.width_mm is not None and defect.height_mm is not None:
             line += f"  {defect.width_mm:.2f} x {defect.height_mm:.2f} mm"
+        if defect.probability is not None:
+            line += f"  crack {defect.probability:.0%}" + (" (vetoed)" if defect.vetoed else "")
         lines.append(line + ("  at the edge" if defect.edge else ""))
     if len(defects) > SHOWN_DEFECTS:
         lines.append(f"and {len(defects) - SHOWN_DEFECTS} more")

@@ -14,6 +14,7 @@ import msgpack
 import msgspec
 
 from stages.camera import Strip
+from stages.opinions import Answer, Crop
 from stages.plate import Cause, PlateResult, Window, WindowResult
 
 VERSION = 1
@@ -152,9 +153,12 @@ class Lease(Message, frozen=True):
 
 
 class WindowScored(Message, frozen=True):
-    """detect -> merge: what was found in one window."""
+    """detect -> merge: what was found in one window, and where its plate lies in the plate memory."""
 
     result: WindowResult
+    slot: int | None = None
+    generation: int = 0
+    columns: int = 0
 
 
 class WindowQuarantined(Message, frozen=True):
@@ -169,6 +173,38 @@ class WindowsMerged(Message, frozen=True):
 
     plate: int
     windows: tuple[int, ...]
+
+
+# --- classifier ----------------------------------------------------------------------------------------------
+
+
+class ClassifyCrops(Message, frozen=True):
+    """merge -> classify: what are these crops of a window?"""
+
+    plate: int
+    slot: int
+    generation: int
+    columns: int
+    window: int
+    crops: tuple[Crop, ...]
+
+
+class CropsClassified(Message, frozen=True):
+    """classify -> merge: the answer for each crop that was asked about in one window."""
+
+    plate: int
+    window: int
+    answers: tuple[Answer, ...]
+
+
+class CropsUnwanted(Message, frozen=True):
+    """merge -> classify: what was asked about this plate would come too late."""
+
+    plate: int
+
+
+class ClassifierLost(Message, frozen=True):
+    """supervisor -> merge: there is no classifier any more, and none will come."""
 
 
 # --- supervision ---------------------------------------------------------------------------------------------
@@ -223,6 +259,10 @@ AnyMessage = (
     | WindowScored
     | WindowQuarantined
     | WindowsMerged
+    | ClassifyCrops
+    | CropsClassified
+    | CropsUnwanted
+    | ClassifierLost
     | Heartbeat
     | WorkerGone
     | Abort

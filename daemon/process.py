@@ -29,7 +29,7 @@ from daemon.messages import Exit, Heartbeat, Sender
 from daemon.plate_memory import PlateMemory, Shape
 from stages.switch import SwitchState
 
-ROLES = ("line", "acquire", "tile", "detect", "merge", "record")
+ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
 

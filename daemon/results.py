@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from config.schema import Retention
-from daemon.results_rows import Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row
+from daemon.results_rows import Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
 from daemon.results_schema import StoreError, defects, events, explained, open_engine, plates, prepare
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
@@ -128,7 +128,7 @@ class Store:
                 connection.execute(
                     sa.insert(defects),
                     [
-                        {"plate": result.plate, "number": number, **asdict(defect)}
+                        {"plate": result.plate, "number": number, **stored(defect)}
                         for number, defect in enumerate(worst_first(result.defects), start=1)
                     ],
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from math import sqrt
 from typing import Any
@@ -27,6 +27,7 @@ class RunFacts:
     recipe_sha256: str | None = None
     configuration_sha256: str | None = None
     weights_sha256: str | None = None
+    classifier_sha256: str | None = None
     code_sha256: str | None = None
 
 
@@ -68,6 +69,7 @@ class PlateRow:
     recipe_sha256: str | None
     configuration_sha256: str | None
     weights_sha256: str | None
+    classifier_sha256: str | None
     code_sha256: str | None
     verdict: Verdict | None
     causes: tuple[Cause, ...]
@@ -102,6 +104,11 @@ def means(quality: Quality) -> dict[str, float | None]:
         "saturation": quality.clipped / quality.unmasked if quality.unmasked else None,
         "focus": quality.focus if quality.lit else None,
     }
+
+
+def stored(defect: Defect) -> dict[str, Any]:
+    """What of a defect goes into the store; the heat map is in its picture."""
+    return {field.name: getattr(defect, field.name) for field in fields(defect) if field.name != "heat"}
 
 
 def defects_of(connection: sa.Connection, plate: int) -> tuple[Defect, ...]:

@@ -14,8 +14,18 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """PRAGMA user_version of a store; grows whenever the tables change."""
+
+STEPS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE plates ADD COLUMN classifier_sha256 VARCHAR",
+        "ALTER TABLE defects ADD COLUMN probability FLOAT",
+        "ALTER TABLE defects ADD COLUMN unanswered INTEGER DEFAULT 0 NOT NULL",
+        "ALTER TABLE defects ADD COLUMN vetoed BOOLEAN DEFAULT 0 NOT NULL",
+    ),
+}
+"""What makes of a store of that version one of the next, in the transaction that opens it."""
 
 APPLICATION_ID = 0x4C534E54
 """PRAGMA application_id of a store: "LSNT"."""
@@ -71,6 +81,7 @@ plates = sa.Table(
     sa.Column("recipe_sha256", sa.String),
     sa.Column("configuration_sha256", sa.String),
     sa.Column("weights_sha256", sa.String),
+    sa.Column("classifier_sha256", sa.String),
     sa.Column("code_sha256", sa.String),
     # NULL until the plate's verdict is final
     sa.Column("verdict", sa.String, sa.CheckConstraint("verdict IN ('OK', 'NG', 'INCONCLUSIVE')")),
@@ -116,6 +127,9 @@ defects = sa.Table(
     sa.Column("y_mm", sa.Float),
     sa.Column("width_mm", sa.Float),
     sa.Column("height_mm", sa.Float),
+    sa.Column("probability", sa.Float),
+    sa.Column("unanswered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("vetoed", sa.Boolean, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -159,7 +173,7 @@ def open_engine(path: Path, *, read_only: bool) -> sa.Engine:
 
 
 def prepare(engine: sa.Engine, path: Path, *, read_only: bool) -> None:
-    """Create the tables in a new file, or make sure that it is a store of this version; raises StoreError."""
+    """Create the tables in a new file, or bring an older store up to this version; raises StoreError."""
     if not read_only:
         # Outside any transaction, as SQLite wants it.
         raw = engine.raw_connection()
@@ -181,13 +195,20 @@ def prepare(engine: sa.Engine, path: Path, *, read_only: bool) -> None:
                 f"{path} is a database, but not a result store of linesentry (application_id {application:#x}): "
                 "move it away or choose another state directory",
             )
+        elif version in STEPS and not read_only:
+            while version in STEPS:
+                for statement in STEPS[version]:
+                    connection.exec_driver_sql(statement)
+                version += 1
+            connection.exec_driver_sql(f"PRAGMA user_version = {version}")
         elif version != SCHEMA_VERSION:
-            newer = version > SCHEMA_VERSION
+            remedy = "update linesentry"
+            if version < SCHEMA_VERSION:
+                remedy = "start the service once, which brings it up to date," if version in STEPS else "move it away"
             raise StoreError(
                 "broken",
-                f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: "
-                + ("update linesentry" if newer else "move the old store away")
-                + " or choose another state directory",
+                f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: {remedy} "
+                "or choose another state directory",
             )
 
 

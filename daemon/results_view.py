@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from daemon.results_rows import Ledger, PlateRow
-from stages.plate import Verdict
+from daemon.results_rows import Ledger, PlateRow, stored
+from stages.plate import Defect, Verdict
 
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
@@ -20,8 +20,9 @@ STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yel
 def results_table(rows: Sequence[PlateRow]) -> Table:
     """The plates as a table, in the order given; times are local."""
     table = Table(header_style="bold", box=None)
-    for name in ("plate", "seen", "recipe", "verdict", "defects", "judged", "latency"):
-        table.add_column(name, justify="right" if name in ("defects", "judged", "latency") else "left", no_wrap=True)
+    for name in ("plate", "seen", "recipe", "verdict", "defects", "crack", "judged", "latency"):
+        right = name in ("defects", "crack", "judged", "latency")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
     table.add_column("reason", overflow="fold", ratio=1)
     for row in rows:
         verdict = Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
@@ -31,11 +32,18 @@ def results_table(rows: Sequence[PlateRow]) -> Table:
             row.recipe + (" (sim)" if row.simulated else ""),
             verdict,
             "" if row.verdict is None else str(len(row.defects)),
+            _chance(row.defects),
             "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
             "" if row.latency_s is None else f"{row.latency_s:.2f} s",
             Text("; ".join([row.reason, *row.warnings] if row.reason else row.warnings)),
         )
     return table
+
+
+def _chance(defects: Sequence[Defect]) -> str:
+    """The highest chance of a crack among the defects, where the classifier said one."""
+    chances = [defect.probability for defect in defects if defect.probability is not None]
+    return f"{100 * max(chances):.0f} %" if chances else ""
 
 
 def ledger_line(ledger: Ledger) -> str:
@@ -47,7 +55,7 @@ def ledger_line(ledger: Ledger) -> str:
 def results_json(row: PlateRow) -> dict[str, Any]:
     """The plate as values that JSON knows: times as ISO text in UTC, words as text, defects worst first."""
     plain = {field.name: _plain(getattr(row, field.name)) for field in fields(row) if field.name != "defects"}
-    return plain | {"defects": [asdict(defect) for defect in row.defects]}
+    return plain | {"defects": [stored(defect) for defect in row.defects]}
 
 
 def _plain(value: object) -> object:

@@ -101,6 +101,17 @@ def weights_sha256(recipe: Recipe) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
+def classifier_path(config: Config) -> Path:
+    """The weights file of the classifier."""
+    return config.classify.weights or ROOT / "models" / "weights" / "classifier.pt"
+
+
+def classifier_sha256(config: Config) -> str | None:
+    """SHA-256 of the classifier's weights file, hex; None when there is none."""
+    path = classifier_path(config)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
 def code_sha256() -> str:
     """SHA-256 over the program's Python files, hex."""
     total = hashlib.sha256()

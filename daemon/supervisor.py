@@ -32,7 +32,7 @@ from daemon.plate_memory import Hold, PlateMemory, Shape, reserve
 from daemon.process import Plan
 from daemon.results import RunFacts, Store, StoreError, store_path
 from daemon.sightings import Sightings
-from daemon.state import StateDirectory, code_sha256, weights_sha256
+from daemon.state import StateDirectory, classifier_sha256, code_sha256, weights_sha256
 from daemon.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.telemetry import Metrics, private_memory
 from daemon.vram import Vram
@@ -104,6 +104,7 @@ class Supervisor:
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
         self._store_failing: str | None = None
+        self._classifier_lost = False
         self._line_ended = False
         self._acquire_ended = False
         self._last_plate = 0
@@ -118,6 +119,11 @@ class Supervisor:
             return self.config.workers.count
         gpu = self.config.workers.device == "cuda" or (self.config.workers.device == "auto" and self._vram.available)
         return 1 if gpu else min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+    @property
+    def classifies(self) -> bool:
+        """The recipe has the classifier asked, so there is a process for it."""
+        return self.recipe.classifier.mode != "off"
 
     @property
     def finished(self) -> bool:
@@ -164,6 +170,7 @@ class Supervisor:
             "recipe_sha256": recipe_hash(self.recipe),
             "configuration_sha256": config_hash(self.config),
             "weights_sha256": weights_sha256(self.recipe),
+            "classifier_sha256": classifier_sha256(self.config) if self.classifies else None,
             "code_sha256": code_sha256(),
         }
         with Store.open(store_path(self.state.path)) as store:
@@ -183,10 +190,11 @@ class Supervisor:
         self._poller.register(self._link.socket, zmq.POLLIN)
         self._facts = facts
         self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
-        counts = {"line": 1, "acquire": 1, "tile": 1, "detect": self.workers, "merge": 1, "record": 1}
+        counts = {"line": 1, "acquire": 1, "tile": 1, "detect": self.workers}
+        counts |= {"classify": int(self.classifies), "merge": 1, "record": 1}
         for role, count in counts.items():
             for index in range(count):
-                self.children.add(role, index)
+                self.children.add(role, index, optional=role == "classify")
         self._log.info(
             "service starts",
             run=self.run_id,
@@ -284,6 +292,8 @@ class Supervisor:
                 if sender.role == "record":
                     self._store_failing = None
                     self._say_open(now)
+                if sender.role == "merge" and self._classifier_lost:
+                    self._link.send(sender.name, m.ClassifierLost(), now)
                 self._tell_abort(self._stopping.joined(sender.role), now)
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
@@ -334,6 +344,7 @@ class Supervisor:
         pixels = result.rows * result.columns * share
         self.metrics.count("pixels_total", pixels)
         self.metrics.count("defects_total", len(result.defects))
+        self.metrics.count("defects_vetoed_total", sum(defect.vetoed for defect in result.defects))
         if self.recipe.pitch is not None:
             area = pixels * self.recipe.pitch.row_mm * self.recipe.pitch.column_mm
             self.metrics.count("inspected_area_mm2_total", area)
@@ -344,6 +355,7 @@ class Supervisor:
             reason=result.reason,
             defects=len(result.defects),
             coverage=result.coverage,
+            classifier=result.classifier,
             latency_s=decided.latency_s,
         )
         if self._observer is not None:
@@ -368,7 +380,8 @@ class Supervisor:
             self.metrics.set_role(role, up, wanted, private_memory(self.children.pids(role)))
         self.metrics.set_slots(**self.memory.counts())
         self.metrics.set_open_plates(len(self.ledger.open))
-        self.metrics.set_vram(self._vram.used_bytes(self.children.pids("detect")))
+        computing = [*self.children.pids("detect"), *self.children.pids("classify")]
+        self.metrics.set_vram(self._vram.used_bytes(computing))
         if self._ready:
             counts = ", ".join(f"{count} {verdict}" for verdict, count in self.ledger.verdicts.items())
             self._notifier.status(f"{self.ledger.seen} plates seen: {counts}, {len(self.ledger.open)} open")
@@ -377,6 +390,8 @@ class Supervisor:
         reasons = [f"{role} is down" for role in self.children.down()] if self._ready else ["starting"]
         if self._stopping.role_lost is not None:
             reasons.append(f"role {self._stopping.role_lost} is lost")
+        if self._classifier_lost:
+            reasons.append("role classify is lost: plates are decided without it")
         if self._store_failing is not None:
             reasons.append(f"the result store fails ({self._store_failing})")
         if self._stopping.begun:
@@ -397,6 +412,11 @@ class Supervisor:
             self.children.restart("acquire", 0, "line restarted", now)
 
     def _lose(self, role: str, now: float) -> None:
+        if role == "classify":
+            self._log.critical("role lost: its restarts are spent; plates are decided without it", role=role)
+            self._classifier_lost = True
+            self._link.send("merge-0", m.ClassifierLost(), now)
+            return
         self._log.critical("role lost: its restarts are spent; open plates end INCONCLUSIVE", role=role)
         self._tell_abort(self._stopping.lose(role, now), now)
 

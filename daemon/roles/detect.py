@@ -90,7 +90,8 @@ class DetectProcess(Child):
             return
         now = time.monotonic()
         for result in results:
-            self._results.send(m.WindowScored(result), now, keep=False)
+            scored = m.WindowScored(result, lease.slot, lease.generation, lease.columns)
+            self._results.send(scored, now, keep=False)
             self.tally.observe("window_seconds", result.seconds)
         self.tally.add("windows_total", len(results), "scored")
 

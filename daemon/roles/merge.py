@@ -1,16 +1,24 @@
-"""The merge process: collects windows, joins regions into defects, and gives each plate its verdict."""
+"""The merge process: collects windows, joins regions into defects, and gives each plate its verdict.
+
+Crops are asked about by messages that are not kept: a classifier that is not there, hangs or is slow costs their
+answers and nothing else, and one that was started anew is asked again.
+"""
 
 from __future__ import annotations
+
+import time
 
 from daemon import messages as m
 from daemon.channel import Event, Joined
 from daemon.process import Child, Plan
-from stages import merge
+from stages import merge, opinions
 from stages.merge import Merger
+
+_CLASSIFIER = "classify-0"
 
 
 class MergeProcess(Child):
-    """Moves messages between workers, tile, record and the merger."""
+    """Moves messages between workers, tile, classifier, record and the merger."""
 
     role = "merge"
 
@@ -21,12 +29,24 @@ class MergeProcess(Child):
         self._late: set[int] = set()
         """Plates of which the merger was told that their deadline has passed."""
         self._acknowledged: dict[int, list[int]] = {}
+        self._places: dict[int, tuple[int, int, int]] = {}
+        """Slot, generation and columns of open plates, as workers said."""
+        self._classifier_due: dict[int, float] = {}
+        """Time at which the classifier is waited for no longer, of plates that wait for nothing else."""
 
     def start(self) -> None:
         """Open the sockets."""
         self._record = self.connect("record", self._on_record)
         self._tile = self.bind("merge", self._on_tile)
         self._results = self.bind("results", self._on_worker)
+        self._crops = self.bind("crops", self._on_classifier)
+
+    def wait_s(self) -> float:
+        """Not beyond the moment at which a plate waits for the classifier no longer."""
+        most = super().wait_s()
+        if not self._classifier_due:
+            return most
+        return max(0.0, min(most, min(self._classifier_due.values()) - time.monotonic()))
 
     def tick(self, now: float) -> None:
         """Send the acknowledgements of this round, a plate's in one message; note late plates; and what was dropped."""
@@ -38,15 +58,31 @@ class MergeProcess(Child):
         self.tally.set("results_dropped_total", counters.events_final, "plate final")
         self.tally.set("results_dropped_total", counters.windows_foreign, "foreign run")
         self.tally.set("results_dropped_total", counters.windows_outside, "no such window")
+        asked = self._merger.opinions.counters
+        self.tally.set("crops_total", asked.crops_classified, "classified")
+        self.tally.set("crops_total", asked.crops_late, "late")
+        self.tally.set("crops_total", asked.crops_left_out, "left out")
+        self.tally.set("answers_refused_total", asked.answers_late, "plate decided")
+        self.tally.set("answers_refused_total", asked.answers_repeated, "repeated")
+        self.tally.set("answers_refused_total", asked.answers_unasked, "not asked")
+        self.tally.set("answers_refused_total", asked.answers_malformed, "malformed")
         self.plates = {plate: self._merger.progress(plate) for plate in self._merger.open_plates}
         for plate in list(self._last_row_at):
             self._check_deadline(plate, now)
+        for plate in self._places.keys() - self.plates.keys():
+            del self._places[plate]
+        for plate in [plate for plate, due in self._classifier_due.items() if now >= due]:
+            del self._classifier_due[plate]
+            self._do(opinions.ClassifierDeadline(plate), now)
 
     def on_supervisor(self, event: Event, now: float) -> None:
-        """End every open plate."""
+        """End every open plate; or go on without the classifier."""
         super().on_supervisor(event, now)
-        if isinstance(event[1], m.Abort):
-            self._do(merge.Abort(event[1].cause), now)
+        match event[1]:
+            case m.Abort(cause):
+                self._do(merge.Abort(cause), now)
+            case m.ClassifierLost():
+                self._do(opinions.ClassifierLost(), now)
 
     def _on_tile(self, event: Event, now: float) -> None:
         match event[1]:
@@ -69,10 +105,24 @@ class MergeProcess(Child):
                 self._do(merge.WindowQuarantined(plate, window), now)
 
     def _on_worker(self, event: Event, now: float) -> None:
-        if isinstance(event[1], m.WindowScored):
+        body = event[1]
+        if isinstance(body, m.WindowScored):
+            known = body.slot is not None and 0 <= body.slot < self.plan.shape.slots
+            if body.slot is not None and known and body.result.run == self.plan.run:
+                self._places[body.result.plate] = (body.slot, body.generation, body.columns)
             # Before the window is taken, which may be the last: what comes late must not make a plate OK.
-            self._check_deadline(event[1].result.plate, now)
-            self._do(merge.WindowScored(event[1].result), now)
+            self._check_deadline(body.result.plate, now)
+            self._do(merge.WindowScored(body.result), now)
+
+    def _on_classifier(self, event: Event, now: float) -> None:
+        sender, body = event
+        if sender.name != _CLASSIFIER:
+            return
+        match body:
+            case Joined():
+                self._do(opinions.ClassifierStarted(), now)
+            case m.CropsClassified(plate, window, answers):
+                self._do(opinions.CropsClassified(plate, window, answers), now)
 
     def _on_record(self, event: Event, now: float) -> None:
         match event[1]:
@@ -92,11 +142,27 @@ class MergeProcess(Child):
             match instruction:
                 case merge.Acknowledge(plate, windows):
                     self._acknowledged.setdefault(plate, []).extend(windows)
+                case opinions.Classify(plate, window, crops):
+                    self._ask(plate, window, crops, now)
+                case opinions.AwaitClassifier(plate):
+                    self._classifier_due[plate] = now + self.recipe.classifier.deadline_s
+                case opinions.StopClassifying(plate):
+                    self._crops.send(_CLASSIFIER, m.CropsUnwanted(plate), now, keep=False)
                 case merge.Decide(result):
+                    self._classifier_due.pop(result.plate, None)
                     self._record.send(m.Decided(result, self._last_row_at.get(result.plate)), now)
                 case merge.Released(plate):
                     self._last_row_at.pop(plate, None)
                     self._late.discard(plate)
+                    self._places.pop(plate, None)
+                    self._classifier_due.pop(plate, None)
+
+    def _ask(self, plate: int, window: int, crops: tuple[opinions.Crop, ...], now: float) -> None:
+        place = self._places.get(plate)
+        if place is not None:
+            slot, generation, columns = place
+            body = m.ClassifyCrops(plate, slot, generation, columns, window, crops)
+            self._crops.send(_CLASSIFIER, body, now, keep=False)
 
 
 ROLE = MergeProcess

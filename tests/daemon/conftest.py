@@ -16,7 +16,7 @@ import pytest
 import zmq
 
 from config.load import load_config, load_recipe
-from config.schema import Recipe
+from config.schema import Config, Recipe
 from daemon import messages as m
 from daemon.channel import Server
 from daemon.plate_memory import PlateMemory, Shape
@@ -42,6 +42,7 @@ class Parent:
         pid: int,
         prepare: Callable[[PlateMemory], object] | None,
         recipe: Recipe | None,
+        config: Config | None = None,
     ) -> None:
         self.directory = directory
         self.memory = PlateMemory.create(SHAPE)
@@ -58,7 +59,7 @@ class Parent:
             incarnation=1,
             sockets=str(directory),
             state=str(directory),
-            config=load_config(None).model_dump(mode="json"),
+            config=(config or load_config(None)).model_dump(mode="json"),
             recipe=(recipe or load_recipe("P10B")).model_dump(mode="json"),
             shape=SHAPE,
             plates_fd=self.memory.fd,
@@ -118,8 +119,9 @@ def parent(tmp_path: Path) -> Iterator[Callable[..., Parent]]:
         pid: int | None = None,
         prepare: Callable[[PlateMemory], object] | None = None,
         recipe: Recipe | None = None,
+        config: Config | None = None,
     ) -> Parent:
-        made.append(Parent(tmp_path, role, os.getpid() if pid is None else pid, prepare, recipe))
+        made.append(Parent(tmp_path, role, os.getpid() if pid is None else pid, prepare, recipe, config))
         return made[-1]
 
     yield start

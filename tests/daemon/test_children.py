@@ -118,3 +118,12 @@ def test_nothing_is_left_when_all_were_killed(watch: Watch) -> None:
     watch.children.kill_all()
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert watch.children.pids("merge") == []
+
+
+def test_a_service_is_up_without_an_optional_process_that_died(watch: Watch) -> None:
+    watch.children.add("classify", 0, optional=True)
+    assert not watch.children.all_up
+    while not watch.ends:
+        watch.children.reap(dict(watch.poller.poll(20)), time.monotonic())
+    assert watch.children.all_up
+    assert watch.children.down() == ["classify-0"]

@@ -1,6 +1,7 @@
 """Evidence: pictures that show the plate as it was, never in the way of a verdict, never larger than allowed."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from PIL import Image
 from config.schema import Results
 from daemon.evidence import crop_at, plate_directory, prune_pictures, remove, write_evidence
 from daemon.overview import BOX, draw_overview, shrink
-from stages.plate import Cause, Defect, PlateResult, Verdict
+from models.classifier.overlay import overlay
+from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
 
 Grey = NDArray[np.uint8]
 
@@ -53,6 +55,21 @@ def test_the_overview_and_the_crops_of_the_worst_defects_are_written(tmp_path: P
     with Image.open(directory / "overview.jpg") as overview:
         assert overview.mode == "RGB"
         assert overview.height > 300  # the plate and the legend below it
+
+
+def test_beside_the_crop_of_a_defect_lies_what_the_classifier_saw_of_it(tmp_path: Path) -> None:
+    image = plate(900, 700)
+    cells = np.zeros((7, 7), np.uint8)
+    cells[3, 3] = 255
+    # Near the corner the classifier's crop lies inside the plate, so that its middle is elsewhere.
+    judged = replace(defect(100, 200), heat=Heat(20, 30, cells.tobytes()))
+    written = write_evidence(image, result(image, judged, defect(300, 300, 0.5)), tmp_path, Results(overview_px=300))
+    assert written.heats == (tmp_path / "defect-001-heat.png",)
+    assert "defect-002-heat.png" not in names(tmp_path)
+    with Image.open(written.heats[0]) as picture:
+        found = np.asarray(picture.convert("RGB"))
+    assert np.array_equal(found, overlay(image[:224, :224], cells))
+    assert np.array_equal(found[:40, :40], np.repeat(image[:40, :40, None], 3, 2))
 
 
 def test_files_of_several_images_lie_side_by_side_by_their_stem(tmp_path: Path) -> None:

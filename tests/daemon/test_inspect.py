@@ -364,7 +364,7 @@ def test_numbers_that_are_none_are_null() -> None:
     assert said["width"] is None
     assert said["height"] is None
     assert said["coverage"] is None
-    assert said["classifier"] == "none"
+    assert said["classifier"] == "off"
 
 
 def test_a_name_that_is_no_text_is_still_said(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -13,7 +14,8 @@ from daemon import messages as m
 from models.quality import Quality
 from models.regions import Region
 from stages.camera import Edge, Strip
-from stages.plate import Cause, Defect, PlateResult, Verdict, Window, WindowResult
+from stages.opinions import Answer, Crop
+from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
 
 RUN = "a" * 32
 STRIP = Strip(7, 3584, 512, (Edge(3, 3600, rising=True),), level=False)
@@ -30,7 +32,7 @@ RESULT = PlateResult(
     windows=9,
     windows_scored=8,
     coverage=None,
-    defects=(DEFECT,),
+    defects=(DEFECT, replace(DEFECT, probability=0.25, unanswered=1, vetoed=True, heat=Heat(12, 34, bytes(49)))),
     quality=Quality(),
 )
 WINDOW = Window(index=4, row=1, x=600, y=600, width=650, height=650)
@@ -57,6 +59,10 @@ BODIES: list[m.AnyMessage] = [
     ),
     m.WindowQuarantined(1, 4),
     m.WindowsMerged(1, (0, 1)),
+    m.ClassifyCrops(1, 0, 3, 1300, 4, (Crop(0, 12, 34), Crop(2, 56, 78))),
+    m.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49))),
+    m.CropsUnwanted(1),
+    m.ClassifierLost(),
     m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: (1, 2)}),
     m.WorkerGone(0, blamed=True),
     m.SayAgain(),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from config.schema import Retention
 from daemon.results import RunFacts, Store, StoreError, store_path
 from models.quality import Quality
-from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
 
 RUN = "a" * 32
 OTHER = "b" * 32
@@ -246,7 +246,7 @@ def test_files_that_are_no_store_are_named(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Store.open(newer).close()
     _sql(newer, "PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"version 99, this program knows 1: update"):
+    with pytest.raises(StoreError, match=r"version 99, this program knows 2: update"):
         Store.open(newer)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(tmp_path / "nowhere" / "results.sqlite")
@@ -258,6 +258,31 @@ def _sql(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path)
     connection.execute(statement)
     connection.close()
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.commit_verdict(result(1, Verdict.NG, defect(0.9)), decided_at=NOW)
+        before = store.plate(1)
+    for column in ("defects DROP COLUMN probability", "defects DROP COLUMN unanswered", "defects DROP COLUMN vetoed"):
+        _sql(path, f"ALTER TABLE {column}")
+    _sql(path, "ALTER TABLE plates DROP COLUMN classifier_sha256")
+    _sql(path, "PRAGMA user_version = 1")
+    with pytest.raises(StoreError, match="version 1, this program knows 2: start the service once"):
+        Store.open(path, read_only=True)
+    judged = replace(defect(0.8), probability=0.25, unanswered=2, vetoed=True, heat=Heat(1, 2, bytes(49)))
+    with Store.open(path) as store:
+        assert store.plate(1) == before
+        store.begin_run(FACTS)
+        store.commit_verdict(result(2, Verdict.NG, judged), decided_at=NOW)
+    with Store.open(path, read_only=True) as store:
+        row = store.plate(2)
+        assert row is not None
+        # The map is in the picture, not in the store.
+        assert row.defects == (replace(judged, heat=None),)
+        assert store.plate(1) == before
 
 
 def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store) -> None:

@@ -17,7 +17,7 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
 def stored(tmp_path: Path) -> list[PlateRow]:
-    defect = Defect(5, 6, 21, 90, 800, 0.75, 15, 50, edge=True, x_mm=0.25)
+    defect = Defect(5, 6, 21, 90, 800, 0.75, 15, 50, edge=True, x_mm=0.25, probability=0.872)
     ng = PlateResult(
         RUN, 1, Verdict.NG, (Cause.DEFECT,), "1 [defect]", True, 9, 8, 4, 4, 0.987, ("dim",), defects=(defect,)
     )
@@ -33,7 +33,7 @@ def test_the_table_says_what_an_operator_asks(tmp_path: Path) -> None:
     Console(file=out, width=160).print(results_table(stored(tmp_path)))
     opened, decided = (line for line in out.getvalue().splitlines() if "P10B" in line)
     assert "open" in opened
-    for text in ("NG", "98.7 %", "0.04 s", "P10B (sim)", "1 [defect]; dim"):
+    for text in ("NG", "87 %", "98.7 %", "0.04 s", "P10B (sim)", "1 [defect]; dim"):
         assert text in decided
 
 
@@ -44,6 +44,7 @@ def test_json_keeps_everything_and_is_json(tmp_path: Path) -> None:
     assert decided["decided_at"] == "2026-05-04T03:02:01+00:00"
     assert decided["defects"][0]["x_mm"] == 0.25
     assert decided["defects"][0]["edge"] is True
+    assert (decided["defects"][0]["probability"], decided["defects"][0]["vetoed"]) == (0.872, False)
     assert set(opened) == set(decided) == {*PlateRow.__dataclass_fields__}
 
 

@@ -1,0 +1,98 @@
+"""The classify process: says of crops whether they show a crack, reading them in place from the plate memory."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon import messages as m
+from daemon.channel import Event, Joined
+from daemon.process import Child, Plan
+from models.classifier.classifier import Classifier
+from stages.classify import Question, Questions, answered, cut
+
+_KNOWN_ANSWER_S = 30.0
+"""Time between two proofs of the classifier, where it has nothing else to do."""
+_KNOWN_ANSWER_BUSY_S = 120.0
+"""The same under load."""
+_ROWS_COME_S = 0.005
+"""How often rows are looked for that a crop still lacks."""
+
+
+class ClassifyProcess(Child):
+    """Answers what merge asks; what was asked by a merge that is no more, or of a reused slot, is dropped."""
+
+    role = "classify"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._memory = self.plate_memory()
+        self._questions = Questions()
+        self._checked_at = 0.0
+
+    def start(self) -> None:
+        """Load the weights, prove them on a known crop, then say that questions are welcome."""
+        settings = self.config.classify
+        self._classifier = Classifier.load(
+            settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
+        )
+        self._classifier.known_answer()
+        self._checked_at = time.monotonic()
+        self._merge = self.connect("crops", self._on_merge)
+        self.log.info("classifier ready", **self._classifier.facts)
+
+    def wait_s(self) -> float:
+        """Not long while there are questions."""
+        return _ROWS_COME_S if len(self._questions) else super().wait_s()
+
+    def tick(self, now: float) -> None:
+        """Prove the classifier when that is due, or answer the next questions."""
+        if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if len(self._questions) else _KNOWN_ANSWER_S):
+            self._classifier.known_answer()
+            self._checked_at = now
+        taken = self._questions.take(self.config.classify.batch, self._is_ready)
+        if taken:
+            self._answer(taken)
+        self.note = f"{len(self._questions)} windows wait" if len(self._questions) else "waits for crops"
+
+    def _on_merge(self, event: Event, _now: float) -> None:
+        match event[1]:
+            case Joined():
+                # A new merge asks anew.
+                self._questions.clear()
+            case m.ClassifyCrops(plate, slot, generation, columns, window, crops):
+                self._questions.add(Question(plate, slot, generation, columns, window, crops))
+            case m.CropsUnwanted(plate):
+                self._questions.forget(plate)
+
+    def _is_ready(self, question: Question) -> bool:
+        """Whether all rows of the crops are there, or never will be (of this plate, or of one that is gone)."""
+        facts = self._memory.facts(question.slot)
+        return facts.closed or facts.rows >= question.rows_needed or facts.generation != question.generation
+
+    def _answer(self, taken: list[Question]) -> None:
+        started = time.monotonic()
+        read = [(question, self._read(question)) for question in taken]
+        asked = [(question, pictures) for question, pictures in read if pictures]
+        found = answered(self._classifier, [(question.crops, pictures) for question, pictures in asked])
+        now = time.monotonic()
+        for (question, pictures), answers in zip(asked, found, strict=True):
+            self._merge.send(m.CropsClassified(question.plate, question.window, answers), now, keep=False)
+            for _ in pictures:
+                self.tally.observe("crop_seconds", (now - started) / sum(len(pictures) for _, pictures in asked))
+
+    def _read(self, question: Question) -> list[NDArray[np.uint8]]:
+        """The crops of a question; none where the slot has been given to another plate."""
+        rows = self._memory.facts(question.slot).rows
+        pictures: list[NDArray[np.uint8]] = []
+        if rows:
+            pictures = cut(self._memory.pixels(question.slot)[:rows, : question.columns], question.crops)
+        if self._memory.is_current(question.slot, question.generation):
+            return pictures
+        self.tally.add("results_dropped_total", 1, "stale slot")
+        return []
+
+
+ROLE = ClassifyProcess

@@ -1,0 +1,137 @@
+"""The classify process between a merge and the plate memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from config.schema import Classify, Config
+from daemon import messages as m
+from daemon.channel import Server
+from daemon.plate_memory import PlateMemory
+from models.classifier.classifier import Classified, Classifier
+from models.classifier.crops import SIDE, crop_at
+from stages.classify import Question, Questions
+from stages.opinions import Crop
+from tests.classifier_weights import untrained
+from tests.daemon.conftest import RUN, SHAPE, Parent
+
+PIXELS = np.random.default_rng(5).integers(40, 200, (SHAPE.rows, SHAPE.columns), dtype=np.uint8)
+VIEWS = ("identity", "flip_vertical")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return untrained(tmp_path_factory.mktemp("weights"))
+
+
+def fill(memory: PlateMemory) -> None:
+    """Plate 1 in slot 0 is there; of plate 2 in slot 1 half the rows are."""
+    for slot, rows in ((0, SHAPE.rows), (1, SHAPE.rows // 2)):
+        memory.open(slot, slot + 1)
+        memory.pixels(slot)[:] = PIXELS
+        memory.set_rows(slot, rows)
+    memory.close_plate(0, SHAPE.rows, 0, ())
+
+
+class Merge:
+    """The merge process of one classify process."""
+
+    def __init__(self, directory: Path, child: Parent) -> None:
+        self.child = child
+        self.link = Server(child.context, m.Sender(RUN, "merge", 0, 1), directory / "crops")
+        self.answers: list[m.CropsClassified] = []
+
+    def listen(self, answers: int, seconds: float = 30.0) -> None:
+        until = time.monotonic() + seconds
+        while len(self.answers) < answers and time.monotonic() < until:
+            now = time.monotonic()
+            self.answers += [body for _, body in self.link.receive(now) if isinstance(body, m.CropsClassified)]
+            self.child.link.receive(now)
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self.link.close()
+
+    def ask(self, *questions: m.AnyMessage) -> None:
+        for question in questions:
+            self.link.send("classify-0", question, time.monotonic())
+
+
+@pytest.fixture
+def merge(tmp_path: Path, parent: Callable[..., Parent], weights: Path) -> Iterator[Merge]:
+    config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS, batch=3))
+    with closing(Merge(tmp_path, parent("classify", prepare=fill, config=config))) as made:
+        yield made
+
+
+def expected(weights: Path, *places: tuple[int, int]) -> list[Classified]:
+    classifier = Classifier.load(weights, device="cpu", dtype="float32", views=VIEWS)
+    return classifier.classify([crop_at(PIXELS, x, y) for x, y in places])
+
+
+def test_it_answers_each_question_from_the_pixels_in_the_plate_memory(merge: Merge, weights: Path) -> None:
+    merge.ask(
+        m.ClassifyCrops(1, 0, 1, SHAPE.columns, 4, (Crop(2, 10, 20), Crop(0, 40, 90))),
+        m.ClassifyCrops(1, 0, 1, SHAPE.columns, 5, (Crop(1, 30, 50),)),
+    )
+    merge.listen(2)
+    assert [(one.plate, one.window) for one in merge.answers] == [(1, 4), (1, 5)]
+    answers = [answer for one in merge.answers for answer in one.answers]
+    assert [answer.region for answer in answers] == [2, 0, 1]
+    true = expected(weights, (10, 20), (40, 90), (30, 50))
+    assert [answer.probability for answer in answers] == pytest.approx([one.probability for one in true], abs=1e-5)
+    assert all(len(answer.heat) == 49 for answer in answers)
+
+
+def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_is_not_answered(merge: Merge) -> None:
+    early = m.ClassifyCrops(2, 1, 1, SHAPE.columns, 0, (Crop(0, 10, 10),))
+    stale = m.ClassifyCrops(3, 0, 9, SHAPE.columns, 1, (Crop(0, 10, 10),))
+    known = m.ClassifyCrops(1, 0, 1, SHAPE.columns, 2, (Crop(0, 10, 10),))
+    merge.ask(early, m.ClassifyCrops(2, 1, 1, SHAPE.columns, 7, (Crop(0, 10, 10),)), stale, known)
+    merge.listen(1)
+    assert [(one.plate, one.window) for one in merge.answers] == [(1, 2)]
+    merge.ask(m.CropsUnwanted(2), early)
+    merge.child.memory.close_plate(1, SHAPE.rows, 0, ())
+    merge.listen(2)
+    merge.listen(3, seconds=0.3)
+    assert [(one.plate, one.window) for one in merge.answers] == [(1, 2), (2, 0)]
+    assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
+
+
+def question(plate: int, window: int, crops: int = 1, y: int = 0) -> Question:
+    return Question(plate, 0, 1, 50, window, tuple(Crop(index, 0, y) for index in range(crops)))
+
+
+def test_the_oldest_plate_comes_first_and_a_batch_holds_whole_questions() -> None:
+    questions = Questions()
+    for one in (question(2, 0), question(1, 5, 3), question(1, 4, 2), question(1, 5, 3)):
+        questions.add(one)
+
+    def taken() -> list[tuple[int, int]]:
+        return [(one.plate, one.window) for one in questions.take(4, lambda one: one.window != 4 or len(questions) < 3)]
+
+    assert taken() == [(1, 5), (2, 0)]
+    assert taken() == [(1, 4)]
+    assert taken() == []
+
+
+def test_a_question_of_more_crops_than_a_batch_is_taken_alone() -> None:
+    questions = Questions()
+    questions.add(question(1, 0, 9))
+    questions.add(question(1, 1, 1))
+    assert [one.window for one in questions.take(4, lambda _: True)] == [0]
+    questions.forget(1)
+    assert len(questions) == 0
+
+
+@pytest.mark.parametrize(("y", "rows"), [(0, SIDE), (111, SIDE), (112, SIDE), (500, 612)])
+def test_a_crop_needs_the_rows_that_it_will_have_when_the_plate_has_ended(y: int, rows: int) -> None:
+    assert question(1, 0, y=y).rows_needed == rows
+    plate = np.random.default_rng(1).integers(0, 255, (2000, 300), np.uint8)
+    assert np.array_equal(crop_at(plate[:rows], 100, y), crop_at(plate, 100, y))
