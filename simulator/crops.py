@@ -23,6 +23,8 @@ _CROPS_A_SHEET = 160
 _CRACKED_SHARE = 0.45
 _ODD_SHARE = 0.8
 _FOLD_SHARE = 0.7
+_ENDS_SHARE = 0.5
+"""Of the stretches of products with zones at the ends of their sheets."""
 _SHEET_SHARE = 0.4
 _OTHERWISE_SHARE = 0.12
 _PRESSED_SHARE = 0.3
@@ -51,6 +53,8 @@ class SheetCrops:
         if self._sheet is None or self._left == 0:
             product = PRODUCTS[TRAINING_PRODUCTS[int(rng.integers(2))]]
             product = replace(product, rows=min(product.rows, _ROWS))
+            if product.upright and rng.random() < _ENDS_SHARE:  # narrower ridges, folded the other way
+                product = replace(product, end_share=rng.uniform(0.2, 0.5))
             kind = rng.choice(["plain", "noise", "light", "both"], p=(0.5, 0.15, 0.2, 0.15))
             kinds = _KINDS[str(kind)]
             seed = _FIRST_SEED + int(rng.integers(1 << 30))

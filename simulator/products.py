@@ -23,6 +23,9 @@ class Product:
     """Camera column of the image's column 0."""
     long_side: Literal["rows", "columns"] | None = None
     """Along which ridges fold; None: the longer one. A stretch of a product folds as the whole does."""
+    end_share: float | None = None
+    """Share of the rows that the zone at either end takes, at most a half; None: as drawn for a sheet longer than wide,
+    0 for any other and so for a stretch."""
 
     @property
     def upright(self) -> bool:

@@ -91,7 +91,10 @@ def press(rng: np.random.Generator, product: Product, surface: Surface, margin: 
     column_amplitude = _plateau(product.columns, margin, ramp)
     period = rng.uniform(*surface.corrugation_period)
     zones = []
-    end = round(product.rows * rng.uniform(0.08, 0.13)) if product.rows > product.columns else 0
+    end_share = product.end_share
+    if end_share is None:
+        end_share = rng.uniform(0.08, 0.13) if product.rows > product.columns else 0.0
+    end = round(product.rows * end_share)
     bounds = [(0, end, 0.6), (end, product.rows - end, 1.0), (product.rows - end, product.rows, 0.6)]
     row_amplitude = _plateau(product.rows, margin, ramp)
     for first, last, scale in bounds:

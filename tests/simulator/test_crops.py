@@ -53,3 +53,13 @@ def test_ridges_of_a_stretch_fold_along_the_long_side_of_the_whole_product(name:
     folded, straight = (zone.column_phase, zone.row_phase)[:: 1 if whole.rows > whole.columns else -1]
     assert len(set(np.sign(np.diff(folded)))) >= 2
     assert len(set(np.sign(np.diff(straight)))) == 1
+
+
+def test_a_stretch_may_show_the_zones_at_the_ends_of_a_sheet() -> None:
+    stretch = replace(PRODUCTS["P10B"], rows=1200, end_share=0.25)
+    zones = press(np.random.default_rng(0), stretch, load_reference().surface, 24).zones
+    assert [(zone.first, zone.last) for zone in zones] == [(0, 300), (300, 900), (900, 1200)]
+    end, middle, _ = (float(np.abs(np.diff(zone.row_phase)).mean()) for zone in zones)
+    assert end > 1.1 * middle  # narrower ridges
+    ends_alone = replace(stretch, end_share=0.5)
+    assert len(press(np.random.default_rng(0), ends_alone, load_reference().surface, 24).zones) == 2
