@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from models.classifier import card
+from models.classifier.calibration import calibrated
+from models.classifier.classifier import GRID, Classifier, ClassifierError
+from models.classifier.gradcam import gradcam
+from models.classifier.preprocess import prepared
+from models.classifier.views import DEFAULT_VIEWS, View
+from models.detector import known_window
+
+
+def noise(*shape: int, seed: int = 1) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+CROPS = [known_window(224), noise(224, 224), noise(300, 150), noise(224, 224, 3)]
+
+
+@pytest.fixture(scope="module")
+def classifier(weights: Path) -> Classifier:
+    return Classifier.load(weights, device="cpu", dtype="float32")
+
+
+def test_known_answer_holds_in_either_number_format(weights: Path) -> None:
+    for dtype in ("float32", "bfloat16"):
+        Classifier.load(weights, device="cpu", dtype=dtype).known_answer()
+
+
+@pytest.mark.parametrize("damage", [0.0, torch.nan, 1.5])
+def test_known_answer_fails_with_damaged_weights(damage: float, weights: Path) -> None:
+    classifier = Classifier.load(weights, device="cpu", dtype="float32")
+    network = classifier._network
+    with torch.no_grad():
+        network.get_submodule("layer3").get_submodule("0").get_submodule("conv1").get_parameter("weight").mul_(damage)
+    with pytest.raises(ClassifierError, match="restart, check memory"):
+        classifier.known_answer()
+
+
+def test_weights_without_a_known_answer_say_so(weights: Path, tmp_path: Path) -> None:
+    content = json.loads(weights.with_suffix(".json").read_text())
+    del content["known_answer"]
+    (tmp_path / "w.json").write_text(json.dumps(content))
+    (tmp_path / "w.pt").write_bytes(weights.read_bytes())
+    with pytest.raises(ClassifierError, match="no known answer"):
+        Classifier.load(tmp_path / "w.pt").known_answer()
+
+
+def test_probability_is_the_calibrated_mean_over_the_views(classifier: Classifier, weights: Path) -> None:
+    crops = CROPS[:2]
+    raw = np.mean(
+        [Classifier.load(weights, dtype="float32", views=[view]).uncalibrated(crops) for view in DEFAULT_VIEWS], axis=0
+    )
+    assert classifier.uncalibrated(crops) == pytest.approx(raw, abs=1e-5)
+    found = [answer.probability for answer in classifier.classify(crops)]
+    assert found == pytest.approx(calibrated(raw, 2.0).tolist(), abs=1e-5)
+
+
+def test_one_view_gives_the_softmax_and_the_map_of_the_whole_network(weights: Path) -> None:
+    network, _ = card.read(weights)
+    batch = prepared(CROPS)
+    with torch.no_grad():
+        shares = torch.softmax(network.eval()(batch), 1)[:, 1]
+    single = Classifier.load(weights, device="cpu", dtype="float32", views=["identity"])
+    assert single.uncalibrated(CROPS) == pytest.approx(shares.numpy(), abs=1e-5)
+    heats = np.stack([np.frombuffer(answer.heat, np.uint8).reshape(GRID, GRID) for answer in single.classify(CROPS)])
+    assert np.abs(heats - 255 * gradcam(network, batch).numpy()).max() < 2
+
+
+def test_answer_does_not_depend_on_the_neighbours_or_their_number(weights: Path) -> None:
+    classifier = Classifier.load(weights, device="cpu", dtype="float32", views=["flip_vertical"])
+    together = classifier.classify([*CROPS, *CROPS, *CROPS, *CROPS, *CROPS])
+    assert len(together) == 20
+    for place, crop in enumerate(CROPS):
+        (alone,) = classifier.classify([crop])
+        for other in together[place :: len(CROPS)]:
+            assert other.probability == pytest.approx(alone.probability, abs=1e-5)
+            assert np.abs(np.frombuffer(other.heat, np.uint8).astype(int) - list(alone.heat)).max() <= 1
+
+
+def test_mirrored_crop_has_the_mirrored_map(weights: Path) -> None:
+    views: tuple[View, ...] = ("identity", "flip_horizontal")
+    classifier = Classifier.load(weights, device="cpu", dtype="float32", views=views)
+    one, mirrored = classifier.classify([CROPS[0], CROPS[0][:, ::-1]])
+    assert one.probability == pytest.approx(mirrored.probability, abs=1e-5)
+    heat = np.frombuffer(one.heat, np.uint8).reshape(GRID, GRID).astype(int)
+    assert np.abs(heat[:, ::-1] - np.frombuffer(mirrored.heat, np.uint8).reshape(GRID, GRID)).max() <= 1
+
+
+def test_bfloat16_says_nearly_the_same(classifier: Classifier, weights: Path) -> None:
+    short = Classifier.load(weights, device="cpu", dtype="bfloat16")
+    assert short.facts["dtype"] == "bfloat16"
+    for one, other in zip(classifier.classify(CROPS), short.classify(CROPS), strict=True):
+        assert one.probability == pytest.approx(other.probability, abs=0.02)
+
+
+def test_answers_are_probabilities_with_a_map_for_any_crop(classifier: Classifier) -> None:
+    odd = [np.zeros((224, 224), np.uint8), np.full((1, 1), 255, np.uint8), noise(5, 900), noise(700, 700, 3)]
+    for answer in classifier.classify(odd):
+        assert 0 <= answer.probability <= 1
+        assert len(answer.heat) == GRID * GRID
+
+
+def test_no_crops_give_no_answers(classifier: Classifier) -> None:
+    assert classifier.classify([]) == []
+    assert classifier.uncalibrated([]).shape == (0,)
+
+
+def test_empty_crop_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(ValueError, match="a crop is uint8"):
+        classifier.classify([np.zeros((0, 5), np.uint8)])
+
+
+def test_facts_name_the_weights_and_how_they_are_computed(classifier: Classifier, weights: Path) -> None:
+    facts = classifier.facts
+    assert facts["network"] == "resnet18"
+    assert facts["model_card"] == str(weights.with_suffix(".json"))
+    assert facts["views"] == list(DEFAULT_VIEWS)
+    assert (facts["temperature"], facts["threshold"]) == (2.0, 0.5)
+    json.dumps(facts)
+
+
+@pytest.mark.parametrize("views", [[], ["upside_down"]])
+def test_no_or_unknown_views_are_refused(views: list[View], weights: Path) -> None:
+    with pytest.raises(ClassifierError, match="views are some of identity"):
+        Classifier.load(weights, views=views)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_gpu_asked_for_where_there_is_none_is_refused(weights: Path) -> None:
+    with pytest.raises(ClassifierError, match="no GPU"):
+        Classifier.load(weights, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_gpu_says_what_the_processor_says(classifier: Classifier, weights: Path) -> None:
+    on_gpu = Classifier.load(weights, device="cuda")
+    on_gpu.known_answer()
+    for one, other in zip(classifier.classify(CROPS), on_gpu.classify(CROPS), strict=True):
+        assert one.probability == pytest.approx(other.probability, abs=0.02)
