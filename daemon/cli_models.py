@@ -40,6 +40,47 @@ def train_detector(
     train_detector_command(Order(out, tuple(data or ()), minutes, seed, preset, resolution, patience, resume))
 
 
+@train.command("classifier")
+def train_classifier(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="folder with manifest.csv, or with crack/ and without_crack/; may be repeated"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="directory for weights, model card and exported files")] = Path("weights"),
+    simulated: Annotated[int, typer.Option(min=0, help="crops of simulated sheets of the training products")] = 6000,
+    network: Annotated[
+        Literal["resnet18", "resnet34", "mobilenet_v2", "efficientnet_lite0"], typer.Option(help="what is trained")
+    ] = "resnet18",
+    pretrained: Annotated[
+        Path | None, typer.Option(help="weights to start from, named as torchvision's ImageNet files are")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="time of each training")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    folds: Annotated[
+        int | None, typer.Option(min=2, max=20, help="cross-validate in so many folds, in place of weights")
+    ] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="set of the manifest that is not trained on: mt")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the training that --out holds")] = False,
+) -> None:
+    """Train the classifier of crops on photographs and on crops of simulated sheets."""
+    from daemon.train_classifier import Order, train_classifier_command  # noqa: PLC0415
+
+    train_classifier_command(
+        Order(
+            out=out,
+            data=tuple(data or ()),
+            simulated=simulated,
+            network=network,
+            pretrained=pretrained,
+            minutes=minutes,
+            seed=seed,
+            folds=folds,
+            left_out=tuple(leave_out or ()),
+            resume=resume,
+        )
+    )
+
+
 @evaluate.command("detector")
 def evaluate_detector(
     data: Annotated[

@@ -29,8 +29,10 @@ __all__ = [
     "by_property",
     "clean_share",
     "escape_share",
+    "middle",
     "outcome",
     "precision_recall",
+    "resampled",
     "split",
     "summary",
 ]
@@ -132,22 +134,37 @@ def summary(scored: Sequence[Scored], at: float = 0.5, *, resamples: int = RESAM
 
 
 def _intervals(groups: Sequence[str], matches: Sequence[Match], resamples: int, seed: int) -> dict[str, Interval]:
-    names, place = np.unique(np.array(groups, np.str_), return_inverse=True)
-    if len(names) < 2 or resamples < 1:
+    counted = np.array([(one.true, one.missed, one.false, 1) for one in matches], np.float64)
+    drawn = resampled(groups, counted, resamples, seed)
+    if drawn is None:
         return {}
-    counts = np.zeros((len(names), 4))
-    np.add.at(counts, place, np.array([(one.true, one.missed, one.false, 1) for one in matches], np.float64))
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
-    true, missed, false, plates = (drawn @ counts).T
+    true, missed, false, plates = drawn.T
     with np.errstate(invalid="ignore"):
         recall = np.where(true + missed > 0, true / (true + missed), 1.0)
         precision = np.where(true + false > 0, true / (true + false), 1.0)
         f1 = np.where(recall + precision > 0, 2 * recall * precision / (recall + precision), 0.0)
     figures = {"recall": recall, "precision": precision, "f1": f1, "fpb": false / plates, "mdb": missed / plates}
-    return {name: _middle(values) for name, values in figures.items()}
+    return {name: middle(values) for name, values in figures.items()}
 
 
-def _middle(values: NDArray[np.float64]) -> Interval:
+def resampled(
+    groups: Sequence[str], counts: NDArray[np.float64], resamples: int = RESAMPLES, seed: int = 0
+) -> NDArray[np.float64] | None:
+    """Sums of counts (n, k) over groups that are drawn anew, whole, with replacement: (resamples, k).
+
+    None for fewer than two groups: nothing can be said of others then.
+    """
+    names, place = np.unique(np.array(groups, np.str_), return_inverse=True)
+    if len(names) < 2 or resamples < 1:
+        return None
+    of_group = np.zeros((len(names), counts.shape[1]))
+    np.add.at(of_group, place, counts)
+    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    return np.asarray(drawn @ of_group, np.float64)
+
+
+def middle(values: NDArray[np.float64]) -> Interval:
+    """The 95 % interval of resampled figures."""
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
 

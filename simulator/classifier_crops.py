@@ -82,10 +82,9 @@ def training_crops(seed: int, count: int) -> Iterator[Cut]:
     rng = np.random.default_rng([seed, 0])
     for cut in sheet_crops(TRAINING_PRODUCTS, _FIRST_SEED + 100_000 * seed, of_sheets):
         yield _turned_round(rng, cut)
-    names, shares = zip(*_FAMILIES, strict=True)
     for index in range(count - of_sheets):
         rng = np.random.default_rng([seed, 1 + index])
-        family = str(rng.choice(names, p=shares))
+        family = _drawn(rng, _FAMILIES)
         yield _turned_round(rng, _of_family(rng, family, f"{family}/{seed}-{index}", crack=index % 2 == 0))
 
 
@@ -112,6 +111,10 @@ def sheet_crops(products: Sequence[str], first_seed: int, count: int) -> Iterato
         seed += 1
 
 
+def _drawn(rng: np.random.Generator, shares: Sequence[tuple[str, float]]) -> str:
+    return str(rng.choice([name for name, _ in shares], p=[share for _, share in shares]))
+
+
 def _turned_round(rng: np.random.Generator, cut: Cut) -> Cut:
     return replace(cut, pixels=255 - cut.pixels) if rng.random() < _DARK_SHARE else cut
 
@@ -122,9 +125,8 @@ def _turned_round(rng: np.random.Generator, cut: Cut) -> Cut:
 def _of_sheet(rng: np.random.Generator, sheet: Sheet, product: Product) -> Iterator[Cut]:
     """Crops of one sheet, with and without a crack in turn; fewer where the sheet has too few places."""
     group = f"{product.name}/{sheet.truth.seed}"
-    names, shares = zip(*_PLACES, strict=True)
     for index in range(_CROPS_A_SHEET):
-        kind = "crack" if index % 2 == 0 else str(rng.choice(names, p=shares))
+        kind = "crack" if index % 2 == 0 else _drawn(rng, _PLACES)
         for _ in range(_TRIES):
             spot = _crack_spot(rng, sheet) if kind == "crack" else _spot(rng, sheet, product, kind)
             if spot is None:  # no crack to be seen, or no oil

@@ -51,6 +51,8 @@ class Example:
     """Where the crack lies (224, 224), if that is known."""
     test: bool = False
     """Kept for tests, and never trained on or chosen by."""
+    simulated: bool = False
+    """Not a photograph as it was taken."""
 
     @property
     def source(self) -> str:

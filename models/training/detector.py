@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 from models.detector import bfloat16_is_fast
 from models.features import FeatureNetwork
 from models.training.examples import stacked
+from models.training.keeping import Average, save_whole, slowed
 from models.training.patches import patches_of
 from models.training.samples import Crop, Source, Stream
 
@@ -27,8 +28,6 @@ _POOL = 600
 _PAPER_EPOCHS = 250
 _START_RATE = 7e-4
 """First learning rate of a training that starts from weights."""
-_MEMORY = 0.999
-"""What the running mean of the weights keeps at each step."""
 _PATCHES = 128
 """Patches of a step of the published preset."""
 _REPORT_S, _SAVE_S, _LOOK_S = 2.0, 60.0, 120.0
@@ -160,7 +159,7 @@ class _Run:
         else:
             self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=1e-4)
         self.step = 0
-        self._average: dict[str, Tensor] = {}
+        self._average = Average()
         self.loss = math.nan
         self._spent = 0.0
         if resume is not None:
@@ -172,7 +171,7 @@ class _Run:
             if "optimiser" in saved:
                 self.optimiser.load_state_dict(saved["optimiser"])
                 self.step, self._spent = saved["step"], saved["seconds"]
-            self._average = saved.get("average", self._average)
+            self._average = Average(saved.get("average"))
         self._began = time.monotonic()
         self.network.train()
 
@@ -197,37 +196,20 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
-        self._follow()
+        self._average.follow(self.network.state_dict(), self.step)
         value = loss.detach().item()
         self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
         return hardness.double().numpy()
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """The weights' running mean: what single steps leave behind of chance is averaged away."""
-        state = self.network.state_dict()
-        if not self._average:
-            self._average = {name: value.clone() for name, value in state.items()}
-            return
-        share = max(1 / (self.step + 1), 1 - _MEMORY)
-        for name, value in state.items():
-            if value.is_floating_point():
-                self._average[name].lerp_(value, share)
-            else:
-                self._average[name].copy_(value)
-
     def averaged(self) -> dict[str, Tensor]:
         """Running mean of the weights over the last thousand steps or so."""
-        return self._average or self.network.state_dict()
+        return self._average.state or self.network.state_dict()
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
         states = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
         states["average"] = self.averaged()
-        torch.save({**states, "step": self.step, "seconds": self.seconds()}, part)
-        part.replace(path)
+        save_whole(path, {**states, "step": self.step, "seconds": self.seconds()})
 
 
 class _Feed:
@@ -293,8 +275,7 @@ def _decay(preset: str, share: float, step: int) -> float:
     """The share of the first learning rate that holds now."""
     if preset == "paper":
         return 1 / float(5 ** int(share * _PAPER_EPOCHS / 50))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-    return max(0.005, min(1.0, (step + 1) / 100) * cosine)
+    return slowed(share, step)
 
 
 class _Watch:

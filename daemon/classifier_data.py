@@ -1,0 +1,115 @@
+"""Everything a classifier learns from or is measured on: photographs, simulated crops, cracks painted on metal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from models.training.classifier_data import DataError, Example, groups_of, read_folder
+from models.training.samples import held_out
+from simulator.classifier_crops import Cut, test_crops, training_crops
+from simulator.crops import paint_on_metal
+
+PAINTED = "painted"
+"""Class of photographs without a crack on which one was painted."""
+_PAINTED_SHARE = 0.15
+"""Of the simulated crops, so many more are painted on photographs."""
+_LEAST_PIXELS = 60
+
+Told = Callable[[str, int, int], None]
+"""What is being made, how many are there, of how many."""
+
+
+def training_examples(folders: Sequence[Path], simulated: int, seed: int, told: Told) -> list[Example]:
+    """Photographs of folders (test groups among them, marked), simulated crops of the training products and families.
+
+    Raises:
+        DataError: a folder that cannot be used, or nothing to learn from.
+    """
+    examples = _photographs(folders, lambda _group: True, told)
+    clean = [one for one in examples if not one.crack and not one.test]
+    made = [
+        _of_cut(cut, number, test=False) for number, cut in _counted(training_crops(seed, simulated), simulated, told)
+    ]
+    painted = _painted(clean, round(_PAINTED_SHARE * simulated) if clean else 0, seed)
+    if not (found := [*examples, *made, *painted]):
+        raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
+    return found
+
+
+def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[str], told: Told) -> list[Example]:
+    """Photographs of test groups and of sets that were left out of training; crops of the test products.
+
+    Raises:
+        DataError: a folder that cannot be used, or nothing to measure on.
+    """
+
+    def chosen(group: str) -> bool:
+        return held_out(group) or group.split("/", 1)[0] in left_out
+
+    made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, told)]
+    if not (found := [*_photographs(folders, chosen, told), *made]):
+        raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
+    return found
+
+
+def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], told: Told) -> list[Example]:
+    total = sum(count for data in folders for group, count in groups_of(data).items() if chosen(group))
+    done = 0
+
+    def read(count: int) -> None:
+        nonlocal done
+        done += count
+        told("reading photographs", done, total)
+
+    return [one for data in folders for one in read_folder(data, chosen, on_progress=read)]
+
+
+def _counted(cuts: Iterator[Cut], total: int, told: Told) -> Iterator[tuple[int, Cut]]:
+    for number, cut in enumerate(cuts):
+        told("cutting crops of simulated sheets", number + 1, total)
+        yield number, cut
+
+
+def _of_cut(cut: Cut, number: int, *, test: bool) -> Example:
+    return Example(
+        pixels=cut.pixels,
+        crack=cut.crack,
+        collection=cut.maker,
+        kind=cut.kind,
+        group=cut.group,
+        name=f"{cut.group} {cut.kind} {number}",
+        mask=cut.mask if cut.crack else None,
+        test=test,
+        simulated=True,
+    )
+
+
+def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """Cracks, bright and dark, painted on photographs without any: the metal alone must not tell the class."""
+    found: list[Example] = []
+    rng = np.random.default_rng([seed, 7])
+    while len(found) < count:
+        ground = clean[int(rng.integers(len(clean)))]
+        dark = bool(rng.random() < 0.5)
+        picture = (255 - ground.pixels if dark else ground.pixels).astype(np.float32)
+        mask, _ = paint_on_metal(rng, picture, rng.uniform(0, 2))
+        if mask.sum() < _LEAST_PIXELS:
+            continue
+        pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        name = f"{ground.name} painted {len(found)}"
+        found.append(
+            replace(
+                ground,
+                pixels=255 - pixels if dark else pixels,
+                crack=True,
+                kind=PAINTED,
+                name=name,
+                mask=mask,
+                simulated=True,
+            )
+        )
+    return found

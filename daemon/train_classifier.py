@@ -1,0 +1,298 @@
+"""The command `linesentry train classifier`: from photographs and simulated crops to weights with their model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from daemon.classifier_data import Told, training_examples
+from models.classifier import card, export
+from models.classifier.assessment import Judged, calibration, figures, fold_table, threshold_of
+from models.classifier.calibration import calibrated, expected_calibration_error, fit_temperature
+from models.classifier.classifier import Classifier
+from models.classifier.errors import ClassifierError
+from models.training.classifier import Outcome, Plan, train
+from models.training.classifier import Progress as Step
+from models.training.classifier_data import DataError, Example, Parts, counts, folded, parted
+
+FOLDS = "classifier-folds.json"
+"""What a cross-validation leaves beside the weights."""
+_VALIDATION_FOLDS = 5
+"""One part in so many chooses the weights, the temperature and the threshold (C 34: 80/20)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be trained, on what, for how long."""
+
+    out: Path
+    """Folder for classifier.pt, its card .json, the exported files and, while it trains, the checkpoint .ckpt."""
+    data: tuple[Path, ...] = ()
+    simulated: int = 6000
+    network: str = "resnet18"
+    pretrained: Path | None = None
+    minutes: float = 60.0
+    """Of each training, that before a resume included."""
+    seed: int = 0
+    folds: int | None = None
+    """Cross-validation in so many folds, in place of weights that ship."""
+    left_out: tuple[str, ...] = ()
+    """Sets that are not trained on."""
+    resume: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        """Of one training."""
+        return Plan(network=self.network, seed=self.seed, minutes=self.minutes, pretrained=self.pretrained)
+
+
+def train_classifier_command(order: Order) -> None:
+    """Train, fit temperature and threshold on validation, export, and write it all.
+
+    Raises:
+        SystemExit: 2 when the data, the network or the checkpoint cannot be used, 130 after Ctrl-C; both with a line
+            on stderr.
+    """
+    console = Console(stderr=True)
+    try:
+        with _told(console) as told:
+            examples = training_examples(order.data, order.simulated, order.seed, told)
+        if order.folds is None:
+            _weights(console, order, examples)
+        else:
+            _cross_validated(console, order, examples, order.folds)
+    except KeyboardInterrupt:
+        kept = any(order.out.glob("*.ckpt"))
+        words = "go on with the same command and --resume" if kept else "nothing was learnt yet"
+        _say(f"interrupted; {words}")
+        raise SystemExit(130) from None
+    except (DataError, ClassifierError, OSError, RuntimeError) as error:
+        _say(str(error))
+        raise SystemExit(2) from error
+
+
+def _say(words: str) -> None:
+    print(f"linesentry train: {words}", file=sys.stderr)  # noqa: T201 - a command speaks
+
+
+# --- weights -----------------------------------------------------------------------------------------------------
+
+
+def _weights(console: Console, order: Order, examples: Sequence[Example]) -> None:
+    parts = parted(examples, order.seed, left_out=order.left_out)
+    checkpoint = order.out / "classifier.ckpt"
+    if order.resume and not checkpoint.is_file():
+        raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
+    outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
+    with console.status("fitting temperature and threshold on validation"):
+        path, chosen = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome))
+    with console.status("exporting, and comparing on all of validation"):
+        said = _exported(order, outcome, chosen, path, parts.validation)
+    print(path)  # noqa: T201 - the command's answer
+    print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What validation says of trained weights."""
+
+    temperature: float
+    threshold: float
+    figures: dict[str, Any]
+
+
+def _calibrated(
+    folder: Path, outcome: Outcome, order: Order, parts: Parts, facts: dict[str, Any]
+) -> tuple[Path, _Chosen]:
+    """Write weights and card with the temperature and threshold that the packed weights ask for."""
+    path = card.write(folder, outcome.state, order.network, facts)
+    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.validation])
+    before = judged_of(parts.validation, raw)
+    temperature = fit_temperature(before.chance, before.crack)
+    after = replace(before, chance=calibrated(before.chance, temperature))
+    threshold = threshold_of(after)
+    validation = {
+        "pictures": len(after),
+        **{name: figures(after, threshold)[name] for name in ("accuracy", "precision", "recall", "f1", "intervals")},
+        "ece_before": calibration(before, resamples=0)["weighted"],
+        "ece_after": calibration(after, resamples=0)["weighted"],
+    }
+    chosen = _Chosen(temperature, threshold, validation)
+    facts = {**facts, "validation": validation}
+    return (
+        card.write(folder, outcome.state, order.network, facts, temperature=temperature, threshold=threshold),
+        chosen,
+    )
+
+
+def judged_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.float64]]) -> Judged:
+    """Examples and the chances (n,) that were said of them."""
+    return Judged(
+        chance,
+        np.array([one.crack for one in examples], np.bool_),
+        tuple(one.group for one in examples),
+        tuple(one.source for one in examples),
+    )
+
+
+def _facts(order: Order, parts: Parts, outcome: Outcome) -> dict[str, Any]:
+    """What the model card says of the training."""
+    learnt = [one.group for one in parts.training]
+    return {
+        "target": "a thin linear anomaly in metal; real scratches stand in for cracks",
+        "started_from": "scratch" if order.pretrained is None else _named(order.pretrained),
+        "trained_on": counts(parts.training),
+        "chosen_on": counts(parts.validation),
+        "left_out": list(order.left_out),
+        "test": "groups by their hash (models.training.samples.held_out), and the products that crops are never cut of",
+        "groups_sha256": hashlib.sha256("\n".join(sorted(set(learnt))).encode()).hexdigest(),
+        "seeds": [order.seed],
+        "schedule": {
+            "minutes": round(outcome.seconds / 60, 2),
+            "steps": outcome.steps,
+            "pictures": outcome.steps * order.plan.batch,
+            "batch": order.plan.batch,
+            "loss": round(outcome.loss, 4),
+            "looks": [list(asdict(look).values()) for look in outcome.history],
+            "torch": str(torch.__version__),
+        },
+        "command": " ".join(["linesentry", *sys.argv[1:]]),
+    }
+
+
+def _named(path: Path) -> str:
+    return f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _exported(order: Order, outcome: Outcome, chosen: _Chosen, weights: Path, validation: Sequence[Example]) -> str:
+    """Write the files for other programs, with the result of their comparison in the card; what became of it."""
+    facts = {"weights": weights.name, "validation": chosen.figures}
+    folder = order.out / "export"
+    try:
+        path = export.export(
+            outcome.state,
+            order.network,
+            facts,
+            folder,
+            temperature=chosen.temperature,
+            threshold=chosen.threshold,
+        )
+        network, _ = card.read(weights)
+        loaded = {
+            export.SCRIPTED: export.load_scripted(folder / export.SCRIPTED),
+            export.ONNX: export.load_onnx(folder / export.ONNX),
+        }
+    except ClassifierError as error:
+        return f"not exported: {error}"
+    crops = [one.pixels for one in validation]
+    found = {}
+    for name, logits in loaded.items():
+        made = export.parity(network.eval(), logits, crops)
+        if not made.holds:
+            raise ClassifierError(f"{folder / name} answers otherwise than the network it was made of: {made}")
+        found[name] = made._asdict()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "parity": found}, indent=2) + "\n")
+    return f"exported: {folder}"
+
+
+# --- folds -------------------------------------------------------------------------------------------------------
+
+
+def _cross_validated(console: Console, order: Order, examples: Sequence[Example], folds: int) -> None:
+    """Train once for each fold of what is not for tests, and measure each on the groups it has not seen."""
+    known = [one for one in examples if not one.test and one.collection not in order.left_out]
+    place = folded(known, folds, order.seed)
+    path = order.out / FOLDS
+    order.out.mkdir(parents=True, exist_ok=True)
+    made: list[dict[str, Any]] = json.loads(path.read_text())["folds"] if order.resume and path.is_file() else []
+    for fold in range(len(made), folds):
+        seen = [one for one, at in zip(known, place, strict=True) if at != fold]
+        unseen = [one for one, at in zip(known, place, strict=True) if at == fold]
+        inner = folded(seen, _VALIDATION_FOLDS, order.seed + 1 + fold)
+        parts = Parts(
+            tuple(one for one, at in zip(seen, inner, strict=True) if at),
+            tuple(one for one, at in zip(seen, inner, strict=True) if not at),
+            tuple(unseen),
+        )
+        plan = replace(order.plan, seed=order.seed + fold)
+        checkpoint = order.out / f"fold-{fold + 1}.ckpt"
+        outcome = _trained(console, parts, plan, checkpoint, resume=order.resume, name=f"fold {fold + 1} of {folds}")
+        with console.status(f"measuring fold {fold + 1}"):
+            made.append({"fold": fold + 1, **_measured(order, outcome, parts)})
+        result = {"command": " ".join(["linesentry", *sys.argv[1:]]), "network": order.network, "folds": made}
+        path.write_text(json.dumps({**result, "table": fold_table(made)}, indent=2) + "\n")
+    print(path)  # noqa: T201 - the command's answer
+
+
+def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
+    """The figures of a fold, on photographs and on all."""
+    folder = order.out / "fold"
+    path, chosen = _calibrated(folder, outcome, order, parts, {})
+    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.test])
+    judged = judged_of(parts.test, calibrated(raw, chosen.temperature))
+    photographs = judged.only(np.array([not one.simulated for one in parts.test], np.bool_))
+    for part in folder.iterdir():
+        part.unlink()
+    folder.rmdir()
+    return {
+        **_short(photographs if len(photographs) else judged, chosen.threshold),
+        "all": _short(judged, chosen.threshold),
+        "temperature": chosen.temperature,
+        "threshold": chosen.threshold,
+        "steps": outcome.steps,
+    }
+
+
+def _short(judged: Judged, at: float) -> dict[str, float]:
+    found = figures(judged, at, resamples=0)
+    error = expected_calibration_error(judged.chance, judged.crack)
+    names = ("pictures", "groups", "cracks", "accuracy", "precision", "recall", "f1")
+    return {**{name: found[name] for name in names}, "ece": error}
+
+
+# --- progress ----------------------------------------------------------------------------------------------------
+
+
+def _trained(
+    console: Console, parts: Parts, plan: Plan, checkpoint: Path, *, resume: bool, name: str = "training"
+) -> Outcome:
+    """Train with a bar on stderr."""
+    words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(f"{name}: first batches", total=1.0)
+
+        def show(step: Step) -> None:
+            best = "" if step.best is None else f"  best accuracy {step.best.accuracy:.3f}"
+            bar.update(task, completed=step.share, description=f"{name}: step {step.step}  loss {step.loss:.3f}{best}")
+
+        return train(
+            parts.training,
+            parts.validation,
+            plan,
+            checkpoint=checkpoint,
+            resume=checkpoint if resume and checkpoint.is_file() else None,
+            on_progress=show,
+        )
+
+
+@contextmanager
+def _told(console: Console) -> Iterator[Told]:
+    words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def told(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield told

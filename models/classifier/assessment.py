@@ -1,0 +1,234 @@
+"""How good a classifier is: table 1's figures, in all and by source, with intervals by group (C 34-82).
+
+Pure: takes probabilities and truth, and counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assessment import RESAMPLES, Interval, Share, middle, resampled
+from models.classifier.calibration import bootstrap, expected_calibration_error
+from models.classifier.networks import CLASSES, CRACK
+
+LEAST_RECALL = 0.98
+"""That a threshold must reach on validation before its precision is looked at."""
+DRAWS, EACH = 100, 40
+"""Random test sets of so many pictures of each class, as the paper has one (C 35)."""
+BINS = 10
+_NEVER = 1.0
+"""Precision of none called, recall of none there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Pictures and what was said of them."""
+
+    chance: NDArray[np.float64]
+    """(n,) of a crack."""
+    crack: NDArray[np.bool_]
+    """(n,) the truth."""
+    groups: tuple[str, ...]
+    sources: tuple[str, ...]
+    """Set and class: `mt/MT_Free`."""
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def only(self, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Judged:
+        """Those of a mask, or of indices."""
+        places = np.arange(len(self))[kept].tolist()
+        return Judged(
+            self.chance[places],
+            self.crack[places],
+            tuple(self.groups[place] for place in places),
+            tuple(self.sources[place] for place in places),
+        )
+
+
+def threshold_of(judged: Judged, least_recall: float = LEAST_RECALL) -> float:
+    """The threshold with the best precision of those that reach the recall; of equal ones the middle.
+
+    Raises:
+        ValueError: not both classes are there.
+    """
+    if judged.crack.all() or not judged.crack.any():
+        raise ValueError(f"a threshold needs pictures with and without a crack; found {len(judged)} of one class")
+    # Between any two neighbouring values, on the scale on which a step means the same everywhere: that of log-odds.
+    values = np.unique(np.clip(judged.chance, 1e-6, 1 - 1e-6))
+    odds = np.log(values / (1 - values))
+    cuts = 1 / (1 + np.exp(-np.concatenate([[odds[0] - 1], (odds[1:] + odds[:-1]) / 2, [odds[-1] + 1]])))
+    called = judged.chance[None] >= cuts[:, None]
+    true = (called & judged.crack).sum(1)
+    recall = true / judged.crack.sum()
+    precision = np.where(called.any(1), true / np.maximum(called.sum(1), 1), 0.0)
+    best = np.where(recall >= least_recall, precision, -1.0)
+    equal = np.flatnonzero(best == best.max())
+    return float(cuts[equal[len(equal) // 2]])
+
+
+def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+    """Table 1's figures at a threshold, as values that JSON knows, with 95 % intervals by resampling groups.
+
+    Args:
+        judged: at least one picture.
+        at: calibrated probability from which a picture is called a crack.
+        resamples: how often the groups are drawn.
+    """
+    called = judged.chance >= at
+    outcome = np.stack(
+        [called & judged.crack, called & ~judged.crack, ~called & ~judged.crack, ~called & judged.crack], 1
+    ).astype(np.float64)
+    total = outcome.sum(0)
+    drawn = resampled(judged.groups, outcome, resamples)
+    intervals = {} if drawn is None else {name: list(middle(values)) for name, values in _rates(drawn).items()}
+    named = {name: float(values[0]) for name, values in _rates(total[None]).items()}
+    true, false, right, missed = (int(value) for value in total)
+    cracks, others = true + missed, false + right
+    classes = {
+        CLASSES[CRACK]: _class(named["precision"], named["recall"], cracks),
+        CLASSES[1 - CRACK]: _class(
+            right / (right + missed) if right + missed else _NEVER, named["specificity"], others
+        ),
+    }
+    return {
+        "pictures": len(judged),
+        "groups": len(set(judged.groups)),
+        "cracks": cracks,
+        "true": true,
+        "false": false,
+        "right": right,
+        "missed": missed,
+        **named,
+        "exact": _bounds(Share(true + right, len(judged))),
+        "intervals": {name: one for name, one in intervals.items() if _said(name, cracks, others)},
+        "classes": classes,
+        "macro": _mean(classes, weighted=False),
+        "weighted": _mean(classes, weighted=True),
+    }
+
+
+def _rates(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Of true, false, right and missed ones (n, 4)."""
+    true, false, right, missed = counted.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(true + missed > 0, true / (true + missed), _NEVER)
+        precision = np.where(true + false > 0, true / (true + false), _NEVER)
+        f1 = np.where(2 * true + false + missed > 0, 2 * true / (2 * true + false + missed), _NEVER)
+        specificity = np.where(right + false > 0, right / (right + false), _NEVER)
+        accuracy = (true + right) / (true + false + right + missed)
+    return {
+        "accuracy": accuracy,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "specificity": specificity,
+    }
+
+
+def _said(name: str, cracks: int, others: int) -> bool:
+    """Whether pictures of these classes say anything of a figure."""
+    needs = {"accuracy": (0, 0), "recall": (1, 0), "specificity": (0, 1)}.get(name, (1, 1))
+    return cracks >= needs[0] and others >= needs[1]
+
+
+def _class(precision: float, recall: float, count: int) -> dict[str, float]:
+    total = precision + recall
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / total if total else 0.0,
+        "pictures": count,
+    }
+
+
+def _mean(classes: dict[str, dict[str, float]], *, weighted: bool) -> dict[str, float]:
+    weights = [one["pictures"] if weighted else 1 for one in classes.values()]
+    return {
+        name: float(np.average([one[name] for one in classes.values()], weights=weights))
+        for name in ("precision", "recall", "f1")
+    }
+
+
+def _bounds(share: Share) -> list[float]:
+    return [share.lower, share.upper]
+
+
+def by_source(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
+    """Of each source, which is of one class: how many, and the share that was called right, with its intervals."""
+    found = {}
+    for source in sorted(set(judged.sources)):
+        part = judged.only(np.array([one == source for one in judged.sources]))
+        named = figures(part, at)
+        interval: Interval | None = named["intervals"].get("accuracy")
+        found[source] = {
+            "pictures": len(part),
+            "groups": named["groups"],
+            "cracks": named["cracks"],
+            "called": named["true"] + named["false"],
+            "right": named["accuracy"],
+            "exact": named["exact"],
+            "interval": interval,
+            "mean": float(part.chance.mean()),
+        }
+    return found
+
+
+def by_collection(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
+    """The figures of each set."""
+    sets = np.array([source.split("/", 1)[0] for source in judged.sources])
+    return {str(name): figures(judged.only(sets == name), at) for name in np.unique(sets)}
+
+
+def calibration(judged: Judged, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+    """Weighted and unweighted calibration error, with intervals by group."""
+    found: dict[str, Any] = {}
+    for name, weighted in (("weighted", True), ("unweighted", False)):
+
+        def error(chosen: NDArray[np.intp], *, weighted: bool = weighted) -> float:
+            return expected_calibration_error(judged.chance[chosen], judged.crack[chosen], BINS, weighted=weighted)
+
+        found[name] = error(np.arange(len(judged)))
+        found[f"{name}_interval"] = bootstrap(error, judged.groups, resamples=resamples)
+    return found
+
+
+def draws(judged: Judged, at: float, *, count: int = DRAWS, each: int = EACH, seed: int = 0) -> dict[str, Any] | None:
+    """Mean and spread of the figures over random test sets of `each` pictures a class, without replacement (C 35).
+
+    None where there are too few pictures of a class.
+    """
+    places = [np.flatnonzero(judged.crack == truth) for truth in (True, False)]
+    if min(len(one) for one in places) < each:
+        return None
+    rng = np.random.default_rng(seed)
+    found: dict[str, list[float]] = {}
+    for _ in range(count):
+        part = judged.only(np.concatenate([rng.choice(one, each, replace=False) for one in places]))
+        named = figures(part, at, resamples=0)
+        for name in ("accuracy", "precision", "recall", "f1"):
+            found.setdefault(name, []).append(named[name])
+        for name, weighted in (("ece", True), ("ece_unweighted", False)):
+            error = expected_calibration_error(part.chance, part.crack, BINS, weighted=weighted)
+            found.setdefault(name, []).append(error)
+    return {
+        "draws": count,
+        "each": each,
+        **{name: {"mean": float(np.mean(one)), "sd": float(np.std(one, ddof=1))} for name, one in found.items()},
+    }
+
+
+def fold_table(folds: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Mean and spread of the figures of several folds."""
+    return {
+        name: {
+            "mean": float(np.mean([one[name] for one in folds])),
+            "sd": float(np.std([one[name] for one in folds], ddof=1)) if len(folds) > 1 else 0.0,
+        }
+        for name in ("accuracy", "precision", "recall", "f1", "ece")
+    }

@@ -1,0 +1,341 @@
+"""Training of the classifier: class-weighted cross-entropy, Adam, and the best weights on validation (C 22-24)."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from models.classifier.augmentation import augmented
+from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
+from models.classifier.preprocess import INPUT, prepared
+from models.detector import bfloat16_is_fast
+from models.training.classifier_data import DataError, Example
+from models.training.keeping import Average, save_whole, slowed
+
+_FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
+_WEIGHT_DECAY = 1e-4
+_SIDES = ((0.45, 128), (0.75, 176), (1.0, INPUT))
+"""Px of the crops up to that share of the training: small ones teach the most of it in a third of the time."""
+_PATIENCE = 25
+"""Looks at validation without progress after which a training ends early."""
+_AHEAD = 2
+"""Batches made while the network learns."""
+_AT_ONCE = 32
+"""Crops looked at together."""
+_REPORT_S, _SAVE_S, _LOOK_S, _LOOK_SHARE = 2.0, 60.0, 45.0, 0.08
+"""A look takes at most that share of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a training goes; one that is gone on with must have the same network, seed and batch."""
+
+    network: str = "resnet18"
+    seed: int = 0
+    batch: int = 32
+    minutes: float | None = None
+    """When to stop, the time before a resume included; or"""
+    steps: int | None = None
+    """how many batches to learn from."""
+    pretrained: Path | None = None
+    """Weights to start from (models.classifier.networks.load_pretrained); None: from scratch."""
+
+    @property
+    def same(self) -> dict[str, Any]:
+        """What must not change when the training is gone on with."""
+        kept = asdict(self)
+        return {name: kept[name] for name in ("network", "seed", "batch")}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What validation said at a step, of the running mean of the weights, without views."""
+
+    step: int
+    loss: float
+    accuracy: float
+    side: int = INPUT
+    """Px of the crops at that time; looks are compared with those of the same size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training stands."""
+
+    step: int
+    share: float
+    """Of the training, 0..1."""
+    loss: float
+    """Running mean."""
+    best: Look | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training has done."""
+
+    state: dict[str, Tensor]
+    """Of the look with the lowest loss, at the full size."""
+    steps: int
+    seconds: float
+    loss: float
+    history: tuple[Look, ...]
+
+
+def train(
+    training: Sequence[Example],
+    validation: Sequence[Example],
+    plan: Plan,
+    *,
+    checkpoint: Path | None = None,
+    resume: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Train a network, by these examples alone.
+
+    Sources are drawn by the square root of their size, so that a small one is not lost beside a large one; what this
+    leaves of the classes' unevenness is weighed up in the loss.
+
+    Args:
+        training: examples to learn from, of both classes.
+        validation: examples that tell which weights are best.
+        plan: the network, and how long.
+        checkpoint: file written every minute, and at the end whatever ends the training.
+        resume: a checkpoint to go on from.
+        on_progress: called about every two seconds.
+
+    Raises:
+        ValueError: neither or both of minutes and steps are given.
+        DataError: an example set without both classes, or a checkpoint that cannot be gone on with.
+        ClassifierError: pretrained weights that do not fit.
+    """
+    if (plan.minutes is None) == (plan.steps is None):
+        raise ValueError(f"give either minutes or steps; found minutes={plan.minutes}, steps={plan.steps}")
+    for name, part in (("training", training), ("validation", validation)):
+        if len({one.crack for one in part}) < len(CLASSES):
+            raise DataError(f"{name} needs pictures with and without a crack; found {len(part)}, all of one class")
+    torch.manual_seed(plan.seed)
+    draws = _draws(training)
+    run = _Run(plan, _class_weights(training, draws), resume)
+    feed = _Feed(training, draws, plan, run.step)
+    report = save = time.monotonic()
+    due = report + _LOOK_S
+    try:
+        while (share := run.share()) < 1:
+            run.learn(*feed.take(), share)
+            now = time.monotonic()
+            if now > due:
+                if run.look(validation, side_at(share)):
+                    break
+                took = time.monotonic() - now
+                due = time.monotonic() + max(_LOOK_S, took / _LOOK_SHARE)
+            if on_progress is not None and now - report > _REPORT_S:
+                report = now
+                on_progress(Progress(run.step, share, run.loss, run.best_look))
+            if checkpoint is not None and now - save > _SAVE_S:
+                save = now
+                run.save(checkpoint)
+    finally:
+        feed.close()
+        if checkpoint is not None and run.step:  # also of a training that was interrupted
+            run.save(checkpoint)
+    if run.step == 0:
+        raise DataError("the training ended before its first step: give it more time")
+    if not run.history or (run.history[-1].step, run.history[-1].side) != (run.step, INPUT):
+        run.look(validation, INPUT)
+    return Outcome(run.best, run.step, run.seconds(), run.loss, tuple(run.history))
+
+
+def _draws(examples: Sequence[Example]) -> NDArray[np.float64]:
+    """The chance of each example to be drawn."""
+    sizes = Counter(one.source for one in examples)
+    chances = np.array([1 / math.sqrt(sizes[one.source]) for one in examples])
+    return np.asarray(chances / chances.sum())
+
+
+def _class_weights(examples: Sequence[Example], draws: NDArray[np.float64]) -> Tensor:
+    """Of the loss: what is drawn seldom counts more (C 23)."""
+    crack = float(draws[[one.crack for one in examples]].sum())
+    weights = torch.empty(len(CLASSES))
+    weights[1 - CRACK], weights[CRACK] = 0.5 / (1 - crack), 0.5 / crack
+    return weights
+
+
+def batch_of(
+    examples: Sequence[Example], draws: NDArray[np.float64], size: int, key: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """A batch by its key alone: (n, 3, 224, 224) float32, channels last, augmented; and (n,) int64 classes."""
+    rng = np.random.default_rng(key)
+    chosen = [examples[index] for index in rng.choice(len(examples), size, p=draws)]
+    # Metal has no upper end: a quarter turn of a crop is another crop of the kind (C 19).
+    crops = [augmented(np.rot90(one.pixels, int(rng.integers(4))), rng) for one in chosen]
+    batch = prepared(crops).contiguous(memory_format=torch.channels_last)
+    return batch, torch.tensor([CRACK if one.crack else 1 - CRACK for one in chosen])
+
+
+def side_at(share: float) -> int:
+    """Px of the crops at that share of a training."""
+    return next((side for until, side in _SIDES if share < until), INPUT)
+
+
+def _shrunk(batch: Tensor, side: int) -> Tensor:
+    if side == INPUT:
+        return batch
+    small = functional.interpolate(batch, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    return small.contiguous(memory_format=torch.channels_last)
+
+
+class _Feed:
+    """Batches, made in a thread of their own while the network learns; the k-th is the same whatever came between."""
+
+    def __init__(self, examples: Sequence[Example], draws: NDArray[np.float64], plan: Plan, step: int) -> None:
+        self._make = lambda step: batch_of(examples, draws, plan.batch, (plan.seed, step))
+        self._step = step
+        self._thread = ThreadPoolExecutor(1, "batches")
+        self._next: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        for _ in range(_AHEAD):
+            self._begin()
+
+    def _begin(self) -> None:
+        self._next.append(self._thread.submit(self._make, self._step))
+        self._step += 1
+
+    def take(self) -> tuple[Tensor, Tensor]:
+        """The next batch; one more is begun."""
+        batch = self._next.popleft().result()
+        self._begin()
+        return batch
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+
+class _Run:
+    """The network, its optimiser, the best weights so far, and how far they have come."""
+
+    def __init__(self, plan: Plan, class_weights: Tensor, resume: Path | None) -> None:
+        self._plan, self._class_weights = plan, class_weights
+        self.network = make(plan.network)
+        if plan.pretrained is not None:
+            load_pretrained(self.network, plan.pretrained)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._rate = _FRESH_RATE if plan.pretrained is None else _PRETRAINED_RATE
+        self._optimiser = torch.optim.Adam(self.network.parameters(), lr=self._rate, weight_decay=_WEIGHT_DECAY)
+        self._average = Average()
+        self.step = 0
+        self.loss = math.nan
+        self.best: dict[str, Tensor] = {}
+        self.history: list[Look] = []
+        self._spent = 0.0
+        if resume is not None:
+            self._go_on(resume)
+        self._began = time.monotonic()
+
+    def _go_on(self, path: Path) -> None:
+        try:
+            saved = torch.load(path, weights_only=True)
+            if saved["same"] != self._plan.same:
+                raise DataError(f"{path} is of another training ({saved['same']}; asked for: {self._plan.same})")
+            self.network.load_state_dict(saved["network"])
+            self._optimiser.load_state_dict(saved["optimiser"])
+            self._average = Average(saved["average"])
+            self.best = saved["best"]
+            self.history = [Look(*look) for look in saved["history"]]
+            self.step, self._spent, self.loss = saved["step"], saved["seconds"], saved["loss"]
+        except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            raise DataError(f"{path} is no checkpoint that can be gone on with ({error}): train anew") from error
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        save_whole(
+            path,
+            {
+                "same": self._plan.same,
+                "network": self.network.state_dict(),
+                "optimiser": self._optimiser.state_dict(),
+                "average": self._average.state,
+                "best": self.best,
+                "history": [(look.step, look.loss, look.accuracy, look.side) for look in self.history],
+                "step": self.step,
+                "seconds": self.seconds(),
+                "loss": self.loss,
+            },
+        )
+
+    @property
+    def best_look(self) -> Look | None:
+        """The one that `best` is of."""
+        now = self.history[-1].side if self.history else INPUT
+        return min((look for look in self.history if look.side == now), key=lambda look: look.loss, default=None)
+
+    def seconds(self) -> float:
+        """Spent on training, those before a resume included."""
+        return self._spent + time.monotonic() - self._began
+
+    def share(self) -> float:
+        """How much of the training is done, 1 at its end."""
+        if self._plan.steps is not None:
+            return self.step / self._plan.steps
+        return self.seconds() / (60 * (self._plan.minutes or 1.0))
+
+    def learn(self, batch: Tensor, classes: Tensor, share: float) -> None:
+        """One step."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate * slowed(share, self.step)
+        self.network.train()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
+            logits = self.network(_shrunk(batch, side_at(share)))
+        loss = functional.cross_entropy(logits.float(), classes, weight=self._class_weights)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self.step += 1
+        self._average.follow(self.network.state_dict(), self.step)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DataError(f"the loss was {value} at step {self.step}: the training has come to nothing")
+        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
+
+    def look(self, validation: Sequence[Example], side: int) -> bool:
+        """Ask validation, keep the best weights; whether there was no progress for long."""
+        logits = logits_of(self._plan.network, self._average.state, validation, side)
+        classes = torch.tensor([CRACK if one.crack else 1 - CRACK for one in validation])
+        # Both classes count the same, as in training.
+        even = len(classes) / (2 * torch.bincount(classes, minlength=len(CLASSES)))
+        loss = functional.cross_entropy(logits, classes, weight=even).item()
+        best = self.best_look
+        if best is None or best.side != side or loss < best.loss:
+            self.best = {name: value.clone() for name, value in self._average.state.items()}
+        accuracy = (logits.argmax(1) == classes).float().mean().item()
+        self.history.append(Look(self.step, round(loss, 5), round(accuracy, 5), side))
+        places = [place for place, look in enumerate(self.history) if look == self.best_look]
+        return len(self.history) - 1 - places[0] >= _PATIENCE
+
+
+def logits_of(network: str, state: dict[str, Tensor], examples: Sequence[Example], side: int = INPUT) -> Tensor:
+    """Logits (n, 2) float32 of examples in one view, in the order in which they come."""
+    made = make(network)
+    made.load_state_dict(state)
+    folded = made.folded(torch.bfloat16 if bfloat16_is_fast() else torch.float32)
+    dtype = next(folded.parameters()).dtype
+    parts = []
+    with torch.no_grad():
+        for first in range(0, len(examples), _AT_ONCE):
+            batch = _shrunk(prepared([one.pixels for one in examples[first : first + _AT_ONCE]]), side)
+            maps = folded.features(batch.to(dtype).contiguous(memory_format=torch.channels_last))
+            parts.append(folded.head(maps.float()))
+    return torch.cat(parts)
