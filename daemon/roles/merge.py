@@ -31,6 +31,8 @@ class MergeProcess(Child):
         self._acknowledged: dict[int, list[int]] = {}
         self._places: dict[int, tuple[int, int, int]] = {}
         """Slot, generation and columns of open plates, as workers said."""
+        self._classifier_there = False
+        """It has said so; then it is told what was to be asked before."""
         self._classifier_due: dict[int, float] = {}
         """Time at which the classifier is waited for no longer, of plates that wait for nothing else."""
 
@@ -120,6 +122,7 @@ class MergeProcess(Child):
             return
         match body:
             case Joined():
+                self._classifier_there = True
                 self._do(opinions.ClassifierStarted(), now)
             case m.CropsClassified(plate, window, answers):
                 self._do(opinions.CropsClassified(plate, window, answers), now)
@@ -159,7 +162,7 @@ class MergeProcess(Child):
 
     def _ask(self, plate: int, window: int, crops: tuple[opinions.Crop, ...], now: float) -> None:
         place = self._places.get(plate)
-        if place is not None:
+        if place is not None and self._classifier_there:
             slot, generation, columns = place
             body = m.ClassifyCrops(plate, slot, generation, columns, window, crops)
             self._crops.send(_CLASSIFIER, body, now, keep=False)

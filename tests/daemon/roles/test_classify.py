@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.schema import Classify, Config
+from config.schema import Classify, Config, View
 from daemon import messages as m
 from daemon.channel import Server
 from daemon.plate_memory import PlateMemory
@@ -22,7 +22,7 @@ from tests.classifier_weights import untrained
 from tests.daemon.conftest import RUN, SHAPE, Parent
 
 PIXELS = np.random.default_rng(5).integers(40, 200, (SHAPE.rows, SHAPE.columns), dtype=np.uint8)
-VIEWS = ("identity", "flip_vertical")
+VIEWS: tuple[View, ...] = ("identity", "flip_vertical")
 
 
 @pytest.fixture(scope="module")

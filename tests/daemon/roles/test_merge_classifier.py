@@ -1,0 +1,129 @@
+"""The merge process and a classifier that answers, keeps silent, talks garbage, or comes back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from config.load import load_recipe
+from config.schema import Classifier
+from daemon import messages as m
+from daemon.channel import Client
+from models.regions import Region
+from stages.opinions import Answer, Crop
+from stages.plate import Cause, Verdict, WindowResult
+from tests.daemon.conftest import RUN, Parent
+from tests.daemon.roles.test_merge import WINDOW, Neighbours
+
+REGION = Region(5, 6, 4, 1, 4, 0.9, 7, 6, np.array([(6, 5, 9)], "<i4").tobytes())
+FOUND = replace(WINDOW, regions=(REGION,))
+HEAT = bytes(49)
+RECIPE = load_recipe("P10B").model_copy(update={"classifier": Classifier(mode="confirm", deadline_s=0.5)})
+
+
+class WithClassifier(Neighbours):
+    """Also the classifier of the merge process."""
+
+    def __init__(self, directory: Path, merge: Parent) -> None:
+        super().__init__(directory, merge)
+        self.directory = directory
+        self.asked: list[m.AnyMessage] = []
+        self.classifier = self.made(1)
+
+    def made(self, incarnation: int) -> Client:
+        return Client(self.parent.context, m.Sender(RUN, "classify", 0, incarnation), self.directory / "crops")
+
+    def restart_classifier(self) -> None:
+        """Another one comes in its place."""
+        self.classifier.close()
+        self.classifier = self.made(2)
+
+    def wait(self, done: Callable[[], object]) -> None:
+        def heard() -> object:
+            self.asked += [body for _, body in self.classifier.receive(time.monotonic()) if isinstance(body, m.Message)]
+            return done()
+
+        super().wait(heard)
+
+    def plate(self, plate: int, found: WindowResult = FOUND) -> None:
+        """A plate of one window, with its last row just now."""
+        now = time.monotonic()
+        self.worker.send(m.WindowScored(replace(found, plate=plate), 1, 7, 500), now)
+        self.tile.send(m.PlateClosed(plate, 1, 600, 500, (), 0, now), now)
+
+    def say(self, plate: int, *answers: Answer, window: int = 0) -> None:
+        self.classifier.send(m.CropsClassified(plate, window, answers), time.monotonic(), keep=False)
+
+    def counted(self, *keys: str) -> list[float]:
+        """The latest value of those counters once one is not 0."""
+        while True:
+            counters = self.parent.hear(m.Heartbeat).counters
+            if any(counters.get(key) for key in keys):
+                return [counters[key] for key in keys]
+
+    def close(self) -> None:
+        self.classifier.close()
+        super().close()
+
+
+@pytest.fixture
+def merge(tmp_path: Path, parent: Callable[..., Parent]) -> Iterator[WithClassifier]:
+    with closing(WithClassifier(tmp_path, parent("merge", recipe=RECIPE))) as made:
+        yield made
+
+
+QUESTION = m.ClassifyCrops(1, 1, 7, 500, 0, (Crop(0, 7, 6),))
+
+
+def test_it_asks_where_the_pixels_lie_and_decides_by_the_answer(merge: WithClassifier) -> None:
+    merge.plate(1)
+    merge.wait(lambda: merge.asked)
+    assert merge.asked == [QUESTION]
+    merge.say(1, Answer(0, 0.9, HEAT))
+    merge.wait(lambda: merge.decided)
+    result = merge.decided[0].result
+    assert (result.classifier, result.defects[0].probability) == ("confirm", 0.9)
+    assert Cause.DEFECT in result.causes
+
+
+def test_silence_and_garbage_cost_no_more_than_the_deadline(merge: WithClassifier) -> None:
+    merge.plate(1)
+    merge.wait(lambda: merge.asked)
+    merge.classifier.socket.send_multipart([b"\x00garbage"])
+    for answers in ((Answer(0, math.nan, HEAT),), (Answer(0, 2.0, HEAT),), (Answer(5, 0.9, HEAT),), ()):
+        merge.say(1, *answers)
+    merge.say(1, Answer(0, 0.9, HEAT), window=3)
+    merge.say(8, Answer(0, 0.9, HEAT))
+    merge.wait(lambda: merge.decided)
+    result = merge.decided[0].result
+    assert (result.verdict, result.classifier) == (Verdict.INCONCLUSIVE, "confirm, late: 1 of 1 crops")
+    assert Cause.CLASSIFIER_LATE in result.causes
+    merge.wait(lambda: m.CropsUnwanted(1) in merge.asked)
+    merge.say(1, Answer(0, 0.9, HEAT))
+    found = merge.counted("answers_refused_total/plate decided")
+    assert found == [1]
+    refused = [f"answers_refused_total/{reason}" for reason in ("malformed", "not asked")]
+    assert merge.counted(*refused, "crops_total/late", "messages_refused_total/malformed") == [4, 2, 1, 1]
+
+
+def test_a_classifier_that_comes_late_or_anew_is_asked_for_what_is_open(merge: WithClassifier) -> None:
+    merge.worker.send(m.WindowScored(FOUND, 1, 7, 500), time.monotonic())
+    merge.wait(lambda: merge.asked)
+    merge.asked.clear()
+    merge.restart_classifier()
+    merge.wait(lambda: merge.asked)
+    assert merge.asked == [QUESTION]
+
+
+def test_without_a_classifier_plates_are_decided_at_once(merge: WithClassifier) -> None:
+    merge.parent.tell(m.ClassifierLost())
+    merge.plate(1, replace(FOUND, regions=()))
+    merge.wait(lambda: merge.decided)
+    assert merge.decided[0].result.classifier == "confirm, absent"

@@ -1,0 +1,234 @@
+"""The classify process killed, stopped, talking garbage and lost: each plate has its verdict in time, and says so."""
+
+from __future__ import annotations
+
+import math
+import signal
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from daemon import messages as m
+from daemon.channel import Client
+from daemon.results import PlateRow
+from stages.opinions import Answer
+from stages.plate import Cause, Verdict
+from tests.classifier_weights import untrained
+from tests.integration.conftest import SHEETS, Service, substance
+
+Make = Callable[..., Service]
+Undisturbed = Callable[[int], dict[str, Any]]
+PATIENT_S = 60.0
+"""Where each answer is to be waited for."""
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return untrained(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def classifying(service: Make, weights: Path) -> Make:
+    """Makes services that ask a classifier."""
+
+    def make(mode: str, deadline_s: float, **sections: Any) -> Service:
+        return service(
+            recipe={"classifier": {"mode": mode, "deadline_s": deadline_s}},
+            classify={"device": "cpu", "dtype": "float32", "weights": str(weights), "views": ["identity"]},
+            **sections,
+        )
+
+    return make
+
+
+def without_classifier(row: dict[str, Any]) -> dict[str, Any]:
+    """What the classifier says nothing about."""
+    plain = {
+        key: value for key, value in row.items() if key not in ("classifier", "classifier_sha256", "recipe_sha256")
+    }
+    said = ("probability", "vetoed", "unanswered")
+    defects = [{key: value for key, value in defect.items() if key not in said} for defect in plain["defects"]]
+    return plain | {"defects": defects}
+
+
+def same(rows: dict[int, PlateRow], undisturbed: Undisturbed) -> bool:
+    """Whether annotations are all that the classifier has added."""
+    return all(
+        without_classifier(substance(row)) == without_classifier(undisturbed(plate)) for plate, row in rows.items()
+    )
+
+
+def restarted(one: Service, name: str, before: int) -> bool:
+    return one.children().get(name, before) != before
+
+
+def has_finals(one: Service, count: int) -> bool:
+    return len(one.finals()) >= count
+
+
+def health(one: Service) -> str:
+    """What is said to those who ask for it, also where not all is well."""
+    address = one.logged("service starts")[0]["metrics"].replace("/metrics", "/healthz")
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
+    classifying: Make, undisturbed: Undisturbed
+) -> None:
+    one = classifying("annotate", PATIENT_S, results={"pictures": True})
+    one.start(3 * SHEETS)
+    for finals in (1, SHEETS):
+        one.wait_for(partial(has_finals, one, finals))
+        pid = one.kill("classify-0")
+        one.wait_for(partial(restarted, one, "classify-0", pid))
+    assert one.finish() == 0, one.stderr()
+    rows = one.verdicts()
+    assert sorted(rows) == list(range(1, 3 * SHEETS + 1))
+    assert same(rows, undisturbed)
+    assert {row.classifier for row in rows.values()} == {"annotate"}
+    chances = {plate: [defect.probability for defect in row.defects] for plate, row in rows.items()}
+    assert all(0.0 <= chance <= 1.0 for found in chances.values() for chance in found if chance is not None)
+    assert None not in [chance for found in chances.values() for chance in found]
+    for plate, found in chances.items():
+        assert found == pytest.approx(chances[(plate - 1) % SHEETS + 1], abs=1e-4)
+    defect = next(row for row in rows.values() if row.defects)
+    assert defect.pictures is not None
+    assert (one.state / defect.pictures / "defect-001-heat.png").stat().st_size > 0
+    assert len(one.logged("process ended", process="classify-0", reason="died")) == 2
+
+
+def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
+    classifying: Make, undisturbed: Undisturbed
+) -> None:
+    one = classifying("annotate", 0.2, restart={"hang_s": 3.0})
+    one.start()
+    one.wait_for(lambda: one.logged("classifier ready"))
+    one.kill("classify-0", signal.SIGSTOP)
+    before = len(one.finals())
+    # It goes on while the classifier stands still, and does not wait for its restart.
+    one.wait_for(lambda: len(one.finals()) >= before + SHEETS)
+    one.wait_for(lambda: one.logged("process ended", process="classify-0", reason="hang"))
+    one.send(signal.SIGTERM)
+    assert one.finish() == 0, one.stderr()
+    rows = one.verdicts()
+    assert same(rows, undisturbed)
+    late = [row for row in rows.values() if row.classifier != "annotate"]
+    assert late
+    assert all(str(row.classifier).startswith("annotate, late: ") for row in late)
+    assert any(defect.unanswered for row in late for defect in row.defects)
+
+
+@contextmanager
+def garbage(one: Service) -> Iterator[list[m.ClassifyCrops]]:
+    """Something in the place of the classifier that answers nothing but nonsense; gives what it was asked."""
+    run = one.wait_for(lambda: one.logged("service starts"))[0]["run"]
+    (sockets,) = one.wait_for(lambda: list(Path(tempfile.gettempdir()).glob(f"linesentry-*-{run[:8]}-*")))
+    asked: list[m.ClassifyCrops] = []
+    over = threading.Event()
+
+    def talk() -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        link = Client(context, m.Sender(run, "classify", 0, 1000), Path(sockets) / "crops")
+        while not over.wait(0.01):
+            now = time.monotonic()
+            for _, body in link.receive(now):
+                if isinstance(body, m.ClassifyCrops):
+                    asked.append(body)
+                    for answers in nonsense(body):
+                        link.send(m.CropsClassified(body.plate, body.window, answers), now, keep=False)
+                    link.send(m.CropsClassified(body.plate + 100, body.window, ()), now, keep=False)
+                    link.socket.send_multipart([b"\xff" * 40])
+        link.close()
+        context.destroy(linger=0)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        over.set()
+        thread.join()
+
+
+def nonsense(body: m.ClassifyCrops) -> list[tuple[Answer, ...]]:
+    heat = bytes(49)
+    return [
+        (),
+        *(tuple(Answer(crop.region, p, heat) for crop in body.crops) for p in (math.nan, math.inf, -1.0, 1.5)),
+        tuple(Answer(crop.region, 0.0, b"") for crop in body.crops),
+        tuple(Answer(crop.region + 1000, 0.0, heat) for crop in body.crops),
+        tuple(Answer(crop.region, 0.0, heat) for crop in body.crops) * 2,
+    ]
+
+
+def test_answers_that_make_no_sense_are_not_believed(classifying: Make, undisturbed: Undisturbed) -> None:
+    """With `veto` a believed 0.0 would make plates OK that are not; with `confirm` nothing is believed either."""
+    one = classifying("confirm", 0.3, restart={"hang_s": 60.0})
+    one.start()
+    one.wait_for(lambda: one.logged("classifier ready"))
+    one.kill("classify-0", signal.SIGSTOP)
+    before = max(one.finals(), default=0)
+    with garbage(one) as asked:
+        one.wait_for(lambda: len(asked) >= 2 and max(one.finals(), default=0) > asked[1].plate)
+        metrics = one.wait_for(lambda: _refused(one.ask("/metrics")))
+        one.send(signal.SIGTERM)
+        assert one.finish() == 0, one.stderr()
+    assert metrics >= 8
+    rows = one.verdicts()
+    hit = [rows[plate] for plate in sorted({body.plate for body in asked} & rows.keys()) if plate > before + SHEETS]
+    hit = hit or [rows[asked[1].plate]]
+    for row in hit:
+        if any(defect.score >= 0.5 for defect in row.defects):
+            assert (row.verdict, row.causes) == (Verdict.INCONCLUSIVE, (Cause.CLASSIFIER_LATE,))
+        assert all(defect.probability is None for defect in row.defects)
+    assert all(
+        row.verdict is not Verdict.OK or undisturbed(plate)["verdict"] is Verdict.OK for plate, row in rows.items()
+    )
+
+
+def _refused(metrics: str) -> float:
+    """Answers that were refused for their content."""
+    lines = [line for line in metrics.splitlines() if line.startswith("linesentry_answers_refused_total")]
+    return sum(float(line.split()[-1]) for line in lines if 'reason="malformed"' in line)
+
+
+def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
+    service: Make, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    """Weights that cannot be loaded, as after a wrong installation."""
+    (tmp_path / "broken.pt").write_bytes(b"no weights")
+    one = service(
+        recipe={"classifier": {"mode": "annotate", "deadline_s": 0.2}},
+        classify={"weights": str(tmp_path / "broken.pt")},
+        restart={"budget": 1},
+    )
+    one.start()
+    lost = "role lost: its restarts are spent; plates are decided without it"
+    one.wait_for(lambda: one.logged(lost, role="classify"))
+    before = max(one.finals(), default=0)
+    one.wait_for(lambda: max(one.finals(), default=0) > before + 2 * SHEETS)
+    assert "role classify is lost" in health(one)
+    pid = one.kill("merge-0")
+    one.wait_for(lambda: restarted(one, "merge-0", pid))
+    before = max(one.finals())
+    one.wait_for(lambda: max(one.finals()) > before + 2 * SHEETS)
+    one.send(signal.SIGTERM)
+    assert one.finish() == 0, one.stderr()
+    rows = one.verdicts()
+    assert same(rows, undisturbed)
+    last = list(rows.values())[-SHEETS:]
+    assert all(str(row.classifier).startswith("annotate, absent") for row in last)
+    assert not any(Cause.ROLE_LOST in row.causes for row in rows.values())
