@@ -25,7 +25,7 @@ from tests.daemon.roles.test_merge import WINDOW, Neighbours
 REGION = Region(5, 6, 4, 1, 4, 0.9, 7, 6, np.array([(6, 5, 9)], "<i4").tobytes())
 FOUND = replace(WINDOW, regions=(REGION,))
 HEAT = bytes(49)
-RECIPE = load_recipe("P10B").model_copy(update={"classifier": Classifier(mode="confirm", deadline_s=0.5)})
+RECIPE = load_recipe("P10B").model_copy(update={"classifier": Classifier(mode="confirm", deadline_s=1.5)})
 
 
 class WithClassifier(Neighbours):
@@ -124,6 +124,7 @@ def test_a_classifier_that_comes_late_or_anew_is_asked_for_what_is_open(merge: W
 
 def test_without_a_classifier_plates_are_decided_at_once(merge: WithClassifier) -> None:
     merge.parent.tell(m.ClassifierLost())
-    merge.plate(1, replace(FOUND, regions=()))
+    merge.parent.hear(m.Heartbeat)
+    merge.plate(1)
     merge.wait(lambda: merge.decided)
-    assert merge.decided[0].result.classifier == "confirm, absent"
+    assert merge.decided[0].result.classifier == "confirm, absent: 1 of 1 crops"
