@@ -13,11 +13,12 @@ import torch
 from rich.console import Console
 
 from config.load import load_recipe
-from config.schema import Config, Recipe, Results, Retention, Telemetry, Workers
+from config.schema import Classifier, Classify, Config, Recipe, Results, Retention, Telemetry, Workers
 from daemon import doctor as checks
 from daemon.doctor import Check, doctor, doctor_table
 from daemon.plate_memory import Shape
 from daemon.results import RunFacts, Store, store_path
+from tests.classifier_weights import untrained
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_a_new_machine_is_looked_at_whole_and_everything_wrong_comes_with_advice
     unweighted = recipe.model_copy(update={"weights": str(tmp_path / "none.pt")})
     found = doctor(Config(state_directory=tmp_path / "state", telemetry=Telemetry(port=0)), unweighted)
     by_name = {check.name: check for check in found}
-    assert [*by_name][-3:] == ["weights", "metrics port", "systemd"]
+    assert [*by_name][-3:] == ["classifier", "metrics port", "systemd"]
     assert {"memory", "plate memory", "cores", "processor", "GPU", "state directory", "database"} < set(by_name)
     assert by_name["weights"].ok is False
     assert by_name["database"].ok is True
@@ -142,3 +143,20 @@ def test_the_table_names_what_failed() -> None:
     Console(file=out, width=100).print(doctor_table(rows))
     for text in ("ok", "warning", "FAILED", "[odd]"):
         assert text in out.getvalue()
+
+
+def test_a_classifier_that_is_asked_for_must_be_there_and_compute_right(tmp_path: Path, recipe: Recipe) -> None:
+    assert checks.classifier(Config(), recipe).ok
+    weights = untrained(tmp_path)
+    ready = Config(classify=Classify(device="cpu", dtype="float32", weights=weights))
+    asking = recipe.model_copy(update={"classifier": Classifier(mode="annotate")})
+    check = checks.classifier(ready, asking)
+    assert check.ok
+    assert "annotate: right, resnet18 on cpu" in check.found
+    weights.write_bytes(b"something else")
+    # Only where a defect needs its answer is it a fault that the line cannot work with.
+    assert checks.classifier(ready, asking).ok is None
+    strict = recipe.model_copy(update={"classifier": Classifier(mode="confirm")})
+    check = checks.classifier(ready, strict)
+    assert check.ok is False
+    assert "one of them was changed" in check.found

@@ -6,8 +6,9 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,17 +18,22 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from config.load import load_recipe
+from config.schema import Classifier as Classified
 from config.schema import Columns, Length, Pitch, Recipe
 from daemon import inspect as inspecting
 from daemon.cli import app
 from daemon.images import ImageError, ImageSource, open_image
 from daemon.inspect import InspectResult, failure, inspect_files, inspect_image, plate_columns, to_json
+from models.classifier.classifier import Classifier
 from models.detector import Detector
 from simulator.products import Product
 from simulator.sheet import render
+from stages.classify import answered, cut
 from stages.detect import score_windows
 from stages.merge import Decide, Merger, PlateClosed, PlateOpened, WindowScored
-from stages.plate import Cause, Verdict, windows_of
+from stages.opinions import Classify, CropsClassified
+from stages.plate import Cause, Defect, Verdict, windows_of
+from tests.classifier_weights import untrained
 
 GENERAL = load_recipe("general")
 KEYS = {"image", "verdict", "reason", "width", "height", "windows", "coverage", "defects", "seconds"}
@@ -54,6 +60,12 @@ class Rows(ImageSource):
 @pytest.fixture(scope="module")
 def detectors() -> list[Detector]:
     return [Detector.load(GENERAL, "cpu") for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    weights = untrained(tmp_path_factory.mktemp("weights"))
+    return Classifier.load(weights, device="cpu", dtype="float32", views=["identity"])
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +99,44 @@ def test_bands_give_what_the_service_gives_of_the_same_plate(
             instructions += merger.handle(WindowScored(result))
     decided = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
     assert decided == [found]
+
+
+@pytest.mark.parametrize("mode", ["annotate", "veto", "confirm"])
+def test_the_classifier_says_here_what_it_says_in_the_service(
+    sheet: NDArray[np.uint8],
+    detectors: list[Detector],
+    classifier: Classifier,
+    mode: Literal["annotate", "veto", "confirm"],
+) -> None:
+    asking = Classified(mode=mode, veto_below=0.9, confirm_above=0.9)
+    recipe = GENERAL.model_copy(update={"classifier": asking, "columns": Columns(last=sheet.shape[1])})
+    found = inspect_image(Rows(sheet), recipe, detectors, classifier=classifier)
+    assert found.classifier == mode
+    assert all(defect.probability is not None and defect.heat is not None for defect in found.defects)
+    if mode != "annotate":  # its weights have learnt nothing, so that it is sure of nothing
+        assert found.verdict is Verdict.OK
+        assert any(defect.vetoed for defect in found.defects)
+
+    merger, (rows, columns) = Merger(recipe, ""), sheet.shape
+    instructions = merger.handle(PlateClosed(0, rows, columns))
+    for window in reversed(windows_of(rows, columns, GENERAL.windows)):
+        for result in score_windows(detectors[0], sheet, [window], GENERAL.windows, run="", plate=0):
+            instructions += merger.handle(WindowScored(result))
+    for asked in [one for one in instructions if isinstance(one, Classify)]:
+        (answers,) = answered(classifier, [(asked.crops, cut(sheet, asked.crops))])
+        instructions += merger.handle(CropsClassified(0, asked.window, answers))
+    (decided,) = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
+    assert [_rounded(defect) for defect in decided.defects] == [_rounded(defect) for defect in found.defects]
+    assert (decided.verdict, decided.classifier) == (found.verdict, found.classifier)
+
+    alone = inspect_image(Rows(sheet), recipe, detectors)
+    assert alone.classifier.startswith(f"{mode}, absent: ")
+    assert alone.verdict is (Verdict.INCONCLUSIVE if mode == "confirm" else Verdict.NG)
+
+
+def _rounded(defect: Defect) -> Defect:
+    assert defect.probability is not None
+    return replace(defect, probability=round(defect.probability, 4), heat=None)
 
 
 def test_threads_change_nothing(sheet: NDArray[np.uint8], detectors: list[Detector]) -> None:
@@ -364,7 +414,7 @@ def test_numbers_that_are_none_are_null() -> None:
     assert said["width"] is None
     assert said["height"] is None
     assert said["coverage"] is None
-    assert said["classifier"] == "off"
+    assert said["classifier"] == "none"
 
 
 def test_a_name_that_is_no_text_is_still_said(folder: Path) -> None:
