@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import bisect
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.evidence import CROP_SIZE, crop_at
+from daemon.report import png
 from models.assessment import Found, Scored, TruthBox, outcome
 from models.evaluation import Box, meeting
 
@@ -99,7 +99,7 @@ class Gallery:
             return
         if full:
             kept.remove(full[-1])
-        picture = _png(drawn(image, scored, box, self._at))
+        picture = png(drawn(image, scored, box, self._at))
         exhibit = Exhibit(what, scored.name, scored.interference, box, tuple(facts), picture)
         # Of equal rank the one seen first comes first.
         bisect.insort(kept, _Kept(rank, scored.group, exhibit), key=lambda one: -one.rank)
@@ -144,7 +144,3 @@ def drawn(image: NDArray[np.uint8], scored: Scored, box: Box, at: float) -> NDAr
         end = (other[0] + other[2] - left, other[1] + other[3] - top)
         cv2.rectangle(crop, start, end, COLOURS[kind], 1)
     return crop
-
-
-def _png(picture: NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()

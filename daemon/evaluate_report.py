@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from daemon import report
 from daemon.evaluate_gallery import COLOURS, Gallery
+from daemon.report import shown
 from models.assessment import (
     PROPERTIES,
     Scored,
@@ -146,11 +145,11 @@ def tables(result: dict[str, Any]) -> list[Table]:
     for name, words, form in _ROWS:
         low_high = whole["intervals"].get(name)
         interval = f"{low_high[0]:{form}} - {low_high[1]:{form}}" if low_high else ""
-        first.add_row(words, _shown(whole[name], form), interval)
+        first.add_row(words, shown(whole[name], form), interval)
     first.add_row("missed, under another's box", f"{whole['missed']}, {whole['shared']}", "")
     first.add_row("false, fragments", f"{whole['false']}, {whole['fragments']}", "")
     masks = whole["by_mask"]
-    first.add_row("R, P where pixels meet", f"{_shown(masks['recall'])}, {_shown(masks['precision'])}", "")
+    first.add_row("R, P where pixels meet", f"{shown(masks['recall'])}, {shown(masks['precision'])}", "")
     if result["all"]["clusters"] < result["all"]["defects"]:
         first.add_row("clusters found", f"{whole['clusters_found']} of {whole['clusters']}", "")
     for key, words in (("clean_called_ng", "clean plates called NG"), ("cracked_called_ok", "cracked called OK")):
@@ -167,14 +166,10 @@ def tables(result: dict[str, Any]) -> list[Table]:
         second.add_column(words, justify="right" if words else "left", overflow="fold", no_wrap=bool(words))
     for name, part in parts.items():
         shares = [f"{part[key]['count']}/{part[key]['of']}" for key in ("clean_called_ng", "cracked_called_ok")]
-        values = (_shown(part[key]) for key in ("recall", "precision", "f1"))
+        values = (shown(part[key]) for key in ("recall", "precision", "f1"))
         rates = (f"{part[key]:.2f}" for key in ("fpb", "mdb"))
         second.add_row(name or "-", str(part["plates"]), str(part["defects"]), *values, *rates, *shares)
     return [first, second]
-
-
-def _shown(value: float | None, form: str = ".3f") -> str:
-    return "-" if value is None else f"{value:{form}}"
 
 
 _ROWS = (
@@ -193,16 +188,13 @@ _ROWS = (
 
 def page(result: dict[str, Any], gallery: Gallery) -> str:
     """One HTML page that needs no other file."""
-    import jinja2  # noqa: PLC0415 - only for those who want a page
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(files("daemon").joinpath("evaluate_report.html.j2").read_text("utf-8"))
-    return template.render(
+    return report.page(
+        "evaluate_report.html.j2",
         result=result,
         whole=result["all"],
-        shown=_shown,
+        shown=report.shown,
         names=NAMES,
-        plots=[_svg(_curve(result)), _svg(_bars(result))] if result["all"]["defects"] else [],
+        plots=[report.svg(_curve(result)), report.svg(_bars(result))] if result["all"]["defects"] else [],
         misses=gallery.exhibits("miss"),
         alarms=gallery.exhibits("false alarm"),
         colours={name: f"rgb({red},{green},{blue})" for name, (blue, green, red) in COLOURS.items()},
@@ -242,10 +234,3 @@ def _bars(result: dict[str, Any]) -> Figure:
         if place == 0:
             axes.set_ylabel("recall")
     return figure
-
-
-def _svg(figure: Figure) -> str:
-    """As the data URL of an image: nothing of one drawing can clash with another's."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,50 @@
+"""What the HTML reports share: pages from templates, plots and pictures that lie in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def page(template: str, **values: Any) -> str:  # noqa: ANN401 - a template takes what it names
+    """One HTML page that needs no other file, by a template of this folder."""
+    import jinja2  # noqa: PLC0415 - only for those who want a page
+
+    folder = files("daemon")
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def shown(value: float | None, form: str = ".3f") -> str:
+    """A figure as text; a dash where there is none."""
+    return "-" if value is None else f"{value:{form}}"
+
+
+def svg(figure: Figure) -> str:
+    """As the data URL of an image: nothing of one drawing can clash with another's."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _url("svg+xml", buffer.getvalue())
+
+
+def png(picture: NDArray[np.uint8]) -> str:
+    """A picture, (rows, columns) or (rows, columns, blue green red), as a data URL."""
+    return _url("png", cv2.imencode(".png", picture)[1].tobytes())
+
+
+def _url(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
