@@ -17,6 +17,7 @@ _KNOWN_ANSWER_S = 30.0
 """Time between two proofs of the classifier, where it has nothing else to do."""
 _KNOWN_ANSWER_BUSY_S = 120.0
 """The same under load."""
+_GPU_BATCH = 16
 _ROWS_COME_S = 0.005
 """How often rows are looked for that a crop still lacks."""
 
@@ -39,6 +40,7 @@ class ClassifyProcess(Child):
             settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
         )
         self._classifier.known_answer()
+        self._batch = settings.batch or (_GPU_BATCH if self._classifier.device.type == "cuda" else 1)
         self._checked_at = time.monotonic()
         self._merge = self.connect("crops", self._on_merge)
         self.log.info("classifier ready", **self._classifier.facts)
@@ -52,7 +54,7 @@ class ClassifyProcess(Child):
         if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if len(self._questions) else _KNOWN_ANSWER_S):
             self._classifier.known_answer()
             self._checked_at = now
-        taken = self._questions.take(self.config.classify.batch, self._is_ready)
+        taken = self._questions.take(self._batch, self._is_ready)
         if taken:
             self._answer(taken)
         self.note = f"{len(self._questions)} windows wait" if len(self._questions) else "waits for crops"
