@@ -14,15 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from models.assessment import RESAMPLES, Interval
+from models.classifier.temperature import TEMPERATURES, calibrated, log_odds
 
-_LEAST = 1e-9
-"""No answer is taken as nearer to 0 or 1: one wrong answer would otherwise outweigh all others."""
-_TEMPERATURES = (0.05, 20.0)
-
-
-def calibrated(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Mean probabilities after the views, their log-odds divided by the temperature; NaN stays NaN."""
-    return np.asarray(1 / (1 + np.exp(-_log_odds(probabilities) / temperature)))
+__all__ = [
+    "Reliability",
+    "bootstrap",
+    "calibrated",
+    "expected_calibration_error",
+    "fit_temperature",
+    "reliability",
+]
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -39,8 +40,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     if truth.all() or not truth.any():
         raise ValueError(f"a temperature needs crops with and without a crack; all {len(truth)} are of one class")
     # Log-odds towards the true class: the likelihood is log-concave in 1 / temperature, so there is one minimum.
-    towards = np.where(truth, 1, -1) * _log_odds(shares)
-    low, high = np.log(_TEMPERATURES)
+    towards = np.where(truth, 1, -1) * log_odds(shares)
+    low, high = np.log(TEMPERATURES)
     found = minimize_scalar(
         lambda log: float(np.logaddexp(0, -towards / np.exp(log)).mean()), bounds=(low, high), method="bounded"
     )
@@ -132,11 +133,6 @@ def bootstrap(
         return None
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
-
-
-def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    shares = np.clip(probabilities, _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(shares) - np.log1p(-shares))
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, Network, make
 from models.classifier.preprocess import INPUT
+from models.classifier.temperature import TEMPERATURES
 from models.classifier.views import DEFAULT_VIEWS, View
 
 NAME = "classifier.pt"
@@ -32,7 +33,7 @@ def write(
     threshold: float = 0.5,
     views: Sequence[View] = DEFAULT_VIEWS,
 ) -> Path:
-    """Write classifier.pt (half precision, a plain state dict) and its card beside it.
+    """Write classifier.pt (a plain state dict, its matrices in half precision) and its card beside it.
 
     Args:
         folder: where; made when missing.
@@ -51,21 +52,15 @@ def write(
     """
     from models.classifier.classifier import Classifier, known_values  # noqa: PLC0415 - the classifier reads cards
 
-    packed = {
-        name: value.detach().cpu().half().contiguous() if value.is_floating_point() else value.detach().cpu()
-        for name, value in state.items()
-    }
-    beyond = [name for name, value in packed.items() if not bool(torch.isfinite(value).all())]
-    if beyond:
-        raise ClassifierError(f"half precision cannot hold {', '.join(beyond)}: the training has come to nothing")
+    content = packed(state)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     buffer = io.BytesIO()
-    torch.save(packed, buffer)
+    torch.save(content, buffer)
     path.write_bytes(buffer.getvalue())
-    card: dict[str, Any] = {
+    own = {
         "name": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "network": network,
         "classes": list(CLASSES),
         "input": INPUT,
@@ -73,12 +68,32 @@ def write(
         "threshold": threshold,
         "views": list(views),
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        **facts,
     }
+    card: dict[str, Any] = {**own, **facts, **own}  # in this order, and no fact takes the place of what is checked
     _store(path, card)
     card["known_answer"] = known_values(Classifier.load(path, device="cpu", dtype="float32"))
     _store(path, card)
     return path
+
+
+def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they ship: matrices in half precision.
+
+    Biases and statistics, which are few and differ by orders of magnitude, stay in single precision.
+
+    Raises:
+        ClassifierError: half precision cannot hold them.
+    """
+    content = {}
+    for name, value in state.items():
+        plain = value.detach().cpu().contiguous()
+        if plain.is_floating_point():
+            plain = plain.half() if plain.ndim > 1 else plain.float()
+        content[name] = plain
+    beyond = [name for name, value in content.items() if not bool(torch.isfinite(value).all())]
+    if beyond:
+        raise ClassifierError(f"half precision cannot hold {', '.join(beyond)}: the training has come to nothing")
+    return content
 
 
 def read(path: Path) -> tuple[Network, dict[str, Any]]:
@@ -126,7 +141,7 @@ def checked(path: Path, card_path: Path) -> tuple[bytes, dict[str, Any]]:
         raise ClassifierError(f"{path} is for an input of {card.get('input')} px; this program gives it {INPUT}")
     if card.get("classes") != list(CLASSES):
         raise ClassifierError(f"{path} knows the classes {card.get('classes')}; this program asks for {list(CLASSES)}")
-    for name, low, high in (("temperature", 0.01, 100), ("threshold", 0, 1)):
+    for name, low, high in (("temperature", *TEMPERATURES), ("threshold", 0, 1)):
         value = card.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise ClassifierError(f"{card_path}: {name} lies in {low}..{high}; found {value!r}")

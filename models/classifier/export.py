@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.classifier.card import checked
+from models.classifier.card import checked, packed
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, Network, make
 from models.classifier.preprocess import INPUT, MEAN, STD, prepared
@@ -62,7 +62,7 @@ def export(
     threshold: float = 0.5,
     views: Sequence[View] = DEFAULT_VIEWS,
 ) -> Path:
-    """Write the TorchScript file, the ONNX file and their card.
+    """Write the TorchScript file, the ONNX file and their card; of the weights as they ship (card.packed).
 
     Args:
         state: of the trained network.
@@ -82,14 +82,14 @@ def export(
     _needs("onnx")
     made = make(network)
     try:
-        made.load_state_dict({name: value.detach().cpu().float() for name, value in state.items()})
+        made.load_state_dict(packed(state))
     except RuntimeError as error:
         raise ClassifierError(f"the weights do not fit a {network}: {error}") from error
     plain = made.folded().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     folder.mkdir(parents=True, exist_ok=True)
     _write_scripted(plain, folder / SCRIPTED)
     _write_onnx(plain, folder / ONNX)
-    card = {
+    own = {
         "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (SCRIPTED, ONNX)},
         "network": network,
         "classes": list(CLASSES),
@@ -101,8 +101,8 @@ def export(
         "views": list(views),
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "torch": str(torch.__version__),
-        **facts,
     }
+    card = {**own, **facts, **own}  # in this order, and no fact takes the place of what is checked
     path = folder / CARD
     path.write_text(json.dumps(card, indent=2) + "\n")
     return path

@@ -42,5 +42,9 @@ def resnet18() -> Network:
 def weights(tmp_path_factory: pytest.TempPathFactory, resnet18: Network) -> Path:
     """Weights of an untrained ResNet18 with their card."""
     return card.write(
-        tmp_path_factory.mktemp("weights"), resnet18.state_dict(), "resnet18", {"seed": 7}, temperature=2.0
+        tmp_path_factory.mktemp("weights"),
+        resnet18.state_dict(),
+        "resnet18",
+        {"seed": 7, "sha256": "of something else"},
+        temperature=2.0,
     )
