@@ -23,9 +23,10 @@ from models.detector import WEIGHTS, bfloat16_is_fast, known_window
 __all__ = ["GRID", "Classified", "Classifier", "ClassifierError", "known_values"]
 GRID = 7
 """Rows and columns of a map of evidence."""
-_AT_ONCE = {"cpu": 2, "cuda": 32}
-"""Crops that go through the network together at most. More are no faster on a processor, whose caches they outgrow,
-and 16 with five views would take 500 MB there."""
+_AT_ONCE = {"cpu": 1, "cuda": 32}
+"""Crops that go through the network together, at most. With its views one keeps a processor busy: more are no faster,
+outgrow its caches, take 30 MB each, and would let an answer's last bit depend on its neighbours.
+"""
 
 
 class Classified(NamedTuple):

@@ -19,7 +19,7 @@ from models.classifier.network import Network
 
 Load = Callable[[Path], Logits]
 BOTH = pytest.mark.parametrize(("load", "name"), [(load_scripted, SCRIPTED), (load_onnx, ONNX)])
-CROPS = [np.random.default_rng(k).integers(0, 256, (224, 224), np.uint8) for k in range(19)]
+CROPS = [np.random.default_rng(k).integers(0, 256, (224, 224), np.uint8) for k in range(17)]
 
 
 def shipped(network: Network) -> Network:
@@ -53,7 +53,7 @@ def test_exported_network_predicts_alike_on_every_image(
     load: Load, name: str, network: Network, exported: Path
 ) -> None:
     found = parity(network, load(exported / name), CROPS)
-    assert found.images == 19
+    assert found.images == 17
     assert found.differing == 0
     assert found.largest < 1e-4
     assert found.holds
