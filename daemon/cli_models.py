@@ -15,6 +15,8 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(train, name="train")
     app.add_typer(evaluate, name="evaluate")
+    app.command("classify")(classify)
+    app.command("crops")(crops)
     app.command("templates")(templates)
     app.command("study")(study)
 
@@ -139,6 +141,70 @@ def evaluate_detector(
         json=json_,
     )
     raise typer.Exit(evaluate_command(options))
+
+
+@evaluate.command("classifier")
+def evaluate_classifier(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="folder with manifest.csv, or with crack/ and without_crack/; may be repeated"),
+    ] = None,
+    simulated: Annotated[int, typer.Option(min=0, help="crops of simulated sheets of the test products")] = 480,
+    weights: Annotated[Path | None, typer.Option(help="weights file, in place of those that ship")] = None,
+    views: Annotated[
+        str, typer.Option(help="of the test-time augmentation, with commas between them")
+    ] = "identity,flip_horizontal,flip_vertical,rotate_-5,rotate_+5",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the classifier runs")] = "auto",
+    report: Annotated[Path | None, typer.Option(help="write one HTML page with plots and pictures")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="write all figures there; - for stdout")] = None,
+) -> None:
+    """Measure the classifier on groups it was not trained on: figures by source, calibration, folds, latency."""
+    from daemon.evaluate_classifier import Options, evaluate_classifier_command  # noqa: PLC0415
+
+    options = Options(
+        data=data or (),
+        simulated=simulated,
+        weights=weights,
+        views=tuple(part.strip() for part in views.split(",") if part.strip()),
+        device=device,
+        report=report,
+        json=json_,
+    )
+    raise typer.Exit(evaluate_classifier_command(options))
+
+
+def classify(
+    images: Annotated[list[Path], typer.Argument(help="image files, each a crop or a photograph as a whole")],
+    json_: Annotated[bool, typer.Option("--json", help="one JSON object a line, and nothing else on stdout")] = False,
+    explain: Annotated[
+        Path | None, typer.Option(help="write each picture there, coloured by where evidence was seen")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights file, in place of those that ship")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the classifier runs")] = "auto",
+) -> None:
+    """Say of each image how likely it shows a crack."""
+    from daemon.classify_command import classify_command  # noqa: PLC0415
+
+    raise typer.Exit(classify_command(images, json_lines=json_, explain=explain, weights=weights, device=device))
+
+
+def crops(
+    out: Annotated[Path, typer.Argument(help="folder to write to")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="folder of sheets by `simulate`, or of images NAME.png with NAME_mask.png; may be repeated"),
+    ] = None,
+    simulate: Annotated[list[str] | None, typer.Option(help="make sheets of these products: P10B,U20B")] = None,
+    plates: Annotated[int, typer.Option(min=1, help="sheets of a product")] = 2,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="the first sheet's; default: the reference's test seeds")
+    ] = None,
+    each: Annotated[int, typer.Option(min=2, help="crops of a sheet, half of them with a crack")] = 40,
+) -> None:
+    """Cut crops with and without a crack from sheets whose truth is known, for the classifier to train on."""
+    from daemon.crops_command import Order, crops_command  # noqa: PLC0415
+
+    raise typer.Exit(crops_command(Order(out, data or (), simulate or (), plates, seed, each)))
 
 
 def templates(

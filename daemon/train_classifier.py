@@ -66,7 +66,7 @@ def train_classifier_command(order: Order) -> None:
     """
     console = Console(stderr=True)
     try:
-        with _told(console) as told:
+        with told_on(console) as told:
             examples = training_examples(order.data, order.simulated, order.seed, told)
         if order.folds is None:
             _weights(console, order, examples)
@@ -287,7 +287,8 @@ def _trained(
 
 
 @contextmanager
-def _told(console: Console) -> Iterator[Told]:
+def told_on(console: Console) -> Iterator[Told]:
+    """A bar on stderr, where somebody watches."""
     words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("reading", total=None)

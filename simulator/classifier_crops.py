@@ -34,6 +34,8 @@ _FIRST_SEED = 6_000_000
 """Of sheets to train on: far from the test seeds of reference.yaml."""
 _ROWS = 3300
 """A stretch of a sheet is enough of a long product."""
+_ENDS_SHARE = 0.5
+"""Of the stretches of products with zones at the ends of their sheets, where ridges are narrower."""
 _CRACKS = 40
 _CROPS_A_SHEET = 40
 _SHEET_SHARE = 0.5
@@ -101,6 +103,8 @@ def sheet_crops(products: Sequence[str], first_seed: int, count: int) -> Iterato
         rng = np.random.default_rng([seed, 2])
         product = PRODUCTS[products[seed % len(products)]]
         product = replace(product, rows=min(product.rows, _ROWS))
+        if product.upright and rng.random() < _ENDS_SHARE:
+            product = replace(product, end_share=rng.uniform(0.2, 0.5))
         kinds = _INTERFERENCE[int(rng.integers(len(_INTERFERENCE)))]
         sheet = render(product, seed, _CRACKS, interference=kinds, strength=rng.uniform(0.3, 1.0))
         for cut in _of_sheet(rng, sheet, product):

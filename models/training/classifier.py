@@ -27,6 +27,8 @@ from models.training.keeping import Average, save_whole, slowed
 
 _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
 _WEIGHT_DECAY = 1e-4
+_MEMORY, _RECENT = 0.99, 10
+"""Of the running mean of the weights: a training here has a few thousand steps."""
 _SIDES = ((0.45, 128), (0.75, 176), (1.0, INPUT))
 """Px of the crops up to that share of the training: small ones teach the most of it in a third of the time."""
 _PATIENCE = 25
@@ -45,7 +47,7 @@ class Plan:
 
     network: str = "resnet18"
     seed: int = 0
-    batch: int = 32
+    batch: int = 24
     minutes: float | None = None
     """When to stop, the time before a resume included; or"""
     steps: int | None = None
@@ -235,7 +237,7 @@ class _Run:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._rate = _FRESH_RATE if plan.pretrained is None else _PRETRAINED_RATE
         self._optimiser = torch.optim.Adam(self.network.parameters(), lr=self._rate, weight_decay=_WEIGHT_DECAY)
-        self._average = Average()
+        self._average = Average(memory=_MEMORY, recent=_RECENT)
         self.step = 0
         self.loss = math.nan
         self.best: dict[str, Tensor] = {}
@@ -252,7 +254,7 @@ class _Run:
                 raise DataError(f"{path} is of another training ({saved['same']}; asked for: {self._plan.same})")
             self.network.load_state_dict(saved["network"])
             self._optimiser.load_state_dict(saved["optimiser"])
-            self._average = Average(saved["average"])
+            self._average = Average(saved["average"], memory=_MEMORY, recent=_RECENT)
             self.best = saved["best"]
             self.history = [Look(*look) for look in saved["history"]]
             self.step, self._spent, self.loss = saved["step"], saved["seconds"], saved["loss"]

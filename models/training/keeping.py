@@ -10,18 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_MEMORY = 0.999
-"""What the running mean of the weights keeps at each step."""
 _WARM_UP = 100
 """Steps over which the rate rises."""
 
 
 class Average:
-    """The running mean of weights: what single steps leave behind of chance is averaged away."""
+    """The running mean of weights: what single steps leave behind of chance is averaged away.
 
-    def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
+    Args:
+        state: to go on from.
+        memory: what it keeps at each step, once enough of them are there.
+        recent: early on it is the mean over about the last steps / recent of the steps.
+    """
+
+    def __init__(self, state: Mapping[str, Tensor] | None = None, *, memory: float = 0.999, recent: int = 1) -> None:
         self.state: dict[str, Tensor] = dict(state or {})
-        """Over the last thousand steps or so; empty before the first."""
+        """Empty before the first step."""
+        self._memory, self._recent = memory, recent
 
     @torch.no_grad()
     def follow(self, state: Mapping[str, Tensor], step: int) -> None:
@@ -29,7 +34,7 @@ class Average:
         if not self.state:
             self.state = {name: value.clone() for name, value in state.items()}
             return
-        share = max(1 / (step + 1), 1 - _MEMORY)
+        share = max(self._recent / (step + self._recent), 1 - self._memory)
         for name, value in state.items():
             if value.is_floating_point():
                 self.state[name].lerp_(value, share)

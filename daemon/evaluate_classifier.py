@@ -1,0 +1,250 @@
+"""The command `linesentry evaluate classifier`: held-out pictures through the classifier, and what it says of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from daemon.classifier_data import test_examples
+from daemon.evaluate_classifier_gallery import Exhibits, exhibits
+from daemon.evaluate_classifier_report import page, tables
+from daemon.processor import cpu_model
+from daemon.state import code_sha256
+from daemon.train_classifier import FOLDS, judged_of, told_on
+from models.classifier.assessment import (
+    BINS,
+    Judged,
+    by_collection,
+    by_source,
+    calibration,
+    draws,
+    figures,
+    fold_table,
+)
+from models.classifier.calibration import calibrated, reliability
+from models.classifier.card import NAME, checked
+from models.classifier.classifier import Classifier
+from models.classifier.errors import ClassifierError
+from models.classifier.views import DEFAULT_VIEWS, View
+from models.detector import WEIGHTS
+from models.training.classifier_data import DataError, Example, fingerprint
+
+WRONG, INTERRUPTED = 2, 130
+_AT_ONCE = 16
+_TIMED, _WARM = 15, 3
+"""Images that the latency is the median of, and those before."""
+_UNSURE = (0.4, 0.6)
+"""Between these the paper calls a probability intermediate (C 88)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for; the command's help says what each means."""
+
+    data: Sequence[Path] = ()
+    simulated: int = 480
+    weights: Path | None = None
+    views: Sequence[str] = DEFAULT_VIEWS
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    report: Path | None = None
+    json: Path | None = None
+
+
+def evaluate_classifier_command(options: Options) -> int:
+    """Evaluate, and write what was asked for.
+
+    Returns:
+        0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
+    """
+    try:
+        for path in (options.report, options.json):
+            if path is not None and not path.parent.is_dir():
+                raise DataError(f"{path} cannot be written: there is no folder {path.parent}")  # noqa: TRY301
+        result, pictures = evaluate(options)
+        text = json.dumps(result, allow_nan=False)
+        if options.report is not None:
+            options.report.write_text(page(result, pictures), "utf-8")
+        if options.json is not None and str(options.json) != "-":
+            options.json.write_text(text + "\n", "utf-8")
+    except (DataError, ClassifierError, OSError) as error:
+        print(f"linesentry evaluate: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        return WRONG
+    except KeyboardInterrupt:
+        print("linesentry evaluate: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - the same
+        return INTERRUPTED
+    if str(options.json) == "-":
+        print(text)  # noqa: T201 - the same
+    else:
+        console = Console()
+        for table in tables(result):
+            console.print(table)
+    return 0
+
+
+def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
+    """All figures, as values that JSON knows, and the pictures of the report.
+
+    Raises:
+        DataError: data that cannot be used.
+        ClassifierError: weights or views that cannot be used.
+    """
+    started = time.monotonic()
+    weights = WEIGHTS / NAME if options.weights is None else options.weights
+    _, card = checked(weights, weights.with_suffix(".json"))
+    views = [view for view in get_args(View) if view in options.views]
+    if unknown := [view for view in options.views if view not in get_args(View)]:
+        raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
+    classifier = Classifier.load(weights, device=options.device, views=views)
+    plain = Classifier.load(weights, device=options.device, views=("identity",))
+    left_out = [str(name) for name in card.get("left_out", [])]
+    console = Console(stderr=True)
+    with told_on(console) as told:
+        examples = test_examples(options.data, options.simulated, left_out, told)
+        raw = _asked(classifier, examples, lambda done: told(f"asking, {len(views)} views", done, len(examples)))
+        single = _asked(plain, examples, lambda done: told("asking, one view", done, len(examples)))
+    with console.status("counting"):
+        at, temperature = float(card["threshold"]), float(card["temperature"])
+        pictures = exhibits(classifier, examples, calibrated(raw, temperature), at)
+        result = {
+            "facts": {
+                "command": shlex.join(["linesentry", *sys.argv[1:]]),
+                "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                "data": [*(str(path) for path in options.data), f"{options.simulated} simulated crops"],
+                "weights": str(weights),
+                "weights_sha256": card["sha256"],
+                "network": card["network"],
+                "started_from": str(card.get("started_from", "unknown")),
+                "left_out": left_out,
+                "test_groups_sha256": fingerprint(examples),
+                "temperature": temperature,
+                "threshold": at,
+                "views": list(views),
+                "code_sha256": code_sha256(),
+                "machine": f"{cpu_model() or os.uname().machine}, {torch.get_num_threads()} thread(s)",
+                "device": classifier.facts["device"],
+                "dtype": classifier.facts["dtype"],
+            },
+            **_figures(examples, raw, single, temperature, at, left_out),
+            "evidence": pictures.evidence,
+            "folds": _folds(weights),
+            "latency_ms": {
+                "images": _TIMED,
+                "with_views": _latency(classifier, examples),
+                "one_view": _latency(plain, examples),
+            },
+        }
+    result["facts"]["seconds"] = round(time.monotonic() - started, 1)
+    return result, pictures
+
+
+def _asked(classifier: Classifier, examples: Sequence[Example], told: Any) -> NDArray[np.float64]:  # noqa: ANN401
+    parts = []
+    for first in range(0, len(examples), _AT_ONCE):
+        parts.append(classifier.uncalibrated([one.pixels for one in examples[first : first + _AT_ONCE]]))
+        told(min(len(examples), first + _AT_ONCE))
+    return np.concatenate(parts)
+
+
+def _figures(
+    examples: Sequence[Example],
+    raw: NDArray[np.float64],
+    single: NDArray[np.float64],
+    temperature: float,
+    at: float,
+    left_out: Sequence[str],
+) -> dict[str, Any]:
+    """Of the raw chances with views and of those of one view."""
+    every = judged_of(examples, calibrated(raw, temperature))
+    strange = np.array([one.collection in left_out for one in examples], np.bool_)
+    if strange.all():
+        raise DataError("every picture is of a set that was left out: give data of the others, or --simulated N, too")
+    judged = every.only(~strange)
+    before = replace(judged, chance=raw[~strange])
+    alone = replace(judged, chance=calibrated(single, temperature)[~strange])
+    photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
+    called, called_alone = judged.chance >= at, alone.chance >= at
+    return {
+        "all": figures(judged, at),
+        "photographs": figures(judged.only(photographs), at) if photographs.any() else None,
+        "simulated": figures(judged.only(~photographs), at) if not photographs.all() else None,
+        "by_set": by_collection(judged, at),
+        "by_source": by_source(judged, at),
+        "one_view": {
+            "all": figures(alone, at),
+            "calibration": calibration(alone),
+            "righted": int(((called == judged.crack) & (called_alone != judged.crack)).sum()),
+            "wronged": int(((called != judged.crack) & (called_alone == judged.crack)).sum()),
+        },
+        "calibration": {"before": calibration(before), "after": calibration(judged)},
+        "reliability": {
+            "before": [_bin(one) for one in reliability(before.chance, before.crack, BINS)],
+            "after": [_bin(one) for one in reliability(judged.chance, judged.crack, BINS)],
+        },
+        "histogram": _histogram(judged),
+        "unsure": float(((judged.chance > _UNSURE[0]) & (judged.chance < _UNSURE[1])).mean()),
+        "counts": {"true": int(judged.crack.sum()), "called": int(called.sum()), "pictures": len(judged)},
+        "draws": draws(judged, at),
+        "draws_photographs": draws(judged.only(photographs), at),
+        "left_out": {
+            name: {"all": figures(part, at), "by_source": by_source(part, at), "calibration": calibration(part)}
+            for name, part in _split(every, examples, left_out)
+        },
+        "pictures": [
+            {"name": one.name, "source": one.source, "group": one.group, "crack": one.crack, "chance": round(chance, 5)}
+            for one, chance in zip(examples, every.chance.tolist(), strict=True)
+        ],
+    }
+
+
+def _split(judged: Judged, examples: Sequence[Example], names: Sequence[str]) -> list[tuple[str, Judged]]:
+    sets = np.array([one.collection for one in examples], np.str_)
+    return [(name, judged.only(sets == name)) for name in names if (sets == name).any()]
+
+
+def _bin(one: Any) -> dict[str, float]:  # noqa: ANN401 - a Reliability
+    return {"low": one.low, "high": one.high, "count": one.count, "said": one.said, "true": one.true}
+
+
+def _histogram(judged: Judged) -> dict[str, list[int]]:
+    """Pictures of each class by the chance that was said, in 20 bins."""
+    return {
+        name: np.histogram(judged.chance[judged.crack == truth], bins=20, range=(0, 1))[0].tolist()
+        for name, truth in (("crack", True), ("without_crack", False))
+    }
+
+
+def _folds(weights: Path) -> dict[str, Any] | None:
+    """What a cross-validation left beside the weights."""
+    path = weights.with_name(FOLDS)
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text())
+        return {"network": found["network"], "folds": found["folds"], "table": fold_table(found["folds"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not what --folds writes ({error}): take it away, or train again") from error
+
+
+def _latency(classifier: Classifier, examples: Sequence[Example]) -> float:
+    """Median ms from one crop to its answer with its map."""
+    crops = [examples[index % len(examples)].pixels for index in range(_WARM + _TIMED)]
+    times = []
+    for crop in crops:
+        began = time.perf_counter()
+        classifier.classify([crop])
+        times.append(1000 * (time.perf_counter() - began))
+    return round(statistics.median(times[_WARM:]), 2)

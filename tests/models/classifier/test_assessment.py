@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.classifier.assessment import (
+    Judged,
+    by_collection,
+    by_source,
+    calibration,
+    draws,
+    figures,
+    fold_table,
+    threshold_of,
+)
+
+
+def judged(chance: list[float], crack: list[bool], groups: list[str] | None = None, source: str = "a/b") -> Judged:
+    return Judged(
+        np.array(chance),
+        np.array(crack, np.bool_),
+        tuple(groups or [str(index) for index in range(len(chance))]),
+        (source,) * len(chance),
+    )
+
+
+def paper() -> Judged:
+    """TP 40, FP 6, TN 34, FN 0."""
+    return judged([0.9] * 40 + [0.8] * 6 + [0.1] * 34, [True] * 40 + [False] * 40)
+
+
+def test_table_1_of_the_paper_comes_out_as_it_was_recomputed() -> None:
+    found = figures(paper(), 0.5)
+    assert found["accuracy"] == 0.925
+    assert found["exact"] == pytest.approx([0.844, 0.972], abs=5e-4)
+    assert found["recall"] == 1.0
+    assert found["precision"] == pytest.approx(0.870, abs=5e-4)
+    assert found["classes"]["without_crack"]["recall"] == 0.85
+    assert found["macro"]["f1"] == pytest.approx(0.925, abs=1e-3)
+    assert found["weighted"]["precision"] == pytest.approx(0.93, abs=0.01)
+    json.dumps(found, allow_nan=False)
+
+
+def test_intervals_know_that_pictures_of_one_group_are_not_independent() -> None:
+    alone = figures(paper(), 0.5)["intervals"]["specificity"]
+    piles = judged(paper().chance.tolist(), paper().crack.tolist(), [str(index // 6) for index in range(80)])
+    together = figures(piles, 0.5)["intervals"]["specificity"]
+    assert together[1] - together[0] > alone[1] - alone[0]
+
+
+def test_one_group_has_no_interval_and_one_class_no_figure_of_the_other() -> None:
+    found = figures(judged([0.9, 0.8], [True, True], ["g", "g"]), 0.5)
+    assert found["intervals"] == {}
+    found = figures(judged([0.9, 0.2, 0.1], [False] * 3), 0.5)
+    assert set(found["intervals"]) == {"accuracy", "specificity"}
+
+
+def test_the_threshold_reaches_its_recall_first_and_then_the_best_precision() -> None:
+    known = judged([0.9, 0.7, 0.6, 0.5, 0.4, 0.1], [True, True, False, True, False, False])
+    assert 0.4 < threshold_of(known) < 0.5
+    assert 0.6 < threshold_of(known, least_recall=0.6) < 0.7
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=40).filter(
+        lambda rows: 0 < sum(crack for _, crack in rows) < len(rows)
+    )
+)
+def test_no_threshold_between_values_does_better(rows: list[tuple[float, bool]]) -> None:
+    known = judged([chance for chance, _ in rows], [crack for _, crack in rows])
+    at = threshold_of(known)
+    chosen = figures(known, at, resamples=0)
+    assert 0 <= at <= 1
+    # Values nearer to 0 or 1 than can be told apart are taken together.
+    if min(chance for chance, crack in rows if crack) > 1e-6:
+        assert chosen["recall"] >= 0.98
+        for cut in {chance for chance, _ in rows if 1e-6 < chance < 1 - 1e-6}:
+            other = figures(known, cut, resamples=0)
+            assert other["recall"] < 0.98 or other["precision"] <= chosen["precision"] + 1e-9
+
+
+def test_a_threshold_of_one_class_is_refused() -> None:
+    with pytest.raises(ValueError, match="with and without"):
+        threshold_of(judged([0.5, 0.6], [True, True]))
+
+
+def test_figures_are_given_by_source_and_by_set() -> None:
+    known = Judged(
+        np.array([0.9, 0.2, 0.8, 0.1]),
+        np.array([True, True, False, False]),
+        ("1", "2", "3", "4"),
+        ("mt/MT_Crack", "mt/MT_Crack", "mt/MT_Free", "xsdd/red iron"),
+    )
+    sources = by_source(known, 0.5)
+    assert sources["mt/MT_Crack"]["right"] == 0.5
+    assert sources["mt/MT_Free"]["called"] == 1
+    assert sources["xsdd/red iron"]["interval"] is None
+    sets = by_collection(known, 0.5)
+    assert {name: one["pictures"] for name, one in sets.items()} == {"mt": 3, "xsdd": 1}
+
+
+def test_draws_are_balanced_and_need_enough_pictures() -> None:
+    assert draws(judged([0.5] * 50, [True] * 39 + [False] * 11), 0.5) is None
+    found = draws(paper(), 0.5)
+    assert found is not None
+    assert found["accuracy"] == {"mean": pytest.approx(0.925), "sd": pytest.approx(0)}
+    assert found["draws"] == 100
+    assert found["ece"]["mean"] > 0
+
+
+def test_calibration_error_is_given_both_ways_with_intervals() -> None:
+    found = calibration(paper(), resamples=50)
+    assert 0 < found["weighted"] < 1
+    assert found["weighted_interval"][0] <= found["weighted"] <= found["weighted_interval"][1]
+    assert found["unweighted"] != found["weighted"]
+
+
+def test_the_fold_table_gives_mean_and_spread_as_the_paper_does() -> None:
+    folds = [
+        {"accuracy": value, "precision": 1.0, "recall": 1.0, "f1": 1.0, "ece": 0.0}
+        for value in (0.976, 0.959, 0.968, 0.961, 0.972)
+    ]
+    table = fold_table(folds)
+    assert table["accuracy"]["mean"] == pytest.approx(0.9672)
+    assert table["accuracy"]["sd"] == pytest.approx(0.0072, abs=1e-4)

@@ -1,0 +1,153 @@
+"""Training of the classifier, at a size that a test can afford."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.classifier.errors import ClassifierError
+from models.training import classifier
+from models.training.classifier import Outcome, Plan, Progress, batch_of, logits_of, side_at, train
+from models.training.classifier_data import DataError, Example
+from models.training.keeping import Average, slowed
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "_SIDES", ((2.0, 32),))
+    monkeypatch.setattr(classifier, "_REPORT_S", 0.0)
+
+
+def examples(count: int = 16) -> list[Example]:
+    rng = np.random.default_rng(1)
+    made = []
+    for index in range(count):
+        crack = index % 4 == 0
+        pixels = rng.integers(90, 110, (224, 224)).astype(np.uint8)
+        if crack:
+            pixels[:, 100:120] = 220
+        made.append(Example(pixels, crack, "a", "crack" if crack else "plain", f"g{index}", str(index)))
+    return made
+
+
+def run(steps: int = 6, **rest: object) -> Outcome:
+    return train(examples(), examples(6), Plan(steps=steps, batch=4), **rest)  # type: ignore[arg-type]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_same_seed_trains_the_same_weights() -> None:
+    first, second = run(3), run(3)
+    assert first.steps == 3
+    assert same(first.state, second.state)
+
+
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "made" / "classifier.ckpt"
+
+    def stop(step: Progress) -> None:
+        if step.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint=checkpoint, on_progress=stop)
+    resumed = run(resume=checkpoint)
+    assert resumed.steps == 6
+    assert same(resumed.state, run().state)
+
+
+@pytest.mark.parametrize("what", ["another plan", "text", "weights"])
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "x.ckpt"
+    if what == "text":
+        path.write_text("no checkpoint")
+    elif what == "weights":
+        torch.save({"fc.weight": torch.zeros(2)}, path)
+    else:
+        run(1, checkpoint=path)
+    with pytest.raises(DataError, match=r"another training|no checkpoint"):
+        train(examples(), examples(6), Plan(steps=2, batch=5), resume=path)
+
+
+def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
+    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
+    outcome = run(5)
+    assert [look.step for look in outcome.history] == [1, 2, 3, 4, 5, 5]
+    assert {look.side for look in outcome.history[:-1]} == {32}
+    assert outcome.history[-1].side == 224
+    loss = torch.nn.functional.cross_entropy(
+        logits_of("resnet18", outcome.state, examples(6)),
+        torch.tensor([int(one.crack) for one in examples(6)]),
+        weight=torch.tensor([6 / (2 * 4), 6 / (2 * 2)]),
+    )
+    assert loss.item() == pytest.approx(outcome.history[-1].loss, rel=1e-3)
+
+
+def test_a_training_without_progress_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
+    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(classifier, "_PATIENCE", 0)
+    assert run(50).steps == 1
+
+
+def test_crops_grow_to_their_full_size_before_a_training_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    sides = [side_at(share / 100) for share in range(101)]
+    assert sides == sorted(sides)
+    assert sides[0] < sides[-1] == 224
+    assert sides[80] == 224
+
+
+def test_a_small_source_is_drawn_more_often_than_its_size_asks_for_and_the_loss_evens_the_classes_out() -> None:
+    known = examples(16)  # 4 cracks, 12 plain ones
+    draws = classifier._draws(known)
+    crack = draws[[one.crack for one in known]].sum()
+    assert 4 / 16 < crack < 0.5
+    weights = classifier._class_weights(known, draws)
+    assert weights[1] * crack == pytest.approx(0.5)
+    assert weights[0] * (1 - crack) == pytest.approx(0.5)
+
+
+def test_a_batch_depends_on_its_key_alone() -> None:
+    known = examples()
+    draws = np.full(len(known), 1 / len(known))
+    (a, of_a), (b, of_b) = (batch_of(known, draws, 3, (0, 7)) for _ in range(2))
+    assert a.shape == (3, 3, 224, 224)
+    assert torch.equal(a, b)
+    assert torch.equal(of_a, of_b)
+    assert not torch.equal(a, batch_of(known, draws, 3, (0, 8))[0])
+
+
+def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="either minutes or steps"):
+        train(examples(), examples(), Plan())
+    with pytest.raises(DataError, match="training needs pictures with and without"):
+        train([one for one in examples() if one.crack], examples(), Plan(steps=1))
+    (tmp_path / "wrong.pth").write_bytes(b"no weights")
+    with pytest.raises(ClassifierError, match="cannot be read as weights"):
+        train(examples(), examples(), Plan(steps=1, pretrained=tmp_path / "wrong.pth"))
+
+
+def test_the_running_mean_starts_with_the_first_weights_and_forgets_them() -> None:
+    average = Average(memory=0.9, recent=1)
+    average.follow({"a": torch.tensor([1.0]), "n": torch.tensor(1)}, 1)
+    assert average.state["a"].item() == 1.0
+    for step in range(2, 300):
+        average.follow({"a": torch.tensor([2.0]), "n": torch.tensor(step)}, step)
+    assert average.state["a"].item() == pytest.approx(2.0, abs=1e-3)
+    assert average.state["n"].item() == 299
+
+
+def test_the_rate_rises_then_falls_but_never_to_nothing() -> None:
+    rates = [slowed(step / 1000, step) for step in range(1001)]
+    assert rates[0] < 0.05 < rates[99]
+    assert rates[99:] == sorted(rates[99:], reverse=True)
+    assert rates[-1] == 0.005

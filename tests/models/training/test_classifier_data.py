@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.training.classifier_data import DataError, Example, counts, folded, groups_of, parted, read_folder
+from models.training.samples import held_out
+
+GREY = np.full((40, 60), 90, np.uint8)
+
+
+def picture(path: Path, pixels: np.ndarray = GREY) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), pixels)
+
+
+def manifest(folder: Path, rows: Sequence[tuple[str, str, str, str, str]], *, write: bool = True) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "mask_or_label", "set", "group", "class"), *rows])
+    if write:
+        for image, *_ in rows:
+            picture(folder / image)
+
+
+def example(group: str, *, crack: bool, collection: str = "a", kind: str = "b", test: bool = False) -> Example:
+    return Example(np.zeros((224, 224), np.uint8), crack, collection, kind, group, group, test=test)
+
+
+def test_folders_crack_and_without_crack_are_read_each_picture_a_group(tmp_path: Path) -> None:
+    picture(tmp_path / "crack" / "1.png")
+    picture(tmp_path / "crack" / "1_mask.png", np.pad(np.full((4, 60), 255, np.uint8), ((18, 18), (0, 0))))
+    picture(tmp_path / "without_crack" / "deep" / "2.jpg")
+    found = read_folder(tmp_path)
+    assert [(one.crack, one.pixels.shape) for one in found] == [(True, (224, 224)), (False, (224, 224))]
+    assert len({one.group for one in found}) == 2
+    mask = found[0].mask
+    assert mask is not None
+    assert mask.any()
+    assert mask.mean() == pytest.approx(0.1, abs=0.03)
+
+
+def test_scratches_of_known_sets_stand_in_for_cracks(tmp_path: Path) -> None:
+    rows = [
+        ("1.png", "", "neu_seg", "1", "3"),
+        ("2.png", "", "neu_seg", "2", "1"),
+        ("3.png", "", "mt", "MT_Crack-1", "MT_Crack"),
+        ("4.png", "", "mt", "MT_Free-1", "MT_Free"),
+        ("5.png", "", "xsdd", "5", "surface scratch"),
+        ("6.png", "", "xsdd", "6", "finishing roll printing"),
+        ("7.png", "", "own", "7", "crack"),
+        ("8.png", "", "own", "8", "without_crack"),
+    ]
+    manifest(tmp_path, rows)
+    assert [one.crack for one in read_folder(tmp_path)] == [True, False] * 4
+
+
+def test_a_class_that_nobody_knows_is_refused_by_name(tmp_path: Path) -> None:
+    manifest(tmp_path, [("1.png", "", "own", "1", "rust")])
+    with pytest.raises(DataError, match=r"'rust' of set 'own'.*without_crack"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["nothing", "one class", "no picture", "text for a picture", "mask of another size"])
+def test_data_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, what: str) -> None:
+    if what == "one class":
+        picture(tmp_path / "crack" / "1.png")
+    elif what == "no picture":
+        manifest(tmp_path, [("1.png", "", "own", "1", "crack")], write=False)
+    elif what == "text for a picture":
+        manifest(tmp_path, [("1.png", "", "own", "1", "crack")])
+        (tmp_path / "1.png").write_text("no picture")
+    elif what == "mask of another size":
+        manifest(tmp_path, [("1.png", "m.png", "own", "1", "crack")])
+        picture(tmp_path / "m.png", GREY[:10])
+    with pytest.raises(DataError, match=r": (name|write)|is no mask|needs|write it again"):
+        read_folder(tmp_path)
+
+
+def test_pictures_of_unwanted_groups_are_not_read(tmp_path: Path) -> None:
+    manifest(tmp_path, [("1.png", "", "own", "1", "crack"), ("2.png", "", "own", "2", "without_crack")])
+    (tmp_path / "2.png").write_text("no picture")
+    assert [one.group for one in read_folder(tmp_path, lambda group: group == "own/1")] == ["own/1"]
+    assert groups_of(tmp_path) == {"own/1": 1, "own/2": 1}
+    with pytest.raises(DataError, match="no picture that was asked for"):
+        read_folder(tmp_path, lambda _group: False)
+
+
+def test_photographs_without_a_group_are_grouped_by_runs_of_their_numbers(tmp_path: Path) -> None:
+    strip = [(f"s/{number}.png", "", "xsdd", "", "red iron") for number in range(2001, 2024)]
+    tiles = [(f"t/exp{e}_num_{n + 20 * e}.png", "", "mt", "", "MT_Uneven") for n in (1000, 9000) for e in range(6)]
+    manifest(tmp_path, [*reversed(strip), *tiles], write=False)
+    found = groups_of(tmp_path)
+    assert sorted(found.values()) == [3, 6, 6, 10, 10]
+    assert {"mt/MT_Uneven-1000", "mt/MT_Uneven-9000", "xsdd/red iron-2001"} <= set(found)
+
+
+def test_test_groups_are_told_by_their_hash_alone(tmp_path: Path) -> None:
+    manifest(tmp_path, [(f"{n}.png", "", "own", str(n), ("crack", "without_crack")[n % 2]) for n in range(40)])
+    found = {one.group: one.test for one in read_folder(tmp_path)}
+    assert found == {group: held_out(group) for group in found}
+    assert 4 < sum(found.values()) < 22
+
+
+def many(groups: int) -> list[Example]:
+    kinds = [("a", "b"), ("a", "c"), ("d", "e")]
+    return [
+        example(f"g{group}", crack=group % 2 == 0, collection=kinds[group % 3][0], kind=kinds[group % 3][1])
+        for group in range(groups)
+        for _ in range(1 + group % 4)
+    ]
+
+
+@given(groups=st.integers(12, 90), seed=st.integers(0, 5), folds=st.integers(2, 6))
+def test_a_group_never_lies_in_two_folds_and_each_source_is_spread(groups: int, seed: int, folds: int) -> None:
+    examples = many(groups)
+    place = folded(examples, folds, seed)
+    of_group: dict[str, set[int]] = {}
+    for one, fold in zip(examples, place, strict=True):
+        of_group.setdefault(one.group, set()).add(fold)
+    assert all(len(found) == 1 for found in of_group.values())
+    for source in {one.source for one in examples}:
+        sizes = [
+            len({e.group for e, f in zip(examples, place, strict=True) if (e.source, f) == (source, k)})
+            for k in range(folds)
+        ]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_test_groups_do_not_depend_on_the_seed_and_are_in_no_other_part() -> None:
+    examples = [*many(60), *(example(f"t{n}", crack=bool(n % 2), test=True) for n in range(6))]
+    parts = [parted(examples, seed) for seed in (0, 1)]
+    assert parts[0].test == parts[1].test
+    assert parts[0].validation != parts[1].validation
+    for one in parts:
+        groups = [{e.group for e in part} for part in (one.training, one.validation, one.test)]
+        assert not groups[0] & groups[1]
+        assert not (groups[0] | groups[1]) & groups[2]
+        assert 0.1 < len(groups[1]) / len(groups[0] | groups[1]) < 0.3
+
+
+def test_a_set_that_is_left_out_is_for_tests_as_a_whole() -> None:
+    parts = parted(many(60), left_out=["d"])
+    assert {one.collection for one in parts.test} == {"d"}
+    assert {one.collection for one in (*parts.training, *parts.validation)} == {"a"}
+
+
+def test_a_part_without_both_classes_is_refused() -> None:
+    with pytest.raises(DataError, match="for training, not of both classes"):
+        parted([example(str(n), crack=True) for n in range(20)])
+
+
+def test_counts_are_given_by_source() -> None:
+    assert counts(many(3))["a/b"] == {"pictures": 1, "groups": 1, "crack": 1}
