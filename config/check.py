@@ -42,7 +42,12 @@ def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
 
 def service_faults(config: Config, recipe: Recipe, source: str = "configuration") -> list[Fault]:
     """Why a service cannot run with this configuration and recipe; empty when it can."""
-    told = [*_camera_faults(config, recipe), *_recipe_faults(config, recipe), *_memory_faults(config, recipe)]
+    told = [
+        *_camera_faults(config, recipe),
+        *_recipe_faults(config, recipe),
+        *_classifier_faults(config, recipe),
+        *_memory_faults(config, recipe),
+    ]
     about_recipe = config.recipe if is_recipe_path(config.recipe) else f"recipe {config.recipe}"
     return [Fault(about_recipe if in_recipe else source, message, key) for in_recipe, key, message in told]
 
@@ -112,6 +117,14 @@ def _zone_faults(recipe: Recipe) -> _Told:
             message = f"begins at x {x}, y {y}, outside the plate of {width} x {height} px"
             faults.append((True, f"zones[{index}]", message))
     return faults
+
+
+def _classifier_faults(config: Config, recipe: Recipe) -> _Told:
+    weights = config.classify.weights
+    if recipe.classifier.mode == "off" or weights is None or os.path.isfile(weights):  # noqa: PTH113 - as above
+        return []
+    found = f"found {str(weights)!r}, which is no file; the recipe's classifier.mode is {recipe.classifier.mode}"
+    return [(False, "classify.weights", found)]
 
 
 def _memory_faults(config: Config, recipe: Recipe) -> _Told:

@@ -26,7 +26,8 @@ from config.schema import Camera, Recipe, Windows, Workers
 from daemon.images import ImageError, ImageSource, open_image
 from daemon.memory import available_bytes
 from stages.defects import defects_of
-from stages.opinions import Classify, CropsClassified, Opinions
+from stages.merge_events import Classify, CropsClassified
+from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
 

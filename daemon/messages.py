@@ -14,7 +14,7 @@ import msgpack
 import msgspec
 
 from stages.camera import Strip
-from stages.opinions import Answer, Crop
+from stages.merge_events import Answer, Crop
 from stages.plate import Cause, PlateResult, Window, WindowResult
 
 VERSION = 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.classifier.classifier import Classifier
 from models.classifier.crops import SIDE, crop_at
-from stages.opinions import Answer, Crop
+from stages.merge_events import Answer, Crop
 
 
 @dataclass(frozen=True, slots=True)

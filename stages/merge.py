@@ -14,147 +14,35 @@ from typing import assert_never
 
 from config.schema import Recipe
 from stages.defects import defects_of
-from stages.opinions import (
+from stages.merge_events import (
+    Abort,
+    Acknowledge,
     AwaitClassifier,
     ClassifierDeadline,
     ClassifierLost,
     ClassifierStarted,
-    Classify,
+    Committed,
     CropsClassified,
-    Opinions,
-    StopClassifying,
+    Deadline,
+    Decide,
+    Event,
+    Final,
+    Instruction,
+    PlateClosed,
+    PlateOpened,
+    RecordRestarted,
+    Released,
+    Resend,
+    WindowQuarantined,
+    WindowScored,
 )
+from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
 from stages.verdict import PlateFacts, bands_of, verdict_of
 
 NO_PIXELS = frozenset({Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET})
 """Causes of plates that have no slot, so that no window of theirs will ever come."""
 _FINAL_REMEMBERED = 4096
-
-
-# --- events ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PlateOpened:
-    """A leading edge passed; the plate has that many columns."""
-
-    plate: int
-    columns: int
-
-
-@dataclass(frozen=True, slots=True)
-class WindowScored:
-    """A worker has scored a window."""
-
-    result: WindowResult
-
-
-@dataclass(frozen=True, slots=True)
-class WindowQuarantined:
-    """A window was given up, because workers died on it."""
-
-    plate: int
-    window: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlateClosed:
-    """No more rows of this plate will come."""
-
-    plate: int
-    rows: int
-    columns: int
-    causes: tuple[Cause, ...] = ()
-    rows_missing: int = 0
-    in_memory: bool = True
-    """Whether its rows are in the plate memory, so that its windows will be scored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """The verdict of this plate is in the store: it is final."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """Plates that were final before this merger started, as the store has them."""
-
-    plates: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The time in which this plate should have been decided has passed: it is decided with what is there."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Nothing more will be scored: every open plate is decided now, and every later one as soon as it is heard of."""
-
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """The decision of this plate is asked for again."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class RecordRestarted:
-    """The record stage has not heard, or could not take, the decisions that are not committed."""
-
-
-Event = (
-    PlateOpened
-    | WindowScored
-    | WindowQuarantined
-    | PlateClosed
-    | Committed
-    | Final
-    | Deadline
-    | Abort
-    | Resend
-    | RecordRestarted
-    | CropsClassified
-    | ClassifierDeadline
-    | ClassifierStarted
-    | ClassifierLost
-)
-
-
-# --- instructions ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """To the tile stage: these windows need not be leased again."""
-
-    plate: int
-    windows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decide:
-    """To the record stage: the verdict of a plate."""
-
-    result: PlateResult
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """To the tile stage: the plate is final, let go of its slot."""
-
-    plate: int
-
-
-Instruction = Acknowledge | Decide | Released | Classify | AwaitClassifier | StopClassifying
 
 
 # --- the machine -----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from config.schema import Recipe
 from models.regions import Region
+from stages.merge_events import Answer, Classify, Crop, CropsClassified, StopClassifying
 from stages.plate import HEAT_CELLS, Defect, Heat, WindowResult, window_columns
 
 MOST_IN_WINDOW = 8
@@ -22,81 +23,6 @@ MOST_IN_PLATE = 256
 
 Place = tuple[int, int]
 """x, y of a region's peak in plate coordinates."""
-
-
-# --- events ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the classifier says of one crop."""
-
-    region: int
-    """Index of the region in its window's result."""
-    probability: float
-    heat: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CropsClassified:
-    """The classifier has answered what it was asked of a window."""
-
-    plate: int
-    window: int
-    answers: tuple[Answer, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierDeadline:
-    """The time in which the classifier should have answered for this plate has passed."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierStarted:
-    """A classifier that knows nothing of what was asked is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierLost:
-    """There is no classifier any more, and none will come."""
-
-
-# --- instructions ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """The square around the peak of a region."""
-
-    region: int
-    """Index of the region in its window's result."""
-    x: int
-    y: int
-
-
-@dataclass(frozen=True, slots=True)
-class Classify:
-    """To the classifier: what are these crops?"""
-
-    plate: int
-    window: int
-    crops: tuple[Crop, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitClassifier:
-    """Every window is in and only the classifier is waited for: say so when its time has passed."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class StopClassifying:
-    """To the classifier: the plate is decided, what it was asked of it is no longer wanted."""
-
-    plate: int
 
 
 # --- what is known ---------------------------------------------------------------------------------------------

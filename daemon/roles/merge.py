@@ -11,7 +11,7 @@ import time
 from daemon import messages as m
 from daemon.channel import Event, Joined
 from daemon.process import Child, Plan
-from stages import merge, opinions
+from stages import merge_events as events
 from stages.merge import Merger
 
 _CLASSIFIER = "classify-0"
@@ -75,25 +75,25 @@ class MergeProcess(Child):
             del self._places[plate]
         for plate in [plate for plate, due in self._classifier_due.items() if now >= due]:
             del self._classifier_due[plate]
-            self._do(opinions.ClassifierDeadline(plate), now)
+            self._do(events.ClassifierDeadline(plate), now)
 
     def on_supervisor(self, event: Event, now: float) -> None:
         """End every open plate; or go on without the classifier."""
         super().on_supervisor(event, now)
         match event[1]:
             case m.Abort(cause):
-                self._do(merge.Abort(cause), now)
+                self._do(events.Abort(cause), now)
             case m.ClassifierLost():
-                self._do(opinions.ClassifierLost(), now)
+                self._do(events.ClassifierLost(), now)
 
     def _on_tile(self, event: Event, now: float) -> None:
         match event[1]:
             case m.PlateOpened(plate=plate, columns=columns):
-                self._do(merge.PlateOpened(plate, columns), now)
+                self._do(events.PlateOpened(plate, columns), now)
             case m.PlateClosed() as closed:
                 if closed.last_row_at is not None:
                     self._last_row_at[closed.plate] = closed.last_row_at
-                event_ = merge.PlateClosed(
+                event_ = events.PlateClosed(
                     closed.plate,
                     closed.rows,
                     closed.columns,
@@ -104,7 +104,7 @@ class MergeProcess(Child):
                 self._check_deadline(closed.plate, now)
                 self._do(event_, now)
             case m.WindowQuarantined(plate, window):
-                self._do(merge.WindowQuarantined(plate, window), now)
+                self._do(events.WindowQuarantined(plate, window), now)
 
     def _on_worker(self, event: Event, now: float) -> None:
         body = event[1]
@@ -114,7 +114,7 @@ class MergeProcess(Child):
                 self._places[body.result.plate] = (body.slot, body.generation, body.columns)
             # Before the window is taken, which may be the last: what comes late must not make a plate OK.
             self._check_deadline(body.result.plate, now)
-            self._do(merge.WindowScored(body.result), now)
+            self._do(events.WindowScored(body.result), now)
 
     def _on_classifier(self, event: Event, now: float) -> None:
         sender, body = event
@@ -123,44 +123,44 @@ class MergeProcess(Child):
         match body:
             case Joined():
                 self._classifier_there = True
-                self._do(opinions.ClassifierStarted(), now)
+                self._do(events.ClassifierStarted(), now)
             case m.CropsClassified(plate, window, answers):
-                self._do(opinions.CropsClassified(plate, window, answers), now)
+                self._do(events.CropsClassified(plate, window, answers), now)
 
     def _on_record(self, event: Event, now: float) -> None:
         match event[1]:
             case Joined() | m.SayAgain():
-                self._do(merge.RecordRestarted(), now)
+                self._do(events.RecordRestarted(), now)
             case m.PlateFinal(plate):
-                self._do(merge.Committed(plate), now)
+                self._do(events.Committed(plate), now)
 
     def _check_deadline(self, plate: int, now: float) -> None:
         at, deadline = self._last_row_at.get(plate), self.recipe.decision.deadline_s
         if at is not None and deadline is not None and now - at > deadline and plate not in self._late:
             self._late.add(plate)
-            self._do(merge.Deadline(plate), now)
+            self._do(events.Deadline(plate), now)
 
-    def _do(self, event: merge.Event, now: float) -> None:
+    def _do(self, event: events.Event, now: float) -> None:
         for instruction in self._merger.handle(event):
             match instruction:
-                case merge.Acknowledge(plate, windows):
+                case events.Acknowledge(plate, windows):
                     self._acknowledged.setdefault(plate, []).extend(windows)
-                case opinions.Classify(plate, window, crops):
+                case events.Classify(plate, window, crops):
                     self._ask(plate, window, crops, now)
-                case opinions.AwaitClassifier(plate):
+                case events.AwaitClassifier(plate):
                     self._classifier_due[plate] = now + self.recipe.classifier.deadline_s
-                case opinions.StopClassifying(plate):
+                case events.StopClassifying(plate):
                     self._crops.send(_CLASSIFIER, m.CropsUnwanted(plate), now, keep=False)
-                case merge.Decide(result):
+                case events.Decide(result):
                     self._classifier_due.pop(result.plate, None)
                     self._record.send(m.Decided(result, self._last_row_at.get(result.plate)), now)
-                case merge.Released(plate):
+                case events.Released(plate):
                     self._last_row_at.pop(plate, None)
                     self._late.discard(plate)
                     self._places.pop(plate, None)
                     self._classifier_due.pop(plate, None)
 
-    def _ask(self, plate: int, window: int, crops: tuple[opinions.Crop, ...], now: float) -> None:
+    def _ask(self, plate: int, window: int, crops: tuple[events.Crop, ...], now: float) -> None:
         place = self._places.get(plate)
         if place is not None and self._classifier_there:
             slot, generation, columns = place

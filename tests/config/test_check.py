@@ -9,7 +9,7 @@ import pytest
 from config import json_schema
 from config.check import check, plate_memory_bytes, service_faults
 from config.load import load_recipe, recipe_names, shipped, with_overrides
-from config.schema import Columns, Config, Length, Rectangle, Zone
+from config.schema import Classifier, Columns, Config, Length, Rectangle, Zone
 
 
 def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
@@ -48,6 +48,7 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
         ({"camera.width": 8192}, {}, "columns.last"),
         ({"restart.hang_s": 1.0}, {}, "restart.hang_s"),
         ({"camera.source": "folder", "camera.folder": "/nowhere"}, {}, "camera.folder"),
+        ({"classify.weights": "/nowhere.pt"}, {"classifier": Classifier(mode="annotate")}, "classify.weights"),
         ({"slots": 10**9}, {}, "slots"),
         ({}, {"most_rows": 19214}, "most_rows"),
         ({}, {"least_rows": 19214}, "least_rows"),

@@ -30,8 +30,8 @@ from simulator.products import Product
 from simulator.sheet import render
 from stages.classify import answered, cut
 from stages.detect import score_windows
-from stages.merge import Decide, Merger, PlateClosed, PlateOpened, WindowScored
-from stages.opinions import Classify, CropsClassified
+from stages.merge import Merger
+from stages.merge_events import Classify, CropsClassified, Decide, PlateClosed, PlateOpened, WindowScored
 from stages.plate import Cause, Defect, Verdict, windows_of
 from tests.classifier_weights import untrained
 

@@ -14,7 +14,7 @@ from daemon import messages as m
 from models.quality import Quality
 from models.regions import Region
 from stages.camera import Edge, Strip
-from stages.opinions import Answer, Crop
+from stages.merge_events import Answer, Crop
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
 
 RUN = "a" * 32

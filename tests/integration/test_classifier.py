@@ -20,7 +20,7 @@ import zmq
 from daemon import messages as m
 from daemon.channel import Client
 from daemon.results import PlateRow
-from stages.opinions import Answer
+from stages.merge_events import Answer
 from stages.plate import Cause, Verdict
 from tests.classifier_weights import untrained
 from tests.integration.conftest import SHEETS, Service, substance

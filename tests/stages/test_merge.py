@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from config.schema import Columns, Gates, Length, Recipe, Windows
 from models.quality import Quality
 from models.regions import Region
-from stages.merge import (
+from stages.merge import Merger
+from stages.merge_events import (
     Abort,
     Acknowledge,
     Committed,
@@ -22,7 +23,6 @@ from stages.merge import (
     Event,
     Final,
     Instruction,
-    Merger,
     PlateClosed,
     PlateOpened,
     RecordRestarted,

@@ -16,33 +16,29 @@ from hypothesis import strategies as st
 from config.schema import Classifier, Columns, Gates, Length, Recipe, Windows
 from models.quality import Quality
 from models.regions import Region
-from stages.merge import (
+from stages.merge import Merger
+from stages.merge_events import (
     Abort,
-    Committed,
-    Deadline,
-    Decide,
-    Event,
-    Final,
-    Instruction,
-    Merger,
-    PlateClosed,
-    PlateOpened,
-    WindowScored,
-)
-from stages.opinions import (
-    MOST_IN_PLATE,
-    MOST_IN_WINDOW,
     Answer,
     AwaitClassifier,
     ClassifierDeadline,
     ClassifierLost,
     ClassifierStarted,
     Classify,
+    Committed,
     Crop,
     CropsClassified,
-    Opinions,
+    Deadline,
+    Decide,
+    Event,
+    Final,
+    Instruction,
+    PlateClosed,
+    PlateOpened,
     StopClassifying,
+    WindowScored,
 )
+from stages.opinions import MOST_IN_PLATE, MOST_IN_WINDOW, Opinions
 from stages.plate import Cause, Heat, PlateResult, Verdict, WindowResult
 
 ROWS, COLUMNS, WINDOWS = 70, 50, 12

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from config.schema import Classify, Config, View
 from daemon import messages as m
 from daemon.channel import Server
 from daemon.plate_memory import PlateMemory
-from models.classifier.classifier import Classified, Classifier
+from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.crops import SIDE, crop_at
+from models.classifier.views import DEFAULT_VIEWS
 from stages.classify import Question, Questions
-from stages.opinions import Crop
+from stages.merge_events import Crop
+from stages.plate import HEAT_CELLS
 from tests.classifier_weights import untrained
 from tests.daemon.conftest import RUN, SHAPE, Parent
 
@@ -102,6 +105,14 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     merge.listen(3, seconds=0.3)
     assert [(one.plate, one.window) for one in merge.answers] == [(1, 2), (2, 0)]
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
+
+
+def test_the_views_that_can_be_configured_are_those_of_the_classifier() -> None:
+    assert Classify().views == DEFAULT_VIEWS == get_args(View)
+
+
+def test_a_heat_map_has_the_cells_that_results_count_with() -> None:
+    assert GRID == HEAT_CELLS
 
 
 def question(plate: int, window: int, crops: int = 1, y: int = 0) -> Question:

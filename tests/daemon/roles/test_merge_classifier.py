@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,8 +18,9 @@ from config.load import load_recipe
 from config.schema import Classifier
 from daemon import messages as m
 from daemon.channel import Client
+from daemon.process import ROLES
 from models.regions import Region
-from stages.opinions import Answer, Crop
+from stages.merge_events import Answer, Crop
 from stages.plate import Cause, Verdict, WindowResult
 from tests.daemon.conftest import RUN, Parent
 from tests.daemon.roles.test_merge import WINDOW, Neighbours
@@ -71,6 +74,12 @@ class WithClassifier(Neighbours):
     def close(self) -> None:
         self.classifier.close()
         super().close()
+
+
+def test_only_detect_and_classify_import_torch() -> None:
+    names = [f"daemon.roles.{role}" for role in ROLES if role not in ("detect", "classify")]
+    code = f"import sys, daemon.supervisor, {', '.join(names)}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
 
 
 @pytest.fixture
