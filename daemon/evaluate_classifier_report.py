@@ -166,6 +166,7 @@ def _folds(result: dict[str, Any]) -> Figure:
     values = [100 * one["accuracy"] for one in folds]
     axes.bar([one["fold"] for one in folds], values, color=_OTHER)
     axes.axhline(100 * result["folds"]["table"]["accuracy"]["mean"], color="black", lw=0.8, ls="--", label="mean")
+    axes.set_xticks([one["fold"] for one in folds])
     axes.set(xlabel="fold", ylabel="accuracy, %", ylim=(max(0, min(values) - 5), 100))
     axes.legend(fontsize=7)
     return figure

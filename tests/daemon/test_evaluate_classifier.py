@@ -1,0 +1,237 @@
+"""`linesentry evaluate classifier`, `classify` and `crops`, as they are called."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from daemon import evaluate_classifier
+from daemon.cli import app
+from daemon.evaluate_classifier_gallery import exhibits
+from daemon.train_classifier import FOLDS
+from models.classifier import card
+from models.classifier.classifier import Classifier
+from models.classifier.networks import make
+from models.training.classifier_data import Example, read_folder
+from models.training.samples import held_out
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_classifier, "_TIMED", 1)
+        patch.setattr(evaluate_classifier, "_WARM", 0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    return card.write(
+        tmp_path_factory.mktemp("weights"), make("resnet18").state_dict(), "resnet18", {"left_out": ["far"]}
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("image", "mask_or_label", "set", "group", "class"))
+        for number in range(24):
+            picture = rng.integers(80, 120, (64, 64)).astype(np.uint8)
+            mask = ""
+            if number % 2:
+                picture[:, 30:36] = 230
+                mask = f"{number}_mask.png"
+                cv2.imwrite(str(folder / mask), np.where(picture == 230, 255, 0).astype(np.uint8))
+            cv2.imwrite(str(folder / f"{number}.png"), picture)
+            name = "far" if number > 20 else "own"
+            rows.writerow((f"{number}.png", mask, name, str(number), ("without_crack", "crack")[number % 2]))
+    return folder
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [str(value) for name, value in attrs if name in {"src", "href"}]
+        if tag not in {"img", "br", "meta"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def evaluated(weights: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    out = tmp_path_factory.mktemp("out")
+    fold = {"pictures": 9, "cracks": 4, "accuracy": 0.9, "precision": 0.8, "recall": 1.0, "f1": 0.9, "ece": 0.02}
+    folds = {"network": "resnet18", "folds": [{"fold": 1, **fold}, {"fold": 2, **fold, "accuracy": 0.8}]}
+    weights.with_name(FOLDS).write_text(json.dumps(folds))
+    code, said, complaint = run(
+        *("evaluate", "classifier", "--data", data, "--simulated", "6", "--weights", weights),
+        *("--report", out / "report.html", "--json", out / "figures.json"),
+    )
+    assert (code, complaint) == (0, "")
+    assert "weighted ECE" in said
+    return json.loads((out / "figures.json").read_text()), (out / "report.html").read_text()
+
+
+def test_only_held_out_groups_are_measured_and_a_set_left_out_as_another_domain(
+    evaluated: tuple[dict[str, Any], str],
+) -> None:
+    result = evaluated[0]
+    held = {f"own/{number}" for number in range(21) if held_out(f"own/{number}")}
+    assert {one["group"] for one in result["pictures"] if one["source"].startswith("own/")} == held
+    assert result["photographs"]["pictures"] == len(held)
+    assert result["simulated"]["pictures"] == 6
+    assert result["all"]["pictures"] == len(held) + 6
+    assert result["left_out"]["far"]["all"]["pictures"] == 3
+    assert not any(name.startswith("far") for name in result["by_source"])
+
+
+def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[str, Any], str]) -> None:
+    result = evaluated[0]
+    own = [one for one in result["pictures"] if not one["source"].startswith("far/")]
+    called = [one["chance"] >= result["facts"]["threshold"] for one in own]
+    assert result["counts"] == {
+        "true": sum(one["crack"] for one in own),
+        "called": sum(called),
+        "pictures": len(own),
+    }
+    assert result["all"]["true"] == sum(one["crack"] and yes for one, yes in zip(own, called, strict=True))
+    assert sum(sum(counts) for counts in result["histogram"].values()) == len(own)
+    assert sum(one["count"] for one in result["reliability"]["after"]) == len(own)
+    assert result["folds"]["table"]["accuracy"]["mean"] == pytest.approx(0.85)
+    assert result["draws"] is None
+    assert all(result["latency_ms"][name] > 0 for name in ("with_views", "one_view"))
+    assert result["facts"]["views"] == ["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(evaluated: tuple[dict[str, Any], str]) -> None:
+    tags = Tags()
+    tags.feed(evaluated[1])
+    assert tags.open == []
+    assert len(tags.links) > 6
+    assert all(link.startswith("data:image/") for link in tags.links)
+    for words in ("Another domain: far", "Folds", "weighted ECE", "Taken for a crack", "one view"):
+        assert words in evaluated[1]
+
+
+def test_views_can_be_chosen_and_unknown_ones_are_refused(weights: Path, data: Path) -> None:
+    words = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", weights)
+    code, said, _ = run(*words, "--views", "identity,flip_vertical", "--json", "-")
+    assert code == 0
+    assert json.loads(said)["facts"]["views"] == ["identity", "flip_vertical"]
+    code, said, complaint = run(*words, "--views", "identity,sideways")
+    assert (code, said) == (2, "")
+    assert "'sideways'" in complaint
+
+
+@pytest.mark.parametrize("what", ["no weights", "no data", "no folder for the report", "only what was left out"])
+def test_what_cannot_be_evaluated_is_refused_in_one_line(weights: Path, data: Path, tmp_path: Path, what: str) -> None:
+    words: list[object] = ["evaluate", "classifier", "--simulated", "0"]
+    words += ["--weights", tmp_path / "none.pt" if what == "no weights" else weights]
+    if what == "only what was left out":
+        for kind in ("crack", "without_crack"):
+            (tmp_path / "far" / kind).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / "far" / kind / "1.png"), np.full((20, 20), 90, np.uint8))
+        words += ["--data", tmp_path / "far"]
+    elif what != "no data":
+        words += ["--data", data]
+    if what == "no folder for the report":
+        words += ["--report", tmp_path / "none" / "report.html"]
+    code, said, complaint = run(*words)
+    assert (code, said) == (2, "")
+    assert complaint.startswith("linesentry evaluate: ")
+    assert complaint.count("\n") == 1
+
+
+def test_the_gallery_shows_misses_and_false_alarms_the_worst_first(weights: Path, data: Path) -> None:
+    examples: list[Example] = read_folder(data)[:8]
+    chance = np.array([0.9, 0.2, 0.6, 0.1, 0.3, 0.95, 0.2, 0.9])  # odd ones show a crack
+    shown = exhibits(Classifier.load(weights, device="cpu", views=("identity",)), examples, chance, 0.5)
+    assert [one.chance for one in shown.false] == [0.9, 0.6]
+    assert [one.chance for one in shown.missed] == [0.1, 0.2]
+    assert {one.chance for one in shown.found} == {0.95, 0.9}
+    assert shown.evidence is None or 0 <= shown.evidence["inside"] <= 1
+
+
+def test_classify_answers_each_image_in_order_as_json(weights: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    images = [data / "1.png", tmp_path / "text.png", data / "2.png"]
+    code, said, complaint = run("classify", *images, "--json", "--weights", weights)
+    answers = [json.loads(line) for line in said.splitlines()]
+    assert code == 1
+    assert [one["image"] for one in answers] == [str(path) for path in images]
+    assert [one["crack"] is None for one in answers] == [False, True, False]
+    assert 0 <= answers[0]["probability"] <= 1
+    assert "text.png" in complaint
+    alone = json.loads(run("classify", data / "2.png", "--json", "--weights", weights)[1])
+    assert alone["probability"] == pytest.approx(answers[2]["probability"], abs=2e-3)
+
+
+def test_classify_explains_each_picture_in_a_file_of_its_own(weights: Path, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "1.png"
+    other.parent.mkdir()
+    other.write_bytes((data / "3.png").read_bytes())
+    code, said, _ = run("classify", data / "1.png", other, "--explain", tmp_path / "maps", "--weights", weights)
+    assert code == 0
+    assert "probability" in said
+    written = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert written == ["1-2.png", "1.png"]
+    picture = cv2.imread(str(tmp_path / "maps" / "1.png"))
+    assert picture is not None
+    assert picture.shape == (224, 224, 3)
+
+
+def test_classify_without_weights_says_what_to_do(data: Path, tmp_path: Path) -> None:
+    code, said, complaint = run("classify", data / "1.png", "--weights", tmp_path / "none.pt")
+    assert (code, said) == (2, "")
+    assert "linesentry train classifier" in complaint
+
+
+def test_crops_of_sheets_with_masks_are_a_folder_that_the_classifier_reads(tmp_path: Path) -> None:
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    sheet = np.random.default_rng(3).integers(90, 110, (900, 1200)).astype(np.uint8)
+    mask = np.zeros_like(sheet)
+    mask[300:310, 400:520] = 255
+    sheet[mask > 0] = 160
+    cv2.imwrite(str(sheets / "a.png"), sheet)
+    cv2.imwrite(str(sheets / "a_mask.png"), mask)
+    code, said, complaint = run("crops", tmp_path / "crops", "--data", sheets, "--each", "12")
+    assert (code, complaint) == (0, "")
+    assert said.strip() == str(tmp_path / "crops" / "manifest.csv")
+    found = read_folder(tmp_path / "crops")
+    assert sorted(one.crack for one in found) == [False] * 6 + [True] * 6
+    assert len({one.group for one in found}) == 1
+    for one in found:
+        assert one.crack == (one.pixels.max() == 160)
+        if one.mask is not None:
+            assert (one.pixels[one.mask] == 160).all()
+    again = run("crops", tmp_path / "crops", "--data", sheets)
+    assert again[0] == 2
+    assert "not empty" in again[2]

@@ -1,0 +1,158 @@
+"""`linesentry train classifier` from pictures to weights that a classifier loads."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from rich.progress import Progress
+
+from daemon import classifier_data, train_classifier
+from daemon.train_classifier import FOLDS, Order, train_classifier_command
+from models.classifier import export
+from models.classifier.classifier import Classifier
+from models.training import classifier
+from models.training.classifier_data import Parts
+from models.training.samples import held_out
+from simulator.classifier_crops import TEST_PRODUCTS
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "_SIDES", ((2.0, 32),))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """24 pictures of as many groups, every other one with a bright line."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("image", "mask_or_label", "set", "group", "class"))
+        for number in range(24):
+            picture = rng.integers(80, 120, (64, 64)).astype(np.uint8)
+            if number % 2:
+                picture[:, 30:36] = 230
+            cv2.imwrite(str(folder / f"{number}.png"), picture)
+            rows.writerow((f"{number}.png", "", "own", str(number), ("without_crack", "crack")[number % 2]))
+    return folder
+
+
+def test_training_writes_weights_card_and_exports_that_belong_together(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=8, minutes=0.03, seed=2)
+    train_classifier_command(order)
+    said = capsys.readouterr()
+    weights = tmp_path / "out" / "classifier.pt"
+    assert said.out.strip() == str(weights)
+    Classifier.load(weights, device="cpu").known_answer()
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["started_from"] == "scratch"
+    assert card["seeds"] == [2]
+    assert 0 < card["threshold"] < 1
+    assert card["temperature"] > 0
+    assert not set(card["trained_on"]) & set(TEST_PRODUCTS)
+    learnt = sum(one["pictures"] for one in (*card["trained_on"].values(), *card["chosen_on"].values()))
+    tested = sum(held_out(f"own/{number}") for number in range(24))
+    assert tested > 0
+    assert learnt == 24 - tested + 8 + 1  # one crack in seven crops is painted on a photograph
+    exported = json.loads((tmp_path / "out" / "export" / export.CARD).read_text())
+    assert {one["images"] for one in exported["parity"].values()} == {card["validation"]["pictures"]}
+    assert {one["differing"] for one in exported["parity"].values()} == {0}
+
+
+def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, folds=2)
+    measured = train_classifier._measured
+
+    def interrupted(order: Order, outcome: classifier.Outcome, parts: Parts) -> dict[str, object]:
+        if (order.out / FOLDS).is_file():
+            raise KeyboardInterrupt
+        return measured(order, outcome, parts)
+
+    monkeypatch.setattr(train_classifier, "_measured", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(order)
+    assert ended.value.code == 130
+    monkeypatch.setattr(train_classifier, "_measured", measured)
+    first = json.loads((tmp_path / "out" / FOLDS).read_text())["folds"]
+    train_classifier_command(replace(order, resume=True))
+    found = json.loads((tmp_path / "out" / FOLDS).read_text())
+    assert found["folds"][:1] == first
+    assert [one["fold"] for one in found["folds"]] == [1, 2]
+    assert sum(one["pictures"] for one in found["folds"]) == sum(not held_out(f"own/{n}") for n in range(24))
+    assert 0 <= found["table"]["accuracy"]["mean"] <= 1
+    assert not (tmp_path / "out" / "fold").exists()
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient(Progress):
+        def update(self, *_: object, **rest: object) -> None:
+            if "step" in str(rest.get("description")):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_classifier, "Progress", Impatient)
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=1))
+    assert ended.value.code == 130
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "out" / "classifier.ckpt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data": ()}, "nothing to learn from"),
+        ({"data": (Path("/nowhere"),)}, "neither a manifest"),
+        ({"resume": True}, "no .*classifier.ckpt to go on from"),
+        ({"left_out": ("own",)}, "not of both classes"),
+        ({"pretrained": Path("/nowhere/resnet18.pth")}, "cannot be read as weights"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object], words: str
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02)
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(replace(order, **change))  # type: ignore[arg-type]
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert pytest.raises(AssertionError, match=words).matches(AssertionError(said.err))
+
+
+def test_cracks_are_painted_on_photographs_of_the_groups_that_may_be_learnt_from(data: Path) -> None:
+    found = classifier_data.training_examples((data,), 40, 0, lambda *_: None)
+    painted = [one for one in found if one.kind == classifier_data.PAINTED]
+    assert len(painted) == 6
+    for one in painted:
+        assert one.crack
+        assert one.simulated
+        assert not held_out(one.group)
+        assert one.mask is not None
+        assert one.mask.sum() >= 60
+    assert {one.simulated for one in found if one.collection == "own" and one not in painted} == {False}
+
+
+def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_for_training(data: Path) -> None:
+    found = classifier_data.test_examples((data,), 6, (), lambda *_: None)
+    assert {one.collection for one in found} <= {"own", *TEST_PRODUCTS}
+    assert all(one.test for one in found)
+    every = classifier_data.test_examples((data,), 0, ("own",), lambda *_: None)
+    assert len(every) == 24
