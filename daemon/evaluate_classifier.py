@@ -23,6 +23,7 @@ from daemon.classifier_data import test_examples
 from daemon.evaluate_classifier_gallery import Exhibits, exhibits
 from daemon.evaluate_classifier_report import page, tables
 from daemon.processor import cpu_model
+from daemon.report import answer
 from daemon.state import code_sha256
 from daemon.train_classifier import FOLDS, judged_of, told_on
 from models.classifier.assessment import (
@@ -43,7 +44,6 @@ from models.classifier.views import DEFAULT_VIEWS, View
 from models.detector import WEIGHTS
 from models.training.classifier_data import DataError, Example, fingerprint
 
-WRONG, INTERRUPTED = 2, 130
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3
 """Images that the latency is the median of, and those before."""
@@ -70,29 +70,14 @@ def evaluate_classifier_command(options: Options) -> int:
     Returns:
         0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
     """
-    try:
-        for path in (options.report, options.json):
-            if path is not None and not path.parent.is_dir():
-                raise DataError(f"{path} cannot be written: there is no folder {path.parent}")  # noqa: TRY301
-        result, pictures = evaluate(options)
-        text = json.dumps(result, allow_nan=False)
-        if options.report is not None:
-            options.report.write_text(page(result, pictures), "utf-8")
-        if options.json is not None and str(options.json) != "-":
-            options.json.write_text(text + "\n", "utf-8")
-    except (DataError, ClassifierError, OSError) as error:
-        print(f"linesentry evaluate: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
-        return WRONG
-    except KeyboardInterrupt:
-        print("linesentry evaluate: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - the same
-        return INTERRUPTED
-    if str(options.json) == "-":
-        print(text)  # noqa: T201 - the same
-    else:
-        console = Console()
-        for table in tables(result):
-            console.print(table)
-    return 0
+    return answer(
+        lambda: evaluate(options),
+        page,
+        tables,
+        (DataError, ClassifierError),
+        html=options.report,
+        figures=options.json,
+    )
 
 
 def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import shlex
 import sys
@@ -27,12 +26,12 @@ from daemon.evaluate_folders import folder
 from daemon.evaluate_gallery import Gallery
 from daemon.evaluate_report import figures, page, tables
 from daemon.processor import cpu_model
+from daemon.report import answer
 from daemon.state import code_sha256
 from models.assessment import Scored
 from models.detector import DetectorError
 from simulator.products import PRODUCTS
 
-WRONG, INTERRUPTED = 2, 130
 _SAY_EVERY_S = 15.0
 """How often progress is told where nobody watches a bar."""
 
@@ -67,29 +66,14 @@ def evaluate_command(options: Options) -> int:
     Returns:
         0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
     """
-    try:
-        for path in (options.report, options.json):
-            if path is not None and not path.parent.is_dir():
-                raise SourceError(f"{path} cannot be written: there is no folder {path.parent}")  # noqa: TRY301
-        result, gallery = _evaluate(options)
-        text = json.dumps(result, allow_nan=False)
-        if options.report is not None:
-            options.report.write_text(page(result, gallery), "utf-8")
-        if options.json is not None and str(options.json) != "-":
-            options.json.write_text(text + "\n", "utf-8")
-    except (SourceError, ConfigError, DetectorError, OSError) as error:
-        print(f"linesentry evaluate: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
-        return WRONG
-    except KeyboardInterrupt:
-        print("linesentry evaluate: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - the same
-        return INTERRUPTED
-    if str(options.json) == "-":
-        print(text)  # noqa: T201 - the same
-    else:
-        console = Console()
-        for table in tables(result):
-            console.print(table)
-    return 0
+    return answer(
+        lambda: _evaluate(options),
+        page,
+        tables,
+        (SourceError, ConfigError, DetectorError),
+        html=options.report,
+        figures=options.json,
+    )
 
 
 def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:

@@ -1,18 +1,76 @@
-"""What the HTML reports share: pages from templates, plots and pictures that lie in the page itself."""
+"""What evaluations share: how their figures are written, and pages that hold their plots and pictures themselves."""
 
 from __future__ import annotations
 
 import base64
 import io
+import json
+import sys
+from collections.abc import Callable, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+WRONG, INTERRUPTED = 2, 130
+_Pictures = TypeVar("_Pictures")
+
+
+def answer(
+    evaluate: Callable[[], tuple[dict[str, Any], _Pictures]],
+    drawn: Callable[[dict[str, Any], _Pictures], str],
+    tables: Callable[[dict[str, Any]], Sequence[Table]],
+    refusals: tuple[type[Exception], ...],
+    *,
+    html: Path | None,
+    figures: Path | None,
+) -> int:
+    """Evaluate, and write what was asked for.
+
+    Args:
+        evaluate: gives the figures, as values that JSON knows, and what the page shows beside them.
+        drawn: makes the page of both.
+        tables: of the figures, for stdout.
+        refusals: what is raised where something asked for cannot be used.
+        html: where the page goes.
+        figures: where the figures go as JSON; - for stdout, in place of the tables.
+
+    Returns:
+        0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
+    """
+    unusable: tuple[type[Exception], ...] = (*refusals, OSError)
+    try:
+        for path in (html, figures):
+            if path is not None and not path.parent.is_dir():
+                raise OSError(f"{path} cannot be written: there is no folder {path.parent}")  # noqa: TRY301
+        result, pictures = evaluate()
+        text = json.dumps(result, allow_nan=False)
+        if html is not None:
+            html.write_text(drawn(result, pictures), "utf-8")
+        if figures is not None and str(figures) != "-":
+            figures.write_text(text + "\n", "utf-8")
+    except unusable as error:
+        print(f"linesentry evaluate: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        return WRONG
+    except KeyboardInterrupt:
+        print("linesentry evaluate: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - the same
+        return INTERRUPTED
+    if str(figures) == "-":
+        print(text)  # noqa: T201 - the same
+    else:
+        console = Console()
+        for table in tables(result):
+            console.print(table)
+    return 0
 
 
 def page(template: str, **values: Any) -> str:  # noqa: ANN401 - a template takes what it names

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import otherwise, pressed, samples
-from simulator.crops import TRAINING_PRODUCTS
+from simulator.crops import TRAINING_PRODUCTS, cracks_at
 from simulator.interference import Kind
 from simulator.products import PRODUCTS, Product
 from simulator.reference import load_reference
@@ -136,7 +136,7 @@ def _of_sheet(rng: np.random.Generator, sheet: Sheet, product: Product) -> Itera
             if spot is None:  # no crack to be seen, or no oil
                 break
             x, y = _inside(spot, sheet.image.shape)
-            mask = _mask(sheet, x - _APART, y - _APART, SIDE + 2 * _APART)
+            mask = cracks_at(sheet, x - _APART, y - _APART, SIDE + 2 * _APART)
             inner = mask[_APART:-_APART, _APART:-_APART]
             if inner.sum() >= _LEAST_PIXELS if kind == "crack" else not mask.any():
                 yield Cut(sheet.image[y : y + SIDE, x : x + SIDE].copy(), inner, product.name, kind, group)
@@ -200,18 +200,6 @@ def _oil_spot(rng: np.random.Generator, sheet: Sheet, product: Product) -> tuple
         return None
     at = places[int(rng.integers(places.size))]
     return float(x[at]) + rng.normal(0, 60), float(y[at]) + rng.normal(0, 60)
-
-
-def _mask(sheet: Sheet, x: int, y: int, size: int) -> Mask:
-    """The cracks' pixels of a square of the sheet, which may reach beyond it."""
-    mask = np.zeros((size, size), np.bool_)
-    for crack in sheet.truth.cracks:
-        left, top = max(crack.x, x), max(crack.y, y)
-        right, bottom = min(crack.x + crack.width, x + size), min(crack.y + crack.height, y + size)
-        if left < right and top < bottom:
-            part = crack.pixels[top - crack.y : bottom - crack.y, left - crack.x : right - crack.x]
-            mask[top - y : bottom - y, left - x : right - x] |= part
-    return mask
 
 
 # --- families of windows -----------------------------------------------------------------------------------------

@@ -86,15 +86,21 @@ def _cut(rng: np.random.Generator, sheet: Sheet, size: int, upright: bool) -> Cr
         else:
             y = int(rng.choice((0, rows // 2 - size // 2, rows - size)))
     x, y = min(max(x, 0), columns - size), min(max(y, 0), rows - size)
+    mask = cracks_at(sheet, x, y, size)
+    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    return sheet.image[y : y + size, x : x + size].copy(), mask, ring & ~mask
+
+
+def cracks_at(sheet: Sheet, x: int, y: int, size: int) -> NDArray[np.bool_]:
+    """The cracks' pixels (size, size) of a square of a sheet, which may reach beyond it; (x, y) is its top left."""
     mask = np.zeros((size, size), np.bool_)
-    for crack in cracks:
+    for crack in sheet.truth.cracks:
         left, top = max(crack.x, x), max(crack.y, y)
         right, bottom = min(crack.x + crack.width, x + size), min(crack.y + crack.height, y + size)
         if left < right and top < bottom:
             part = crack.pixels[top - crack.y : bottom - crack.y, left - crack.x : right - crack.x]
             mask[top - y : bottom - y, left - x : right - x] |= part
-    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    return sheet.image[y : y + size, x : x + size].copy(), mask, ring & ~mask
+    return mask
 
 
 _sheets = SheetCrops()
