@@ -51,7 +51,7 @@ def answer(
     try:
         for path in (html, figures):
             if path is not None and not path.parent.is_dir():
-                raise OSError(f"{path} cannot be written: there is no folder {path.parent}")  # noqa: TRY301
+                raise OSError(f"{path} cannot be written: there is no folder {path.parent}")
         result, pictures = evaluate()
         text = json.dumps(result, allow_nan=False)
         if html is not None:
