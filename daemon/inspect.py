@@ -26,7 +26,7 @@ from config.schema import Camera, Recipe, Windows, Workers
 from daemon.images import ImageError, ImageSource, open_image
 from daemon.memory import available_bytes
 from stages.defects import defects_of
-from stages.merge_events import Classify, CropsClassified
+from stages.merge_events import Classify
 from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from models.detector import Detector
 
 CAMERA_WIDTH = int(Camera().width)
+_CROPS_AT_ONCE = 16
 Progress = Callable[[int, int], None]
 """Told the windows done and the windows in all."""
 
@@ -313,11 +314,14 @@ def _score(
 
 def _classify(classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence[Classify], opinions: Opinions) -> None:
     """Answer what was asked of a plate."""
-    from stages.classify import answered, cut  # noqa: PLC0415 - brings torch, which the readers do without
+    from stages.classify import Work  # noqa: PLC0415 - brings torch, which the readers do without
 
+    work = Work()
     for question in asked:
-        (answers,) = answered(classifier, [(question.crops, cut(pixels, question.crops))])
-        opinions.take(CropsClassified(question.plate, question.window, answers))
+        work.add(question.plate, question.window, question.crops, pixels)
+        while len(work) >= _CROPS_AT_ONCE or (len(work) and question is asked[-1]):
+            for answered in work.compute(classifier, _CROPS_AT_ONCE):
+                opinions.take(answered)
 
 
 # --- pictures --------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""The classify stage: crops of plates, read in place, through the classifier, several windows at a time."""
+"""The classify stage: crops of plates, read in place, through the classifier, in batches across windows."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.classifier.classifier import Classifier
 from models.classifier.crops import SIDE, crop_at
-from stages.merge_events import Answer, Crop
+from stages.merge_events import Answer, Crop, CropsClassified
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +52,47 @@ class Questions:
         """Drop everything."""
         self._waiting.clear()
 
-    def take(self, crops: int, ready: Callable[[Question], bool]) -> list[Question]:
-        """The next questions that are ready, of about that many crops together: whole ones, and at least one."""
-        taken: list[Question] = []
+    def take(self, ready: Callable[[Question], bool]) -> Question | None:
+        """The next question that is ready, if there is one."""
         for question in sorted(self._waiting.values(), key=lambda one: one.plate):
-            if not ready(question):
-                continue
-            if taken and sum(len(one.crops) for one in (*taken, question)) > crops:
-                break
-            taken.append(question)
-        for question in taken:
-            del self._waiting[question.plate, question.window]
-        return taken
+            if ready(question):
+                return self._waiting.pop((question.plate, question.window))
+        return None
 
 
-def cut(pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[NDArray[np.uint8]]:
-    """Copies of the crops of a plate, uint8 (rows, columns), each (224, 224)."""
-    return [crop_at(pixels, crop.x, crop.y) for crop in crops]
+class Work:
+    """Crops that were read and are not computed, in order, and the answers of questions that are begun."""
 
+    def __init__(self) -> None:
+        self._crops: deque[tuple[int, int, Crop, NDArray[np.uint8]]] = deque()
+        self._answers: dict[tuple[int, int], list[Answer]] = {}
 
-def answered(
-    classifier: Classifier, asked: Sequence[tuple[Sequence[Crop], Sequence[NDArray[np.uint8]]]]
-) -> list[tuple[Answer, ...]]:
-    """The answers to several questions, each its crops and their pixels, computed together."""
-    found = iter(classifier.classify([picture for _, pictures in asked for picture in pictures]))
-    return [
-        tuple(Answer(crop.region, *next(found)) for crop, _ in zip(crops, pictures, strict=True))
-        for crops, pictures in asked
-    ]
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def add(self, plate: int, window: int, crops: Sequence[Crop], pixels: NDArray[np.uint8]) -> None:
+        """Read the crops of a window from its plate, uint8 (rows, columns); they are copied."""
+        self.forget(plate, window)
+        self._crops.extend((plate, window, crop, crop_at(pixels, crop.x, crop.y)) for crop in crops)
+        self._answers[plate, window] = []
+
+    def forget(self, plate: int, window: int | None = None) -> None:
+        """Drop a plate, or one window of it."""
+        self._crops = deque(one for one in self._crops if one[0] != plate or window not in (None, one[1]))
+        for key in [key for key in self._answers if key[0] == plate and window in (None, key[1])]:
+            del self._answers[key]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._crops.clear()
+        self._answers.clear()
+
+    def compute(self, classifier: Classifier, most: int) -> list[CropsClassified]:
+        """Classify the next crops, so many together, of whatever windows; the windows that are answered by that."""
+        taken = [self._crops.popleft() for _ in range(min(most, len(self._crops)))]
+        found = classifier.classify([picture for *_, picture in taken])
+        for (plate, window, crop, _), (probability, heat) in zip(taken, found, strict=True):
+            self._answers[plate, window].append(Answer(crop.region, probability, heat))
+        begun = {one[:2] for one in self._crops}
+        done = [key for key in self._answers if key not in begun]
+        return [CropsClassified(*key, tuple(self._answers.pop(key))) for key in done]

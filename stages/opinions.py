@@ -153,8 +153,10 @@ class Opinions:
         parts = [str(self._mode)]
         if self._mode == "off":
             return parts[0]
-        if self._absent:
-            parts.append(f"absent: {late + left_out} of {crops} crops" if crops else "absent")
+        if self._absent and not crops:
+            parts.append("absent")
+        elif self._absent:
+            parts += [f"absent: {late + left_out} of {crops} crops"] if late + left_out else []
         else:
             parts += [f"late: {late} of {crops} crops"] if late else []
             parts += [f"left out: {left_out} of {crops} crops"] if left_out else []

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-
 from daemon import messages as m
 from daemon.channel import Event, Joined
 from daemon.process import Child, Plan
 from models.classifier.classifier import Classifier
-from stages.classify import Question, Questions, answered, cut
+from stages.classify import Question, Questions, Work
 
 _KNOWN_ANSWER_S = 30.0
 """Time between two proofs of the classifier, where it has nothing else to do."""
@@ -31,6 +28,7 @@ class ClassifyProcess(Child):
         super().__init__(plan)
         self._memory = self.plate_memory()
         self._questions = Questions()
+        self._work = Work()
         self._checked_at = 0.0
 
     def start(self) -> None:
@@ -46,55 +44,58 @@ class ClassifyProcess(Child):
         self.log.info("classifier ready", **self._classifier.facts)
 
     def wait_s(self) -> float:
-        """Not long while there are questions."""
+        """Not while there are crops to classify, and not long while there are questions."""
+        if len(self._work):
+            return 0.0
         return _ROWS_COME_S if len(self._questions) else super().wait_s()
 
     def tick(self, now: float) -> None:
-        """Prove the classifier when that is due, or answer the next questions."""
-        if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if len(self._questions) else _KNOWN_ANSWER_S):
+        """Prove the classifier when that is due; read what is asked; classify the next crops."""
+        busy = len(self._work) + len(self._questions) > 0
+        if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if busy else _KNOWN_ANSWER_S):
             self._classifier.known_answer()
             self._checked_at = now
-        taken = self._questions.take(self._batch, self._is_ready)
-        if taken:
-            self._answer(taken)
-        self.note = f"{len(self._questions)} windows wait" if len(self._questions) else "waits for crops"
+        while len(self._work) < self._batch and (question := self._questions.take(self._is_ready)) is not None:
+            self._read(question)
+        if len(self._work):
+            self._compute()
+        self.note = f"{len(self._questions)} windows wait" if busy else "waits for crops"
 
     def _on_merge(self, event: Event, _now: float) -> None:
         match event[1]:
             case Joined():
                 # A new merge asks anew.
                 self._questions.clear()
+                self._work.clear()
             case m.ClassifyCrops(plate, slot, generation, columns, window, crops):
                 self._questions.add(Question(plate, slot, generation, columns, window, crops))
             case m.CropsUnwanted(plate):
                 self._questions.forget(plate)
+                self._work.forget(plate)
 
     def _is_ready(self, question: Question) -> bool:
         """Whether all rows of the crops are there, or never will be (of this plate, or of one that is gone)."""
         facts = self._memory.facts(question.slot)
         return facts.closed or facts.rows >= question.rows_needed or facts.generation != question.generation
 
-    def _answer(self, taken: list[Question]) -> None:
-        started = time.monotonic()
-        read = [(question, self._read(question)) for question in taken]
-        asked = [(question, pictures) for question, pictures in read if pictures]
-        found = answered(self._classifier, [(question.crops, pictures) for question, pictures in asked])
-        now = time.monotonic()
-        for (question, pictures), answers in zip(asked, found, strict=True):
-            self._merge.send(m.CropsClassified(question.plate, question.window, answers), now, keep=False)
-            for _ in pictures:
-                self.tally.observe("crop_seconds", (now - started) / sum(len(pictures) for _, pictures in asked))
-
-    def _read(self, question: Question) -> list[NDArray[np.uint8]]:
-        """The crops of a question; none where the slot has been given to another plate."""
+    def _read(self, question: Question) -> None:
+        """Copy the crops, unless the slot has been given to another plate meanwhile."""
         rows = self._memory.facts(question.slot).rows
-        pictures: list[NDArray[np.uint8]] = []
         if rows:
-            pictures = cut(self._memory.pixels(question.slot)[:rows, : question.columns], question.crops)
-        if self._memory.is_current(question.slot, question.generation):
-            return pictures
-        self.tally.add("results_dropped_total", 1, "stale slot")
-        return []
+            pixels = self._memory.pixels(question.slot)[:rows, : question.columns]
+            self._work.add(question.plate, question.window, question.crops, pixels)
+        if not self._memory.is_current(question.slot, question.generation):
+            self._work.forget(question.plate, question.window)
+            self.tally.add("results_dropped_total", 1, "stale slot")
+
+    def _compute(self) -> None:
+        count, started = min(self._batch, len(self._work)), time.monotonic()
+        done = self._work.compute(self._classifier, count)
+        now = time.monotonic()
+        for window in done:
+            self._merge.send(m.CropsClassified(window.plate, window.window, window.answers), now, keep=False)
+        for _ in range(count):
+            self.tally.observe("crop_seconds", (now - started) / count)
 
 
 ROLE = ClassifyProcess

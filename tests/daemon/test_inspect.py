@@ -28,10 +28,10 @@ from models.classifier.classifier import Classifier
 from models.detector import Detector
 from simulator.products import Product
 from simulator.sheet import render
-from stages.classify import answered, cut
+from stages.classify import Work
 from stages.detect import score_windows
 from stages.merge import Merger
-from stages.merge_events import Classify, CropsClassified, Decide, PlateClosed, PlateOpened, WindowScored
+from stages.merge_events import Classify, Decide, PlateClosed, PlateOpened, WindowScored
 from stages.plate import Cause, Defect, Verdict, windows_of
 from tests.classifier_weights import untrained
 
@@ -123,8 +123,10 @@ def test_the_classifier_says_here_what_it_says_in_the_service(
         for result in score_windows(detectors[0], sheet, [window], GENERAL.windows, run="", plate=0):
             instructions += merger.handle(WindowScored(result))
     for asked in [one for one in instructions if isinstance(one, Classify)]:
-        (answers,) = answered(classifier, [(asked.crops, cut(sheet, asked.crops))])
-        instructions += merger.handle(CropsClassified(0, asked.window, answers))
+        work = Work()
+        work.add(0, asked.window, asked.crops, sheet)
+        (answer,) = work.compute(classifier, 16)
+        instructions += merger.handle(answer)
     (decided,) = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
     assert [_rounded(defect) for defect in decided.defects] == [_rounded(defect) for defect in found.defects]
     assert (decided.verdict, decided.classifier) == (found.verdict, found.classifier)

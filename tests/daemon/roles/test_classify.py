@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from config.schema import Classify, Config, View
 from daemon import messages as m
@@ -18,7 +19,7 @@ from daemon.plate_memory import PlateMemory
 from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.crops import SIDE, crop_at
 from models.classifier.views import DEFAULT_VIEWS
-from stages.classify import Question, Questions
+from stages.classify import Question, Questions, Work
 from stages.merge_events import Crop
 from stages.plate import HEAT_CELLS
 from tests.classifier_weights import untrained
@@ -119,26 +120,59 @@ def question(plate: int, window: int, crops: int = 1, y: int = 0) -> Question:
     return Question(plate, 0, 1, 50, window, tuple(Crop(index, 0, y) for index in range(crops)))
 
 
-def test_the_oldest_plate_comes_first_and_a_batch_holds_whole_questions() -> None:
+def test_the_oldest_plate_comes_first_and_what_is_not_ready_lets_others_pass() -> None:
     questions = Questions()
     for one in (question(2, 0), question(1, 5, 3), question(1, 4, 2), question(1, 5, 3)):
         questions.add(one)
+    assert len(questions) == 3
 
     def taken() -> list[tuple[int, int]]:
-        return [(one.plate, one.window) for one in questions.take(4, lambda one: one.window != 4 or len(questions) < 3)]
+        found = questions.take(lambda one: one.window != 5)
+        return [] if found is None else [(found.plate, found.window)]
 
-    assert taken() == [(1, 5), (2, 0)]
-    assert taken() == [(1, 4)]
-    assert taken() == []
-
-
-def test_a_question_of_more_crops_than_a_batch_is_taken_alone() -> None:
-    questions = Questions()
-    questions.add(question(1, 0, 9))
-    questions.add(question(1, 1, 1))
-    assert [one.window for one in questions.take(4, lambda _: True)] == [0]
+    assert [taken(), taken(), taken()] == [[(1, 4)], [(2, 0)], []]
     questions.forget(1)
     assert len(questions) == 0
+
+
+class Counting:
+    """Says of a crop how bright it is, and notes how many came together."""
+
+    def __init__(self) -> None:
+        self.together: list[int] = []
+
+    def classify(self, crops: Sequence[NDArray[np.uint8]]) -> list[Classified]:
+        self.together.append(len(crops))
+        return [Classified(float(crop.mean()) / 255, bytes(49)) for crop in crops]
+
+
+def worked(*windows: tuple[int, int, int]) -> tuple[Work, Counting, Any]:
+    """Work with windows (plate, window, crops) of plates as bright as their number."""
+    work, counting = Work(), Counting()
+    for plate, window, crops in windows:
+        work.add(plate, window, question(plate, window, crops).crops, np.full((9, 9), plate, np.uint8))
+    return work, counting, counting
+
+
+def test_batches_go_across_windows_and_each_window_is_answered_whole() -> None:
+    work, counting, classifier = worked((1, 0, 1), (1, 3, 4), (2, 0, 1))
+    done = [[(one.plate, one.window, len(one.answers)) for one in work.compute(classifier, 2)] for _ in range(4)]
+    assert done == [[(1, 0, 1)], [], [(1, 3, 4), (2, 0, 1)], []]
+    assert counting.together == [2, 2, 2, 0]
+    assert len(work) == 0
+
+
+def test_answers_stand_with_their_crops_and_what_is_dropped_is_not_answered() -> None:
+    work, _, classifier = worked((1, 0, 2), (2, 0, 2), (2, 1, 1), (3, 0, 1))
+    assert work.compute(classifier, 1) == []
+    work.forget(1)
+    work.forget(2, 0)
+    (first, second) = work.compute(classifier, 9)
+    assert (first.plate, first.window, second.plate, second.window) == (2, 1, 3, 0)
+    assert [round(answer.probability * 255) for answer in (*first.answers, *second.answers)] == [2, 3]
+    work.add(3, 0, (), np.zeros((9, 9), np.uint8))
+    work.clear()
+    assert work.compute(classifier, 9) == []
 
 
 @pytest.mark.parametrize(("y", "rows"), [(0, SIDE), (111, SIDE), (112, SIDE), (500, 612)])
