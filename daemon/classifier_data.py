@@ -12,12 +12,14 @@ from models.training.classifier_data import DataError, Example, groups_of, read_
 from models.training.samples import held_out
 from simulator.classifier_crops import Cut, test_crops, training_crops
 from simulator.crops import paint_on_metal
+from simulator.samples import disturbance_of
 
 PAINTED = "painted"
 """Class of photographs without a crack on which one was painted."""
 _PAINTED_SHARE = 0.15
 """Of the simulated crops, so many more are painted on photographs."""
-_LEAST_PIXELS = 60
+_LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
+"""Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
 
 Told = Callable[[str, int, int], None]
 """What is being made, how many are there, of how many."""
@@ -96,8 +98,11 @@ def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
         ground = clean[int(rng.integers(len(clean)))]
         dark = bool(rng.random() < 0.5)
         picture = (255 - ground.pixels if dark else ground.pixels).astype(np.float32)
+        before = picture.copy()
         mask, _ = paint_on_metal(rng, picture, rng.uniform(0, 2))
-        if mask.sum() < _LEAST_PIXELS:
+        spread = disturbance_of(before, np.zeros_like(before))
+        plain = mask & (np.minimum(picture, 255) - before > np.maximum(_LEAST_HEIGHT, _LEAST_TO_GROUND * spread))
+        if plain.sum() < _LEAST_PIXELS:
             continue
         pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
         name = f"{ground.name} painted {len(found)}"
