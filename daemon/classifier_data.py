@@ -10,8 +10,9 @@ import numpy as np
 
 from models.training.classifier_data import DataError, Example, groups_of, read_folder
 from models.training.samples import held_out
-from simulator.classifier_crops import Cut, test_crops, training_crops
+from simulator.classifier_crops import TEST_PRODUCTS, Cut, test_crops, training_crops
 from simulator.crops import paint_on_metal
+from simulator.products import PRODUCTS
 from simulator.samples import disturbance_of
 
 PAINTED = "painted"
@@ -27,6 +28,8 @@ Told = Callable[[str, int, int], None]
 
 def training_examples(folders: Sequence[Path], simulated: int, seed: int, told: Told) -> list[Example]:
     """Photographs of folders (test groups among them, marked), simulated crops of the training products and families.
+
+    Crops in a folder that were cut of a test product's sheets are for tests, whatever their group's hash.
 
     Raises:
         DataError: a folder that cannot be used, or nothing to learn from.
@@ -50,7 +53,8 @@ def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[st
     """
 
     def chosen(group: str) -> bool:
-        return held_out(group) or group.split("/", 1)[0] in left_out
+        collection = group.split("/", 1)[0]
+        return held_out(group) or collection in left_out or collection in TEST_PRODUCTS
 
     made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, told)]
     if not (found := [*_photographs(folders, chosen, told), *made]):
@@ -67,7 +71,11 @@ def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], told: T
         done += count
         told("reading photographs", done, total)
 
-    return [one for data in folders for one in read_folder(data, chosen, on_progress=read)]
+    found = [one for data in folders for one in read_folder(data, chosen, on_progress=read)]
+    return [
+        replace(one, test=one.test or one.collection in TEST_PRODUCTS, simulated=one.collection in PRODUCTS)
+        for one in found
+    ]
 
 
 def _counted(cuts: Iterator[Cut], total: int, told: Told) -> Iterator[tuple[int, Cut]]:

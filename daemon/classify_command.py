@@ -57,7 +57,7 @@ def classify_command(
         device: where the classifier computes.
 
     Returns:
-        0 when all were classified, 1 when some could not be, 2 when none could.
+        0 when all were classified, 1 when some could not be, 2 when weights or folder cannot be used.
     """
     try:
         if explain is not None:

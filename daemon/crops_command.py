@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from config.schema import Recipe
 from daemon.evaluate_command import Options, sources_of
-from daemon.evaluate_data import Picture, SourceError
+from daemon.evaluate_data import Picture, Source, SourceError
 from models.classifier.crops import SIDE, crop_at
 from models.training.classifier_data import CRACK, WITHOUT
 
@@ -48,9 +48,7 @@ def crops_command(order: Order) -> int:
         0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
     """
     try:
-        sources = sources_of(
-            Options(data=order.data, simulate=order.simulate, plates=order.plates, seed=order.seed, all_groups=True)
-        )
+        sources = _sources(order)
         if order.out.exists() and any(order.out.iterdir()):
             raise SourceError(f"{order.out} is not empty: name a folder of its own for the crops")  # noqa: TRY301
         for kind in (CRACK, WITHOUT):
@@ -78,6 +76,16 @@ def crops_command(order: Order) -> int:
         return 130
     print(order.out / "manifest.csv")  # noqa: T201 - the same
     return 0
+
+
+def _sources(order: Order) -> list[Source]:
+    for path in order.data:
+        if (path / "manifest.csv").is_file():  # crops would bear other groups, of which others are for tests
+            raise SourceError(
+                f"{path} holds photographs with a manifest.csv: train on them as they are, "
+                "`linesentry train classifier --data`"
+            )
+    return sources_of(Options(data=order.data, simulate=order.simulate, plates=order.plates, seed=order.seed))
 
 
 def _written(

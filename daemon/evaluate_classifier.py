@@ -35,6 +35,7 @@ from models.classifier.assessment import (
     draws,
     figures,
     fold_table,
+    with_calibration,
 )
 from models.classifier.calibration import calibrated, reliability
 from models.classifier.card import NAME, checked
@@ -114,7 +115,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
                 "network": card["network"],
                 "started_from": str(card.get("started_from", "unknown")),
                 "left_out": left_out,
-                "test_groups_sha256": fingerprint(examples),
+                "test_groups_sha256": fingerprint([one for one in examples if one.test]),
                 "temperature": temperature,
                 "threshold": at,
                 "views": list(views),
@@ -164,8 +165,8 @@ def _figures(
     called, called_alone = judged.chance >= at, alone.chance >= at
     return {
         "all": figures(judged, at),
-        "photographs": figures(judged.only(photographs), at) if photographs.any() else None,
-        "simulated": figures(judged.only(~photographs), at) if not photographs.all() else None,
+        "photographs": with_calibration(judged.only(photographs), at) if photographs.any() else None,
+        "simulated": with_calibration(judged.only(~photographs), at) if not photographs.all() else None,
         "by_set": by_collection(judged, at),
         "by_source": by_source(judged, at),
         "one_view": {
@@ -185,7 +186,7 @@ def _figures(
         "draws": draws(judged, at),
         "draws_photographs": draws(judged.only(photographs), at),
         "left_out": {
-            name: {"all": figures(part, at), "by_source": by_source(part, at), "calibration": calibration(part)}
+            name: {"all": with_calibration(part, at), "by_source": by_source(part, at)}
             for name, part in _split(every, examples, left_out)
         },
         "pictures": [

@@ -18,7 +18,7 @@ from models.training.classifier_data import Example
 MOST = 18
 """Pictures of a kind."""
 _MEASURED = 120
-"""Cracks with a known place on which the maps are measured."""
+"""Cracks found, with a known place, on which the maps are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Exhibits:
     false: list[Exhibit] = field(default_factory=list)
     """The highest chance first."""
     evidence: dict[str, Any] | None = None
-    """On cracks whose place is known: mean share of the map's energy inside the crack's cells, and of their area."""
+    """On cracks found whose place is known: mean share of the map's energy in the crack's cells, and of their area."""
 
 
 def exhibits(classifier: Classifier, examples: Sequence[Example], chance: NDArray[np.float64], at: float) -> Exhibits:
@@ -99,12 +99,12 @@ def _exhibit(example: Example, chance: float, heat: NDArray[np.uint8]) -> Exhibi
 def _evidence(pairs: Sequence[tuple[Example, NDArray[np.uint8]]]) -> dict[str, Any] | None:
     inside, area = [], []
     for example, heat in pairs:
-        if example.mask is None or not heat.any():
+        if example.mask is None:
             continue
         # A cell counts where any of the crack lies in it.
         share = cv2.resize(example.mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
         cells = np.asarray(share) > 0
-        inside.append(float(heat[cells].sum() / heat.sum()))
+        inside.append(float(heat[cells].sum() / max(1, heat.sum())))  # an empty map shows nothing of the crack
         area.append(float(cells.mean()))
     if not inside:
         return None

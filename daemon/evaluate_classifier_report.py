@@ -38,16 +38,17 @@ def tables(result: dict[str, Any]) -> list[Table]:
     single = result["one_view"]["calibration"]
     for name in ("weighted", "unweighted"):
         value, interval = shown(after[name]), _span(after[f"{name}_interval"])
-        first.add_row(f"{name} ECE", value, interval, "", "", shown(single[name]))
+        parts = [result[part]["calibration"] if result[part] else {} for part in ("photographs", "simulated")]
+        first.add_row(f"{name} ECE", value, interval, *(shown(one.get(name)) for one in (*parts, single)))
     latency = result["latency_ms"]
     first.add_row("ms an image", shown(latency["with_views"], ".1f"), "", "", "", shown(latency["one_view"], ".1f"))
     second = Table(title="by source", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "pictures", "groups", "cracks", "called", "right", "95 % interval"):
         second.add_column(words, justify="right" if words else "left")
-    parts = dict(result["by_source"])
+    sources = dict(result["by_source"])
     for name, one in result["left_out"].items():
-        parts |= {f"{source} (left out: {name})": part for source, part in one["by_source"].items()}
-    for name, part in parts.items():
+        sources |= {f"{source} (left out: {name})": part for source, part in one["by_source"].items()}
+    for name, part in sources.items():
         numbers = (str(part[key]) for key in ("pictures", "groups", "cracks", "called"))
         second.add_row(name, *numbers, shown(part["right"]), _span(part["interval"]))
     return [first, second]

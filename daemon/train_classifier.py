@@ -24,7 +24,7 @@ from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.training.classifier import Outcome, Plan, train
 from models.training.classifier import Progress as Step
-from models.training.classifier_data import DataError, Example, Parts, counts, folded, parted
+from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, parted
 
 FOLDS = "classifier-folds.json"
 """What a cross-validation leaves beside the weights."""
@@ -148,7 +148,6 @@ def judged_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.f
 
 def _facts(order: Order, parts: Parts, outcome: Outcome) -> dict[str, Any]:
     """What the model card says of the training."""
-    learnt = [one.group for one in parts.training]
     return {
         "target": "a thin linear anomaly in metal; real scratches stand in for cracks",
         "started_from": "scratch" if order.pretrained is None else _named(order.pretrained),
@@ -156,7 +155,7 @@ def _facts(order: Order, parts: Parts, outcome: Outcome) -> dict[str, Any]:
         "chosen_on": counts(parts.validation),
         "left_out": list(order.left_out),
         "test": "groups by their hash (models.training.samples.held_out), and the products that crops are never cut of",
-        "groups_sha256": hashlib.sha256("\n".join(sorted(set(learnt))).encode()).hexdigest(),
+        "groups_sha256": fingerprint(parts.training),
         "seeds": [order.seed],
         "schedule": {
             "minutes": round(outcome.seconds / 60, 2),
@@ -215,7 +214,8 @@ def _cross_validated(console: Console, order: Order, examples: Sequence[Example]
     place = folded(known, folds, order.seed)
     path = order.out / FOLDS
     order.out.mkdir(parents=True, exist_ok=True)
-    made: list[dict[str, Any]] = json.loads(path.read_text())["folds"] if order.resume and path.is_file() else []
+    same = {"network": order.network, "seed": order.seed, "of": folds, "groups_sha256": fingerprint(known)}
+    made = _made(path, same) if order.resume and path.is_file() else []
     for fold in range(len(made), folds):
         seen = [one for one, at in zip(known, place, strict=True) if at != fold]
         unseen = [one for one, at in zip(known, place, strict=True) if at == fold]
@@ -230,9 +230,24 @@ def _cross_validated(console: Console, order: Order, examples: Sequence[Example]
         outcome = _trained(console, parts, plan, checkpoint, resume=order.resume, name=f"fold {fold + 1} of {folds}")
         with console.status(f"measuring fold {fold + 1}"):
             made.append({"fold": fold + 1, **_measured(order, outcome, parts)})
-        result = {"command": " ".join(["linesentry", *sys.argv[1:]]), "network": order.network, "folds": made}
+        result = {"command": " ".join(["linesentry", *sys.argv[1:]]), **same, "folds": made}
         path.write_text(json.dumps({**result, "table": fold_table(made)}, indent=2) + "\n")
     print(path)  # noqa: T201 - the command's answer
+
+
+def _made(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
+    """The folds that an interrupted cross-validation of the same groups has measured."""
+    try:
+        found = json.loads(path.read_text())
+        folds: list[dict[str, Any]] = found["folds"]
+        wrong = [
+            f"{name}: {found.get(name)} instead of {value}" for name, value in same.items() if found.get(name) != value
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not what --folds writes ({error}): take it away") from error
+    if wrong:
+        raise DataError(f"{path} is of another cross-validation ({'; '.join(wrong)}): name another --out")
+    return folds
 
 
 def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assessment import RESAMPLES, Interval, Share, middle, resampled
-from models.classifier.calibration import bootstrap, expected_calibration_error
+from models.classifier.calibration import binned, calibration_errors, expected_calibration_error
 from models.classifier.networks import CLASSES, CRACK
 
 LEAST_RECALL = 0.98
@@ -86,8 +86,10 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
     ).astype(np.float64)
     total = outcome.sum(0)
     drawn = resampled(judged.groups, outcome, resamples)
-    intervals = {} if drawn is None else {name: list(middle(values)) for name, values in _rates(drawn).items()}
-    named = {name: float(values[0]) for name, values in _rates(total[None]).items()}
+    # Draws that say nothing of a figure, as those without any crack do of the recall, are no part of its interval.
+    rates = {} if drawn is None else {name: one[np.isfinite(one)] for name, one in _rates(drawn).items()}
+    intervals = {name: list(middle(values)) for name, values in rates.items() if values.size}
+    named = {name: float(np.nan_to_num(values[0], nan=_NEVER)) for name, values in _rates(total[None]).items()}
     true, false, right, missed = (int(value) for value in total)
     cracks, others = true + missed, false + right
     classes = {
@@ -114,21 +116,16 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
 
 
 def _rates(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Of true, false, right and missed ones (n, 4)."""
+    """Of true, false, right and missed ones (n, 4); NaN where there is nothing to have a share of."""
     true, false, right, missed = counted.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        recall = np.where(true + missed > 0, true / (true + missed), _NEVER)
-        precision = np.where(true + false > 0, true / (true + false), _NEVER)
-        f1 = np.where(2 * true + false + missed > 0, 2 * true / (2 * true + false + missed), _NEVER)
-        specificity = np.where(right + false > 0, right / (right + false), _NEVER)
-        accuracy = (true + right) / (true + false + right + missed)
-    return {
-        "accuracy": accuracy,
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "specificity": specificity,
-    }
+    with np.errstate(invalid="ignore"):
+        return {
+            "accuracy": (true + right) / (true + false + right + missed),
+            "precision": true / (true + false),
+            "recall": true / (true + missed),
+            "f1": 2 * true / (2 * true + false + missed),
+            "specificity": right / (right + false),
+        }
 
 
 def _said(name: str, cracks: int, others: int) -> bool:
@@ -180,21 +177,25 @@ def by_source(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
 
 
 def by_collection(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
-    """The figures of each set."""
+    """The figures of each set, and its calibration."""
     sets = np.array([source.split("/", 1)[0] for source in judged.sources])
-    return {str(name): figures(judged.only(sets == name), at) for name in np.unique(sets)}
+    return {str(name): with_calibration(judged.only(sets == name), at) for name in np.unique(sets)}
+
+
+def with_calibration(judged: Judged, at: float) -> dict[str, Any]:
+    """The figures at a threshold, and the calibration beside them."""
+    return {**figures(judged, at), "calibration": calibration(judged)}
 
 
 def calibration(judged: Judged, *, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Weighted and unweighted calibration error, with intervals by group."""
+    sums = binned(judged.chance, judged.crack, BINS)
+    drawn = resampled(judged.groups, sums, resamples)
     found: dict[str, Any] = {}
     for name, weighted in (("weighted", True), ("unweighted", False)):
-
-        def error(chosen: NDArray[np.intp], *, weighted: bool = weighted) -> float:
-            return expected_calibration_error(judged.chance[chosen], judged.crack[chosen], BINS, weighted=weighted)
-
-        found[name] = error(np.arange(len(judged)))
-        found[f"{name}_interval"] = bootstrap(error, judged.groups, resamples=resamples)
+        found[name] = float(calibration_errors(sums.sum(0)[None], weighted=weighted)[0])
+        interval = None if drawn is None else list(middle(calibration_errors(drawn, weighted=weighted)))
+        found[f"{name}_interval"] = interval
     return found
 
 

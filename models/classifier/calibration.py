@@ -6,20 +6,19 @@ al. 2017; Rahaman and Thiery, NeurIPS 2021).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
-from models.assessment import RESAMPLES, Interval
 from models.classifier.temperature import TEMPERATURES, calibrated, log_odds
 
 __all__ = [
     "Reliability",
-    "bootstrap",
+    "binned",
     "calibrated",
+    "calibration_errors",
     "expected_calibration_error",
     "fit_temperature",
     "reliability",
@@ -67,72 +66,63 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> 
     Raises:
         ValueError: values that are no probabilities, or unequal lengths.
     """
-    shares, truth = _checked(probabilities, labels)
-    place = np.minimum((shares * bins).astype(np.int64), bins - 1)
+    counts, said, true = binned(probabilities, labels, bins).sum(0).reshape(3, bins)
     return tuple(
         Reliability(
             low=index / bins,
             high=(index + 1) / bins,
-            count=int((place == index).sum()),
-            said=float(shares[place == index].mean()),
-            true=float(truth[place == index].mean()),
+            count=int(counts[index]),
+            said=float(said[index] / counts[index]),
+            true=float(true[index] / counts[index]),
         )
-        for index in np.unique(place).tolist()
+        for index in np.flatnonzero(counts).tolist()
     )
+
+
+def binned(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> NDArray[np.float64]:
+    """What each crop adds to its bin, (n, 3 * bins): one crop, its probability, and one if it shows a crack.
+
+    Sums over crops, or over groups of them drawn anew, are what `calibration_errors` takes.
+
+    Raises:
+        ValueError: values that are no probabilities, or unequal lengths.
+    """
+    shares, truth = _checked(probabilities, labels)
+    place = np.minimum((shares * bins).astype(np.int64), bins - 1)
+    found = np.zeros((len(shares), 3, bins))
+    found[np.arange(len(shares)), :, place] = np.stack([np.ones_like(shares), shares, truth], 1)
+    return found.reshape(len(shares), 3 * bins)
+
+
+def calibration_errors(sums: NDArray[np.float64], *, weighted: bool = True) -> NDArray[np.float64]:
+    """How far the probabilities lie from the truth, 0..1; 0 of nothing. Of sums (m, 3 * bins) of `binned`: (m,).
+
+    Args:
+        sums: of the crops that are asked about.
+        weighted: by the crops in each bin, which is the usual measure; else the plain mean over the bins that hold
+            any, which the paper's 0.2186 fits (C 82).
+    """
+    counts, said, true = sums.reshape(len(sums), 3, -1).transpose(1, 0, 2)
+    gaps = np.abs(said - true) / np.maximum(counts, 1)
+    weights = counts if weighted else (counts > 0).astype(np.float64)
+    return np.asarray((gaps * weights).sum(1) / np.maximum(weights.sum(1), 1))
 
 
 def expected_calibration_error(
     probabilities: ArrayLike, labels: ArrayLike, bins: int = 10, *, weighted: bool = True
 ) -> float:
-    """How far the probabilities lie from the truth, 0..1; 0 of nothing.
+    """The calibration error of crops, as `calibration_errors` has it.
 
     Args:
         probabilities: (n,) of a crack.
         labels: (n,) true for a crack.
         bins: of equal width.
-        weighted: by the crops in each bin, which is the usual measure; else the plain mean over the bins, which the
-            paper's 0.2186 fits (C 82).
+        weighted: by the crops in each bin, or the plain mean over bins.
 
     Raises:
         ValueError: values that are no probabilities, or unequal lengths.
     """
-    found = reliability(probabilities, labels, bins)
-    if not found:
-        return 0.0
-    gaps = [abs(one.said - one.true) for one in found]
-    return float(np.average(gaps, weights=[one.count for one in found] if weighted else None))
-
-
-def bootstrap(
-    figure: Callable[[NDArray[np.intp]], float], groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval | None:
-    """The 95 % interval of a figure when the groups had been others.
-
-    Args:
-        figure: of the crops with these indices, each as often as it comes; NaN where there is none.
-        groups: (n,) of each crop; crops of one group come and go together.
-        resamples: how often the groups are drawn.
-        seed: of the draws.
-
-    Returns:
-        None for fewer than two groups, or where the figure never is a number.
-    """
-    names, place = np.unique(np.array(groups, np.str_), return_inverse=True)
-    if len(names) < 2:
-        return None
-    members = [np.flatnonzero(place == index) for index in range(len(names))]
-    rng = np.random.default_rng(seed)
-    values = np.array(
-        [
-            figure(np.concatenate([members[index] for index in rng.integers(0, len(names), len(names))]))
-            for _ in range(resamples)
-        ]
-    )
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return None
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    return float(calibration_errors(binned(probabilities, labels, bins).sum(0)[None], weighted=weighted)[0])
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

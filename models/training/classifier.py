@@ -22,7 +22,7 @@ from models.classifier.augmentation import augmented
 from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
 from models.classifier.preprocess import INPUT, prepared
 from models.detector import bfloat16_is_fast
-from models.training.classifier_data import DataError, Example
+from models.training.classifier_data import DataError, Example, fingerprint
 from models.training.keeping import Average, save_whole, slowed
 
 _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
@@ -32,7 +32,7 @@ _MEMORY, _RECENT = 0.99, 10
 _SIDES = ((0.45, 128), (0.75, 176), (1.0, INPUT))
 """Px of the crops up to that share of the training: small ones teach the most of it in a third of the time."""
 _PATIENCE = 25
-"""Looks at validation without progress after which a training ends early."""
+"""Looks at validation without progress, at the full size, after which a training ends early."""
 _AHEAD = 2
 """Batches made while the network learns."""
 _AT_ONCE = 32
@@ -43,7 +43,7 @@ _REPORT_S, _SAVE_S, _LOOK_S, _LOOK_SHARE = 2.0, 60.0, 45.0, 0.08
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a training goes; one that is gone on with must have the same network, seed and batch."""
+    """How a training goes; one that is gone on with must have the same network, seed, batch and groups."""
 
     network: str = "resnet18"
     seed: int = 0
@@ -131,7 +131,8 @@ def train(
             raise DataError(f"{name} needs pictures with and without a crack; found {len(part)}, all of one class")
     torch.manual_seed(plan.seed)
     draws = _draws(training)
-    run = _Run(plan, _class_weights(training, draws), resume)
+    groups = (fingerprint(training), fingerprint(validation))
+    run = _Run(plan, groups, _class_weights(training, draws), resume)
     feed = _Feed(training, draws, plan, run.step)
     report = save = time.monotonic()
     due = report + _LOOK_S
@@ -229,8 +230,10 @@ class _Feed:
 class _Run:
     """The network, its optimiser, the best weights so far, and how far they have come."""
 
-    def __init__(self, plan: Plan, class_weights: Tensor, resume: Path | None) -> None:
+    def __init__(self, plan: Plan, groups: tuple[str, str], class_weights: Tensor, resume: Path | None) -> None:
         self._plan, self._class_weights = plan, class_weights
+        # Weights that have learnt from other groups may know those that are kept from this training.
+        self._same = {**plan.same, "training groups": groups[0][:16], "validation groups": groups[1][:16]}
         self.network = make(plan.network)
         if plan.pretrained is not None:
             load_pretrained(self.network, plan.pretrained)
@@ -250,8 +253,8 @@ class _Run:
     def _go_on(self, path: Path) -> None:
         try:
             saved = torch.load(path, weights_only=True)
-            if saved["same"] != self._plan.same:
-                raise DataError(f"{path} is of another training ({saved['same']}; asked for: {self._plan.same})")
+            if saved["same"] != self._same:
+                raise DataError(f"{path} is of another training ({saved['same']}; asked for: {self._same})")
             self.network.load_state_dict(saved["network"])
             self._optimiser.load_state_dict(saved["optimiser"])
             self._average = Average(saved["average"], memory=_MEMORY, recent=_RECENT)
@@ -266,7 +269,7 @@ class _Run:
         save_whole(
             path,
             {
-                "same": self._plan.same,
+                "same": self._same,
                 "network": self.network.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
                 "average": self._average.state,
@@ -313,7 +316,7 @@ class _Run:
         self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
 
     def look(self, validation: Sequence[Example], side: int) -> bool:
-        """Ask validation, keep the best weights; whether there was no progress for long."""
+        """Ask validation, keep the best weights; whether there was no progress at the full size for long."""
         logits = logits_of(self._plan.network, self._average.state, validation, side)
         classes = torch.tensor([CRACK if one.crack else 1 - CRACK for one in validation])
         # Both classes count the same, as in training.
@@ -325,7 +328,7 @@ class _Run:
         accuracy = (logits.argmax(1) == classes).float().mean().item()
         self.history.append(Look(self.step, round(loss, 5), round(accuracy, 5), side))
         places = [place for place, look in enumerate(self.history) if look == self.best_look]
-        return len(self.history) - 1 - places[0] >= _PATIENCE
+        return side == INPUT and len(self.history) - 1 - places[0] >= _PATIENCE
 
 
 def logits_of(network: str, state: dict[str, Tensor], examples: Sequence[Example], side: int = INPUT) -> Tensor:

@@ -25,8 +25,10 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 _CRACKED = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
 _LINES = {"neu_seg": 3}
 """Value that marks the lines in the masks of a set; any but 0 in others."""
-_RUN, _GAP = 10, 200
-"""Most photographs, and least gap in their numbers, between two groups of a set that names none."""
+_RUN, _GAP = 10, 500
+"""Most photographs of a group of a set that names none, and the gap in their numbers that ends one: the exposures of a
+tile are up to 360 apart, tiles 1,500.
+"""
 
 
 class DataError(ValueError):
@@ -261,6 +263,6 @@ def counts(examples: Sequence[Example]) -> dict[str, dict[str, int]]:
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 over the groups that are for tests: the same wherever the same data is used."""
-    names = sorted({one.group for one in examples if one.test})
+    """SHA-256 over their groups: the same wherever the same data is used."""
+    names = sorted({one.group for one in examples})
     return hashlib.sha256("\n".join(names).encode()).hexdigest()

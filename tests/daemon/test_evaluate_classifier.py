@@ -109,6 +109,13 @@ def test_only_held_out_groups_are_measured_and_a_set_left_out_as_another_domain(
     assert result["simulated"]["pictures"] == 6
     assert result["all"]["pictures"] == len(held) + 6
     assert result["left_out"]["far"]["all"]["pictures"] == 3
+    for part in (
+        *result["by_set"].values(),
+        result["photographs"],
+        result["simulated"],
+        result["left_out"]["far"]["all"],
+    ):
+        assert 0 <= part["calibration"]["weighted"] <= 1
     assert not any(name.startswith("far") for name in result["by_source"])
 
 
@@ -136,7 +143,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(evaluated: tuple[dict[st
     assert tags.open == []
     assert len(tags.links) > 6
     assert all(link.startswith("data:image/") for link in tags.links)
-    for words in ("Another domain: far", "Folds", "weighted ECE", "Taken for a crack", "one view"):
+    for words in ("Another domain: far", "Folds", "weighted ECE", "Taken for a crack", "one view", "after, simulated"):
         assert words in evaluated[1]
 
 
@@ -211,6 +218,13 @@ def test_classify_without_weights_says_what_to_do(data: Path, tmp_path: Path) ->
     code, said, complaint = run("classify", data / "1.png", "--weights", tmp_path / "none.pt")
     assert (code, said) == (2, "")
     assert "linesentry train classifier" in complaint
+
+
+def test_photographs_with_groups_are_not_cut_into_crops(data: Path, tmp_path: Path) -> None:
+    code, said, complaint = run("crops", tmp_path / "crops", "--data", data)
+    assert (code, said) == (2, "")
+    assert "train classifier --data" in complaint
+    assert not (tmp_path / "crops").exists()
 
 
 def test_crops_of_sheets_with_masks_are_a_folder_that_the_classifier_reads(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
 
 
 def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, folds=2)
     measured = train_classifier._measured
@@ -89,6 +89,11 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     assert ended.value.code == 130
     monkeypatch.setattr(train_classifier, "_measured", measured)
     first = json.loads((tmp_path / "out" / FOLDS).read_text())["folds"]
+    for other in ({"folds": 3}, {"seed": 1}, {"simulated": 4}, {"network": "resnet34"}):
+        with pytest.raises(SystemExit) as ended:
+            train_classifier_command(replace(order, resume=True, **other))
+        assert ended.value.code == 2
+        assert "another cross-validation" in capsys.readouterr().err
     train_classifier_command(replace(order, resume=True))
     found = json.loads((tmp_path / "out" / FOLDS).read_text())
     assert found["folds"][:1] == first
@@ -156,3 +161,11 @@ def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_
     assert all(one.test for one in found)
     every = classifier_data.test_examples((data,), 0, ("own",), lambda *_: None)
     assert len(every) == 24
+
+
+def test_crops_in_a_folder_that_show_a_test_product_are_never_trained_on(data: Path) -> None:
+    manifest = data / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",own,", f",{TEST_PRODUCTS[0]},"))
+    found = classifier_data.training_examples((data,), 0, 0, lambda *_: None)
+    assert {(one.test, one.simulated) for one in found} == {(True, True)}
+    assert len(classifier_data.test_examples((data,), 0, (), lambda *_: None)) == 24

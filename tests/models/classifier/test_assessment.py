@@ -52,6 +52,21 @@ def test_intervals_know_that_pictures_of_one_group_are_not_independent() -> None
     assert together[1] - together[0] > alone[1] - alone[0]
 
 
+def test_draws_without_a_crack_say_nothing_of_the_recall() -> None:
+    # One group in twenty shows cracks, one of four of which is found: every third draw of groups has none.
+    known = judged(
+        [0.9, 0.1, 0.1, 0.1] + [0.1] * 19, [True] * 4 + [False] * 19, ["c"] * 4 + [str(n) for n in range(19)]
+    )
+    assert figures(known, 0.5)["intervals"]["recall"] == [0.25, 0.25]
+
+
+def test_a_classifier_that_calls_nothing_has_no_interval_of_its_precision() -> None:
+    found = figures(judged([0.1, 0.2, 0.1], [True, False, False]), 0.5)
+    assert found["precision"] == 1.0
+    assert "precision" not in found["intervals"]
+    assert found["intervals"]["recall"] == [0, 0]
+
+
 def test_one_group_has_no_interval_and_one_class_no_figure_of_the_other() -> None:
     found = figures(judged([0.9, 0.8], [True, True], ["g", "g"]), 0.5)
     assert found["intervals"] == {}
@@ -101,6 +116,7 @@ def test_figures_are_given_by_source_and_by_set() -> None:
     assert sources["xsdd/red iron"]["interval"] is None
     sets = by_collection(known, 0.5)
     assert {name: one["pictures"] for name, one in sets.items()} == {"mt": 3, "xsdd": 1}
+    assert sets["mt"]["calibration"]["weighted"] == pytest.approx((0.1 + 0.8 + 0.8) / 3)
 
 
 def test_draws_are_balanced_and_need_enough_pictures() -> None:
@@ -117,6 +133,16 @@ def test_calibration_error_is_given_both_ways_with_intervals() -> None:
     assert 0 < found["weighted"] < 1
     assert found["weighted_interval"][0] <= found["weighted"] <= found["weighted_interval"][1]
     assert found["unweighted"] != found["weighted"]
+    assert calibration(paper(), resamples=0)["weighted_interval"] is None
+
+
+def test_calibration_intervals_know_that_pictures_of_one_group_are_not_independent() -> None:
+    rng = np.random.default_rng(3)
+    wrong = np.repeat(rng.random(20) < 0.3, 50).tolist()
+    chance = [0.1] * 1000
+    alone = calibration(judged(chance, wrong))["weighted_interval"]
+    together = calibration(judged(chance, wrong, np.repeat(np.arange(20), 50).astype(str).tolist()))
+    assert together["weighted_interval"][1] - together["weighted_interval"][0] > 3 * (alone[1] - alone[0])
 
 
 def test_the_fold_table_gives_mean_and_spread_as_the_paper_does() -> None:

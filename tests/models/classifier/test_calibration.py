@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.classifier.calibration import (
-    bootstrap,
+    binned,
     calibrated,
+    calibration_errors,
     expected_calibration_error,
     fit_temperature,
     reliability,
@@ -96,32 +97,12 @@ def test_what_is_no_probability_is_refused(shares: list[float], truth: list[bool
         expected_calibration_error(shares, truth)
 
 
-def test_interval_is_wider_where_crops_of_a_group_agree() -> None:
-    rng = np.random.default_rng(2)
-    of_group = rng.random(20)
-    values = np.repeat(of_group, 50)
-    groups = np.repeat(np.arange(20), 50).astype(str).tolist()
-    together = bootstrap(lambda chosen: float(values[chosen].mean()), groups, resamples=500)
-    alone = bootstrap(lambda chosen: float(values[chosen].mean()), [str(k) for k in range(1000)], resamples=500)
-    assert together is not None
-    assert alone is not None
-    assert together[0] < float(values.mean()) < together[1]
-    assert together[1] - together[0] > 3 * (alone[1] - alone[0])
-
-
-def test_crops_of_a_group_come_and_go_together() -> None:
-    groups = ["a", "b", "a", "c"]
-
-    def check(chosen: NDArray[np.intp]) -> float:
-        counts = np.bincount(chosen, minlength=4)
-        assert counts[0] == counts[2]
-        return float(counts[1])
-
-    interval = bootstrap(check, groups, resamples=50)
-    assert interval is not None
-    assert interval[0] == 0 < interval[1]
-
-
-def test_interval_of_one_group_or_of_no_number_is_none() -> None:
-    assert bootstrap(lambda _: 1.0, ["a", "a"]) is None
-    assert bootstrap(lambda _: math.nan, ["a", "b"], resamples=10) is None
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1), st.integers(1, 30))
+def test_error_of_sums_over_bins_is_that_of_the_crops(pairs: list[tuple[float, bool]], bins: int) -> None:
+    shares, truth = zip(*pairs, strict=True)
+    gaps = [(one.count, abs(one.said - one.true)) for one in reliability(shares, truth, bins)]
+    twice = 2 * binned(shares, truth, bins).sum(0)[None]
+    weighted = sum(count * gap for count, gap in gaps) / len(pairs)
+    assert calibration_errors(twice)[0] == pytest.approx(weighted, abs=1e-9)
+    plain = sum(gap for _, gap in gaps) / len(gaps)
+    assert calibration_errors(twice, weighted=False)[0] == pytest.approx(plain, abs=1e-9)

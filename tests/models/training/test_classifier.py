@@ -63,7 +63,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(tmp_path: Pa
     assert same(resumed.state, run().state)
 
 
-@pytest.mark.parametrize("what", ["another plan", "text", "weights"])
+@pytest.mark.parametrize("what", ["another plan", "other groups", "text", "weights"])
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, what: str) -> None:
     path = tmp_path / "x.ckpt"
     if what == "text":
@@ -72,8 +72,9 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, what: str) ->
         torch.save({"fc.weight": torch.zeros(2)}, path)
     else:
         run(1, checkpoint=path)
+    batch, known = (4, examples()[:-1]) if what == "other groups" else (5, examples())
     with pytest.raises(DataError, match=r"another training|no checkpoint"):
-        train(examples(), examples(6), Plan(steps=2, batch=5), resume=path)
+        train(known, examples(6), Plan(steps=2, batch=batch), resume=path)
 
 
 def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +96,8 @@ def test_a_training_without_progress_ends_early(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
     monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
     monkeypatch.setattr(classifier, "_PATIENCE", 0)
-    assert run(50).steps == 1
+    monkeypatch.setattr(classifier, "_SIDES", ((0.03, 32),))
+    assert run(50).steps == 3, "never before it has seen crops at their full size"
 
 
 def test_crops_grow_to_their_full_size_before_a_training_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,11 +95,12 @@ def test_pictures_of_unwanted_groups_are_not_read(tmp_path: Path) -> None:
 
 def test_photographs_without_a_group_are_grouped_by_runs_of_their_numbers(tmp_path: Path) -> None:
     strip = [(f"s/{number}.png", "", "xsdd", "", "red iron") for number in range(2001, 2024)]
-    tiles = [(f"t/exp{e}_num_{n + 20 * e}.png", "", "mt", "", "MT_Uneven") for n in (1000, 9000) for e in range(6)]
+    tiles = [(f"t/exp{e}_num_{n + 70 * e}.png", "", "mt", "", "MT_Uneven") for n in (1000, 9000) for e in range(6)]
+    tiles[0] = ("t/exp1_num_700.png", "", "mt", "", "MT_Uneven")  # long before the next exposure of its tile
     manifest(tmp_path, [*reversed(strip), *tiles], write=False)
     found = groups_of(tmp_path)
     assert sorted(found.values()) == [3, 6, 6, 10, 10]
-    assert {"mt/MT_Uneven-1000", "mt/MT_Uneven-9000", "xsdd/red iron-2001"} <= set(found)
+    assert {"mt/MT_Uneven-700", "mt/MT_Uneven-9000", "xsdd/red iron-2001"} <= set(found)
 
 
 def test_test_groups_are_told_by_their_hash_alone(tmp_path: Path) -> None:
