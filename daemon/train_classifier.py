@@ -269,10 +269,10 @@ def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
     }
 
 
-def _short(judged: Judged, at: float) -> dict[str, float]:
-    found = figures(judged, at, resamples=0)
+def _short(judged: Judged, at: float) -> dict[str, Any]:
+    found = figures(judged, at)
     error = expected_calibration_error(judged.chance, judged.crack)
-    names = ("pictures", "groups", "cracks", "accuracy", "precision", "recall", "f1")
+    names = ("pictures", "groups", "cracks", "accuracy", "precision", "recall", "f1", "intervals")
     return {**{name: found[name] for name in names}, "ece": error}
 
 

@@ -210,7 +210,7 @@ def parted(examples: Sequence[Example], seed: int = 0, *, left_out: Sequence[str
         left_out: sets that are not trained on at all: they are for tests as a whole.
 
     Raises:
-        DataError: training, validation or test would lack one of the classes.
+        DataError: training or validation would lack one of the classes.
     """
     test = tuple(one for one in examples if one.test or one.collection in left_out)
     rest = [one for one in examples if not (one.test or one.collection in left_out)]

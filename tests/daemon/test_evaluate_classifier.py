@@ -87,7 +87,8 @@ class Tags(HTMLParser):
 @pytest.fixture(scope="module")
 def evaluated(weights: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     out = tmp_path_factory.mktemp("out")
-    fold = {"pictures": 9, "cracks": 4, "accuracy": 0.9, "precision": 0.8, "recall": 1.0, "f1": 0.9, "ece": 0.02}
+    fold: dict[str, Any] = {"pictures": 9, "groups": 7, "cracks": 4, "intervals": {"accuracy": [0.7, 0.95]}}
+    fold |= {"accuracy": 0.9, "precision": 0.8, "recall": 1.0, "f1": 0.9, "ece": 0.02}
     folds = {"network": "resnet18", "folds": [{"fold": 1, **fold}, {"fold": 2, **fold, "accuracy": 0.8}]}
     weights.with_name(FOLDS).write_text(json.dumps(folds))
     code, said, complaint = run(
@@ -143,7 +144,14 @@ def test_the_report_is_one_page_that_needs_nothing_else(evaluated: tuple[dict[st
     assert tags.open == []
     assert len(tags.links) > 6
     assert all(link.startswith("data:image/") for link in tags.links)
-    for words in ("Another domain: far", "Folds", "weighted ECE", "Taken for a crack", "one view", "after, simulated"):
+    for words in (
+        "Another domain: far",
+        "Folds",
+        "weighted ECE",
+        "Taken for a crack",
+        "0.700 - 0.950",
+        "after, simulated",
+    ):
         assert words in evaluated[1]
 
 
