@@ -199,6 +199,8 @@ def _exported(order: Order, outcome: Outcome, chosen: _Chosen, weights: Path, va
     for name, logits in loaded.items():
         made = export.parity(network.eval(), logits, crops)
         if not made.holds:
+            for written in (*loaded, export.CARD):  # nobody may take them for what they are not
+                (folder / written).unlink()
             raise ClassifierError(f"{folder / name} answers otherwise than the network it was made of: {made}")
         found[name] = made._asdict()
     path.write_text(json.dumps({**json.loads(path.read_text()), "parity": found}, indent=2) + "\n")

@@ -72,6 +72,17 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert {one["differing"] for one in exported["parity"].values()} == {0}
 
 
+def test_exported_files_that_answer_otherwise_do_not_stay(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(export, "LARGEST", -1.0)
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02))
+    assert ended.value.code == 2
+    assert "answers otherwise" in capsys.readouterr().err
+    assert not list((tmp_path / "out" / "export").iterdir())
+
+
 def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
