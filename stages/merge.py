@@ -229,7 +229,8 @@ class Merger:
             case WindowQuarantined(_, window):
                 self._quarantined(state, window)
             case Deadline():
-                state.late = True
+                # Where only answers are missing the plate is ready: without them, and not late.
+                state.unheard, state.late = state.awaited, not state.awaited
             case PlateClosed():
                 self._closed(state, event)
         return instructions + self._decide_if_due(state)

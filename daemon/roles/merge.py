@@ -68,6 +68,10 @@ class MergeProcess(Child):
         self.tally.set("answers_refused_total", asked.answers_repeated, "repeated")
         self.tally.set("answers_refused_total", asked.answers_unasked, "not asked")
         self.tally.set("answers_refused_total", asked.answers_malformed, "malformed")
+        if any(now >= due for due in self._classifier_due.values()):
+            # A long round must not cost the answers that came during it.
+            for event in self._crops.receive(now):
+                self._on_classifier(event, now)
         self.plates = {plate: self._merger.progress(plate) for plate in self._merger.open_plates}
         for plate in list(self._last_row_at):
             self._check_deadline(plate, now)
@@ -148,7 +152,7 @@ class MergeProcess(Child):
                 case events.Classify(plate, window, crops):
                     self._ask(plate, window, crops, now)
                 case events.AwaitClassifier(plate):
-                    self._classifier_due[plate] = now + self.recipe.classifier.deadline_s
+                    self._classifier_due[plate] = self._due(plate)
                 case events.StopClassifying(plate):
                     self._crops.send(_CLASSIFIER, m.CropsUnwanted(plate), now, keep=False)
                 case events.Decide(result):
@@ -159,6 +163,13 @@ class MergeProcess(Child):
                     self._late.discard(plate)
                     self._places.pop(plate, None)
                     self._classifier_due.pop(plate, None)
+
+    def _due(self, plate: int) -> float:
+        """When a plate that waits for the classifier from now on waits no longer: not beyond its own deadline."""
+        # By the clock, for a round with many windows may have begun long ago.
+        due = time.monotonic() + self.recipe.classifier.deadline_s
+        at, deadline = self._last_row_at.get(plate), self.recipe.decision.deadline_s
+        return due if at is None or deadline is None else min(due, at + deadline)
 
     def _ask(self, plate: int, window: int, crops: tuple[events.Crop, ...], now: float) -> None:
         place = self._places.get(plate)

@@ -328,6 +328,17 @@ def test_whatever_else_ends_a_plate_does_not_wait_for_the_classifier(end: Event)
     assert result.classifier == "annotate, late: 1 of 1 crops"
 
 
+@pytest.mark.parametrize(("mode", "causes"), [("annotate", ()), ("confirm", (Cause.CLASSIFIER_LATE,))])
+def test_a_plate_that_lacks_only_answers_at_its_own_deadline_is_not_late(mode: str, causes: tuple[Cause, ...]) -> None:
+    """With `annotate` a classifier that hangs costs no verdict, whatever deadlines the recipe has."""
+    merger = Merger(recipe(mode), "run")
+    found = {4: (region(5, 5, 0.8 if causes else 0.3),)}
+    assert told(merger, story(1, found))[-1] == AwaitClassifier(1)
+    (result,) = decisions(told(merger, [Deadline(1)]))
+    assert result.causes == causes
+    assert result.classifier == f"{mode}, late: 1 of 1 crops"
+
+
 def test_a_deadline_out_of_place_decides_nothing() -> None:
     merger = Merger(recipe("annotate"), "run")
     *before, last = story(1, ONE)

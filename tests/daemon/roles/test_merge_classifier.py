@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import time
@@ -14,15 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.load import load_recipe
+from config.load import load_config, load_recipe
 from config.schema import Classifier
 from daemon import messages as m
 from daemon.channel import Client
-from daemon.process import ROLES
+from daemon.process import ROLES, Plan
+from daemon.roles.merge import MergeProcess
 from models.regions import Region
 from stages.merge_events import Answer, Crop
 from stages.plate import Cause, Verdict, WindowResult
-from tests.daemon.conftest import RUN, Parent
+from tests.daemon.conftest import RUN, SHAPE, Parent
 from tests.daemon.roles.test_merge import WINDOW, Neighbours
 
 REGION = Region(5, 6, 4, 1, 4, 0.9, 7, 6, np.array([(6, 5, 9)], "<i4").tobytes())
@@ -137,3 +139,71 @@ def test_without_a_classifier_plates_are_decided_at_once(merge: WithClassifier) 
     merge.plate(1)
     merge.wait(lambda: merge.decided)
     assert merge.decided[0].result.classifier == "confirm, absent: 1 of 1 crops"
+
+
+@pytest.fixture
+def unlooped(tmp_path: Path) -> Iterator[tuple[MergeProcess, Client]]:
+    """A merge process whose rounds the test makes, and its classifier, each of which knows the other."""
+    lifeline, end = os.pipe()
+    merge = MergeProcess(
+        Plan(
+            run=RUN,
+            role="merge",
+            index=0,
+            incarnation=1,
+            sockets=str(tmp_path),
+            state=str(tmp_path),
+            config=load_config(None).model_dump(mode="json"),
+            recipe=RECIPE.model_dump(mode="json"),
+            shape=SHAPE,
+            plates_fd=-1,
+            camera_fd=-1,
+            lifeline_fd=lifeline,
+            supervisor_pid=os.getpid(),
+        )
+    )
+    merge.start()
+    classifier = Client(merge.context, m.Sender(RUN, "classify", 0, 1), tmp_path / "crops")
+    until = time.monotonic() + 30
+    while not merge._classifier_there and time.monotonic() < until:
+        classifier.tick(time.monotonic())
+        time.sleep(0.01)
+        for event in merge._crops.receive(time.monotonic()):
+            merge._on_classifier(event, time.monotonic())
+    yield merge, classifier
+    classifier.close()
+    for endpoint in merge._endpoints:
+        endpoint.close()
+    merge.context.destroy(linger=0)
+    os.close(lifeline)
+    os.close(end)
+
+
+def whole(merge: MergeProcess, now: float) -> None:
+    """Plate 1 is all there but for the classifier's answer, in a round that began at that time."""
+    tile, worker = m.Sender(RUN, "tile", 0, 1), m.Sender(RUN, "detect", 0, 1)
+    merge._on_worker((worker, m.WindowScored(FOUND, 1, 7, 500)), now)
+    merge._on_tile((tile, m.PlateClosed(1, 1, 600, 500, (), 0, now)), now)
+
+
+def test_the_classifiers_time_begins_when_the_last_window_is_merged_however_long_the_round(
+    unlooped: tuple[MergeProcess, Client],
+) -> None:
+    merge, _ = unlooped
+    whole(merge, time.monotonic() - 20.0)
+    merge.tick(time.monotonic())
+    assert merge._merger.progress(1) == (1, 1)
+    assert merge._classifier_due.keys() == {1}
+
+
+def test_an_answer_that_is_there_when_its_time_has_passed_is_heard_first(
+    unlooped: tuple[MergeProcess, Client],
+) -> None:
+    merge, classifier = unlooped
+    whole(merge, time.monotonic())
+    classifier.send(m.CropsClassified(1, 0, (Answer(0, 0.9, HEAT),)), time.monotonic(), keep=False)
+    time.sleep(0.2)
+    merge._classifier_due[1] = time.monotonic()
+    merge.tick(time.monotonic())
+    assert merge._merger.opinions.counters.crops_classified == 1
+    assert merge._merger.opinions.counters.crops_late == 0
