@@ -59,7 +59,7 @@ COUNTERS = {
     "answers_refused_total": Counter(
         "Answers of the classifier that were not believed or came too late",
         "reason",
-        ("plate decided", "repeated", "not asked", "malformed"),
+        ("plate decided", "merge restarted", "repeated", "not asked", "malformed"),
     ),
     "defects_vetoed_total": Counter("Defects that the classifier kept from making their plate NG"),
     "busy_seconds_total": Counter("Time a role's processes spent working", "role"),

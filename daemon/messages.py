@@ -195,6 +195,8 @@ class CropsClassified(Message, frozen=True):
     plate: int
     window: int
     answers: tuple[Answer, ...]
+    asker: int
+    """Incarnation of the merge that asked."""
 
 
 class CropsUnwanted(Message, frozen=True):

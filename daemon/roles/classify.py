@@ -30,6 +30,8 @@ class ClassifyProcess(Child):
         self._questions = Questions()
         self._work = Work()
         self._checked_at = 0.0
+        self._asker = 0
+        """Incarnation of the merge that asked what is in work."""
 
     def start(self) -> None:
         """Load the weights, prove them on a known crop, then say that questions are welcome."""
@@ -62,9 +64,11 @@ class ClassifyProcess(Child):
         self.note = f"{len(self._questions)} windows wait" if busy else "waits for crops"
 
     def _on_merge(self, event: Event, _now: float) -> None:
-        match event[1]:
+        sender, body = event
+        match body:
             case Joined():
                 # A new merge asks anew.
+                self._asker = sender.incarnation
                 self._questions.clear()
                 self._work.clear()
             case m.ClassifyCrops(plate, slot, generation, columns, window, crops):
@@ -93,7 +97,8 @@ class ClassifyProcess(Child):
         done = self._work.compute(self._classifier, count)
         now = time.monotonic()
         for window in done:
-            self._merge.send(m.CropsClassified(window.plate, window.window, window.answers), now, keep=False)
+            answer = m.CropsClassified(window.plate, window.window, window.answers, self._asker)
+            self._merge.send(answer, now, keep=False)
         for _ in range(count):
             self.tally.observe("crop_seconds", (now - started) / count)
 

@@ -128,8 +128,11 @@ class MergeProcess(Child):
             case Joined():
                 self._classifier_there = True
                 self._do(events.ClassifierStarted(), now)
-            case m.CropsClassified(plate, window, answers):
+            case m.CropsClassified(plate, window, answers, asker) if asker == self.me.incarnation:
                 self._do(events.CropsClassified(plate, window, answers), now)
+            case m.CropsClassified():
+                # Regions may be numbered otherwise in what was scored again.
+                self.tally.add("answers_refused_total", 1, "merge restarted")
 
     def _on_record(self, event: Event, now: float) -> None:
         match event[1]:

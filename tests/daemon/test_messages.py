@@ -60,7 +60,7 @@ BODIES: list[m.AnyMessage] = [
     m.WindowQuarantined(1, 4),
     m.WindowsMerged(1, (0, 1)),
     m.ClassifyCrops(1, 0, 3, 1300, 4, (Crop(0, 12, 34), Crop(2, 56, 78))),
-    m.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49))),
+    m.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49)), 1),
     m.CropsUnwanted(1),
     m.ClassifierLost(),
     m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: (1, 2)}),

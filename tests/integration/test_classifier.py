@@ -144,12 +144,13 @@ def garbage(one: Service) -> Iterator[list[m.ClassifyCrops]]:
         link = Client(context, m.Sender(run, "classify", 0, 1000), Path(sockets) / "crops")
         while not over.wait(0.01):
             now = time.monotonic()
-            for _, body in link.receive(now):
+            for sender, body in link.receive(now):
                 if isinstance(body, m.ClassifyCrops):
                     asked.append(body)
+                    asker = sender.incarnation
                     for answers in nonsense(body):
-                        link.send(m.CropsClassified(body.plate, body.window, answers), now, keep=False)
-                    link.send(m.CropsClassified(body.plate + 100, body.window, ()), now, keep=False)
+                        link.send(m.CropsClassified(body.plate, body.window, answers, asker), now, keep=False)
+                    link.send(m.CropsClassified(body.plate + 100, body.window, (), asker), now, keep=False)
                     link.socket.send_multipart([b"\xff" * 40])
         link.close()
         context.destroy(linger=0)

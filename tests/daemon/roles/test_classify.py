@@ -108,6 +108,19 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
 
 
+def test_what_a_merge_that_is_no_more_asked_is_not_answered_to_its_successor_as_its_own(
+    merge: Merge, tmp_path: Path
+) -> None:
+    merge.ask(m.ClassifyCrops(1, 0, 1, SHAPE.columns, 4, (Crop(0, 10, 20),)))
+    merge.listen(1)
+    assert merge.answers[0].asker == 1
+    merge.link.close()
+    merge.link = Server(merge.child.context, m.Sender(RUN, "merge", 0, 2), tmp_path / "crops")
+    merge.ask(m.ClassifyCrops(1, 0, 1, SHAPE.columns, 5, (Crop(0, 10, 20),)))
+    merge.listen(2)
+    assert [(one.window, one.asker) for one in merge.answers] == [(4, 1), (5, 2)]
+
+
 def test_the_views_that_can_be_configured_are_those_of_the_classifier() -> None:
     assert Classify().views == DEFAULT_VIEWS == get_args(View)
 

@@ -63,8 +63,8 @@ class WithClassifier(Neighbours):
         self.worker.send(m.WindowScored(replace(found, plate=plate), 1, 7, 500), now)
         self.tile.send(m.PlateClosed(plate, 1, 600, 500, (), 0, now), now)
 
-    def say(self, plate: int, *answers: Answer, window: int = 0) -> None:
-        self.classifier.send(m.CropsClassified(plate, window, answers), time.monotonic(), keep=False)
+    def say(self, plate: int, *answers: Answer, window: int = 0, asker: int = 1) -> None:
+        self.classifier.send(m.CropsClassified(plate, window, answers, asker), time.monotonic(), keep=False)
 
     def counted(self, *keys: str) -> list[float]:
         """The latest value of those counters once one is not 0."""
@@ -122,6 +122,20 @@ def test_silence_and_garbage_cost_no_more_than_the_deadline(merge: WithClassifie
     assert found == [1]
     refused = [f"answers_refused_total/{reason}" for reason in ("malformed", "not asked")]
     assert merge.counted(*refused, "crops_total/late", "messages_refused_total/malformed") == [4, 2, 1, 1]
+
+
+def test_an_answer_to_a_merge_that_is_no_more_is_neither_believed_nor_held_against_the_classifier(
+    merge: WithClassifier,
+) -> None:
+    merge.plate(1)
+    merge.wait(lambda: merge.asked)
+    merge.say(1, Answer(0, 0.1, HEAT), asker=0)
+    merge.say(7, Answer(0, 0.1, HEAT), asker=0)
+    merge.say(1, Answer(0, 0.9, HEAT))
+    merge.wait(lambda: merge.decided)
+    assert merge.decided[0].result.defects[0].probability == 0.9
+    assert merge.counted("answers_refused_total/merge restarted") == [2]
+    assert merge.counted("crops_total/classified", "answers_refused_total/not asked") == [1, 0]
 
 
 def test_a_classifier_that_comes_late_or_anew_is_asked_for_what_is_open(merge: WithClassifier) -> None:
@@ -201,7 +215,7 @@ def test_an_answer_that_is_there_when_its_time_has_passed_is_heard_first(
 ) -> None:
     merge, classifier = unlooped
     whole(merge, time.monotonic())
-    classifier.send(m.CropsClassified(1, 0, (Answer(0, 0.9, HEAT),)), time.monotonic(), keep=False)
+    classifier.send(m.CropsClassified(1, 0, (Answer(0, 0.9, HEAT),), 1), time.monotonic(), keep=False)
     time.sleep(0.2)
     merge._classifier_due[1] = time.monotonic()
     merge.tick(time.monotonic())
