@@ -155,7 +155,7 @@ class TerminalView:
         for passing in done:
             overview = plate_directory(supervisor.state.path, supervisor.run_id, passing.plate) / "overview.jpg"
             if overview.is_file():
-                crops = len(list(overview.parent.glob("*defect-*.png")))
+                crops = len(list(overview.parent.glob("*defect-*[0-9].png")))
                 self._say("pictures", f"{overview} and {crops} crops beside it")
 
     def _say(self, what: str, text: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from config.load import load_recipe
+from daemon.evidence import plate_directory
 from daemon.messages import Decided
 from daemon.terminal import TerminalView
 from stages.plate import Cause, PlateResult, Verdict
@@ -60,3 +61,17 @@ def test_progress_and_table_fit_a_terminal_of_80_columns(tmp_path: Path, supervi
     for text in ("plate 12", "19,214 rows", "561/561 windows", "INCONCLUSIVE", "missed", "99.8%", "0.41 s", "mm2/s"):
         assert text in said
     assert "\u2026" not in said  # nothing was cut
+
+
+def test_pictures_of_the_classifiers_evidence_are_no_crops_of_further_defects(supervisor: Any) -> None:
+    out = io.StringIO()
+    view = TerminalView(Console(width=80, file=out))
+    folder = plate_directory(supervisor.state.path, supervisor.run_id, 12)
+    folder.mkdir(parents=True)
+    for name in ("overview.jpg", "defect-001.png", "defect-001-heat.png", "defect-002.png", "defect-1000.png"):
+        (folder / name).touch()
+    with view:
+        view.seen(12)
+        view.final(Decided(RESULT, 1.0, 0.41))
+    view.summary(supervisor)
+    assert "3 crops beside it" in out.getvalue()
