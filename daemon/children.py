@@ -146,6 +146,12 @@ class Children:
 
     def watch(self, now: float) -> list[str]:
         """Kill what hangs, start what is due; roles whose restarts are spent are named once."""
+        newly = [
+            role
+            for role, budget in self._budgets.items()
+            if len(budget.ends) > self._settings.budget and role not in self._lost
+        ]
+        self._lost.update(newly)
         for kid in self._kids.values():
             if kid.process is None:
                 if kid.role not in self._lost and not self._stopping and now >= kid.start_again_at:
@@ -156,12 +162,6 @@ class Children:
             elif kid.heard_at is not None and now - kid.heard_at > self._settings.hang_s:
                 kid.killed_for = "hang"
                 kid.process.kill()
-        newly = [
-            role
-            for role, budget in self._budgets.items()
-            if len(budget.ends) > self._settings.budget and role not in self._lost
-        ]
-        self._lost.update(newly)
         return newly
 
     def stop_all(

@@ -127,3 +127,13 @@ def test_a_service_is_up_without_an_optional_process_that_died(watch: Watch) -> 
         watch.children.reap(dict(watch.poller.poll(20)), time.monotonic())
     assert watch.children.all_up
     assert watch.children.down() == ["classify-0"]
+
+
+def test_a_role_that_is_lost_is_not_started_again_even_without_a_pause(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, Restart(budget=2, backoff_s=0.0))
+    watch.children.add("classify", 0, optional=True)
+    assert watch.until_lost() == ["classify"]
+    assert len(watch.started) == 3
+    assert watch.children.by_role() == {"classify": (0, 1)}
+    assert watch.children.pids("classify") == []
+    watch.close()
