@@ -26,7 +26,7 @@ _METAL_SHARE = 0.25
 _CROP, _BATCH = 512, 6
 _VALIDATION = 24
 _WINDOW = 650
-_MOST_ON_SHEETS, _MOST_ON_CROPS = 0.03, 0.6
+_MOST_ON_SHEETS, _MOST_ON_CROPS = 0.001, 0.6
 """Regions a million px that may remain on defect-free sheets of the training products, half of whose crops lie at folds
 and edges, and on wild crops."""
 _SHEET_CROPS = 20
