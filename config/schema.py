@@ -227,6 +227,15 @@ class Classifier(Strict):
         0.2, ge=0, le=60, description="seconds after a plate's last window for which the classifier is waited for"
     )
 
+    @model_validator(mode="after")
+    def _no_crack_vetoed(self) -> Classifier:
+        if self.mode == "veto" and self.veto_below > self.confirm_above:
+            raise ValueError(
+                f"veto_below ({self.veto_below}) must not exceed confirm_above ({self.confirm_above}): "
+                "what counts as a crack must not be vetoed"
+            )
+        return self
+
 
 DEFAULT_TEMPLATES = (
     Template(width=21, height=38, step=18),
@@ -346,6 +355,13 @@ class Classify(Strict):
         description="crops that are computed at once, of several windows; null: 16 on a GPU, one on a CPU, which is no "
         "faster with more",
     )
+
+    @model_validator(mode="after")
+    def _views_once(self) -> Classify:
+        for view in self.views:
+            if self.views.count(view) > 1:
+                raise ValueError(f"views names {view} twice, which would count twice in the average: keep one")
+        return self
 
 
 class Lease(Strict):

@@ -80,6 +80,8 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("workers: 3\n", "c.yaml:1: workers: found 3, allowed: a section of keys and values"),
         ("results:\n  pictures: no\n", "c.yaml:2: results.pictures: found 'no', allowed: true or false"),
         ("simulator:\n  interference: [oil, dust]\n", "c.yaml:2: simulator.interference[1]: found 'dust', allowed: "),
+        ("classify:\n  views: []\n", "c.yaml:2: classify.views: found [], allowed: "),
+        ("classify:\n  views: [identity, identity]\n", "c.yaml:1: classify: views names identity twice"),
         ("camera:\n  source: folder\n", "c.yaml:1: camera: source is folder, but folder names no directory of images"),
         ("slots: 3\n\nslots: 4\n", "c.yaml:3: slots: given twice, first on line 1; keep one"),
         ("- 1\n", "c.yaml:1: found [1], allowed: keys and values"),
@@ -152,6 +154,15 @@ def test_a_products_pixels_times_its_pitches_are_its_size(
 def test_an_unknown_recipe_is_refused_with_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"02CG, EA10B, P10B, U20B, general; did you mean P10B\?"):
         load_recipe("p10b")
+
+
+def test_a_recipe_that_vetoes_what_it_calls_a_crack_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nclassifier: {mode: veto, veto_below: 0.95}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"classifier: veto_below \(0.95\) must not exceed confirm_above \(0.5\)"):
+        load_recipe(path)
+    path.write_text("name: own\nclassifier: {mode: confirm, confirm_above: 0.01}\n", encoding="utf-8")
+    assert load_recipe(path).classifier.confirm_above == 0.01
 
 
 def test_a_recipes_missing_name_and_bad_template_are_told(tmp_path: Path) -> None:
