@@ -352,8 +352,8 @@ class Classify(Strict):
         None,
         ge=1,
         le=MOST_BATCH,
-        description="crops that are computed at once, of several windows; null: 16 on a GPU, one on a CPU, which is no "
-        "faster with more",
+        description="crops that a GPU computes at once, of several windows; null: 16. A CPU is no faster with several "
+        "and always takes one",
     )
 
     @model_validator(mode="after")

@@ -108,6 +108,21 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
 
 
+def test_on_a_cpu_it_listens_after_each_crop_whatever_the_batch(
+    tmp_path: Path, parent: Callable[..., Parent], weights: Path
+) -> None:
+    """Or it would seem to hang, and work for plates that are decided."""
+    config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS, batch=64))
+    with closing(Merge(tmp_path, parent("classify", prepare=fill, config=config))) as merge:
+        crops = tuple(Crop(index, 10 + index, 20) for index in range(8))
+        merge.ask(*(m.ClassifyCrops(1, 0, 1, SHAPE.columns, window, crops) for window in range(6)))
+        merge.listen(1)
+        merge.ask(m.CropsUnwanted(1), m.ClassifyCrops(1, 0, 1, SHAPE.columns, 9, crops[:1]))
+        while 9 not in [one.window for one in merge.answers]:
+            merge.listen(len(merge.answers) + 1)
+        assert len(merge.answers) < 6
+
+
 def test_what_a_merge_that_is_no_more_asked_is_not_answered_to_its_successor_as_its_own(
     merge: Merge, tmp_path: Path
 ) -> None:
