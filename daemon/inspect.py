@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from config.schema import Camera, Recipe, Windows, Workers
 from daemon.images import ImageError, ImageSource, open_image
 from daemon.memory import available_bytes
+from models.halo import HALO
 from stages.defects import defects_of
 from stages.merge_events import Classify
 from stages.opinions import Opinions
@@ -243,15 +244,18 @@ def _number(value: float | None) -> float | None:
 
 def _bands(
     source: ImageSource, first: int, last: int, windows: Windows, keep: NDArray[np.uint8] | None
-) -> Iterator[NDArray[np.uint8]]:
-    """The pixels of each row of windows from the top, uint8 (at most size, columns); each image row is read once."""
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Each row of windows from the top: the first row of its pixels, and the pixels, uint8 (rows, columns).
+
+    The HALO rows above and below, which are seen with it, are among them; each image row is read once.
+    """
     rows, columns = source.height, last - first
-    band = np.empty((0, columns), np.uint8)
-    read = 0
+    band, above, read = np.empty((0, columns), np.uint8), 0, 0
     for row in range(window_rows(rows, windows)):
-        top, bottom = row * windows.stride, min(row * windows.stride + windows.size, rows)
-        shared = band[windows.stride :] if row else band
-        band = np.empty((bottom - top, columns), np.uint8)
+        top = max(0, row * windows.stride - HALO)
+        bottom = min(row * windows.stride + windows.size + HALO, rows)
+        shared = band[top - above :]
+        band, above = np.empty((bottom - top, columns), np.uint8), top
         band[: len(shared)] = shared
         if read < bottom:
             fresh = source.rows(read, bottom)[:, first:last]
@@ -259,11 +263,11 @@ def _bands(
             if keep is not None:
                 keep[read:bottom] = fresh
             read = bottom
-        yield band
+        yield top, band
 
 
 def _score(
-    bands: Iterable[NDArray[np.uint8]],
+    bands: Iterable[tuple[int, NDArray[np.uint8]]],
     rows: int,
     columns: int,
     windows: Windows,
@@ -299,10 +303,10 @@ def _score(
     size = Workers().batch
     pool = ThreadPoolExecutor(len(detectors), thread_name_prefix="detect")
     try:
-        for row, band in enumerate(bands):
+        for row, (top, band) in enumerate(bands):
             in_row = [window_at(row * across + column, rows, columns, windows) for column in range(across)]
             batches = [in_row[i : i + size] for i in range(0, across, size)]
-            waiting.append([pool.submit(score, band, batch, row * windows.stride) for batch in batches])
+            waiting.append([pool.submit(score, band, batch, top) for batch in batches])
             if len(waiting) > 1:
                 gather()
         while waiting:

@@ -21,9 +21,10 @@ from torch import nn
 from config.schema import Recipe, Threshold, Windows
 from daemon.study_sheets import Plate
 from models.assessment import Found, Scored
-from models.detector import WEIGHTS, Detector, WindowView, bfloat16_is_fast
+from models.detector import WEIGHTS, Detector, WindowView, bfloat16_is_fast, without_borders
 from models.evaluation import Match, match
 from models.features import FeatureNetwork
+from models.halo import around
 from models.quality import Quality
 from models.regions import find_regions
 from models.study import classical
@@ -108,19 +109,12 @@ class PixelMethod:
 
     def _values(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
         pixels = image[window.y : window.y + window.height, window.x : window.x + window.width]
-        view = WindowView(pixels, window.x, window.y, (0, 0, window.width, window.height))
-        values = self.detector.features(view).copy()
-        settings = self.recipe.windows
-        strip = 2 * (settings.size - settings.stride) // 5 // _SCALE
-        if strip and window.y > 0:
-            values[:strip] = np.nan
-        if strip and window.x > 0:
-            values[:, :strip] = np.nan
-        if strip and window.height == settings.size:
-            values[-strip:] = np.nan
-        if strip and window.width == settings.size:
-            values[:, -strip:] = np.nan
-        return values
+        # The paper's patches are judged by themselves.
+        beside = (
+            around(image, window.x, window.y, window.width, window.height) if self.rule.patch_stride is None else None
+        )
+        view = WindowView(pixels, window.x, window.y, (0, 0, window.width, window.height), beside)
+        return without_borders(view, self.detector.features(view), self.recipe.windows, _SCALE)
 
     def _result(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> WindowResult:
         levels = limit(values, self.recipe.threshold, learnt)

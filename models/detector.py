@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from config.schema import Recipe
+from config.schema import Recipe, Windows
 from models.features import GREY_SCALE, FeatureNetwork
+from models.halo import HALO, Around
 from models.quality import Quality, inside, measure
 from models.regions import Region, find_regions
 from models.threshold import Learnt, limit
@@ -39,6 +40,13 @@ class WindowView(NamedTuple):
     """Its top left in plate coordinates."""
     own: tuple[int, int, int, int]
     """x0, y0, x1, y1 of the part counted once on the plate, half-open, px of the window (models.quality.own_area)."""
+    around: Around | None = None
+    """The window with the plate around it; None where only the window itself is to be seen."""
+
+    @property
+    def seen(self) -> Around:
+        """What the network sees of it."""
+        return Around(self.pixels, 0, 0) if self.around is None else self.around
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,8 @@ class Detector:
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)
-        side = -(-recipe.windows.size // self._scale)
+        self._most = recipe.windows.size + 2 * HALO
+        side = -(-self._most // self._scale)
         self._grey = torch.zeros((batch, 1, side, side), dtype=torch.uint8, pin_memory=device.type == "cuda")
         self._array: NDArray[np.uint8] = self._grey.numpy()[:, 0]
 
@@ -163,7 +172,7 @@ class Detector:
             )
 
     def _features(self, views: Sequence[WindowView]) -> list[NDArray[np.float32]]:
-        sizes = [self._copy(place, view.pixels) for place, view in enumerate(views)]
+        sizes = [self._copy(place, view) for place, view in enumerate(views)]
         means = [cv2.mean(self._array[place, :rows, :columns])[0] for place, (rows, columns) in enumerate(sizes)] + [
             0.0
         ] * (self.batch - len(sizes))
@@ -176,7 +185,13 @@ class Detector:
                 grey[place, :, :, columns:] = 0
             grey[len(sizes) :] = 0
             values = self._both(grey)
-        return [values[place, :rows, :columns] for place, (rows, columns) in enumerate(sizes)]
+        return [self._inner(view, part) for view, part in zip(views, values, strict=False)]
+
+    def _inner(self, view: WindowView, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The values of the window itself."""
+        left, top = view.seen.left // self._scale, view.seen.top // self._scale
+        height, width = (-(-length // self._scale) for length in view.pixels.shape)
+        return values[top : top + height, left : left + width]
 
     def _both(self, grey: Tensor) -> NDArray[np.float32]:
         """Feature values of the recipe's polarity; for `both` the higher of the two."""
@@ -186,13 +201,17 @@ class Detector:
             best = torch.maximum(best, self._network(-shaped))
         return np.asarray(best.cpu().numpy(), np.float32)
 
-    def _copy(self, place: int, pixels: NDArray[np.uint8]) -> tuple[int, int]:
-        """Bring a window's pixels to the network's resolution into the batch; the rows and columns they take there."""
-        height, width = pixels.shape
+    def _copy(self, place: int, view: WindowView) -> tuple[int, int]:
+        """Bring what is seen of a window to the network's resolution into the batch; rows and columns taken there."""
+        height, width = view.pixels.shape
         size = self.recipe.windows.size
         if not (0 < height <= size and 0 < width <= size):
             raise ValueError(f"a window has 1 to {size} rows and columns; found {height} x {width}")
+        pixels, left, top = view.seen
+        height, width = pixels.shape
         scale = self._scale
+        if not (0 <= left <= HALO and 0 <= top <= HALO and height <= self._most and width <= self._most):
+            raise ValueError(f"at most {HALO} px around a window are seen; found {height} x {width} with {left}, {top}")
         rows, columns = -(-height // scale), -(-width // scale)
         if self.recipe.polarity == "dark":
             # Before the means of 2 x 2 px, which round up: so `dark` is `bright` on the negative to the bit.
@@ -212,31 +231,11 @@ class Detector:
             self._array[place, rows - 1, columns - 1] = pixels[-1, -1]
         return rows, columns
 
-    def _without_borders(self, view: WindowView, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A copy of the values; NaN along borders beyond which the plate goes on.
-
-        What is cut there looks like a line. The neighbouring window sees it whole, and both still share a strip in
-        which the halves of a crack meet: 10 px where windows overlap by 50.
-        """
-        windows = self.recipe.windows
-        strip = 2 * (windows.size - windows.stride) // 5 // self._scale
-        values = values.copy()
-        if view.y > 0:
-            values[:strip] = np.nan
-        if view.x > 0:
-            values[:, :strip] = np.nan
-        # Under `ceil` a full window has a neighbour; under `cover` it may be the last.
-        if windows.rule == "ceil" and view.pixels.shape[0] == windows.size:
-            values[values.shape[0] - strip :] = np.nan
-        if windows.rule == "ceil" and view.pixels.shape[1] == windows.size:
-            values[:, values.shape[1] - strip :] = np.nan
-        return values
-
     def _finding(
         self, view: WindowView, masked: NDArray[np.bool_] | None, values: NDArray[np.float32]
     ) -> WindowFinding:
         height, width = view.pixels.shape
-        values = self._without_borders(view, values)
+        values = without_borders(view, values, self.recipe.windows, self._scale)
         if masked is not None:
             values[_touched(masked, self._scale)] = np.nan
         levels = limit(values, self.recipe.threshold, self._learnt)
@@ -259,6 +258,30 @@ class Detector:
         own_mask = None if masked is None else masked[y0:y1, x0:x1]
         quality = measure(view.pixels[y0:y1, x0:x1], own_mask)
         return WindowFinding(regions, truncated, quality, levels.seed)
+
+
+def without_borders(view: WindowView, values: NDArray[np.float32], windows: Windows, scale: int) -> NDArray[np.float32]:
+    """A copy of a window's values; NaN along borders beyond which the plate goes on and is not seen.
+
+    What is cut there looks like a line. The neighbouring window sees it whole, and both still share a strip in which
+    the halves of a crack meet: 10 px where windows overlap by 50.
+    """
+    strip = 2 * (windows.size - windows.stride) // 5
+    height, width = view.pixels.shape
+    around, left, top = view.seen
+    right, bottom = around.shape[1] - left - width, around.shape[0] - top - height
+    cut = [max(0, strip - halo) // scale for halo in (left, top, right, bottom)]
+    values = values.copy()
+    if view.x > 0:
+        values[:, : cut[0]] = np.nan
+    if view.y > 0:
+        values[: cut[1]] = np.nan
+    # Under `ceil` a full window has a neighbour; under `cover` it may be the last.
+    if windows.rule == "ceil" and width == windows.size:
+        values[:, values.shape[1] - cut[2] :] = np.nan
+    if windows.rule == "ceil" and height == windows.size:
+        values[values.shape[0] - cut[3] :] = np.nan
+    return values
 
 
 def _touched(masked: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from config.schema import Windows
 from models.detector import Detector, WindowView
+from models.halo import around
 from models.quality import own_area
 from stages.plate import Window, WindowResult
 
@@ -26,7 +27,8 @@ def score_windows(
 ) -> list[WindowResult]:
     """Score windows of one plate, at most the detector's batch of them.
 
-    `pixels` is uint8 (rows, columns): the plate from its row `top` on, at least to the end of the windows.
+    `pixels` is uint8 (rows, columns): the plate from its row `top` on, HALO rows above the windows or the plate's
+    first, to HALO rows below them or the plate's last: all of it may be looked at.
     """
     started = time.monotonic()
     columns = pixels.shape[1]
@@ -36,6 +38,7 @@ def score_windows(
             x=window.x,
             y=window.y,
             own=own_area(window.x, window.y, window.width, window.height, columns, settings.size, settings.stride),
+            around=around(pixels, window.x, window.y - top, window.width, window.height),
         )
         for window in windows
     ]

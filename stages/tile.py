@@ -17,6 +17,7 @@ import numpy as np
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
+from models.halo import HALO
 from stages.plate import Cause, Window, window_at, window_columns, window_rows
 
 SUSPECT_DEATHS = 2
@@ -344,11 +345,12 @@ class WindowLedger:
     # --- windows ---------------------------------------------------------------------------------------------
 
     def _add_bands(self, known: _Plate) -> None:
-        """Put the windows of every band whose rows are all final into `waiting`."""
+        """Put the windows of every band into `waiting` whose rows, and those that are seen below them, are final."""
         if known.slot is None:
             return
         size, stride = self._windows.size, self._windows.stride
-        complete = max(0, (known.rows - size) // stride + 1) if known.rows >= size else 0
+        below = known.rows - size - HALO
+        complete = below // stride + 1 if below >= 0 else 0
         if known.closed is not None:
             complete = window_rows(known.rows, self._windows)
         across = window_columns(known.columns, self._windows)

@@ -77,7 +77,7 @@ class DetectProcess(Child):
         self._memory.write_board(self.plan.index, lease.plate, (window.index for window in lease.windows))
         results = score_windows(
             self._detector,
-            self._memory.pixels(lease.slot)[:, : lease.columns],
+            self._memory.pixels(lease.slot)[: lease.rows, : lease.columns],
             lease.windows,
             self.recipe.windows,
             run=self.plan.run,

@@ -46,8 +46,8 @@ def plate(
     grey = 126 + (x * 7 + y * 13 + x * y) % 5
     for sign, places in ((1, bright), (-1, dark)):
         for cx, cy in places:
-            away = np.abs(5 * (x - cx) - 2 * (y - cy))
-            grey += sign * np.where((away < 30) & (np.abs(y - cy) < 90), 32 - away * away // 29, 0)
+            away, fade = np.abs(5 * (x - cx) - 2 * (y - cy)), np.clip(90 - np.abs(y - cy), 0, 45)
+            grey += sign * np.where(away < 30, (32 - away * away // 29) * fade // 45, 0)
     return np.asarray(grey, np.uint8)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from config.load import load_recipe
 from config.schema import Recipe, Rectangle, Template, Threshold, Zone
 from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
+from models.halo import HALO, Around, around
 from models.threshold import limit
 
 torch.set_num_threads(1)
@@ -25,6 +26,13 @@ def detector() -> Detector:
 
 def view(pixels: NDArray[np.uint8], x: int = 0, y: int = 0) -> WindowView:
     return WindowView(pixels, x, y, (0, 0, pixels.shape[1], pixels.shape[0]))
+
+
+def of_plate(plate: NDArray[np.uint8], x: int, y: int = 0) -> WindowView:
+    """A window of 650 px of a plate, with what lies around it."""
+    pixels = plate[y : y + 650, x : x + 650]
+    rows, columns = pixels.shape
+    return WindowView(pixels, x, y, (0, 0, columns, rows), around(plate, x, y, columns, rows))
 
 
 def noise(rows: int = 650, columns: int = 650, sigma: float = 6, seed: int = 1) -> NDArray[np.uint8]:
@@ -69,25 +77,36 @@ def test_windows_are_read_in_place_and_never_written(detector: Detector) -> None
 def seam_plate() -> NDArray[np.uint8]:
     """A plate of two windows with a crack of 11 px across their seam."""
     y, x = np.mgrid[0:650, 0:1250]
-    away = np.abs(5 * (x - 625) - 2 * (y - 325))
-    grey = (
-        110 + (x * 7 + y * 13 + x * y) % 5 + np.where((away < 30) & (np.abs(y - 325) < 90), 32 - away * away // 29, 0)
-    )
+    away, fade = np.abs(5 * (x - 625) - 2 * (y - 325)), np.clip(90 - np.abs(y - 325), 0, 45)
+    grey = 110 + (x * 7 + y * 13 + x * y) % 5 + np.where(away < 30, (32 - away * away // 29) * fade // 45, 0)
     return np.asarray(grey, np.uint8)
 
 
-def test_halves_of_a_crack_across_a_seam_share_pixels(detector: Detector) -> None:
+def test_a_crack_on_a_seam_is_found_by_a_window_that_sees_beyond_its_border(detector: Detector) -> None:
     plate = seam_plate()
-    left, right = detector.detect([view(plate[:, :650]), view(plate[:, 600:], 600)])
-    pixels = []
-    for finding, shift in ((left, 0), (right, 600)):
-        (region,) = finding.regions
-        runs = np.frombuffer(region.runs, "<i4").reshape(-1, 3)
-        pixels.append({(y, x + shift) for y, first, last in runs.tolist() for x in range(first, last)})
-    assert pixels[0] & pixels[1]
+    (found,) = detector.detect([of_plate(plate, 0)])
+    (region,) = found.regions
+    assert region.score >= 0.5
+    assert region.x < 620
+    assert region.x + region.width == 650  # to the window's own border, and not beyond
 
 
-def test_borders_inside_the_plate_are_left_to_the_neighbour(detector: Detector) -> None:
+def test_values_of_a_window_are_those_of_the_plate_around_it(detector: Detector) -> None:
+    plate = np.tile(known_window(650), (2, 2))
+    beside = detector.features(of_plate(plate, 600, 600))
+    alone = detector.features(view(plate[600:1250, 600:1250], 600, 600))
+    assert beside.shape == alone.shape == (325, 325)
+    assert np.abs(beside - alone)[:16].mean() > np.abs(beside - alone)[150:180].mean()  # a border's effect fades
+
+
+def test_more_around_a_window_than_the_halo_is_refused(detector: Detector) -> None:
+    plate = noise(900, 900)
+    wide = Around(plate[: 650 + 2 * HALO + 2, : 650 + 2 * HALO], HALO, HALO)
+    with pytest.raises(ValueError, match="around a window"):
+        detector.detect([view(plate[HALO : HALO + 650, HALO : HALO + 650])._replace(around=wide)])
+
+
+def test_borders_beyond_which_nothing_is_seen_are_left_to_the_neighbour(detector: Detector) -> None:
     plate = seam_plate()
     (left,) = detector.detect([view(plate[:, :650])])
     assert max(region.x + region.width for region in left.regions) <= 630

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
+from models.halo import HALO
 from stages.plate import Cause, window_columns, window_rows
 from stages.tile import (
     MOST_LEASES_OF_A_WINDOW,
@@ -67,15 +68,15 @@ def opened(plate: int, slot: int | None = 0) -> Opened:
     return Opened(plate, slot, 1, COLUMNS)
 
 
-def test_windows_go_out_as_soon_as_their_rows_are_there_and_the_rest_when_the_plate_ends() -> None:
+def test_windows_go_out_as_soon_as_the_rows_they_see_are_there_and_the_rest_when_the_plate_ends() -> None:
     machine = ledger()
     tell(machine, Ready("detect-0", 100), Seen(1), opened(1))
-    assert indices(tell(machine, Rows(1, 64))) == []
-    assert indices(tell(machine, Rows(1, 65))) == [0, 1]
-    assert indices(tell(machine, Rows(1, 130))) == [2, 3]
-    last = tell(machine, closed(1, 150))
+    assert indices(tell(machine, Rows(1, 65 + HALO - 1))) == []
+    assert indices(tell(machine, Rows(1, 65 + HALO))) == [0, 1]
+    assert indices(tell(machine, Rows(1, 125 + HALO))) == [2, 3]
+    last = tell(machine, closed(1, 170))
     assert indices(last) == [4, 5]
-    assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(120, 30), (120, 30)]
+    assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(120, 50), (120, 50)]
 
 
 def test_nothing_is_leased_before_the_sighting_is_committed() -> None:
@@ -110,7 +111,7 @@ def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
 
 def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
     machine = ledger()
-    tell(machine, Seen(1), opened(1), Rows(1, 65))
+    tell(machine, Seen(1), opened(1), Rows(1, 65 + HALO))
     first = leases(tell(machine, Ready("detect-0", CREDITS)))
     assert [len(lease.windows) for lease in first] == [2]
     more = leases(tell(machine, Rows(1, 600)))
