@@ -118,8 +118,9 @@ def add_cracks(
         if bundle:
             x, y = x0 - (index - 2) * spacing * math.sin(angle), y0 + (index - 2) * spacing * math.cos(angle)
             x, y = x + rng.normal(0, 12), y + rng.normal(0, 12)
-        step = min(rng.uniform(0, 22), rng.uniform(0, 0.8) * height)
-        form = Form(width, height, step, rng.uniform(1.5, 6), bool(rng.random() < 0.5), rng.uniform(0.04, 0.4))
+        step = min(rng.uniform(0, 22), rng.uniform(0, 0.8) * height) if rng.random() < 0.85 else 0.0
+        taper = rng.uniform(0.04, 0.4) if rng.random() < 0.8 else rng.uniform(0.005, 0.04)
+        form = Form(width, height, step, rng.uniform(1.5, 6), bool(rng.random() < 0.5), taper)
         patch = paint(line.moved(float(x), float(y)), form, 1.0, 1.0, (size, size))
         if patch is None or not patch.inside.any():
             continue

@@ -243,7 +243,8 @@ def _form(rng: np.random.Generator) -> tuple[Form, bool]:
     real = bool(rng.random() < 0.15)
     height = math.exp(rng.uniform(math.log(7), math.log(90 if real else 46)))
     step = 0.0 if real else min(rng.uniform(0, 22), rng.uniform(0, 0.9) * height)
-    return Form(width, height, step, rng.uniform(1.5, 6), bool(rng.random() < 0.5), rng.uniform(0.05, 0.25)), real
+    taper = rng.uniform(0.05, 0.25) if rng.random() < 0.75 else rng.uniform(0.005, 0.05)  # some end bluntly
+    return Form(width, height, step, rng.uniform(1.5, 6), bool(rng.random() < 0.5), taper), real
 
 
 def disturbance_of(clean: Grey, noise: Grey) -> Grey:
