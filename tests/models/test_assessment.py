@@ -93,6 +93,12 @@ def test_intervals_hold_the_figure_and_come_from_groups() -> None:
     assert summary(alike).intervals == {}
 
 
+def test_draws_without_a_crack_do_not_lift_the_bound_of_recall() -> None:
+    missed = [plate([crack(0)], [], "cracked"), plate([], [], "clean")]
+    assert summary(missed).intervals["recall"] == (0.0, 0.0)
+    assert "recall" not in summary([plate([], [], "a"), plate([], [], "b")]).intervals
+
+
 @pytest.mark.parametrize(
     ("count", "of", "lower", "upper"),
     [(0, 15, 0.0, 0.2180), (0, 0, 0.0, 1.0), (5, 20, 0.0866, 0.4910), (20, 20, 0.8316, 1.0)],
