@@ -332,7 +332,7 @@ def test_whatever_else_ends_a_plate_does_not_wait_for_the_classifier(end: Event)
 def test_a_plate_that_lacks_only_answers_at_its_own_deadline_is_not_late(mode: str, causes: tuple[Cause, ...]) -> None:
     """With `annotate` a classifier that hangs costs no verdict, whatever deadlines the recipe has."""
     merger = Merger(recipe(mode), "run")
-    found = {4: (region(5, 5, 0.8 if causes else 0.3),)}
+    found: Found = {4: (region(5, 5, 0.8 if causes else 0.3),)}
     assert told(merger, story(1, found))[-1] == AwaitClassifier(1)
     (result,) = decisions(told(merger, [Deadline(1)]))
     assert result.causes == causes
