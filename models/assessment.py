@@ -5,7 +5,7 @@ Pure: takes what was true and what was found of each plate or picture, and count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -143,9 +143,7 @@ def _intervals(groups: Sequence[str], matches: Sequence[Match], resamples: int, 
         recall, precision = true / (true + missed), true / (true + false)
         f1 = 2 * true / (2 * true + false + missed)
     figures = {"recall": recall, "precision": precision, "f1": f1, "fpb": false / plates, "mdb": missed / plates}
-    # A draw of plates without a crack says nothing of recall: counted as 1 it would lift the bound.
-    told = {name: values[np.isfinite(values)] for name, values in figures.items()}
-    return {name: middle(values) for name, values in told.items() if values.size}
+    return middles(figures)
 
 
 def resampled(
@@ -168,6 +166,15 @@ def middle(values: NDArray[np.float64]) -> Interval:
     """The 95 % interval of resampled figures."""
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
+
+
+def middles(figures: Mapping[str, NDArray[np.float64]]) -> dict[str, Interval]:
+    """The intervals of several resampled figures, without those that no draw says anything of.
+
+    A draw without a crack says nothing of recall, which is NaN there: counted as 1 it would lift the bound.
+    """
+    told = {name: values[np.isfinite(values)] for name, values in figures.items()}
+    return {name: middle(values) for name, values in told.items() if values.size}
 
 
 # --- shares of plates --------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import otherwise, pressed, samples
-from simulator.crops import TRAINING_PRODUCTS, cracks_at
+from simulator.crops import TRAINING_PRODUCTS, cracks_at, stretch_of
 from simulator.interference import Kind
 from simulator.products import PRODUCTS, Product
 from simulator.reference import load_reference
@@ -32,8 +32,6 @@ Mask = NDArray[np.bool_]
 
 _FIRST_SEED = 6_000_000
 """Of sheets to train on: far from the test seeds of reference.yaml."""
-_ROWS = 3300
-"""A stretch of a sheet is enough of a long product."""
 _ENDS_SHARE = 0.5
 """Of the stretches of products with zones at the ends of their sheets, where ridges are narrower."""
 _CRACKS = 40
@@ -101,10 +99,7 @@ def sheet_crops(products: Sequence[str], first_seed: int, count: int) -> Iterato
     seed = first_seed
     while made < count:
         rng = np.random.default_rng([seed, 2])
-        product = PRODUCTS[products[seed % len(products)]]
-        product = replace(product, rows=min(product.rows, _ROWS))
-        if product.upright and rng.random() < _ENDS_SHARE:
-            product = replace(product, end_share=rng.uniform(0.2, 0.5))
+        product = stretch_of(rng, PRODUCTS[products[seed % len(products)]], _ENDS_SHARE)
         kinds = _INTERFERENCE[int(rng.integers(len(_INTERFERENCE)))]
         sheet = render(product, seed, _CRACKS, interference=kinds, strength=rng.uniform(0.3, 1.0))
         for cut in _of_sheet(rng, sheet, product):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simulator import otherwise, pressed, samples
 from simulator.interference import Kind
-from simulator.products import PRODUCTS
+from simulator.products import PRODUCTS, Product
 from simulator.sheet import Sheet, render
 
 TRAINING_PRODUCTS = ("P10B", "U20B")
@@ -38,6 +38,18 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
 Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 
 
+def stretch_of(rng: np.random.Generator, product: Product, ends_share: float) -> Product:
+    """A stretch of a product, which is enough to cut crops from.
+
+    That share of the stretches of products with zones at the ends of their sheets shows them: narrower ridges, folded
+    the other way.
+    """
+    stretch = replace(product, rows=min(product.rows, _ROWS))
+    if stretch.upright and rng.random() < ends_share:
+        stretch = replace(stretch, end_share=rng.uniform(0.2, 0.5))
+    return stretch
+
+
 class SheetCrops:
     """Crops of sheets that are rendered one after the other; a stretch of a sheet is enough of a long product."""
 
@@ -52,9 +64,7 @@ class SheetCrops:
         """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged."""
         if self._sheet is None or self._left == 0:
             product = PRODUCTS[TRAINING_PRODUCTS[int(rng.integers(2))]]
-            product = replace(product, rows=min(product.rows, _ROWS))
-            if product.upright and rng.random() < _ENDS_SHARE:  # narrower ridges, folded the other way
-                product = replace(product, end_share=rng.uniform(0.2, 0.5))
+            product = stretch_of(rng, product, _ENDS_SHARE)
             kind = rng.choice(["plain", "noise", "light", "both"], p=(0.5, 0.15, 0.2, 0.15))
             kinds = _KINDS[str(kind)]
             seed = _FIRST_SEED + int(rng.integers(1 << 30))

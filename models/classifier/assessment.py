@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assessment import RESAMPLES, Interval, Share, middle, resampled
+from models.assessment import RESAMPLES, Interval, Share, middle, middles, resampled
 from models.classifier.calibration import binned, calibration_errors, expected_calibration_error
 from models.classifier.networks import CLASSES, CRACK
 
@@ -86,9 +86,7 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
     ).astype(np.float64)
     total = outcome.sum(0)
     drawn = resampled(judged.groups, outcome, resamples)
-    # Draws that say nothing of a figure, as those without any crack do of the recall, are no part of its interval.
-    rates = {} if drawn is None else {name: one[np.isfinite(one)] for name, one in _rates(drawn).items()}
-    intervals = {name: list(middle(values)) for name, values in rates.items() if values.size}
+    intervals = {} if drawn is None else {name: list(one) for name, one in middles(_rates(drawn)).items()}
     named = {name: float(np.nan_to_num(values[0], nan=_NEVER)) for name, values in _rates(total[None]).items()}
     true, false, right, missed = (int(value) for value in total)
     cracks, others = true + missed, false + right
