@@ -21,7 +21,7 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 _CRACKED_SHARE = 0.63
-_PLATE_SHARE = 0.35
+_PLATE_SHARE, _QUIET_SHARE = 0.3, 0.2
 _LEAST_CONTRAST_TO_NOISE = 2.2
 _LEAST_GREY = 4.0
 
@@ -37,11 +37,17 @@ class _World:
     noise: tuple[float, float]
     flat_share: float
     gamma_share: float
+    even_share: float
+    """Of the cracks: those with even sides."""
+    straight_share: float = 0.0
+    """Of the cracks."""
 
 
-_WILD = _World((40, 210), (0, 60), (30, 400), (0.4, 7), (0.3, 12), 0.15, 0.25)
-_PLATE = _World((75, 175), (8, 50), (80, 320), (0.6, 4), (0.8, 4.5), 0.05, 0.0)
+_WILD = _World((40, 210), (0, 60), (30, 400), (0.4, 7), (0.3, 12), 0.15, 0.25, 0.15)
+_PLATE = _World((75, 175), (8, 50), (80, 320), (0.6, 4), (0.8, 4.5), 0.05, 0.0, 0.15)
 """Nearer to pressed plates under a good camera, so that they are not drowned among the wild ones."""
+_QUIET = _World((50, 200), (0, 6), (150, 400), (0.1, 1.0), (0.3, 2.5), 0.6, 0.1, 0.5, 0.4)
+"""Smooth, flat metal: a strong line stands alone there, as thin and even as its look-alikes."""
 
 
 def training_window(rng: np.random.Generator, size: int = 256, *, dark_lines: bool = True) -> tuple[Image, Mask, Mask]:
@@ -51,13 +57,14 @@ def training_window(rng: np.random.Generator, size: int = 256, *, dark_lines: bo
     55 % of the crops hold a crack. Cracks are bright; invert picture and result for dark ones. Without `dark_lines` no
     dark line lies on the sheet beside them.
     """
-    plate = bool(rng.random() < _PLATE_SHARE)
-    clean = _surface(rng, size, _PLATE if plate else _WILD)
+    draw = rng.random()
+    world = _PLATE if draw < _PLATE_SHARE else _QUIET if draw < _PLATE_SHARE + _QUIET_SHARE else _WILD
+    clean = _surface(rng, size, world)
     add_behind(rng, clean)
-    noise = _sensor_noise(rng, clean, _PLATE if plate else _WILD)
+    noise = _sensor_noise(rng, clean, world)
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
-        mask, ignore = _add_cracks(rng, clean, noise)
+        mask, ignore = _add_cracks(rng, clean, noise, world)
     marks(rng, clean, dark_lines=dark_lines)
     hidden = cover(rng, clean)
     if hidden is not None:
@@ -200,7 +207,7 @@ def _sensor_noise(rng: np.random.Generator, clean: Grey, world: _World) -> Grey:
     return np.asarray(noise, np.float32)
 
 
-def _add_cracks(rng: np.random.Generator, clean: Grey, noise: Grey) -> tuple[Mask, Mask]:
+def _add_cracks(rng: np.random.Generator, clean: Grey, noise: Grey, world: _World) -> tuple[Mask, Mask]:
     """Add cracks to `clean` in place; their pixels and those too faint to be judged."""
     size = clean.shape[0]
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
@@ -210,10 +217,11 @@ def _add_cracks(rng: np.random.Generator, clean: Grey, noise: Grey) -> tuple[Mas
     angle, spread = rng.uniform(0, math.pi), rng.choice([0.15, 0.6, 3.0])
     middle = rng.uniform(0, size, 2)
     for _ in range(count):
-        form, real = _form(rng)
+        form, real = _form(rng, world.even_share)
         length = math.exp(rng.uniform(math.log(24), math.log(400)))
         length = max(length, 1.5 * form.width_mm)
-        line = centre_line(rng, angle + rng.normal(0, spread), length, abs(rng.normal(0, 0.35)))
+        bend = 0.0 if rng.random() < world.straight_share else abs(rng.normal(0, 0.35))
+        line = centre_line(rng, angle + rng.normal(0, spread), length, bend)
         x, y = rng.uniform(0.02 * size, 0.98 * size, 2) if count == 1 else middle + rng.normal(0, size / 4, 2)
         patch = paint(line.moved(x * column, y * row), form, column, row, (size, size))
         if patch is None or not patch.inside.any():
@@ -238,9 +246,9 @@ def _add_cracks(rng: np.random.Generator, clean: Grey, noise: Grey) -> tuple[Mas
     return mask, ignore
 
 
-def _form(rng: np.random.Generator) -> tuple[Form, bool]:
+def _form(rng: np.random.Generator, even_share: float) -> tuple[Form, bool]:
     width = rng.uniform(7, 21)
-    real = bool(rng.random() < 0.15)
+    real = bool(rng.random() < even_share)
     height = math.exp(rng.uniform(math.log(7), math.log(90 if real else 46)))
     step = 0.0 if real else min(rng.uniform(0, 22), rng.uniform(0, 0.9) * height)
     taper = rng.uniform(0.05, 0.25) if rng.random() < 0.75 else rng.uniform(0.005, 0.05)  # some end bluntly

@@ -55,3 +55,13 @@ def test_brightness_and_noise_vary_far_more_than_on_the_reference_sheets() -> No
     assert np.percentile(means, 95) > 160
     assert np.percentile(noise, 5) <= 1
     assert np.percentile(noise, 95) >= 7
+
+
+def test_some_cracks_stand_alone_on_smooth_metal() -> None:
+    rng = np.random.default_rng(8)
+    smooth = 0
+    for _ in range(300):
+        image, mask, ignore = training_window(rng, 128)
+        elsewhere = ~mask & ~ignore
+        smooth += bool(mask.any()) and np.median(np.abs(np.diff(image.astype(int), axis=0))[elsewhere[1:]]) <= 1
+    assert smooth > 15
