@@ -29,6 +29,7 @@ class EfficientNetLite0(Network):
     """Inverted residual blocks with kernels of 3 and 5."""
 
     HEAD = "_fc"
+    MIDDLE = "_blocks.10"
 
     def __init__(self) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ class MobileNetV2(Network):
     """Inverted residual blocks on depthwise convolutions."""
 
     HEAD = "classifier"
+    MIDDLE = "features.13"
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,6 +23,8 @@ class Network(nn.Module):
 
     HEAD: ClassVar[str]
     """Name of the module that makes the logits; it alone differs from an ImageNet file in its shape."""
+    MIDDLE: ClassVar[str]
+    """Name of the last module whose maps are a 16th of the picture: in training they are asked where a crack lies."""
     features: Callable[[Tensor], Tensor]
     """The last convolutional map (n, c, 7, 7) of a batch (n, 3, 224, 224)."""
 

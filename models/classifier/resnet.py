@@ -37,6 +37,7 @@ class ResNet(Network):
     """Four stages of basic blocks."""
 
     HEAD = "fc"
+    MIDDLE = "layer3"
 
     def __init__(self, blocks: Sequence[int]) -> None:
         super().__init__()

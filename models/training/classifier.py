@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from models.classifier.preprocess import INPUT, prepared
 from models.detector import bfloat16_is_fast
 from models.training.classifier_data import DataError, Example, fingerprint
 from models.training.keeping import Average, save_whole, slowed
+from models.training.where import Where
 
 _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
 _WEIGHT_DECAY = 1e-4
@@ -33,6 +34,8 @@ _SIDES = ((0.45, 128), (0.75, 176), (1.0, INPUT))
 """Px of the crops up to that share of the training: small ones teach the most of it in a third of the time."""
 _PATIENCE = 25
 """Looks at validation without progress, at the full size, after which a training ends early."""
+_PLACE = 8
+"""Px of the side of a place that is told to hold a crack or none."""
 _AHEAD = 2
 """Batches made while the network learns."""
 _AT_ONCE = 32
@@ -138,7 +141,7 @@ def train(
     due = report + _LOOK_S
     try:
         while (share := run.share()) < 1:
-            run.learn(*feed.take(), share)
+            run.learn(feed.take(), share)
             now = time.monotonic()
             if now > due:
                 if run.look(validation, side_at(share)):
@@ -177,16 +180,36 @@ def _class_weights(examples: Sequence[Example], draws: NDArray[np.float64]) -> T
     return weights
 
 
-def batch_of(
-    examples: Sequence[Example], draws: NDArray[np.float64], size: int, key: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """A batch by its key alone: (n, 3, 224, 224) float32, channels last, augmented; and (n,) int64 classes."""
+class Batch(NamedTuple):
+    """What a step learns from."""
+
+    crops: Tensor
+    """(n, 3, 224, 224) float32, channels last, augmented."""
+    classes: Tensor
+    """(n,) int64."""
+    places: Tensor
+    """(n, 1, 28, 28) float32: 1 where a crack lies, NaN where that is not known."""
+
+
+def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int, key: Sequence[int]) -> Batch:
+    """A batch by its key alone."""
     rng = np.random.default_rng(key)
     chosen = [examples[index] for index in rng.choice(len(examples), size, p=draws)]
-    # Metal has no upper end: a quarter turn of a crop is another crop of the kind (C 19).
-    crops = [augmented(np.rot90(one.pixels, int(rng.integers(4))), rng) for one in chosen]
+    crops = []
+    places = np.full((size, 1, INPUT // _PLACE, INPUT // _PLACE), np.nan, np.float32)
+    for index, one in enumerate(chosen):
+        # Metal has no upper end: a quarter turn of a crop is another crop of the kind (C 19).
+        turns = int(rng.integers(4))
+        mask = None if one.mask is None else np.rot90(one.mask, turns)
+        crop, mask = augmented(np.rot90(one.pixels, turns), mask, rng)
+        crops.append(crop)
+        if mask is not None:
+            places[index, 0] = mask.reshape(INPUT // _PLACE, _PLACE, INPUT // _PLACE, _PLACE).any((1, 3))
+        elif not one.crack:
+            places[index] = 0
     batch = prepared(crops).contiguous(memory_format=torch.channels_last)
-    return batch, torch.tensor([CRACK if one.crack else 1 - CRACK for one in chosen])
+    classes = torch.tensor([CRACK if one.crack else 1 - CRACK for one in chosen])
+    return Batch(batch, classes, torch.from_numpy(places))
 
 
 def side_at(share: float) -> int:
@@ -208,7 +231,7 @@ class _Feed:
         self._make = lambda step: batch_of(examples, draws, plan.batch, (plan.seed, step))
         self._step = step
         self._thread = ThreadPoolExecutor(1, "batches")
-        self._next: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        self._next: deque[Future[Batch]] = deque()
         for _ in range(_AHEAD):
             self._begin()
 
@@ -216,7 +239,7 @@ class _Feed:
         self._next.append(self._thread.submit(self._make, self._step))
         self._step += 1
 
-    def take(self) -> tuple[Tensor, Tensor]:
+    def take(self) -> Batch:
         """The next batch; one more is begun."""
         batch = self._next.popleft().result()
         self._begin()
@@ -237,9 +260,11 @@ class _Run:
         self.network = make(plan.network)
         if plan.pretrained is not None:
             load_pretrained(self.network, plan.pretrained)
+        self._where = Where(self.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._rate = _FRESH_RATE if plan.pretrained is None else _PRETRAINED_RATE
-        self._optimiser = torch.optim.Adam(self.network.parameters(), lr=self._rate, weight_decay=_WEIGHT_DECAY)
+        learnt = (*self.network.parameters(), *self._where.parameters())
+        self._optimiser = torch.optim.Adam(learnt, lr=self._rate, weight_decay=_WEIGHT_DECAY)
         self._average = Average(memory=_MEMORY, recent=_RECENT)
         self.step = 0
         self.loss = math.nan
@@ -256,6 +281,7 @@ class _Run:
             if saved["same"] != self._same:
                 raise DataError(f"{path} is of another training ({saved['same']}; asked for: {self._same})")
             self.network.load_state_dict(saved["network"])
+            self._where.load_state_dict(saved["where"])
             self._optimiser.load_state_dict(saved["optimiser"])
             self._average = Average(saved["average"], memory=_MEMORY, recent=_RECENT)
             self.best = saved["best"]
@@ -271,6 +297,7 @@ class _Run:
             {
                 "same": self._same,
                 "network": self.network.state_dict(),
+                "where": self._where.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
                 "average": self._average.state,
                 "best": self.best,
@@ -297,22 +324,24 @@ class _Run:
             return self.step / self._plan.steps
         return self.seconds() / (60 * (self._plan.minutes or 1.0))
 
-    def learn(self, batch: Tensor, classes: Tensor, share: float) -> None:
+    def learn(self, batch: Batch, share: float) -> None:
         """One step."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * slowed(share, self.step)
         self.network.train()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
-            logits = self.network(_shrunk(batch, side_at(share)))
-        loss = functional.cross_entropy(logits.float(), classes, weight=self._class_weights)
+            logits = self.network(_shrunk(batch.crops, side_at(share)))
+            where = self._where.loss(batch.places)
+        entropy = functional.cross_entropy(logits.float(), batch.classes, weight=self._class_weights)
+        loss = entropy + where
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.step += 1
         self._average.follow(self.network.state_dict(), self.step)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise DataError(f"the loss was {value} at step {self.step}: the training has come to nothing")
+        value = entropy.item()
+        if not math.isfinite(loss.item()):
+            raise DataError(f"the loss was {loss.item()} at step {self.step}: the training has come to nothing")
         self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
 
     def look(self, validation: Sequence[Example], side: int) -> bool:

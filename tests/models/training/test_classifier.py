@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from models.classifier.errors import ClassifierError
 from models.training import classifier
@@ -121,11 +123,27 @@ def test_a_small_source_is_drawn_more_often_than_its_size_asks_for_and_the_loss_
 def test_a_batch_depends_on_its_key_alone() -> None:
     known = examples()
     draws = np.full(len(known), 1 / len(known))
-    (a, of_a), (b, of_b) = (batch_of(known, draws, 3, (0, 7)) for _ in range(2))
-    assert a.shape == (3, 3, 224, 224)
-    assert torch.equal(a, b)
-    assert torch.equal(of_a, of_b)
-    assert not torch.equal(a, batch_of(known, draws, 3, (0, 8))[0])
+    one, same = (batch_of(known, draws, 3, (0, 7)) for _ in range(2))
+    assert one.crops.shape == (3, 3, 224, 224)
+    assert torch.equal(one.crops, same.crops)
+    assert torch.equal(one.classes, same.classes)
+    assert not torch.equal(one.crops, batch_of(known, draws, 3, (0, 8)).crops)
+
+
+def test_a_batch_says_where_its_cracks_lie_as_far_as_that_is_known() -> None:
+    plain, cracked = examples()[1], examples()[0]
+    known = replace(cracked, mask=cracked.pixels == 220)
+    batch = batch_of([plain, cracked, known], np.array([1.0, 1.0, 1.0]) / 3, 32, (0, 1))
+    for crop, label, places in zip(batch.crops, batch.classes, batch.places, strict=True):
+        if label == 0:
+            assert (places == 0).all()
+        elif places.isfinite().all():
+            bright = functional.avg_pool2d(crop[:1], 8)
+            assert bright[places > 0].min() > bright[places == 0].mean()
+            assert 28 <= (places > 0).sum() < 28 * 8
+        else:
+            assert places.isnan().all()
+    assert {int(places.isnan().sum()) for places in batch.places} == {0, 28 * 28}
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
