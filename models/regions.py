@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.repeats import Repeats
 from models.zones import Weigher
 
 MOST_REGIONS = 200
@@ -17,6 +18,8 @@ _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _LINE = 2.0
 _MOST_LINE = 4.0
 """A region twice as long as wide is neither helped nor held back by its shape; beyond four times it counts no more."""
+_MOST_COMPARED = 24
+"""With more regions than that a window is not looked through for repetitions any more, which takes its time."""
 _STEEPNESS = 0.5
 """Score a feature unit: a region one unit above the floor has a score of 0.62."""
 
@@ -67,7 +70,8 @@ def find_regions(
         floor: feature value at which the score is 0.5.
         least_area: components of fewer px are dropped.
         opening: open the kept components once with a disk of radius 1, and label again (M 109).
-        line_like: blobs need higher values than lines; False in the published modes, which look at pixels alone.
+        line_like: blobs need higher values than lines, and what the press repeats counts less; False in the published
+            modes, which look at pixels alone.
         weigh: the zones that the window touches; what a region gains there is added to its evidence.
     """
     if values.size == 0 or not math.isfinite(seed):
@@ -83,7 +87,8 @@ def find_regions(
         count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8, ltype=cv2.CV_32S)
         keep = np.ones(count, np.bool_)
         keep[0] = False
-    regions = []
+    regions: list[Region] = []
+    repeats: Repeats | None = None
     for index in np.flatnonzero(keep):
         left, top, across, down = (int(part) for part in stats[index, :4])
         inside = labels[top : top + down, left : left + across] == index
@@ -115,6 +120,12 @@ def find_regions(
             evidence += here(rows + top, columns + left)
         if evidence < seed:
             continue
+        if line_like and len(regions) < _MOST_COMPARED:
+            repeats = repeats or Repeats(values, scale)
+            rows, columns = np.nonzero(inside)
+            evidence -= repeats.less(rows + top, columns + left)
+            if evidence < seed:
+                continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
         runs = _runs(inside, left, top, scale, width, height)
         regions.append(
