@@ -2,8 +2,9 @@
 
 A state machine without I/O: events in, instructions out. Events may come in any order, twice, late, or again after
 the merger itself was restarted. A plate is decided when it is closed, each of its windows was scored or given up, and
-the classifier has answered what it was asked (stages/opinions.py) or had its time; the decision is repeated on request
-until it is committed, and only then is the plate let go. What is kept is bounded by the open plates.
+the classifier has answered what it was asked (stages/opinions.py) or had its time; the decision is said again to a
+record stage that has not taken it, and once it is committed the plate is let go. What is kept is bounded by the open
+plates.
 """
 
 from __future__ import annotations
@@ -26,13 +27,11 @@ from stages.merge_events import (
     Deadline,
     Decide,
     Event,
-    Final,
     Instruction,
     PlateClosed,
     PlateOpened,
     RecordRestarted,
     Released,
-    Resend,
     WindowQuarantined,
     WindowScored,
 )
@@ -139,7 +138,7 @@ class Merger:
             return state.decided.windows_scored, len(state.decided.defects)
         return _done(state), sum(len(r.regions) for r in state.results.values())
 
-    def handle(self, event: Event) -> list[Instruction]:  # noqa: PLR0911 - one case for each event
+    def handle(self, event: Event) -> list[Instruction]:
         """Take one event and say what is to be done."""
         match event:
             case WindowScored(result):
@@ -148,15 +147,12 @@ class Merger:
                 return self._told(event)
             case Committed(plate):
                 return self._let_go(plate)
-            case Final(plates):
-                # In their order, for what is remembered of them is the latest.
-                return [i for plate in sorted(plates) for i in self._already_final(plate)]
             case Abort(cause):
                 self._aborted = self._aborted or cause
                 return [i for plate in self.open_plates for i in self._decide_if_due(self._plates[plate])]
-            case Resend() | RecordRestarted():
-                plates = (event.plate,) if isinstance(event, Resend) else self.open_plates
-                return [i for plate in plates for i in self._again(plate)]
+            case RecordRestarted():
+                states = [self._plates[plate] for plate in self.open_plates]
+                return [Decide(state.decided) for state in states if state.decided is not None]
             case CropsClassified() | ClassifierDeadline() | ClassifierStarted() | ClassifierLost():
                 return self._classifier(event)
             case _:
@@ -323,16 +319,6 @@ class Merger:
         self._final.add(plate)
         self.counters.plates_committed += 1
         return [Released(plate), *self.opinions.close(plate)]
-
-    def _already_final(self, plate: int) -> list[Instruction]:
-        """A plate of the store's list: let go of it if anything of it was heard before the list came."""
-        known = self._plates.pop(plate, None) is not None
-        self._final.add(plate)
-        return [Released(plate), *self.opinions.close(plate)] if known else []
-
-    def _again(self, plate: int) -> list[Instruction]:
-        state = self._plates.get(plate)
-        return [Decide(state.decided)] if state is not None and state.decided is not None else []
 
     def _state(self, plate: int) -> _Plate:
         if plate not in self._plates:

@@ -47,16 +47,9 @@ class PlateClosed:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The verdict of this plate is in the store: it is final."""
+    """The verdict of this plate is in the store: it is final. Maybe since before this merger started."""
 
     plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """Plates that were final before this merger started, as the store has them."""
-
-    plates: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +64,6 @@ class Abort:
     """Nothing more will be scored: every open plate is decided now, and every later one as soon as it is heard of."""
 
     cause: Cause
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """The decision of this plate is asked for again."""
-
-    plate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +113,8 @@ Event = (
     | WindowQuarantined
     | PlateClosed
     | Committed
-    | Final
     | Deadline
     | Abort
-    | Resend
     | RecordRestarted
     | CropsClassified
     | ClassifierDeadline

@@ -21,13 +21,11 @@ from stages.merge_events import (
     Deadline,
     Decide,
     Event,
-    Final,
     Instruction,
     PlateClosed,
     PlateOpened,
     RecordRestarted,
     Released,
-    Resend,
     WindowQuarantined,
     WindowScored,
 )
@@ -123,12 +121,15 @@ def test_the_windows_of_a_plate_that_acquisition_left_unfinished_are_still_waite
     assert Cause.ACQUISITION_DIED in result.causes
 
 
-def test_a_decision_is_repeated_on_request_until_it_is_committed() -> None:
+def test_each_decision_is_repeated_to_a_new_record_until_it_is_committed() -> None:
     merger = Merger(RECIPE, "run")
-    (result,) = decisions(told(merger, *story(1)))
-    assert told(merger, Resend(1)) == told(merger, RecordRestarted()) == [Decide(result)]
+    first, second = decisions(told(merger, *story(1), *story(2), PlateOpened(3, COLUMNS)))
+    for _ in range(2):
+        assert told(merger, RecordRestarted()) == [Decide(first), Decide(second)]
     assert told(merger, Committed(1)) == [Released(1)]
-    assert told(merger, Resend(1), RecordRestarted()) == []
+    assert told(merger, RecordRestarted()) == [Decide(second)]
+    told(merger, Committed(2), Committed(3))
+    assert told(merger, RecordRestarted()) == []
     assert merger.open_plates == ()
 
 
@@ -150,23 +151,23 @@ def test_what_comes_between_decision_and_commit_is_acknowledged_and_changes_noth
 def test_plates_final_before_a_restart_stay_final() -> None:
     merger = Merger(RECIPE, "run")
     told(merger, scored(2, 0))
-    assert told(merger, Final((1, 2))) == [Released(2)]
+    assert told(merger, Committed(1), Committed(2)) == [Released(1), Released(2)]
     assert told(merger, scored(1, 0), PlateOpened(2, COLUMNS)) == [Released(1), Released(2)]
     assert merger.open_plates == ()
 
 
 def test_plates_final_long_ago_are_still_known_as_such() -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, scored(7, 0), Final(tuple(p for p in range(10_000) if p != 7)))
+    told(merger, scored(7, 0), *(Committed(p) for p in range(10_000) if p != 7))
     assert told(merger, scored(3, 0)) == [Released(3)]
     assert merger.open_plates == (7,)
     assert told(merger, scored(10_000, 0)) == [Acknowledge(10_000, (0,))]
 
 
-def test_the_order_of_the_list_of_final_plates_does_not_matter() -> None:
+def test_a_plate_that_others_overtook_is_not_taken_for_final() -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, Final(tuple(p for p in reversed(range(10_000)) if p != 9_998)))
-    assert told(merger, scored(9_998, 0)) == [Acknowledge(9_998, (0,))]
+    told(merger, *(Committed(p) for p in reversed(range(64)) if p != 40))
+    assert told(merger, scored(40, 0)) == [Acknowledge(40, (0,))]
 
 
 def test_a_commit_of_the_predecessors_decision_ends_the_plate_here_too() -> None:
@@ -265,7 +266,8 @@ class Neighbours:
 
     def restart_merger(self, lose: Callable[[], bool]) -> None:
         self.merger = Merger(RECIPE, "run")
-        self.deliver(Final(tuple(self.store)), lose)
+        for plate in self.store:
+            self.deliver(Committed(plate), lose)
 
     def settle(self) -> None:
         """From here on nothing is lost, and every sender repeats what was not acknowledged."""
@@ -274,7 +276,7 @@ class Neighbours:
             return False
 
         for plate in self.stories.keys() - self.released:
-            for event in [*self.stories[plate], Resend(plate), Committed(plate)]:
+            for event in [*self.stories[plate], RecordRestarted(), Committed(plate)]:
                 self.deliver(event, lose)
 
 

@@ -31,7 +31,6 @@ from stages.merge_events import (
     Deadline,
     Decide,
     Event,
-    Final,
     Instruction,
     PlateClosed,
     PlateOpened,
@@ -357,7 +356,7 @@ def test_windows_that_the_plate_turns_out_not_to_have_are_not_waited_for() -> No
 def test_a_plate_that_was_final_all_along_is_no_longer_asked_about() -> None:
     merger = Merger(recipe("annotate"), "run")
     told(merger, story(1, ONE))
-    assert StopClassifying(1) in told(merger, [Final((1,))])
+    assert StopClassifying(1) in told(merger, [Committed(1)])
     assert told(merger, [ClassifierStarted()]) == []
 
 
