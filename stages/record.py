@@ -51,7 +51,7 @@ class StoreFailed:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed."""
+    """Time has passed; comes every round, for a failed write is tried again at the first one after its pause."""
 
 
 Event = Seen | Decided | StoreSucceeded | StoreFailed | Tick
@@ -122,16 +122,7 @@ class AllClear:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RetryAfter:
-    """Send a Tick after so many seconds."""
-
-    seconds: float
-
-
-Instruction = (
-    CommitSeen | CommitVerdict | ConfirmSeen | ConfirmFinal | Refuse | AskAgain | Alarm | AllClear | RetryAfter
-)
+Instruction = CommitSeen | CommitVerdict | ConfirmSeen | ConfirmFinal | Refuse | AskAgain | Alarm | AllClear
 
 
 @dataclass(slots=True)
@@ -242,7 +233,7 @@ class Recorder:
         if not self._queue or self._under_way is not None:
             return []
         if self._failing is not None and now < self._retry_at:
-            return [RetryAfter(self._retry_at - now)]
+            return []
         head = self._queue[0]
         self._writes += 1
         self._under_way = self._writes
@@ -289,15 +280,12 @@ class Recorder:
         self._under_way = None
         if kind == "refused":
             return [Alarm(kind, text), *self._refused(now)]
-        done: list[Instruction] = []
         if self._failing is None:
             self._failing_since = now
-        if kind != self._failing:
-            done.append(Alarm(kind, text))
-        self._failing = kind
+        is_news, self._failing = kind != self._failing, kind
         self._retry_at = now + self._retry_s
         self._retry_s = min(2 * self._retry_s, self._last_retry_s)
-        return [*done, RetryAfter(self._retry_at - now)]
+        return [Alarm(kind, text)] if is_news else []
 
     def _refused(self, now: float) -> list[Instruction]:
         """A record that does not fit must not keep those behind it: try what is left of it, then go on without."""

@@ -1,7 +1,6 @@
 """The recorder: whatever the store does, one verdict for each plate, and never OK after too long."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +21,6 @@ from stages.record import (
     Instruction,
     Recorder,
     Refuse,
-    RetryAfter,
     Seen,
     StoreFailed,
     StoreFailure,
@@ -38,10 +36,6 @@ def result(plate: int, verdict: Verdict = Verdict.OK) -> PlateResult:
     defects = (DEFECT,) if verdict is Verdict.NG else ()
     reason = ", ".join(CAUSES[verdict])
     return PlateResult("a" * 32, plate, verdict, CAUSES[verdict], reason, True, 9, 9, 1, 1, 1.0, defects=defects)
-
-
-def pause(seconds: float) -> Any:
-    return RetryAfter(pytest.approx(seconds))  # type: ignore[arg-type] # stands for any nearly equal number
 
 
 class Line:
@@ -129,17 +123,30 @@ def test_nothing_is_confirmed_before_it_is_committed() -> None:
     assert line.succeed() == [ConfirmSeen(2), CommitVerdict(3, result(1))]
 
 
-def test_a_store_that_fails_is_one_alarm_and_is_tried_again_with_growing_pauses() -> None:
+def test_a_failed_write_is_tried_again_only_after_a_pause_that_doubles_up_to_the_longest() -> None:
+    line = Line(first_retry_s=0.1, last_retry_s=1.0)
+    line.send(Decided(result(1)))
+    for write, pause in enumerate((0.1, 0.2, 0.4, 0.8, 1.0, 1.0), start=2):
+        line.fail()
+        assert line.wait(pause - 0.01) == []
+        assert line.send(Decided(result(write))) == []  # another plate is no reason to hurry
+        assert line.wait(0.02) == [CommitVerdict(write, result(1))]
+    line.drain()
+    line.send(Decided(result(9)))
+    line.fail()
+    assert line.wait(0.11) != []  # once it has worked, the pauses begin anew
+
+
+def test_a_store_that_fails_is_one_alarm_until_it_fails_otherwise_or_works_again() -> None:
     line = Line()
     line.send(Decided(result(1)))
-    assert line.fail("full") == [Alarm("full", "why"), pause(0.1)]
+    assert line.fail("full") == [Alarm("full", "why")]
     assert line.recorder.failing == "full"
-    assert line.wait(0.05) == [pause(0.05)]
-    assert line.wait(0.06) == [CommitVerdict(2, result(1))]
-    assert line.fail("full") == [pause(0.2)]
-    line.wait(0.2)
-    assert line.fail("locked") == [Alarm("locked", "why"), pause(0.4)]
-    line.wait(0.4)
+    line.wait(1.0)
+    assert line.fail("full") == []
+    line.wait(1.0)
+    assert line.fail("locked") == [Alarm("locked", "why")]
+    line.wait(1.0)
     cleared, confirmed = line.succeed()
     assert isinstance(cleared, AllClear)
     assert confirmed == ConfirmFinal(1)
