@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.schema import Recipe, Windows
+from models import weights_file
 from models.features import GREY_SCALE, FeatureNetwork
 from models.halo import HALO, Around
 from models.quality import Quality, inside, measure
@@ -323,28 +322,18 @@ def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
             f"no weights at {path}: those that ship are for resolution `half`; for `{recipe.resolution}` train some "
             "with `linesentry train detector` and name them in the recipe"
         )
-    card_path = path.with_suffix(".json")
     try:
-        card = json.loads(card_path.read_text())
-    except (OSError, ValueError) as error:
-        raise DetectorError(
-            f"the model card {card_path} cannot be read ({error}): weights and card go together"
-        ) from error
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if card.get("sha256") != found:
-        raise DetectorError(f"{path} has sha256 {found}, its card says {card.get('sha256')}: one of them was changed")
+        content, card = weights_file.read(path, path.with_suffix(".json"))
+    except weights_file.WeightsFileError as error:
+        raise DetectorError(str(error)) from error
     if card.get("resolution") != recipe.resolution:
         raise DetectorError(
             f"{path} is for resolution {card.get('resolution')}, the recipe asks for {recipe.resolution}"
         )
     try:
         network = FeatureNetwork(recipe.resolution)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(
-            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-        )
+        weights_file.fill(network, content)
         network.set_templates(recipe.templates, recipe.pitch)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error
-    return network, {**card, "path": str(card_path)}
+    return network, card

@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import io
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models import weights_file
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, Network, make
 from models.classifier.preprocess import INPUT
@@ -106,11 +106,8 @@ def read(path: Path) -> tuple[Network, dict[str, Any]]:
     content, card = checked(path, path.with_suffix(".json"))
     network = make(str(card.get("network")))
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        network.load_state_dict(
-            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-        )
-    except (RuntimeError, ValueError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        weights_file.fill(network, content)
+    except weights_file.WeightsFileError as error:
         raise ClassifierError(f"{path} does not fit a {card['network']}: {error}") from error
     return network, card
 
@@ -124,19 +121,9 @@ def checked(path: Path, card_path: Path) -> tuple[bytes, dict[str, Any]]:
     if not path.is_file():
         raise ClassifierError(f"no network at {path}: train one with `linesentry train classifier`")
     try:
-        card = json.loads(card_path.read_text())
-    except (OSError, ValueError) as error:
-        raise ClassifierError(
-            f"the model card {card_path} cannot be read ({error}): a network and its card go together"
-        ) from error
-    if not isinstance(card, dict):
-        raise ClassifierError(f"the model card {card_path} holds no object: a network and its card go together")
-    content = path.read_bytes()
-    found, recorded = hashlib.sha256(content).hexdigest(), card.get("sha256")
-    if isinstance(recorded, dict):  # one card for several files
-        recorded = recorded.get(path.name)
-    if recorded != found:
-        raise ClassifierError(f"{path} has sha256 {found}, its card says {recorded}: one of them was changed")
+        content, card = weights_file.read(path, card_path)
+    except weights_file.WeightsFileError as error:
+        raise ClassifierError(str(error)) from error
     if card.get("input") != INPUT:
         raise ClassifierError(f"{path} is for an input of {card.get('input')} px; this program gives it {INPUT}")
     if card.get("classes") != list(CLASSES):
@@ -145,7 +132,7 @@ def checked(path: Path, card_path: Path) -> tuple[bytes, dict[str, Any]]:
         value = card.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise ClassifierError(f"{card_path}: {name} lies in {low}..{high}; found {value!r}")
-    return content, {**card, "path": str(card_path)}
+    return content, card
 
 
 def _store(path: Path, card: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -261,6 +262,24 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "detector-half.pt").write_bytes(content)
     with pytest.raises(DetectorError, match="sha256"):
         Detector.load(Recipe(name="test", weights=str(tmp_path / "detector-half.pt")), device="cpu")
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b"\xff\xfe"])
+def test_weights_without_a_readable_card_are_refused(content: bytes | None, tmp_path: Path) -> None:
+    shutil.copy(WEIGHTS / "detector-half.pt", tmp_path)
+    if content is not None:
+        (tmp_path / "detector-half.json").write_bytes(content)
+    with pytest.raises(DetectorError, match="weights and card go together"):
+        Detector.load(Recipe(name="test", weights=str(tmp_path / "detector-half.pt")), device="cpu")
+
+
+@pytest.mark.parametrize("content", [b"nothing", b"", b"PK\x03\x04"])
+def test_garbage_with_its_true_hash_is_refused(content: bytes, tmp_path: Path) -> None:
+    card = json.loads((WEIGHTS / "detector-half.json").read_text())
+    (tmp_path / "own.json").write_text(json.dumps({**card, "sha256": hashlib.sha256(content).hexdigest()}))
+    (tmp_path / "own.pt").write_bytes(content)
+    with pytest.raises(DetectorError, match="does not fit the recipe's network"):
+        Detector.load(Recipe(name="test", weights=str(tmp_path / "own.pt")), device="cpu")
 
 
 def test_recipe_with_another_number_of_templates_is_refused() -> None:

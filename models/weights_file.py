@@ -1,0 +1,62 @@
+"""A file of weights and the card beside it: written together, and refused when they no longer belong together."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class WeightsFileError(ValueError):
+    """Weights or their card cannot be used; the message says which file, and why."""
+
+
+def read(path: Path, card_path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of a file that is there and its card, whose hash they must have.
+
+    Args:
+        path: the file.
+        card_path: a JSON object with the `sha256` of the file, or with those of several files by their names.
+
+    Returns:
+        The bytes, and the card with its own `path` added.
+
+    Raises:
+        WeightsFileError: a card that is missing or unreadable, or that has another hash.
+    """
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsFileError(
+            f"the model card {card_path} cannot be read ({error}): weights and card go together"
+        ) from error
+    if not isinstance(card, dict):
+        raise WeightsFileError(f"the model card {card_path} holds no object: weights and card go together")
+    content = path.read_bytes()
+    found, recorded = hashlib.sha256(content).hexdigest(), card.get("sha256")
+    if isinstance(recorded, dict):
+        recorded = recorded.get(path.name)
+    if recorded != found:
+        raise WeightsFileError(f"{path} has sha256 {found}, its card says {recorded}: one of them was changed")
+    return content, {**card, "path": str(card_path)}
+
+
+def fill(network: nn.Module, content: bytes) -> None:
+    """Give a network the weights of a file: a plain state dict, taken in single precision.
+
+    Raises:
+        WeightsFileError: bytes that are no state dict, or one of another network.
+    """
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        )
+    except (RuntimeError, ValueError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise WeightsFileError(str(error)) from error
