@@ -121,9 +121,9 @@ def find_regions(
         if evidence < seed:
             continue
         if line_like and len(regions) < _MOST_COMPARED:
-            repeats = repeats or Repeats(values, scale)
-            rows, columns = np.nonzero(inside)
-            evidence -= repeats.less(rows + top, columns + left)
+            sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
+            repeats = repeats or Repeats(values, np.asarray(labels, np.int32), sides, scale)
+            evidence -= repeats.less(int(index))
             if evidence < seed:
                 continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)

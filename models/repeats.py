@@ -18,6 +18,8 @@ _LEAST_DISTANCE = 15
 """Cells between two of them."""
 _MARGIN = 2
 """Cells between a region's box and the next place: a long crack is not its own repetition."""
+_ALIKE = 2.0
+"""Groups are taken for the same thing up to this ratio of their sides."""
 _CALM, _MOST = -8.0, 8.0
 """Feature values beyond which nothing more is told."""
 _ALONE = 7.5
@@ -29,28 +31,26 @@ _SLOPE = 1.5
 class Repeats:
     """One window's feature values, looked through for what comes again."""
 
-    def __init__(self, values: NDArray[np.float32], scale: int) -> None:
-        """Takes means over cells.
+    def __init__(
+        self, values: NDArray[np.float32], labels: NDArray[np.int32], sides: NDArray[np.int32], scale: int
+    ) -> None:
+        """Takes means over cells as they are asked for.
 
         Args:
             values: feature values (h, w), NaN where masked.
+            labels: (h, w), the connected group of candidates that each value belongs to; 0 for none.
+            sides: (groups + 1,), the longer side of each group's box, in values.
             scale: px of the window for one value along each axis.
         """
-        self._side = _SIDE // scale
-        calm = np.nan_to_num(values, nan=_CALM, posinf=_CALM, neginf=_CALM).clip(_CALM, _MOST)
-        rows, columns = (length // self._side for length in values.shape)
-        whole = calm[: rows * self._side, : columns * self._side]
-        self._cells = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) if whole.size else whole
+        self._calm = np.nan_to_num(values, nan=_CALM, posinf=_CALM, neginf=_CALM).clip(_CALM, _MOST)
+        self._labels, self._sides = labels, sides
+        self._cell = _SIDE // scale
 
-    def less(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> float:
-        """What the evidence of a region is to be lowered by, feature units; 0 for one that comes once.
-
-        Args:
-            y: rows of its values.
-            x: their columns.
-        """
-        rows, columns = self._cells.shape
-        y, x = y // self._side, x // self._side
+    def less(self, group: int) -> float:
+        """What the evidence of a group is to be lowered by, feature units; 0 for one that comes once."""
+        cells = self._cells(group)
+        rows, columns = cells.shape
+        y, x = (at // self._cell for at in np.nonzero(self._labels == group))
         inside = (y < rows) & (x < columns)
         y, x = y[inside], x[inside]
         if y.size == 0:
@@ -59,10 +59,22 @@ class Repeats:
         height, width = int(y.max()) - top + 1, int(x.max()) - left + 1
         shape = np.zeros((height, width), np.float32)
         np.add.at(shape, (y - top, x - left), np.float32(1 / y.size))
-        means = np.asarray(cv2.matchTemplate(self._cells, shape, cv2.TM_CCORR), np.float32)
+        means = np.asarray(cv2.matchTemplate(cells, shape, cv2.TM_CCORR), np.float32)
         own = float(means[top, left])
         others = _best_row(np.asarray(cv2.dilate(means, np.ones((3, 3))), np.float32), top, left, height, width)
         return _SLOPE * max(0.0, _ALONE - (own - others))
+
+    def _cells(self, group: int) -> NDArray[np.float32]:
+        """Means over cells; groups of another size are taken for calm, for a short dash is no part of a long line."""
+        side = self._sides[group]
+        other = (self._sides > _ALIKE * side) | (_ALIKE * self._sides < side)
+        other[0] = False
+        rows, columns = (length // self._cell * self._cell for length in self._calm.shape)
+        calm = np.where(other[self._labels], np.float32(_CALM), self._calm)[:rows, :columns]
+        if calm.size == 0:
+            return calm
+        size = (columns // self._cell, rows // self._cell)
+        return np.asarray(cv2.resize(calm, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _best_row(means: NDArray[np.float32], top: int, left: int, height: int, width: int) -> float:
