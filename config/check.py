@@ -9,6 +9,7 @@ from pathlib import Path
 from config.errors import ConfigError, Fault
 from config.load import config_hash, is_recipe_path, load_config, load_recipe, recipe_hash, shipped
 from config.schema import Config, Recipe
+from config.weights import classifier_path, weights_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def service_faults(config: Config, recipe: Recipe, source: str = "configuration"
     told = [
         *_camera_faults(config, recipe),
         *_recipe_faults(config, recipe),
+        *_weights_faults(recipe),
         *_classifier_faults(config, recipe),
         *_memory_faults(config, recipe),
     ]
@@ -119,12 +121,28 @@ def _zone_faults(recipe: Recipe) -> _Told:
     return faults
 
 
-def _classifier_faults(config: Config, recipe: Recipe) -> _Told:
-    weights = config.classify.weights
-    if recipe.classifier.mode == "off" or weights is None or os.path.isfile(weights):  # noqa: PTH113 - as above
+def _weights_faults(recipe: Recipe) -> _Told:
+    path = weights_path(recipe)
+    if os.path.isfile(path):  # noqa: PTH113 - as above
         return []
-    found = f"found {str(weights)!r}, which is no file; the recipe's classifier.mode is {recipe.classifier.mode}"
-    return [(False, "classify.weights", found)]
+    if recipe.weights is not None:
+        return [(True, "weights", f"found {recipe.weights!r}, which is no file")]
+    message = f"found {recipe.resolution}, for which no weights ship (no file {path}); train some with"
+    return [(True, "resolution", f"{message} `linesentry train detector` and name them as weights")]
+
+
+def _classifier_faults(config: Config, recipe: Recipe) -> _Told:
+    mode, path = recipe.classifier.mode, classifier_path(config)
+    if mode == "off" or os.path.isfile(path):  # noqa: PTH113 - as above
+        return []
+    if config.classify.weights is not None:
+        found = f"found {str(path)!r}, which is no file; the recipe's classifier.mode is {mode}"
+        return [(False, "classify.weights", found)]
+    message = (
+        f"found {mode}, but no weights of a classifier ship (no file {path}); train some with `linesentry train "
+        "classifier` and name them in classify.weights of the configuration, or set it to off"
+    )
+    return [(True, "classifier.mode", message)]
 
 
 def _memory_faults(config: Config, recipe: Recipe) -> _Told:

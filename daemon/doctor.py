@@ -17,11 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from config.schema import Config, Recipe
+from config.weights import classifier_path, weights_path
 from daemon.memory import available_bytes
 from daemon.plate_memory import PlateMemoryError, Shape, reserve
 from daemon.processor import cpu_flags
 from daemon.results import Store, StoreError, store_path
-from daemon.state import StateDirectory, StateError, weights_path
+from daemon.state import StateDirectory, StateError
 
 SERVICE_BYTES = 2_500_000_000
 """What the processes may take beyond the plate memory."""
@@ -260,9 +261,11 @@ def classifier(config: Config, recipe: Recipe) -> Check:
         loaded = Classifier.load(settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views)
         loaded.known_answer()
     except ClassifierError as error:
-        # The service works without it, and says so with each plate; only `confirm` then confirms nothing.
+        # A service does not start without the file. One that cannot use it works, and says so with each plate; only
+        # `confirm` then confirms nothing.
+        works = mode != "confirm" and classifier_path(config).is_file()
         advice = "train one: linesentry train classifier; or set classifier.mode of the recipe to off"
-        return Check("classifier", ok=False if mode == "confirm" else None, found=str(error), advice=advice)
+        return Check("classifier", ok=None if works else False, found=str(error), advice=advice)
     found = f"{mode}: right, {loaded.facts['network']} on {loaded.facts['device']} in {loaded.facts['dtype']}"
     return Check("classifier", ok=True, found=found)
 

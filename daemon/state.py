@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.schema import Config, Recipe
+from config.weights import classifier_path, weights_path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("config", "daemon", "models", "simulator", "stages")
@@ -88,22 +89,10 @@ class StateDirectory:
         os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
-def weights_path(recipe: Recipe) -> Path:
-    """The weights file that the recipe uses."""
-    if recipe.weights is not None:
-        return Path(recipe.weights)
-    return ROOT / "models" / "weights" / f"detector-{recipe.resolution}.pt"
-
-
 def weights_sha256(recipe: Recipe) -> str | None:
     """SHA-256 of the weights file, hex; None when there is none."""
     path = weights_path(recipe)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def classifier_path(config: Config) -> Path:
-    """The weights file of the classifier."""
-    return config.classify.weights or ROOT / "models" / "weights" / "classifier.pt"
 
 
 def classifier_sha256(config: Config) -> str | None:

@@ -49,6 +49,7 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
         ({"restart.hang_s": 1.0}, {}, "restart.hang_s"),
         ({"camera.source": "folder", "camera.folder": "/nowhere"}, {}, "camera.folder"),
         ({"classify.weights": "/nowhere.pt"}, {"classifier": Classifier(mode="annotate")}, "classify.weights"),
+        ({}, {"weights": "/nowhere.pt"}, "weights"),
         ({"slots": 10**9}, {}, "slots"),
         ({}, {"most_rows": 19214}, "most_rows"),
         ({}, {"least_rows": 19214}, "least_rows"),
@@ -77,6 +78,45 @@ def test_what_does_not_fit_together_is_told_by_its_key(
     config = with_overrides(Config(), overrides)
     recipe = load_recipe("P10B").model_copy(update=changes)
     assert [fault.key for fault in service_faults(config, recipe)] == [key]
+
+
+@pytest.mark.parametrize("mode", ["annotate", "veto", "confirm"])
+def test_a_recipe_for_which_no_weights_ship_is_told_what_to_train(
+    mode: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
+    recipe = load_recipe("P10B").model_copy(update={"classifier": Classifier(mode=mode)})
+    detector, classifier = service_faults(Config(), recipe)
+    assert (detector.source, detector.key) == ("recipe P10B", "resolution")
+    assert f"no file {tmp_path / 'detector-half.pt'}" in detector.message
+    assert "`linesentry train detector`" in detector.message
+    assert (classifier.source, classifier.key) == ("recipe P10B", "classifier.mode")
+    assert f"found {mode}" in classifier.message
+    assert "`linesentry train classifier`" in classifier.message
+
+    own = tmp_path / "own.pt"
+    own.touch()
+    config = with_overrides(Config(), {"classify.weights": str(own)})
+    assert service_faults(config, recipe.model_copy(update={"weights": str(own)})) == []
+
+
+def test_without_a_classifier_in_the_recipe_its_weights_are_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
+    assert [fault.key for fault in service_faults(Config(), load_recipe("P10B"))] == ["resolution"]
+
+
+def test_check_tells_of_a_recipe_whose_classifier_has_no_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
+    (tmp_path / "detector-half.pt").touch()
+    text = shipped("recipes", "P10B.yaml").read_text(encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(text + "\nclassifier: {mode: veto}\n", encoding="utf-8")
+    (tmp_path / "line.yaml").write_text("recipe: own.yaml\n", encoding="utf-8")
+    (fault,) = check(tmp_path / "line.yaml").faults
+    assert "classifier.mode: found veto, but no weights" in fault
 
 
 def test_a_recipe_of_ones_own_can_be_simulated() -> None:

@@ -154,8 +154,10 @@ def test_a_classifier_that_is_asked_for_must_be_there_and_compute_right(tmp_path
     assert check.ok
     assert "annotate: right, resnet18 on cpu" in check.found
     weights.write_bytes(b"something else")
-    # Only where a defect needs its answer is it a fault that the line cannot work with.
+    # Only where a defect needs its answer, or the file is missing, is it a fault that the line cannot work with.
     assert checks.classifier(ready, asking).ok is None
+    missing = Config(classify=Classify(weights=tmp_path / "none.pt"))
+    assert checks.classifier(missing, asking).ok is False
     strict = recipe.model_copy(update={"classifier": Classifier(mode="confirm")})
     check = checks.classifier(ready, strict)
     assert check.ok is False
