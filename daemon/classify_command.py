@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -57,12 +58,14 @@ def classify_command(
         device: where the classifier computes.
 
     Returns:
-        0 when all were classified, 1 when some could not be, 2 when weights or folder cannot be used.
+        0 when all were classified, 1 when some could not be, 2 when weights or folder cannot be used, or the weights
+        do not give their known answer here.
     """
     try:
         if explain is not None:
             explain.mkdir(parents=True, exist_ok=True)
         classifier = Classifier.load(weights, device=device)
+        classifier.known_answer()
     except (ClassifierError, OSError) as error:
         print(f"linesentry classify: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         return WRONG_USAGE
@@ -83,7 +86,7 @@ def classify_command(
 
 
 def answered(classifier: Classifier, images: Sequence[Path], explain: Path | None = None) -> Iterator[Answer]:
-    """The answer for each file, in their order; files that cannot be read have an error instead."""
+    """The answer for each file, in their order; files that cannot be read or judged have an error instead."""
     taken: set[Path] = set()
     for first in range(0, len(images), _AT_ONCE):
         read = [_read(path) for path in images[first : first + _AT_ONCE]]
@@ -93,6 +96,9 @@ def answered(classifier: Classifier, images: Sequence[Path], explain: Path | Non
                 yield Answer(path, error=pixels)
                 continue
             answer = next(found)
+            if not math.isfinite(answer.probability):
+                yield Answer(path, error=f"the network gives it no probability (found {answer.probability})")
+                continue
             try:
                 drawn = None if explain is None else _explained(explain, path, pixels, answer, taken)
             except OSError as error:

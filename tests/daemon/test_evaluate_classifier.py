@@ -16,6 +16,7 @@ import torch
 from typer.testing import CliRunner
 
 from daemon import evaluate_classifier
+from daemon.classify_command import answered
 from daemon.cli import app
 from daemon.evaluate_classifier_gallery import exhibits
 from daemon.train_classifier import FOLDS
@@ -226,6 +227,37 @@ def test_classify_without_weights_says_what_to_do(data: Path, tmp_path: Path) ->
     code, said, complaint = run("classify", data / "1.png", "--weights", tmp_path / "none.pt")
     assert (code, said) == (2, "")
     assert "linesentry train classifier" in complaint
+
+
+def spoilt(folder: Path) -> Path:
+    """Finite weights of a network that gives NaN: the square root of a negative variance."""
+    state = make("resnet18").state_dict()
+    state["bn1.running_var"] = torch.full_like(state["bn1.running_var"], -1.0)
+    return card.write(folder, state, "resnet18", {})
+
+
+def test_classify_answers_nothing_with_weights_that_do_not_give_their_known_answer(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / weights.name
+    copy.write_bytes(weights.read_bytes())
+    content = json.loads(weights.with_suffix(".json").read_text())
+    content["known_answer"]["log_odds"] += 5
+    copy.with_suffix(".json").write_text(json.dumps(content))
+    for wrong in (copy, spoilt(tmp_path / "spoilt")):
+        code, said, complaint = run("classify", data / "1.png", "--json", "--weights", wrong)
+        assert (code, said) == (2, "")
+        assert "the known crops give wrong values (log_odds: " in complaint
+
+
+def test_a_picture_without_a_probability_is_an_error_and_neither_crack_nor_none(data: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    classifier = Classifier.load(spoilt(tmp_path), device="cpu", dtype="float32")
+    (answer,) = answered(classifier, [data / "1.png"], maps)
+    assert (answer.chance, answer.crack, answer.explained) == (None, None, None)
+    assert answer.error == "the network gives it no probability (found nan)"
+    assert not list(maps.iterdir())
 
 
 def test_photographs_with_groups_are_not_cut_into_crops(data: Path, tmp_path: Path) -> None:
