@@ -30,8 +30,10 @@ _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
 _WEIGHT_DECAY = 1e-4
 _MEMORY, _RECENT = 0.99, 10
 """Of the running mean of the weights: a training here has a few thousand steps."""
-_SIDES = ((0.45, 128), (0.75, 176), (1.0, INPUT))
+_SIDES = ((0.5, 128), (0.75, 176), (1.0, INPUT))
 """Px of the crops up to that share of the training: small ones teach the most of it in a third of the time."""
+_WITHIN = 24
+"""Px by which the pixel that a part of a crop is cut around lies within it."""
 _PATIENCE = 25
 """Looks at validation without progress, at the full size, after which a training ends early."""
 _PLACE = 8
@@ -189,6 +191,9 @@ class Batch(NamedTuple):
     """(n,) int64."""
     places: Tensor
     """(n, 1, 28, 28) float32: 1 where a crack lies, NaN where that is not known."""
+    spots: NDArray[np.float64]
+    """(n, 4): row and column of a pixel that a part of the crop must show, of its crack if it has one, and where in
+    that part it lies, 0..1; NaN where any part might miss the crack."""
 
 
 def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int, key: Sequence[int]) -> Batch:
@@ -197,6 +202,7 @@ def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int,
     chosen = [examples[index] for index in rng.choice(len(examples), size, p=draws)]
     crops = []
     places = np.full((size, 1, INPUT // _PLACE, INPUT // _PLACE), np.nan, np.float32)
+    spots = np.empty((size, 4))
     for index, one in enumerate(chosen):
         # Metal has no upper end: a quarter turn of a crop is another crop of the kind (C 19).
         turns = int(rng.integers(4))
@@ -207,9 +213,22 @@ def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int,
             places[index, 0] = mask.reshape(INPUT // _PLACE, _PLACE, INPUT // _PLACE, _PLACE).any((1, 3))
         elif not one.crack:
             places[index] = 0
+        spots[index] = _spot(rng, mask, crack=one.crack)
     batch = prepared(crops).contiguous(memory_format=torch.channels_last)
     classes = torch.tensor([CRACK if one.crack else 1 - CRACK for one in chosen])
-    return Batch(batch, classes, torch.from_numpy(places))
+    return Batch(batch, classes, torch.from_numpy(places), spots)
+
+
+def _spot(rng: np.random.Generator, mask: NDArray[np.bool_] | None, *, crack: bool) -> NDArray[np.float64]:
+    """One of `Batch.spots`."""
+    draws = rng.random(4)
+    if not crack:
+        return np.asarray(draws * (INPUT, INPUT, 1, 1))
+    if mask is None or not mask.any():
+        return np.full(4, np.nan)
+    rows, columns = np.nonzero(mask)
+    at = int(draws[0] * len(rows))
+    return np.array((rows[at], columns[at], draws[2], draws[3]))
 
 
 def side_at(share: float) -> int:
@@ -217,11 +236,26 @@ def side_at(share: float) -> int:
     return next((side for until, side in _SIDES if share < until), INPUT)
 
 
-def _shrunk(batch: Tensor, side: int) -> Tensor:
+def _smaller(crops: Tensor, places: Tensor, spots: NDArray[np.float64], side: int) -> tuple[Tensor, Tensor]:
+    """Parts of crops, side x side px at their own scale, and the places in them; wholes, shrunk, without a spot.
+
+    A line in a part is as wide as it will be in the whole, so what is learnt of it holds there.
+    """
     if side == INPUT:
-        return batch
-    small = functional.interpolate(batch, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    return small.contiguous(memory_format=torch.channels_last)
+        return crops, places
+    parts, theirs = [], []
+    for crop, place, spot in zip(crops, places, spots, strict=True):
+        if np.isnan(spot[0]):
+            size = (side, side)
+            parts.append(functional.interpolate(crop[None], size, mode="bilinear", antialias=True, align_corners=False))
+            theirs.append(functional.adaptive_max_pool2d(place[None], side // _PLACE))
+            continue
+        corner = spot[:2] - _WITHIN - spot[2:] * (side - 2 * _WITHIN)
+        row, column = (np.clip(corner, 0, INPUT - side) // _PLACE).astype(int).tolist()
+        top, left, count = row * _PLACE, column * _PLACE, side // _PLACE
+        parts.append(crop[None, :, top : top + side, left : left + side])
+        theirs.append(place[None, :, row : row + count, column : column + count])
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last), torch.cat(theirs)
 
 
 class _Feed:
@@ -330,8 +364,9 @@ class _Run:
             group["lr"] = self._rate * slowed(share, self.step)
         self.network.train()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
-            logits = self.network(_shrunk(batch.crops, side_at(share)))
-            where = self._where.loss(batch.places)
+            crops, places = _smaller(batch.crops, batch.places, batch.spots, side_at(share))
+            logits = self.network(crops)
+            where = self._where.loss(places)
         entropy = functional.cross_entropy(logits.float(), batch.classes, weight=self._class_weights)
         loss = entropy + where
         self._optimiser.zero_grad()
@@ -361,7 +396,7 @@ class _Run:
 
 
 def logits_of(network: str, state: dict[str, Tensor], examples: Sequence[Example], side: int = INPUT) -> Tensor:
-    """Logits (n, 2) float32 of examples in one view, in the order in which they come."""
+    """Logits (n, 2) float32 of examples in one view, in their order; of parts of them where the side is smaller."""
     made = make(network)
     made.load_state_dict(state)
     folded = made.folded(torch.bfloat16 if bfloat16_is_fast() else torch.float32)
@@ -369,7 +404,10 @@ def logits_of(network: str, state: dict[str, Tensor], examples: Sequence[Example
     parts = []
     with torch.no_grad():
         for first in range(0, len(examples), _AT_ONCE):
-            batch = _shrunk(prepared([one.pixels for one in examples[first : first + _AT_ONCE]]), side)
+            some = examples[first : first + _AT_ONCE]
+            spots = np.array([_spot(np.random.default_rng(first), one.mask, crack=one.crack) for one in some])
+            nowhere = torch.zeros(len(some), 1, INPUT // _PLACE, INPUT // _PLACE)
+            batch, _ = _smaller(prepared([one.pixels for one in some]), nowhere, spots, side)
             maps = folded.features(batch.to(dtype).contiguous(memory_format=torch.channels_last))
             parts.append(folded.head(maps.float()))
     return torch.cat(parts)

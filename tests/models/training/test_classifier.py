@@ -171,3 +171,21 @@ def test_the_rate_rises_then_falls_but_never_to_nothing() -> None:
     assert rates[0] < 0.05 < rates[99]
     assert rates[99:] == sorted(rates[99:], reverse=True)
     assert rates[-1] == 0.005
+
+
+def test_a_part_of_a_crop_shows_its_crack_at_its_own_scale() -> None:
+    plain, cracked = examples()[1], examples()[0]
+    known = replace(cracked, mask=cracked.pixels == 220)
+    batch = batch_of([plain, cracked, known], np.array([1.0, 1.0, 1.0]) / 3, 32, (0, 1))
+    crops, places = classifier._smaller(batch.crops, batch.places, batch.spots, 128)
+    assert crops.shape == (32, 3, 128, 128)
+    assert places.shape == (32, 1, 16, 16)
+    for crop, label, place in zip(crops, batch.classes, places, strict=True):
+        bright = crop[0] > 1.0
+        if label == 0:
+            assert not bright.any()
+            assert (place == 0).all()
+        else:
+            wide = int(torch.stack((bright.sum(0).max(), bright.sum(1).max())).min())
+            assert wide >= 18 if place.isfinite().all() else 8 <= wide < 18, "a whole is shrunk where the crack may be"
+            assert place.isnan().all() or (place > 0).any()
