@@ -28,11 +28,12 @@ _LEAST_AREA = 60
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """Crops without any crack, at most 650 px wide, and how many regions a million px may remain on them."""
+    """Groups of crops without any crack, at most 650 px wide, and in what share of them a region may remain."""
 
     name: str
-    crops: Iterable[Crop]
-    most_per_mpx: float
+    groups: Iterable[Iterable[Crop]]
+    """Of one sheet each, or single crops."""
+    most: float
 
 
 def learn_threshold(
@@ -44,44 +45,52 @@ def learn_threshold(
     spread: float = SPREAD,
     resolution: Literal["half", "full"] = "half",
 ) -> tuple[Learnt, dict[str, dict[str, float]]]:
-    """The least floor at which each kind of defect-free crops gives at most as many regions as it may.
+    """The least floor at which each kind of defect-free crops raises a false alarm in as few groups as it may.
 
     Args:
         state: of a trained network.
-        clean: kinds of crops; a hundred million px tell a rate of 0.01 apart. One with a crack is passed over.
+        clean: kinds of crops. One with a crack is passed over.
         least: no lower floor is learnt, however clean the crops.
         grow: how far below the floor the pixels of a region may lie.
         spread: by how much the floor rises with a window's background (models.threshold).
         resolution: of the network.
 
     Returns:
-        The threshold, and regions a million px by kind and floor, for the card.
+        The threshold, and the share of groups with a region by kind and floor, for the card.
     """
     floors = [least + 0.25 * step for step in range(29)]
     detector = _detector(state, resolution)
     chosen, rates = floors[0], {}
     for kind in clean:
-        by_floor = _rates(detector, kind.crops, [Learnt(floor, grow, spread) for floor in floors])
-        rates[kind.name] = {f"{floor:.2f}": round(rate, 4) for floor, rate in zip(floors, by_floor, strict=True)}
-        allowed = (floor for floor, rate in zip(floors, by_floor, strict=True) if rate <= kind.most_per_mpx)
+        by_floor = _shares(detector, kind.groups, [Learnt(floor, grow, spread) for floor in floors])
+        rates[kind.name] = {f"{floor:.2f}": round(share, 4) for floor, share in zip(floors, by_floor, strict=True)}
+        allowed = (floor for floor, share in zip(floors, by_floor, strict=True) if share <= kind.most)
         chosen = max(chosen, next(allowed, floors[-1]))
     return Learnt(chosen, grow, spread), rates
 
 
-def _rates(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Learnt]) -> list[float]:
-    """Regions a million px on crops without cracks, for each of the thresholds, whose floors rise."""
-    counts = [0] * len(thresholds)
-    pixels = 0
+def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Sequence[Learnt]) -> list[float]:
+    """The share of groups with a region on crops without cracks, for each of the thresholds, whose floors rise."""
+    alarms = np.zeros(len(thresholds))
+    count = 0
+    for group in groups:
+        alarms += _alarms(detector, group, thresholds)
+        count += 1
+    return [float(share) for share in alarms / max(1, count)]
+
+
+def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Learnt]) -> NDArray[np.bool_]:
+    """For which of the thresholds a region remains on crops without cracks."""
+    found = np.zeros(len(thresholds), np.bool_)
     for image, mask, _ in crops:
         if mask.any():
             continue
         values = detector.features(_view(image))
-        pixels += image.size
         for index, threshold in enumerate(thresholds):
             if values.max() < threshold.floor - 2:
                 break
-            counts[index] += len(_regions(detector, values, image.shape, threshold))
-    return [1e6 * count / max(1, pixels) for count in counts]
+            found[index] = found[index] or bool(_regions(detector, values, image.shape, threshold))
+    return found
 
 
 def evaluate(

@@ -159,12 +159,15 @@ def test_floor_is_learnt_where_clean_crops_are_clean_and_goes_into_the_card(tmp_
     rng = np.random.default_rng(0)
     empty = np.zeros((128, 128), np.bool_)
     clean = [(rng.normal(100, 3, (128, 128)).astype(np.uint8), empty, empty) for _ in range(4)]
-    kinds = [Clean("loose", clean, 1e9), Clean("strict", clean, 0.01)]
+    each = [[crop] for crop in clean]
+    kinds = [Clean("loose", each, 1.0), Clean("strict", each, 0.01)]
     threshold, rates = learn_threshold(state, kinds, least=-3.5)
     assert rates["strict"][f"{threshold.floor:.2f}"] <= 0.01
     assert list(rates["strict"].values()) == sorted(rates["strict"].values(), reverse=True)
     assert rates["loose"] == rates["strict"]
     assert learn_threshold(state, kinds[:1], least=-3.5)[0].floor == -3.5
+    _, together = learn_threshold(state, [Clean("sheets", [clean[:2], clean[2:]], 1.0)], least=-3.5)
+    assert set(together["sheets"].values()) <= {0.0, 0.5, 1.0}, "crops of one sheet count once"
     path = write(tmp_path, state, threshold, {"note": "untrained"})
     assert path.stat().st_size < 1_000_000
     Detector.load(Recipe(name="fresh", weights=str(path)), device="cpu").known_answer()
