@@ -28,7 +28,7 @@ _VALIDATION = 24
 _WINDOW = 650
 _MOST_ON_SHEETS, _MOST_ON_CROPS = 0.05, 0.25
 """Share of defect-free sheets of the training products, and of wild crops, on which a false alarm may remain."""
-_SHEET_CROPS, _CROPS_A_SHEET = 20, 54
+_SHEET_CROPS, _CROPS_A_SHEET = 24, 64
 """As many times more crops of sheets than of other kinds tell so low a share; half of those of a sheet lie at its folds
 and edges, about as many as a whole sheet has there."""
 _LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
