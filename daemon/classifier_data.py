@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from daemon.alarms import alarms
 from models.training.classifier_data import DataError, Example, groups_of, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS, Cut, test_crops, training_crops
-from simulator.crops import paint_on_metal
+from simulator.crops import TRAINING_PRODUCTS, paint_on_metal
 from simulator.products import PRODUCTS
 from simulator.samples import disturbance_of
 
@@ -19,6 +20,10 @@ PAINTED = "painted"
 """Class of photographs without a crack on which one was painted."""
 _PAINTED_SHARE = 0.15
 """Of the simulated crops, so many more are painted on photographs."""
+_ALARM_SHARE = 0.1
+"""So many more are what the detector takes for a crack on sheets without one."""
+_FIRST_ALARM = 7_000_000
+"""Seed of their sheets, to train on and, from a million further, to test on."""
 _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 """Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
 
@@ -39,6 +44,7 @@ def training_examples(folders: Sequence[Path], simulated: int, seed: int, told: 
     made = [
         _of_cut(cut, number, test=False) for number, cut in _counted(training_crops(seed, simulated), simulated, told)
     ]
+    made += _alarms(TRAINING_PRODUCTS, _FIRST_ALARM + 1000 * seed, simulated, told, test=False)
     painted = _painted(clean, round(_PAINTED_SHARE * simulated) if clean else 0, seed)
     if not (found := [*examples, *made, *painted]):
         raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
@@ -57,6 +63,7 @@ def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[st
         return held_out(group) or collection in left_out or collection in TEST_PRODUCTS
 
     made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, told)]
+    made += _alarms(TEST_PRODUCTS, _FIRST_ALARM + 1_000_000, simulated, told, test=True)
     if not (found := [*_photographs(folders, chosen, told), *made]):
         raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
     return found
@@ -82,6 +89,15 @@ def _counted(cuts: Iterator[Cut], total: int, told: Told) -> Iterator[tuple[int,
     for number, cut in enumerate(cuts):
         told("cutting crops of simulated sheets", number + 1, total)
         yield number, cut
+
+
+def _alarms(products: Sequence[str], first_seed: int, simulated: int, told: Told, *, test: bool) -> list[Example]:
+    count = round(_ALARM_SHARE * simulated)
+    found = []
+    for number, cut in enumerate(alarms(products, first_seed, count)):
+        told("looking for what the detector takes for a crack", number + 1, count)
+        found.append(_of_cut(cut, number, test=test))
+    return found
 
 
 def _of_cut(cut: Cut, number: int, *, test: bool) -> Example:

@@ -36,7 +36,7 @@ _ENDS_SHARE = 0.5
 """Of the stretches of products with zones at the ends of their sheets, where ridges are narrower."""
 _CRACKS = 40
 _CROPS_A_SHEET = 40
-_SHEET_SHARE = 0.5
+_SHEET_SHARE = 0.6
 _FAMILIES = (("samples", 0.3), ("otherwise", 0.2), ("pressed", 0.5))
 _WINDOW = 288
 """Side of a family's window that a crop is cut from, so that a crack may lie anywhere in it."""
@@ -44,7 +44,7 @@ _DARK_SHARE = 0.25
 """Of the crops to train on whose polarity is turned round: cracks may be dark where a recipe says so."""
 _JITTER = 14.0
 """Px by which a detector's peak misses the crack's pixel that the crop is cut around, standard deviation."""
-_LEAST_PIXELS = 60
+_LEAST_PIXELS = 120
 """Of a crack inside its crop."""
 _APART = 10
 """Px around a crop without a crack that hold none either."""

@@ -1,0 +1,33 @@
+"""Crops of what the shipped detector takes for a crack on sheets without one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from config.schema import Recipe
+from daemon.alarms import ALARM, alarms
+from models.detector import Detector, WindowView
+from simulator.classifier_crops import SIDE
+from simulator.crops import TRAINING_PRODUCTS
+
+torch.set_num_threads(1)
+
+
+def test_they_show_no_crack_and_are_higher_in_the_middle_than_elsewhere() -> None:
+    found = list(alarms(TRAINING_PRODUCTS, 7_000_001, 4))
+    detector = Detector.load(Recipe(name="alarms"), device="cpu", batch=1)
+    higher = []
+    for cut in found:
+        assert cut.pixels.shape == (SIDE, SIDE)
+        assert cut.kind == ALARM
+        assert not cut.crack
+        assert cut.maker in TRAINING_PRODUCTS
+        values = detector.features(WindowView(cut.pixels, 0, 0, (0, 0, SIDE, SIDE)))
+        middle = values[SIDE // 4 - 12 : SIDE // 4 + 12, SIDE // 4 - 12 : SIDE // 4 + 12]
+        higher.append(float(middle.max() - np.median(values)))
+    assert np.median(higher) > 2
+
+
+def test_none_are_made_when_none_are_asked_for() -> None:
+    assert list(alarms(TRAINING_PRODUCTS, 7_000_001, 0)) == []
