@@ -59,7 +59,7 @@ def cover(rng: np.random.Generator, picture: Grey) -> Mask | None:
         shape = np.asarray(cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.5, 4)) + bend > 0.5, np.float32)
     soft = cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.4, 2.5))
     opacity = rng.uniform(0.8, 1.0)
-    dark = np.float32(rng.uniform(5, 0.6 * float(picture.mean()) + 6))
+    dark = np.float32(rng.uniform(5, max(5.0, 0.6 * float(picture.mean()) + 6)))
     picture += np.minimum(dark - picture, 0) * soft * np.float32(opacity)
     return shape > 0.3
 
