@@ -21,6 +21,7 @@ from daemon.evaluate_data import Picture, Source, SourceError
 from daemon.image_source import ImageError, ImageSource
 from daemon.inspect import Progress, inspect_image
 from models.assessment import Found, Scored
+from models.classifier.classifier import Classifier
 from models.detector import Detector, WindowFinding, WindowView
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, window_columns
@@ -93,16 +94,22 @@ class Inspected:
 
 
 def inspect_picture(
-    picture: Picture, recipe: Recipe, detectors: Sequence[PatientDetector], progress: Progress | None = None
+    picture: Picture,
+    recipe: Recipe,
+    detectors: Sequence[PatientDetector],
+    classifier: Classifier | None = None,
+    progress: Progress | None = None,
 ) -> Inspected:
     """Inspect one picture as a plate of that recipe.
+
+    What the classifier vetoes is not among what was found; the curve over scores is the detector's alone.
 
     Raises:
         ImageError: the picture has not the recipe's width.
     """
     kept = [detector.keep() for detector in detectors]
     started = time.monotonic()
-    plate = inspect_image(InMemory(picture.image), recipe, detectors, progress=progress)
+    plate = inspect_image(InMemory(picture.image), recipe, detectors, classifier=classifier, progress=progress)
     seconds = time.monotonic() - started
     rows, columns = plate.rows, plate.columns
     results, faint = _results([one for part in kept for one in part], columns, recipe)
@@ -110,7 +117,7 @@ def inspect_picture(
         name=picture.name,
         group=picture.group,
         truth=picture.truth,
-        found=_with_pixels(plate.defects, results, columns, recipe),
+        found=_with_pixels([one for one in plate.defects if not one.vetoed], results, columns, recipe),
         kind=picture.kind,
         interference=picture.interference,
         rows=rows,
@@ -127,6 +134,7 @@ def scored_plates(
     recipe: Recipe,
     detectors: Sequence[PatientDetector],
     *,
+    classifier: Classifier | None = None,
     look: Callable[[Picture, Inspected], None] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Scored]:
@@ -139,7 +147,7 @@ def scored_plates(
     """
     for picture in source.pictures(recipe):
         try:
-            inspected = inspect_picture(picture, recipe, detectors, progress)
+            inspected = inspect_picture(picture, recipe, detectors, classifier, progress)
         except ImageError as error:
             raise SourceError(f"{picture.name}: {error}") from error
         if look is not None:

@@ -25,10 +25,13 @@ from daemon.evaluate_data import Picture, Source, SourceError, simulated
 from daemon.evaluate_folders import folder
 from daemon.evaluate_gallery import Gallery
 from daemon.evaluate_report import figures, page, tables
+from daemon.inspect import load_classifier
 from daemon.processor import cpu_model
 from daemon.report import answer
 from daemon.state import code_sha256
 from models.assessment import Scored
+from models.classifier.classifier import Classifier
+from models.classifier.errors import ClassifierError
 from models.detector import DetectorError
 from simulator.products import PRODUCTS
 
@@ -70,7 +73,7 @@ def evaluate_command(options: Options) -> int:
         lambda: _evaluate(options),
         page,
         tables,
-        (SourceError, ConfigError, DetectorError),
+        (SourceError, ConfigError, DetectorError, ClassifierError),
         html=options.report,
         figures=options.json,
     )
@@ -82,6 +85,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
     work = [(source, recipe_for(source, options)) for source in sources]
     gallery, scored = Gallery(options.at), list[Scored]()
     detectors: list[PatientDetector] = []
+    classifier: Classifier | None = None
     loaded: Recipe | None = None
     pixels = seconds = 0.0
     facts: dict[str, Any] = {}
@@ -89,7 +93,10 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
         for source, recipe in work:
             if recipe != loaded:
                 detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
+                classifier = load_classifier(recipe, options.device)
                 facts |= detectors[0].facts
+                if classifier is not None:
+                    facts["classifier_sha256"] = classifier.facts["weights_sha256"]
 
             def look(picture: Picture, inspected: Inspected) -> None:
                 nonlocal pixels, seconds
@@ -98,7 +105,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
                 gallery.look(picture.image, inspected.scored)
                 teller.done(picture, inspected)
 
-            scored += scored_plates(source, recipe, detectors, look=look)
+            scored += scored_plates(source, recipe, detectors, classifier=classifier, look=look)
     if not scored:
         raise SourceError("no picture was left to judge: see which marks the recipe's polarity asks for")
     made_from = {
@@ -107,6 +114,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
         "data": [source.name for source, _ in work],
         "recipes": {recipe.name: recipe_hash(recipe) for _, recipe in work},
         "weights_sha256": facts["weights_sha256"],
+        "classifier_sha256": facts.get("classifier_sha256", "not asked"),
         "code_sha256": code_sha256(),
         "machine": f"{cpu_model() or os.uname().machine}, {len(detectors)} thread(s); {facts['device']}",
         "dtype": facts["dtype"],

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +148,19 @@ def inspect_image(
     facts = replace(facts, classifier=opinions.summary(0))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
     return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
+
+
+def load_classifier(recipe: Recipe, device: Literal["auto", "cpu", "cuda"] = "auto") -> Classifier | None:
+    """The classifier that ships, where the recipe has it asked.
+
+    Raises:
+        ClassifierError: its weights or the device cannot be had.
+    """
+    if recipe.classifier.mode == "off":
+        return None
+    from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch: not for a recipe without
+
+    return Classifier.load(device=device)
 
 
 def plate_columns(width: int, recipe: Recipe, camera_width: int = CAMERA_WIDTH) -> tuple[int, int]:

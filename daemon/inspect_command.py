@@ -18,11 +18,10 @@ from rich.table import Table
 from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Pitch, Recipe, Workers
-from daemon.inspect import InspectResult, failure, inspect_files, shown, to_json
+from daemon.inspect import InspectResult, failure, inspect_files, load_classifier, shown, to_json
 from stages.plate import Verdict, worst_first
 
 if TYPE_CHECKING:
-    from models.classifier.classifier import Classifier
     from models.detector import Detector
 
 INSPECTED, NOT_ALL, WRONG_USAGE = 0, 1, 2
@@ -94,7 +93,7 @@ def _results(
 ) -> Iterator[InspectResult]:
     try:
         detectors = _detectors(recipe, device)
-        classifier = _classifier(recipe, device)
+        classifier = load_classifier(recipe, device)
     except Exception as error:  # noqa: BLE001 - whatever stops the networks stops each image, and is said of each
         for path in images:
             yield failure(path, f"the networks cannot be loaded: {error}; run linesentry doctor")
@@ -125,15 +124,6 @@ def _detectors(recipe: Recipe, device: Device) -> list[Detector]:
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         count = len(os.sched_getaffinity(0))
     return [Detector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
-
-
-def _classifier(recipe: Recipe, device: Device) -> Classifier | None:
-    """The classifier that ships, where the recipe has it asked."""
-    if recipe.classifier.mode == "off":
-        return None
-    from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch
-
-    return Classifier.load(device=device)
 
 
 def _say_json(result: InspectResult) -> None:

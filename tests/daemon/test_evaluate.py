@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from config.schema import Classifier as Classified
 from config.schema import Recipe, Threshold
 from daemon.cli import app
 from daemon.evaluate import InMemory, PatientDetector, inspect_picture, load_detectors, scored_plates
@@ -21,8 +22,10 @@ from daemon.evaluate_data import Picture, simulated
 from daemon.evaluate_gallery import Gallery, drawn
 from daemon.inspect import inspect_image
 from models.assessment import Found, Scored, TruthBox, precision_recall, summary
+from models.classifier.classifier import Classifier
 from models.detector import Detector
 from simulator.products import PRODUCTS
+from tests.classifier_weights import untrained
 
 PRODUCT = replace(PRODUCTS["02CG"], rows=1300, columns=1300)
 
@@ -52,6 +55,21 @@ def test_what_is_found_is_what_inspect_finds(picture: Picture, detectors: list[P
 def _pixels(one: Found) -> set[tuple[int, int]]:
     assert one.runs is not None
     return {(y, x) for y, first, last in one.runs.tolist() for x in range(first, last)}
+
+
+def test_what_the_classifier_vetoes_is_not_found(
+    picture: Picture, detectors: list[PatientDetector], tmp_path: Path
+) -> None:
+    recipe = Recipe(name="any", classifier=Classified(mode="veto", veto_below=0.9, confirm_above=0.9))
+    unsure = Classifier.load(untrained(tmp_path), device="cpu", views=["identity"])
+    alone = inspect_picture(picture, recipe, detectors).scored
+    vetoed = inspect_picture(picture, recipe, detectors, unsure).scored
+    assert (alone.verdict, vetoed.verdict) == ("NG", "OK")
+    assert len(alone.found) > 0
+    assert all(one.score < recipe.decision.ng_score for one in vetoed.found)
+    assert alone.faint is not None
+    assert vetoed.faint is not None
+    assert [(one.box, one.score) for one in vetoed.faint] == [(one.box, one.score) for one in alone.faint]
 
 
 def test_a_lower_floor_finds_more_and_changes_nothing_of_what_is_found(picture: Picture) -> None:
