@@ -54,7 +54,11 @@ def train_classifier(
         Literal["resnet18", "resnet34", "mobilenet_v2", "efficientnet_lite0"], typer.Option(help="what is trained")
     ] = "resnet18",
     pretrained: Annotated[
-        Path | None, typer.Option(help="weights to start from, named as torchvision's ImageNet files are")
+        Path | None,
+        typer.Option(
+            help="weights to start from, named as torchvision's ImageNet files are; imagenet: those that a package "
+            "brings (efficientnet_lite0)"
+        ),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="time of each training")] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,

@@ -22,10 +22,13 @@ from models.classifier.assessment import Judged, calibration, figures, fold_tabl
 from models.classifier.calibration import calibrated, expected_calibration_error, fit_temperature
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
+from models.classifier.networks import installed_weights
 from models.training.classifier import Outcome, Plan, train
 from models.training.classifier import Progress as Step
 from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, parted
 
+IMAGENET = Path("imagenet")
+"""Stands for the ImageNet weights that a package brings."""
 FOLDS = "classifier-folds.json"
 """What a cross-validation leaves beside the weights."""
 _VALIDATION_FOLDS = 5
@@ -42,6 +45,7 @@ class Order:
     simulated: int = 6000
     network: str = "resnet18"
     pretrained: Path | None = None
+    """Weights to start from, or IMAGENET."""
     minutes: float = 60.0
     """Of each training, that before a resume included."""
     seed: int = 0
@@ -66,6 +70,8 @@ def train_classifier_command(order: Order) -> None:
     """
     console = Console(stderr=True)
     try:
+        if order.pretrained == IMAGENET and not IMAGENET.exists():
+            order = replace(order, pretrained=installed_weights(order.network))
         with told_on(console) as told:
             examples = training_examples(order.data, order.simulated, order.seed, told)
         if order.folds is None:

