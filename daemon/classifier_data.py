@@ -12,14 +12,16 @@ from daemon.alarms import alarms
 from models.training.classifier_data import DataError, Example, groups_of, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS, Cut, test_crops, training_crops
-from simulator.crops import TRAINING_PRODUCTS, paint_on_metal
+from simulator.crops import TRAINING_PRODUCTS, paint_on_metal, scratch_on_metal
 from simulator.products import PRODUCTS
 from simulator.samples import disturbance_of
 
 PAINTED = "painted"
 """Class of photographs without a crack on which one was painted."""
 _PAINTED_SHARE = 0.15
-"""Of the simulated crops, so many more are painted on photographs."""
+"""Of the simulated crops, so many more are painted on photographs;"""
+_SCRATCHED_SHARE = 0.5
+"""of which so many with a scratch, thin and often long, in place of cracks."""
 _ALARM_SHARE = 0.1
 """So many more are what the detector takes for a crack on sheets without one."""
 _FIRST_ALARM = 7_000_000
@@ -115,7 +117,7 @@ def _of_cut(cut: Cut, number: int, *, test: bool) -> Example:
 
 
 def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """Cracks, bright and dark, painted on photographs without any: the metal alone must not tell the class."""
+    """Cracks and scratches, bright and dark, painted on photographs without any: the metal must not tell the class."""
     found: list[Example] = []
     rng = np.random.default_rng([seed, 7])
     while len(found) < count:
@@ -123,7 +125,10 @@ def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
         dark = bool(rng.random() < 0.5)
         picture = (255 - ground.pixels if dark else ground.pixels).astype(np.float32)
         before = picture.copy()
-        mask, _ = paint_on_metal(rng, picture, rng.uniform(0, 2))
+        if rng.random() < _SCRATCHED_SHARE:
+            mask = scratch_on_metal(rng, picture)
+        else:
+            mask, _ = paint_on_metal(rng, picture, rng.uniform(0, 2))
         spread = disturbance_of(before, np.zeros_like(before))
         plain = mask & (np.minimum(picture, 255) - before > np.maximum(_LEAST_HEIGHT, _LEAST_TO_GROUND * spread))
         if plain.sum() < _LEAST_PIXELS:

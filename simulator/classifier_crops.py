@@ -49,7 +49,9 @@ _LEAST_PIXELS = 120
 _APART = 10
 """Px around a crop without a crack that hold none either."""
 _LEAST_HEIGHT, _LEAST_TO_NOISE = 5.0, 1.5
-"""Grey levels, and pixel noises, under which a crack cannot be asked for."""
+"""Grey levels, and pixel noises, under which a crack cannot be asked for;"""
+_LEAST_TO_SPREAD = 0.8
+"""and, in a family's window, standard deviations of the metal beside it."""
 _TRIES = 60
 _PLACES = (("fold", 0.3), ("edge", 0.15), ("port", 0.15), ("oil", 0.1), ("ridges", 0.3))
 _INTERFERENCE: tuple[tuple[Kind, ...], ...] = ((), (), ("oil",), ("noise",), ("light",), ("light", "oil"))
@@ -209,8 +211,8 @@ _WINDOWS: dict[str, _Window] = {
 
 def _of_family(rng: np.random.Generator, family: str, group: str, *, crack: bool) -> Cut:
     while True:
-        # A dark line beside the cracks would be one in the other polarity.
-        image, mask, ignore = _WINDOWS[family](rng, _WINDOW, dark_lines=False)
+        # A dark line beside the cracks would be one in the other polarity, and scratches stand in for cracks.
+        image, mask, ignore = _WINDOWS[family](rng, _WINDOW, other_lines=False)
         if crack:
             ys, xs = np.nonzero(mask)
             if len(ys) == 0:
@@ -221,7 +223,23 @@ def _of_family(rng: np.random.Generator, family: str, group: str, *, crack: bool
             spot = rng.uniform(0, _WINDOW), rng.uniform(0, _WINDOW)
         x, y = _inside(spot, image.shape)
         part = slice(y, y + SIDE), slice(x, x + SIDE)
-        enough = mask[part].sum() >= _LEAST_PIXELS
+        enough = crack and _plain(image[part], mask[part]).sum() >= _LEAST_PIXELS
         if enough if crack else not (mask[part].any() or ignore[part].any()):
             kind = "crack" if crack else "lookalikes"
             return Cut(image[part].copy(), mask[part].copy(), family, kind, group)
+
+
+def _plain(image: Image, mask: Mask) -> Mask:
+    """The pixels of those of a crop's cracks that stand out from what lies beside them."""
+    found = np.zeros_like(mask)
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.5).astype(np.float32)
+    count, labels = cv2.connectedComponents(mask.view(np.uint8))
+    for label in range(1, count):
+        own = labels == label
+        beside = (cv2.dilate(own.view(np.uint8), np.ones((25, 25), np.uint8)) > 0) & ~mask
+        if not beside.any():
+            continue
+        height = float(smooth[own].mean() - smooth[beside].mean())
+        if height > max(_LEAST_HEIGHT, _LEAST_TO_SPREAD * float(smooth[beside].std())):
+            found |= own
+    return found

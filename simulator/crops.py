@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import otherwise, pressed, samples
+from simulator.cracks import centre_line
 from simulator.interference import Kind
 from simulator.products import PRODUCTS, Product
+from simulator.ridges import log_uniform
 from simulator.sheet import Sheet, render
 
 TRAINING_PRODUCTS = ("P10B", "U20B")
@@ -139,3 +141,23 @@ def paint_on_metal(
     flat = np.zeros_like(picture)
     disturbance = np.hypot(samples.disturbance_of(picture, flat), np.float32(0.5 * noise))
     return pressed.add_cracks(rng, picture, np.asarray(disturbance, np.float32), rng.uniform(0, np.pi))
+
+
+def scratch_on_metal(rng: np.random.Generator, picture: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Paint a bright scratch on a photograph (grey levels, changed in place) as steel has them: thin, and often long.
+
+    Returns:
+        Its pixels.
+    """
+    height, width = picture.shape
+    bend = 0.02 if rng.random() < 0.5 else abs(rng.normal(0, 0.3))
+    line = centre_line(rng, rng.uniform(0, 2 * np.pi), log_uniform(rng, 50, 900), bend)
+    xs, ys = line.moved(rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height).points(64)
+    points = np.round(np.stack([xs, ys], axis=1) * 16).astype(np.int32).reshape(-1, 1, 2)
+    drawn = np.zeros(picture.shape, np.uint8)
+    cv2.polylines(drawn, [points], False, (255,), int(rng.integers(1, 7)), cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(drawn, (0, 0), rng.uniform(0.4, 1.2)).astype(np.float32) / np.float32(255)
+    uneven = cv2.GaussianBlur(rng.standard_normal(picture.shape).astype(np.float32), (0, 0), rng.uniform(2, 12))
+    uneven = np.clip(1 + rng.uniform(0, 0.5) * uneven / (float(uneven.std()) + 1e-6), 0.2, 1.5).astype(np.float32)
+    picture += soft * uneven * np.float32(log_uniform(rng, 12, 110))
+    return np.asarray(soft > 0.4)

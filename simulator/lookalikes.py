@@ -31,8 +31,8 @@ def add_behind(rng: np.random.Generator, picture: Grey) -> None:
         _glare(rng, picture)
 
 
-def marks(rng: np.random.Generator, picture: Grey, *, dark_lines: bool = True) -> None:
-    """Small look-alikes: hair scratches, spots, rings, dirt; and dark lines, unless cracks of both polarities count."""
+def marks(rng: np.random.Generator, picture: Grey, *, other_lines: bool = True) -> None:
+    """Small look-alikes: spots, rings, dirt; and hair scratches and dark lines, unless these count as cracks."""
     for share, draw in (
         (0.22, _scratches),
         (0.12, _dark_lines),
@@ -40,7 +40,7 @@ def marks(rng: np.random.Generator, picture: Grey, *, dark_lines: bool = True) -
         (0.08, _rings),
         (0.12, _dirt),
     ):
-        if rng.random() < share and (dark_lines or draw is not _dark_lines):
+        if rng.random() < share and (other_lines or draw not in {_scratches, _dark_lines}):
             draw(rng, picture)
 
 

@@ -16,14 +16,14 @@ _REACH = 14
 """Px beside a line over which its step fades."""
 
 
-def training_window(rng: np.random.Generator, size: int, *, dark_lines: bool = True) -> Crop:
+def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> Crop:
     """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged.
 
     Not judged are a ring around each crack, and cracks that nobody could see in their surroundings. Without
-    `dark_lines` no dark line lies on the sheet beside them.
+    `other_lines` neither a dark line nor a hair scratch lies on the sheet beside them.
     """
     image = _plate(rng, size)
-    _clutter(rng, image, dark_lines=dark_lines)
+    _clutter(rng, image, other_lines=other_lines)
     noise = _log_uniform(rng, 0.5, 7)
     detail = cv2.GaussianBlur((image - cv2.GaussianBlur(image, (0, 0), 4)) ** 2, (0, 0), 8) + noise**2
     mask, faint = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
@@ -175,7 +175,7 @@ def _wander(rng: np.random.Generator, count: int) -> Grey:
     return np.asarray(cv2.GaussianBlur(noise, (1, 0), 0, sigmaY=15)[:, 0], np.float32)
 
 
-def _clutter(rng: np.random.Generator, image: Grey, *, dark_lines: bool) -> None:
+def _clutter(rng: np.random.Generator, image: Grey, *, other_lines: bool) -> None:
     """What is no crack: spots, oil, hair scratches under 4 px, dark lines, bands of 40 px and more."""
     size = image.shape[0]
     crops = (size / 320) ** 2
@@ -190,12 +190,12 @@ def _clutter(rng: np.random.Generator, image: Grey, *, dark_lines: bool) -> None
     if rng.random() < 0.3:
         blotch = (_field(rng, size, rng.uniform(40, 120)) - rng.uniform(0.6, 1.5)) * rng.uniform(3, 40)
         image *= 1 - rng.uniform(0.2, 0.9) / (1 + np.exp(-np.clip(blotch, -50, 50)))
-    if rng.random() < 0.35:
+    if other_lines and rng.random() < 0.35:
         for _ in range(int(rng.poisson(2 * crops)) + 1):
             path = _path(rng, size, _log_uniform(rng, 20, 320))
             width, height, sign = rng.uniform(1.2, 3.5), rng.uniform(8, 60), int(rng.choice((1, -1)))
-            _add_line(rng, image, path, width, height, 0.1, sign=sign if dark_lines else 1)
-    if dark_lines and rng.random() < 0.3:
+            _add_line(rng, image, path, width, height, 0.1, sign=sign)
+    if other_lines and rng.random() < 0.3:
         for _ in range(int(rng.poisson(crops)) + 1):
             height = rng.uniform(7, 46)
             path = _path(rng, size, _log_uniform(rng, 20, 320))

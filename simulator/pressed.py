@@ -24,12 +24,12 @@ _USUAL_AREA = 500.0
 """Px of a crack whose height must be `_LEAST_CONTRAST` times what disturbs it; larger ones are seen at less."""
 
 
-def training_window(rng: np.random.Generator, size: int, *, dark_lines: bool = True) -> Crop:
+def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> Crop:
     """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged.
 
     Not judged are a ring of 3 px around each crack, stretches that texture and noise drown, and what oil hides. A
-    crack on a steep flank is asked for all the same: ridges are structure, not chance. Without `dark_lines` no dark
-    line lies on the sheet beside them.
+    crack on a steep flank is asked for all the same: ridges are structure, not chance. Without `other_lines` neither a
+    dark line nor a hair scratch lies on the sheet beside them.
     """
     texture = _texture(rng, size)
     shade, angle = relief(rng, size) if rng.random() < 0.82 else (np.zeros_like(texture), direction(rng))
@@ -44,7 +44,7 @@ def training_window(rng: np.random.Generator, size: int, *, dark_lines: bool = T
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
         mask, ignore = add_cracks(rng, picture, disturbance_of(texture, noise), angle)
-    _look_alikes(rng, picture, dark_lines=dark_lines)
+    _look_alikes(rng, picture, other_lines=other_lines)
     hidden = _borders(rng, picture)
     if hidden is not None:
         ignore |= mask & hidden
@@ -139,12 +139,12 @@ def add_cracks(
     return mask, ignore & ~mask
 
 
-def _look_alikes(rng: np.random.Generator, picture: Grey, *, dark_lines: bool) -> None:
+def _look_alikes(rng: np.random.Generator, picture: Grey, *, other_lines: bool) -> None:
     """Hair scratches, round spots, spatter, print."""
     size = picture.shape[0]
-    if rng.random() < 0.4:
+    if other_lines and rng.random() < 0.4:
         for _ in range(int(rng.integers(1, 7))):
-            _hair(rng, picture, dark_lines=dark_lines)
+            _hair(rng, picture)
     if rng.random() < 0.25:
         for _ in range(int(log_uniform(rng, 1, 14))):
             _spot(rng, picture, rng.uniform(0, size), rng.uniform(0, size), log_uniform(rng, 3, 16))
@@ -164,7 +164,7 @@ def _look_alikes(rng: np.random.Generator, picture: Grey, *, dark_lines: bool) -
         _print(rng, picture)
 
 
-def _hair(rng: np.random.Generator, picture: Grey, *, dark_lines: bool) -> None:
+def _hair(rng: np.random.Generator, picture: Grey) -> None:
     """A line 1-3 px wide of any length: too narrow for a crack."""
     size = picture.shape[0]
     straight = rng.random() < 0.5
@@ -180,7 +180,7 @@ def _hair(rng: np.random.Generator, picture: Grey, *, dark_lines: bool) -> None:
         soft *= np.clip(np.float32(0.7) + textures.cut(rng, "blotches", size), 0, 1.3)
     if rng.random() < 0.5:
         soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), rng.uniform(0.3, 0.8)), np.float32)
-    picture += soft if rng.random() < 0.8 or not dark_lines else -soft
+    picture += soft if rng.random() < 0.8 else -soft
 
 
 def _spot(rng: np.random.Generator, picture: Grey, x: float, y: float, radius: float, *, bright: bool = False) -> None:

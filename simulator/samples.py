@@ -50,12 +50,12 @@ _QUIET = _World((50, 200), (0, 6), (150, 400), (0.1, 1.0), (0.3, 2.5), 0.6, 0.1,
 """Smooth, flat metal: a strong line stands alone there, as thin and even as its look-alikes."""
 
 
-def training_window(rng: np.random.Generator, size: int = 256, *, dark_lines: bool = True) -> tuple[Image, Mask, Mask]:
+def training_window(rng: np.random.Generator, size: int = 256, *, other_lines: bool = True) -> tuple[Image, Mask, Mask]:
     """One crop: grey picture (size x size, uint8), the cracks' pixels, and pixels that should not be judged.
 
     Ignored are a ring of about 3 px around each crack, faint stretches and tapered ends, and what oil hides. About
-    55 % of the crops hold a crack. Cracks are bright; invert picture and result for dark ones. Without `dark_lines` no
-    dark line lies on the sheet beside them.
+    55 % of the crops hold a crack. Cracks are bright; invert picture and result for dark ones. Without `other_lines`
+    neither a dark line nor a hair scratch lies on the sheet beside them.
     """
     draw = rng.random()
     world = _PLATE if draw < _PLATE_SHARE else _QUIET if draw < _PLATE_SHARE + _QUIET_SHARE else _WILD
@@ -65,7 +65,7 @@ def training_window(rng: np.random.Generator, size: int = 256, *, dark_lines: bo
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
         mask, ignore = _add_cracks(rng, clean, noise, world)
-    marks(rng, clean, dark_lines=dark_lines)
+    marks(rng, clean, other_lines=other_lines)
     hidden = cover(rng, clean)
     if hidden is not None:
         ignore |= mask & hidden
