@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 
@@ -49,6 +50,20 @@ def test_a_crack_lies_near_the_middle_unless_the_sheet_ends_there(cuts: list[Cut
             ys, xs = np.nonzero(cut.mask)
             away.append(np.hypot(ys - SIDE / 2, xs - SIDE / 2).min())
     assert np.median(away) < 20
+
+
+def test_a_crack_of_a_familys_window_stands_out_from_the_metal_beside_it(cuts: list[Cut]) -> None:
+    of_families = [cut for cut in cuts if cut.crack and cut.maker not in TRAINING_PRODUCTS]
+    assert len(of_families) > 5
+    for cut in of_families:
+        count, labels = cv2.connectedComponents(cut.mask.view(np.uint8))
+        pixels = cut.pixels.astype(np.float32)
+        heights = []
+        for label in range(1, count):
+            own = labels == label
+            beside = (cv2.dilate(own.view(np.uint8), np.ones((25, 25), np.uint8)) > 0) & ~cut.mask
+            heights.append(abs(float(pixels[own].mean() - pixels[beside].mean())))
+        assert max(heights) > 4
 
 
 def test_the_same_seed_gives_the_same_crops_and_another_seed_others(cuts: list[Cut]) -> None:

@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from simulator import otherwise
-from simulator.crops import SheetCrops, training_crop
+from simulator.crops import SheetCrops, scratch_on_metal, training_crop
 from simulator.products import PRODUCTS
 from simulator.reference import load_reference
 from simulator.relief import press
@@ -43,6 +44,20 @@ def test_marked_pixels_are_brighter_than_their_surroundings() -> None:
         if mask.sum() > 200 and near.any():
             differences.append(float(image[mask].mean()) - float(np.median(image[near])))
     assert np.median(differences) > 5
+
+
+def test_a_scratch_is_painted_thin_bright_and_where_it_says() -> None:
+    rng = np.random.default_rng(6)
+    longest = 0
+    for _ in range(40):
+        picture = np.full((224, 224), 90, np.float32)
+        mask = scratch_on_metal(rng, picture)
+        assert 0 < mask.sum() < 0.1 * mask.size
+        assert float(picture[mask].mean()) > 92
+        assert np.allclose(picture[cv2.dilate(mask.view(np.uint8), np.ones((15, 15), np.uint8)) == 0], 90)
+        rows, columns = np.nonzero(mask)
+        longest = max(longest, int(np.ptp(rows)), int(np.ptp(columns)))
+    assert longest > 150
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
