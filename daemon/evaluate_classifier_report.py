@@ -15,7 +15,8 @@ from daemon.report import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES = ("accuracy", "precision", "recall", "f1", "specificity")
+FIGURES = ("accuracy", "likelier", "precision", "recall", "f1", "specificity")
+_WORDS = {"likelier": "accuracy, likelier class"}
 _CRACK, _OTHER = "#c8553d", "#8fb3d9"
 
 
@@ -33,7 +34,10 @@ def tables(result: dict[str, Any]) -> list[Table]:
         first.add_row(name, str(whole[name]), "", *(str(one[name]) if one else "-" for one in columns))
     for name in FIGURES:
         first.add_row(
-            name, shown(whole[name]), _span(whole["intervals"].get(name)), *(_of(one, name) for one in columns)
+            _WORDS.get(name, name),
+            shown(whole[name]),
+            _span(whole["intervals"].get(name)),
+            *(_of(one, name) for one in columns),
         )
     single = result["one_view"]["calibration"]
     for name in ("weighted", "unweighted"):
@@ -72,6 +76,7 @@ def page(result: dict[str, Any], pictures: Exhibits) -> str:
         result=result,
         whole=result["all"],
         names=FIGURES,
+        words=_WORDS,
         shown=shown,
         span=_span,
         plots={
@@ -164,10 +169,10 @@ def _folds(result: dict[str, Any]) -> Figure:
     figure = _figure(3.8, 3.2)
     axes = figure.subplots()
     folds = result["folds"]["folds"]
-    values = [100 * one["accuracy"] for one in folds]
+    values = [100 * one["likelier"] for one in folds]
     axes.bar([one["fold"] for one in folds], values, color=_OTHER)
-    axes.axhline(100 * result["folds"]["table"]["accuracy"]["mean"], color="black", lw=0.8, ls="--", label="mean")
+    axes.axhline(100 * result["folds"]["table"]["likelier"]["mean"], color="black", lw=0.8, ls="--", label="mean")
     axes.set_xticks([one["fold"] for one in folds])
-    axes.set(xlabel="fold", ylabel="accuracy, %", ylim=(max(0, min(values) - 5), 100))
+    axes.set(xlabel="fold", ylabel="accuracy of the likelier class, %", ylim=(max(0, min(values) - 5), 100))
     axes.legend(fontsize=7)
     return figure

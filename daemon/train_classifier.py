@@ -128,9 +128,13 @@ def _calibrated(
     temperature = fit_temperature(before.chance, before.crack)
     after = replace(before, chance=calibrated(before.chance, temperature))
     threshold = threshold_of(after)
+    said = figures(after, threshold)
     validation = {
         "pictures": len(after),
-        **{name: figures(after, threshold)[name] for name in ("accuracy", "precision", "recall", "f1", "intervals")},
+        **{
+            name: figures(after, threshold)[name]
+            for name in ("accuracy", "likelier", "precision", "recall", "f1", "intervals")
+        },
         "ece_before": calibration(before, resamples=0)["weighted"],
         "ece_after": calibration(after, resamples=0)["weighted"],
     }
@@ -280,7 +284,7 @@ def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
 def _short(judged: Judged, at: float) -> dict[str, Any]:
     found = figures(judged, at)
     error = expected_calibration_error(judged.chance, judged.crack)
-    names = ("pictures", "groups", "cracks", "accuracy", "precision", "recall", "f1", "intervals")
+    names = ("pictures", "groups", "cracks", "accuracy", "likelier", "precision", "recall", "f1", "intervals")
     return {**{name: found[name] for name in names}, "ece": error}
 
 

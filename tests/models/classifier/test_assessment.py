@@ -45,6 +45,11 @@ def test_table_1_of_the_paper_comes_out_as_it_was_recomputed() -> None:
     json.dumps(found, allow_nan=False)
 
 
+def test_a_threshold_for_recall_does_not_change_what_is_likelier() -> None:
+    found = figures(paper(), 0.05)
+    assert (found["recall"], found["accuracy"], found["likelier"]) == (1.0, 0.5, 0.925)
+
+
 def test_intervals_know_that_pictures_of_one_group_are_not_independent() -> None:
     alone = figures(paper(), 0.5)["intervals"]["specificity"]
     piles = judged(paper().chance.tolist(), paper().crack.tolist(), [str(index // 6) for index in range(80)])
@@ -71,7 +76,7 @@ def test_one_group_has_no_interval_and_one_class_no_figure_of_the_other() -> Non
     found = figures(judged([0.9, 0.8], [True, True], ["g", "g"]), 0.5)
     assert found["intervals"] == {}
     found = figures(judged([0.9, 0.2, 0.1], [False] * 3), 0.5)
-    assert set(found["intervals"]) == {"accuracy", "specificity"}
+    assert set(found["intervals"]) == {"accuracy", "likelier", "specificity"}
 
 
 def test_the_threshold_reaches_its_recall_first_and_then_the_best_precision() -> None:
@@ -147,7 +152,7 @@ def test_calibration_intervals_know_that_pictures_of_one_group_are_not_independe
 
 def test_the_fold_table_gives_mean_and_spread_as_the_paper_does() -> None:
     folds = [
-        {"accuracy": value, "precision": 1.0, "recall": 1.0, "f1": 1.0, "ece": 0.0}
+        {"accuracy": value, "likelier": value, "precision": 1.0, "recall": 1.0, "f1": 1.0, "ece": 0.0}
         for value in (0.976, 0.959, 0.968, 0.961, 0.972)
     ]
     table = fold_table(folds)
