@@ -131,10 +131,7 @@ def _calibrated(
     said = figures(after, threshold)
     validation = {
         "pictures": len(after),
-        **{
-            name: figures(after, threshold)[name]
-            for name in ("accuracy", "likelier", "precision", "recall", "f1", "intervals")
-        },
+        **{name: said[name] for name in ("accuracy", "likelier", "precision", "recall", "f1", "intervals")},
         "ece_before": calibration(before, resamples=0)["weighted"],
         "ece_after": calibration(after, resamples=0)["weighted"],
     }
