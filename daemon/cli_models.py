@@ -52,12 +52,12 @@ def train_classifier(
     simulated: Annotated[int, typer.Option(min=0, help="crops of simulated sheets of the training products")] = 6000,
     network: Annotated[
         Literal["resnet18", "resnet34", "mobilenet_v2", "efficientnet_lite0"], typer.Option(help="what is trained")
-    ] = "resnet18",
+    ] = "efficientnet_lite0",
     pretrained: Annotated[
         Path | None,
         typer.Option(
             help="weights to start from, named as torchvision's ImageNet files are; imagenet: those that a package "
-            "brings (efficientnet_lite0)"
+            "brings, the default of efficientnet_lite0; scratch: fresh ones, the default of the others"
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="time of each training")] = 60.0,

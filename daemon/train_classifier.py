@@ -27,8 +27,10 @@ from models.training.classifier import Outcome, Plan, train
 from models.training.classifier import Progress as Step
 from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, parted
 
-IMAGENET = Path("imagenet")
-"""Stands for the ImageNet weights that a package brings."""
+NETWORK = "efficientnet_lite0"
+"""Trained unless another is asked for (docs/decisions/0023-transfer.md)."""
+IMAGENET, SCRATCH = Path("imagenet"), Path("scratch")
+"""Stand for the ImageNet weights that a package brings, and for fresh ones."""
 FOLDS = "classifier-folds.json"
 """What a cross-validation leaves beside the weights."""
 _VALIDATION_FOLDS = 5
@@ -43,9 +45,9 @@ class Order:
     """Folder for classifier.pt, its card .json, the exported files and, while it trains, the checkpoint .ckpt."""
     data: tuple[Path, ...] = ()
     simulated: int = 6000
-    network: str = "resnet18"
+    network: str = NETWORK
     pretrained: Path | None = None
-    """Weights to start from, or IMAGENET."""
+    """Weights to start from, IMAGENET or SCRATCH; None: IMAGENET for the network that is trained by default."""
     minutes: float = 60.0
     """Of each training, that before a resume included."""
     seed: int = 0
@@ -70,8 +72,7 @@ def train_classifier_command(order: Order) -> None:
     """
     console = Console(stderr=True)
     try:
-        if order.pretrained == IMAGENET and not IMAGENET.exists():
-            order = replace(order, pretrained=installed_weights(order.network))
+        order = replace(order, pretrained=_start(order))
         with told_on(console) as told:
             examples = training_examples(order.data, order.simulated, order.seed, told)
         if order.folds is None:
@@ -86,6 +87,16 @@ def train_classifier_command(order: Order) -> None:
     except (DataError, ClassifierError, OSError, RuntimeError) as error:
         _say(str(error))
         raise SystemExit(2) from error
+
+
+def _start(order: Order) -> Path | None:
+    """The file to start from; None for fresh weights."""
+    start = order.pretrained
+    if start is None and order.network == NETWORK:
+        start = IMAGENET
+    if start == IMAGENET:
+        return installed_weights(order.network)
+    return None if start == SCRATCH else start
 
 
 def _say(words: str) -> None:

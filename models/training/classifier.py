@@ -50,7 +50,7 @@ _REPORT_S, _SAVE_S, _LOOK_S, _LOOK_SHARE = 2.0, 60.0, 45.0, 0.08
 class Plan:
     """How a training goes; one that is gone on with must have the same network, seed, batch and groups."""
 
-    network: str = "resnet18"
+    network: str
     seed: int = 0
     batch: int = 24
     minutes: float | None = None

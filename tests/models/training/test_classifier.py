@@ -38,7 +38,7 @@ def examples(count: int = 16) -> list[Example]:
 
 
 def run(steps: int = 6, **rest: object) -> Outcome:
-    return train(examples(), examples(6), Plan(steps=steps, batch=4), **rest)  # type: ignore[arg-type]
+    return train(examples(), examples(6), Plan("resnet18", steps=steps, batch=4), **rest)  # type: ignore[arg-type]
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -76,7 +76,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, what: str) ->
         run(1, checkpoint=path)
     batch, known = (4, examples()[:-1]) if what == "other groups" else (5, examples())
     with pytest.raises(DataError, match=r"another training|no checkpoint"):
-        train(known, examples(6), Plan(steps=2, batch=batch), resume=path)
+        train(known, examples(6), Plan("resnet18", steps=2, batch=batch), resume=path)
 
 
 def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,12 +148,12 @@ def test_a_batch_says_where_its_cracks_lie_as_far_as_that_is_known() -> None:
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="either minutes or steps"):
-        train(examples(), examples(), Plan())
+        train(examples(), examples(), Plan("resnet18"))
     with pytest.raises(DataError, match="training needs pictures with and without"):
-        train([one for one in examples() if one.crack], examples(), Plan(steps=1))
+        train([one for one in examples() if one.crack], examples(), Plan("resnet18", steps=1))
     (tmp_path / "wrong.pth").write_bytes(b"no weights")
     with pytest.raises(ClassifierError, match="cannot be read as weights"):
-        train(examples(), examples(), Plan(steps=1, pretrained=tmp_path / "wrong.pth"))
+        train(examples(), examples(), Plan("resnet18", steps=1, pretrained=tmp_path / "wrong.pth"))
 
 
 def test_the_running_mean_starts_with_the_first_weights_and_forgets_them() -> None:
