@@ -49,10 +49,15 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name_or_path: Path | str) -> Recipe:
-    """Load a recipe that ships by its name, or any by a path that ends in .yaml or .yml. Raises ConfigError."""
+    """Load a recipe that ships by its name, or any by a path that ends in .yaml or .yml. Raises ConfigError.
+
+    Its weights are relative to the folder of the file.
+    """
     text = str(name_or_path)
     if is_recipe_path(text):
-        return _validated(Recipe, read(Path(text)))
+        recipe = _validated(Recipe, read(Path(text)))
+        weights = None if recipe.weights is None else str(Path(text).parent / recipe.weights)
+        return recipe.model_copy(update={"weights": weights})
     if text not in recipe_names():
         message = f"no such recipe; those that ship: {', '.join(recipe_names())}{_nearest(text, recipe_names())}"
         raise ConfigError([Fault(f"recipe {shown(text)}", f"{message}; a recipe of your own is named by a path.yaml")])

@@ -261,7 +261,9 @@ class Recipe(Strict):
         "bright", description="what a defect is against its surroundings"
     )
     resolution: Literal["half", "full"] = Field("half", description="resolution at which the feature network works")
-    weights: str | None = Field(None, description="weights file; null: the weights that ship for the resolution")
+    weights: str | None = Field(
+        None, description="weights file, relative to this file; null: the weights that ship for the resolution"
+    )
     threshold: Threshold = Threshold()
     post: PostProcessing = PostProcessing()
     masks: tuple[Rectangle, ...] = Field((), description="areas that are never judged")

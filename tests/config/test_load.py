@@ -338,3 +338,18 @@ def test_loading_a_configuration_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_weights_of_a_recipe_lie_beside_it_wherever_it_is_used_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipes").mkdir()
+    own = tmp_path / "recipes" / "own.yaml"
+    own.write_text("name: own\nweights: nets/own.pt\n", encoding="utf-8")
+    assert load_recipe(own).weights == str(own.parent / "nets" / "own.pt")
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe("recipes/own.yaml").weights == "recipes/nets/own.pt"
+    own.write_text("name: own\nweights: /nets/own.pt\n", encoding="utf-8")
+    assert load_recipe(own).weights == "/nets/own.pt"
+    own.write_text("name: own\n", encoding="utf-8")
+    assert load_recipe(own).weights is None
