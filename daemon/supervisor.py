@@ -15,6 +15,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +39,6 @@ from daemon.telemetry import Metrics, private_memory
 from daemon.vram import Vram
 from stages.plate import Cause, Verdict
 
-VERSION = "0.1.0"
 _POLL_MS = 50
 _EXIT_S = 10.0
 _LONGEST_BASE = 56
@@ -110,7 +110,7 @@ class Supervisor:
         self._last_plate = 0
         self._ready = False
         self._pulse_at = 0.0
-        self.metrics = Metrics(VERSION, recipe.name)
+        self.metrics = Metrics(version("linesentry"), recipe.name)
 
     @property
     def workers(self) -> int:
