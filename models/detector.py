@@ -23,6 +23,8 @@ from models.threshold import Learnt, limit
 from models.zones import Zones
 
 WEIGHTS = Path(__file__).parent / "weights"
+VETO_ALLOWS = 1.0
+"""Feature units by which the floor lies lower where a classifier vetoes false alarms (docs/decisions/0024-veto.md)."""
 
 
 class DetectorError(Exception):
@@ -94,6 +96,8 @@ class Detector:
         }
         self._zones = Zones(recipe.zones)
         self._learnt = Learnt(**card["threshold"])
+        if recipe.classifier.mode == "veto":
+            self._learnt = self._learnt.lowered(VETO_ALLOWS)
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)

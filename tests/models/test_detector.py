@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from config.load import load_recipe
-from config.schema import Recipe, Rectangle, Template, Threshold, Zone
-from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
+from config.schema import Classifier, Recipe, Rectangle, Template, Threshold, Zone
+from models.detector import VETO_ALLOWS, WEIGHTS, Detector, DetectorError, WindowView, known_window
 from models.halo import HALO, Around, around
 from models.threshold import limit
 
@@ -240,6 +240,21 @@ def test_zone_moves_the_evidence_in_any_mode(mode: str, weight: float) -> None:
     assert plain.regions
     assert best[1] > best[0] if weight > 0 else best[1] < best[0]
     assert zoned.threshold == plain.threshold
+
+
+def test_where_a_classifier_vetoes_fainter_regions_are_reported_and_none_is_lost_or_changed(
+    detector: Detector,
+) -> None:
+    vetoed = Detector.load(Recipe(name="veto", classifier=Classifier(mode="veto")), device="cpu", batch=2)
+    picture = known_window(650)
+    (plain,) = detector.detect([view(picture)])
+    (more,) = vetoed.detect([view(picture)])
+    assert plain.regions
+    assert plain.threshold - more.threshold == pytest.approx(VETO_ALLOWS)
+    boxes = {(one.x, one.y, one.width, one.height): one.score for one in more.regions}
+    for one in plain.regions:
+        fainter = boxes[one.x, one.y, one.width, one.height]
+        assert np.log(fainter / (1 - fainter)) - np.log(one.score / (1 - one.score)) == pytest.approx(VETO_ALLOWS / 2)
 
 
 def test_too_many_or_too_large_windows_are_refused(detector: Detector) -> None:
