@@ -71,6 +71,16 @@ def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[st
     return found
 
 
+def met_in_use(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Photographs as they were taken, and crops of sheets: what a temperature and a threshold are chosen by.
+
+    The families of windows, and cracks painted on photographs, are there to learn from: their share and their hardness
+    are the generator's. All of them where the rest is not of both classes.
+    """
+    met = tuple(one for one in examples if not one.simulated or one.collection in PRODUCTS)
+    return met if len({one.crack for one in met}) == 2 else tuple(examples)
+
+
 def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], told: Told) -> list[Example]:
     total = sum(count for data in folders for group, count in groups_of(data).items() if chosen(group))
     done = 0

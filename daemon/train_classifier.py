@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from daemon.classifier_data import Told, training_examples
+from daemon.classifier_data import Told, met_in_use, training_examples
 from models.classifier import card, export
 from models.classifier.assessment import Judged, calibration, figures, fold_table, threshold_of
 from models.classifier.calibration import calibrated, expected_calibration_error, fit_temperature
@@ -134,8 +134,9 @@ def _calibrated(
 ) -> tuple[Path, _Chosen]:
     """Write weights and card with the temperature and threshold that the packed weights ask for."""
     path = card.write(folder, outcome.state, order.network, facts)
-    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.validation])
-    before = judged_of(parts.validation, raw)
+    known = met_in_use(parts.validation)
+    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in known])
+    before = judged_of(known, raw)
     temperature = fit_temperature(before.chance, before.crack)
     after = replace(before, chance=calibrated(before.chance, temperature))
     threshold = threshold_of(after)
