@@ -21,6 +21,8 @@ from models.training import classifier
 from models.training.classifier_data import Parts
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS
+from simulator.crops import TRAINING_PRODUCTS
+from simulator.products import PRODUCTS
 
 torch.set_num_threads(1)
 
@@ -192,3 +194,14 @@ def test_crops_in_a_folder_that_show_a_test_product_are_never_trained_on(data: P
     found = classifier_data.training_examples((data,), 0, 0, lambda *_: None)
     assert {(one.test, one.simulated) for one in found} == {(True, True)}
     assert len(classifier_data.test_examples((data,), 0, (), lambda *_: None)) == 24
+
+
+def test_a_threshold_is_chosen_by_photographs_and_sheets_alone(data: Path) -> None:
+    found = classifier_data.training_examples((data,), 40, 0, lambda *_: None)
+    met = classifier_data.met_in_use(found)
+    left = [one for one in found if one not in met]
+    assert {one.collection for one in met} <= {"own", *TRAINING_PRODUCTS}
+    assert not any(one.kind == classifier_data.PAINTED for one in met)
+    assert all(one.kind == classifier_data.PAINTED or one.collection not in PRODUCTS for one in left)
+    cracked = [one for one in met if one.crack]
+    assert classifier_data.met_in_use([*cracked, *left]) == (*cracked, *left)
