@@ -104,7 +104,8 @@ def test_without_a_classifier_in_the_recipe_its_weights_are_not_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
-    assert [fault.key for fault in service_faults(Config(), load_recipe("P10B"))] == ["resolution"]
+    recipe = load_recipe("P10B").model_copy(update={"classifier": Classifier()})
+    assert [fault.key for fault in service_faults(Config(), recipe)] == ["resolution"]
 
 
 def test_check_tells_of_a_recipe_whose_classifier_has_no_weights(
@@ -113,7 +114,8 @@ def test_check_tells_of_a_recipe_whose_classifier_has_no_weights(
     monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
     (tmp_path / "detector-half.pt").touch()
     text = shipped("recipes", "P10B.yaml").read_text(encoding="utf-8")
-    (tmp_path / "own.yaml").write_text(text + "\nclassifier: {mode: veto}\n", encoding="utf-8")
+    assert "mode: veto" in text
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "line.yaml").write_text("recipe: own.yaml\n", encoding="utf-8")
     (fault,) = check(tmp_path / "line.yaml").faults
     assert "classifier.mode: found veto, but no weights" in fault
