@@ -23,6 +23,7 @@ from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
 from models.classifier.preprocess import INPUT, prepared
 from models.detector import bfloat16_is_fast
 from models.training.classifier_data import DataError, Example, fingerprint
+from models.training.depthwise import quicken
 from models.training.keeping import Average, save_whole, slowed
 from models.training.where import Where
 
@@ -296,6 +297,7 @@ class _Run:
             load_pretrained(self.network, plan.pretrained)
         self._where = Where(self.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        quicken(self.network)
         self._rate = _FRESH_RATE if plan.pretrained is None else _PRETRAINED_RATE
         learnt = (*self.network.parameters(), *self._where.parameters())
         self._optimiser = torch.optim.Adam(learnt, lr=self._rate, weight_decay=_WEIGHT_DECAY)

@@ -136,7 +136,7 @@ def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[
     assert result["all"]["true"] == sum(one["crack"] and yes for one, yes in zip(own, called, strict=True))
     assert sum(sum(counts) for counts in result["histogram"].values()) == len(own)
     assert sum(one["count"] for one in result["reliability"]["after"]) == len(own)
-    assert result["folds"]["table"]["accuracy"]["mean"] == pytest.approx(0.85)
+    assert result["folds"]["table"]["likelier"]["mean"] == pytest.approx(0.85)
     assert result["draws"] is None
     assert all(result["latency_ms"][name] > 0 for name in ("with_views", "one_view"))
     assert result["facts"]["views"] == ["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
