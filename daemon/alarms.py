@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from config.schema import Recipe
 from models.detector import Detector, WindowView
 from models.halo import around
-from simulator.classifier_crops import SIDE, Cut
-from simulator.crops import stretch_of
+from simulator.classifier_crops import SIDE, Cut, stretches
 from simulator.interference import Kind
-from simulator.products import PRODUCTS
-from simulator.sheet import render
+from simulator.sheet import Sheet
 from stages.plate import windows_of
 
 ALARM = "alarm"
 """Class of these crops."""
 _A_STRETCH = 30
 """Crops of one stretch of a sheet: the highest of its windows, each from another window."""
-_ENDS_SHARE = 0.5
-"""Of the stretches of products with zones at the ends of their sheets."""
 _INTERFERENCE: tuple[tuple[Kind, ...], ...] = ((), (), ("light",), ("noise",), ("oil",))
 
 
@@ -36,29 +32,20 @@ def alarms(products: Sequence[str], first_seed: int, count: int) -> Iterator[Cut
     if not count:
         return
     detector = Detector.load(Recipe(name="alarms"), device="cpu", batch=1)
-    made = 0
-    seed = first_seed
-    while made < count:
-        rng = np.random.default_rng([seed, 3])
-        product = stretch_of(rng, PRODUCTS[products[seed % len(products)]], _ENDS_SHARE)
-        kinds = _INTERFERENCE[int(rng.integers(len(_INTERFERENCE)))]
-        sheet = render(product, seed, 0, interference=kinds, strength=rng.uniform(0.3, 1.0)).image
-        for x, y in _highest(detector, sheet)[: count - made]:
-            pixels = sheet[y : y + SIDE, x : x + SIDE].copy()
-            nothing = np.zeros((SIDE, SIDE), np.bool_)
-            yield Cut(pixels, nothing, product.name, ALARM, f"{product.name}/{seed}")
-            made += 1
-        seed += 1
+    found = stretches(products, first_seed, 0, _INTERFERENCE, stream=3)
+    cuts = (cut for _, sheet, product in found for cut in _highest(detector, sheet, product.name))
+    yield from islice(cuts, count)
 
 
-def _highest(detector: Detector, sheet: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Left and top of the crops around the windows' highest values, the highest first."""
-    rows, columns = sheet.shape
+def _highest(detector: Detector, sheet: Sheet, product: str) -> list[Cut]:
+    """The crops around the windows' highest values, the highest first."""
+    image = sheet.image
+    rows, columns = image.shape
     found = []
     for window in windows_of(rows, columns, detector.recipe.windows):
-        pixels = sheet[window.y : window.y + window.height, window.x : window.x + window.width]
+        pixels = image[window.y : window.y + window.height, window.x : window.x + window.width]
         own = (0, 0, window.width, window.height)
-        near = around(sheet, window.x, window.y, window.width, window.height)
+        near = around(image, window.x, window.y, window.width, window.height)
         values = detector.features(WindowView(pixels, window.x, window.y, own, near))
         # As in a region, a single value may be chance.
         smooth = cv2.blur(values, (5, 5))
@@ -67,4 +54,8 @@ def _highest(detector: Detector, sheet: NDArray[np.uint8]) -> list[tuple[int, in
         place = min(max(x, 0), columns - SIDE), min(max(y, 0), rows - SIDE)
         found.append((float(smooth.max()), *place))
     found.sort(reverse=True)
-    return [(x, y) for _, x, y in found[:_A_STRETCH]]
+    nothing = np.zeros((SIDE, SIDE), np.bool_)
+    return [
+        Cut(image[y : y + SIDE, x : x + SIDE].copy(), nothing, product, ALARM, f"{product}/{sheet.truth.seed}")
+        for _, x, y in found[:_A_STRETCH]
+    ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count as counting
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -97,19 +99,23 @@ def test_crops(count: int) -> Iterator[Cut]:
 
 def sheet_crops(products: Sequence[str], first_seed: int, count: int) -> Iterator[Cut]:
     """So many crops of sheets of these products in turn, half with a crack; a seed to each sheet."""
-    made = 0
-    seed = first_seed
-    while made < count:
-        rng = np.random.default_rng([seed, 2])
+    found = stretches(products, first_seed, _CRACKS, _INTERFERENCE, stream=2)
+    cuts = (cut for rng, sheet, product in found for cut in _of_sheet(rng, sheet, product))
+    return islice(cuts, count)
+
+
+def stretches(
+    products: Sequence[str], first_seed: int, cracks: int, interference: Sequence[tuple[Kind, ...]], *, stream: int
+) -> Iterator[tuple[np.random.Generator, Sheet, Product]]:
+    """Stretches of sheets of these products in turn without end, a seed to each, half of them with a sheet's ends.
+
+    Each with its product and what draws where to cut; streams of the same seed draw apart.
+    """
+    for seed in counting(first_seed):
+        rng = np.random.default_rng([seed, stream])
         product = stretch_of(rng, PRODUCTS[products[seed % len(products)]], _ENDS_SHARE)
-        kinds = _INTERFERENCE[int(rng.integers(len(_INTERFERENCE)))]
-        sheet = render(product, seed, _CRACKS, interference=kinds, strength=rng.uniform(0.3, 1.0))
-        for cut in _of_sheet(rng, sheet, product):
-            yield cut
-            made += 1
-            if made == count:
-                return
-        seed += 1
+        kinds = interference[int(rng.integers(len(interference)))]
+        yield rng, render(product, seed, cracks, interference=kinds, strength=rng.uniform(0.3, 1.0)), product
 
 
 def _drawn(rng: np.random.Generator, shares: Sequence[tuple[str, float]]) -> str:

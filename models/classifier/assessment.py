@@ -84,19 +84,22 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
         at: calibrated probability from which a picture is called a crack.
         resamples: how often the groups are drawn.
     """
-    called = judged.chance >= at
+    called, likelier = judged.chance >= at, judged.chance >= _HALF
     outcome = np.stack(
-        [called & judged.crack, called & ~judged.crack, ~called & ~judged.crack, ~called & judged.crack], 1
+        [
+            called & judged.crack,
+            called & ~judged.crack,
+            ~called & ~judged.crack,
+            ~called & judged.crack,
+            likelier == judged.crack,
+        ],
+        1,
     ).astype(np.float64)
     total = outcome.sum(0)
     drawn = resampled(judged.groups, outcome, resamples)
     intervals = {} if drawn is None else {name: list(one) for name, one in middles(_rates(drawn)).items()}
     named = {name: float(np.nan_to_num(values[0], nan=_NEVER)) for name, values in _rates(total[None]).items()}
-    true, false, right, missed = (int(value) for value in total)
-    likelier = (judged.chance >= _HALF) == judged.crack
-    drawn_likelier = resampled(judged.groups, np.stack([likelier, np.ones_like(likelier)], 1).astype(float), resamples)
-    if drawn_likelier is not None:
-        intervals["likelier"] = list(middle(drawn_likelier[:, 0] / drawn_likelier[:, 1]))
+    true, false, right, missed = (int(value) for value in total[:4])
     cracks, others = true + missed, false + right
     classes = {
         CLASSES[CRACK]: _class(named["precision"], named["recall"], cracks),
@@ -113,7 +116,6 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
         "right": right,
         "missed": missed,
         **named,
-        "likelier": float(likelier.mean()),
         "exact": _bounds(Share(true + right, len(judged))),
         "intervals": {name: one for name, one in intervals.items() if _said(name, cracks, others)},
         "classes": classes,
@@ -123,11 +125,13 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
 
 
 def _rates(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Of true, false, right and missed ones (n, 4); NaN where there is nothing to have a share of."""
-    true, false, right, missed = counted.T
+    """Of true, false, right, missed ones, and those whose likelier class is right (n, 5); NaN: a share of nothing."""
+    true, false, right, missed, likelier = counted.T
+    pictures = true + false + right + missed
     with np.errstate(invalid="ignore"):
         return {
-            "accuracy": (true + right) / (true + false + right + missed),
+            "accuracy": (true + right) / pictures,
+            "likelier": likelier / pictures,
             "precision": true / (true + false),
             "recall": true / (true + missed),
             "f1": 2 * true / (2 * true + false + missed),
