@@ -15,6 +15,7 @@ from torch import Tensor
 
 from config.schema import Recipe, Windows
 from models import weights_file
+from models.allocator import keep_freed
 from models.features import GREY_SCALE, FeatureNetwork
 from models.halo import HALO, Around
 from models.quality import Quality, inside, measure
@@ -127,6 +128,7 @@ class Detector:
                 asked for where there is none.
         """
         path = Path(recipe.weights) if recipe.weights is not None else WEIGHTS / f"detector-{recipe.resolution}.pt"
+        keep_freed()
         network, card = _read(path, recipe)
         if device == "cuda" and not torch.cuda.is_available():
             raise DetectorError("the configuration asks for cuda, but torch sees no GPU: use `auto` or `cpu`")

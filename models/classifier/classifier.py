@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.allocator import keep_freed
 from models.classifier import card as cards
 from models.classifier.errors import ClassifierError
 from models.classifier.gradcam import evidence, scaled
@@ -88,6 +89,7 @@ class Classifier:
             ClassifierError: weights that are missing, do not fit, or differ from their card; no or unknown views; or a
                 GPU asked for where there is none.
         """
+        keep_freed()
         unknown = [view for view in views if view not in DEFAULT_VIEWS]
         if unknown or not views:
             raise ClassifierError(f"views are some of {', '.join(DEFAULT_VIEWS)}; found {list(views)}")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
+from models.allocator import keep_freed
 from models.detector import bfloat16_is_fast
 from models.features import GREY_SCALE
 from models.study.boxes import Boxes
@@ -85,6 +86,7 @@ def train(
         raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
     if not crops:
         raise ValueError("there are no crops to learn from")
+    keep_freed()
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from models.allocator import keep_freed
 from models.classifier.augmentation import augmented
 from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
 from models.classifier.preprocess import INPUT, prepared
@@ -135,6 +136,7 @@ def train(
     for name, part in (("training", training), ("validation", validation)):
         if len({one.crack for one in part}) < len(CLASSES):
             raise DataError(f"{name} needs pictures with and without a crack; found {len(part)}, all of one class")
+    keep_freed()
     torch.manual_seed(plan.seed)
     draws = _draws(training)
     groups = (fingerprint(training), fingerprint(validation))

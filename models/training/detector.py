@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
+from models.allocator import keep_freed
 from models.detector import bfloat16_is_fast
 from models.features import FeatureNetwork
 from models.training.examples import stacked
@@ -108,6 +109,7 @@ def train(
         raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
     if crop % 2 and resolution == "half":
         raise ValueError(f"the crop must be even, for the network works at half resolution; found {crop}")
+    keep_freed()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     run = _Run(preset, rate, resume, resolution)
