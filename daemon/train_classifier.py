@@ -235,7 +235,7 @@ def _cross_validated(console: Console, order: Order, examples: Sequence[Example]
     place = folded(known, folds, order.seed)
     path = order.out / FOLDS
     order.out.mkdir(parents=True, exist_ok=True)
-    same = {"network": order.network, "seed": order.seed, "of": folds, "groups_sha256": fingerprint(known)}
+    same = {**order.plan.same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(known)}
     made = _made(path, same) if order.resume and path.is_file() else []
     for fold in range(len(made), folds):
         seen = [one for one, at in zip(known, place, strict=True) if at != fold]

@@ -8,7 +8,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ _REPORT_S, _SAVE_S, _LOOK_S, _LOOK_SHARE = 2.0, 60.0, 45.0, 0.08
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a training goes; one that is gone on with must have the same network, seed, batch and groups."""
+    """How a training goes; one that is gone on with must have the same network, start, seed, batch and groups."""
 
     network: str
     seed: int = 0
@@ -65,8 +66,8 @@ class Plan:
     @property
     def same(self) -> dict[str, Any]:
         """What must not change when the training is gone on with."""
-        kept = asdict(self)
-        return {name: kept[name] for name in ("network", "seed", "batch")}
+        start = "scratch" if self.pretrained is None else self.pretrained.name
+        return {"network": self.network, "started from": start, "seed": self.seed, "batch": self.batch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +160,14 @@ def train(
             if checkpoint is not None and now - save > _SAVE_S:
                 save = now
                 run.save(checkpoint)
+        if run.step and (not run.history or (run.history[-1].step, run.history[-1].side) != (run.step, INPUT)):
+            run.look(validation, INPUT)
     finally:
         feed.close()
         if checkpoint is not None and run.step:  # also of a training that was interrupted
             run.save(checkpoint)
     if run.step == 0:
         raise DataError("the training ended before its first step: give it more time")
-    if not run.history or (run.history[-1].step, run.history[-1].side) != (run.step, INPUT):
-        run.look(validation, INPUT)
     return Outcome(run.best, run.step, run.seconds(), run.loss, tuple(run.history))
 
 
@@ -307,6 +308,8 @@ class _Run:
         self.step = 0
         self.loss = math.nan
         self.best: dict[str, Tensor] = {}
+        self.best_look: Look | None = None
+        """The one that `best` is of: with the lowest loss of those at the largest size so far."""
         self.history: list[Look] = []
         self._spent = 0.0
         if resume is not None:
@@ -324,6 +327,8 @@ class _Run:
             self._average = Average(saved["average"], memory=_MEMORY, recent=_RECENT)
             self.best = saved["best"]
             self.history = [Look(*look) for look in saved["history"]]
+            kept = saved["best_look"]
+            self.best_look = None if kept is None else Look(*kept)
             self.step, self._spent, self.loss = saved["step"], saved["seconds"], saved["loss"]
         except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise DataError(f"{path} is no checkpoint that can be gone on with ({error}): train anew") from error
@@ -339,18 +344,13 @@ class _Run:
                 "optimiser": self._optimiser.state_dict(),
                 "average": self._average.state,
                 "best": self.best,
-                "history": [(look.step, look.loss, look.accuracy, look.side) for look in self.history],
+                "best_look": None if self.best_look is None else astuple(self.best_look),
+                "history": [astuple(look) for look in self.history],
                 "step": self.step,
                 "seconds": self.seconds(),
                 "loss": self.loss,
             },
         )
-
-    @property
-    def best_look(self) -> Look | None:
-        """The one that `best` is of."""
-        now = self.history[-1].side if self.history else INPUT
-        return min((look for look in self.history if look.side == now), key=lambda look: look.loss, default=None)
 
     def seconds(self) -> float:
         """Spent on training, those before a resume included."""
@@ -390,13 +390,16 @@ class _Run:
         # Both classes count the same, as in training.
         even = len(classes) / (2 * torch.bincount(classes, minlength=len(CLASSES)))
         loss = functional.cross_entropy(logits, classes, weight=even).item()
-        best = self.best_look
-        if best is None or best.side != side or loss < best.loss:
-            self.best = {name: value.clone() for name, value in self._average.state.items()}
         accuracy = (logits.argmax(1) == classes).float().mean().item()
-        self.history.append(Look(self.step, round(loss, 5), round(accuracy, 5), side))
-        places = [place for place, look in enumerate(self.history) if look == self.best_look]
-        return side == INPUT and len(self.history) - 1 - places[0] >= _PATIENCE
+        now = Look(self.step, round(loss, 5), round(accuracy, 5), side)
+        self.history.append(now)
+        best = self.best_look
+        if best is None or best.side < side or (best.side == side and now.loss < best.loss):
+            self.best_look = now
+            self.best = {name: value.clone() for name, value in self._average.state.items()}
+        # A training that is gone on with for longer returns to smaller crops: only looks at the full size count.
+        since = list(takewhile(lambda look: look.side == INPUT and look != self.best_look, reversed(self.history)))
+        return side == INPUT and len(since) >= _PATIENCE
 
 
 def logits_of(network: str, state: dict[str, Tensor], examples: Sequence[Example], side: int = INPUT) -> Tensor:

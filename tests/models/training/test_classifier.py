@@ -94,6 +94,40 @@ def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch
     assert loss.item() == pytest.approx(outcome.history[-1].loss, rel=1e-3)
 
 
+def test_a_training_that_goes_on_for_longer_keeps_the_best_of_all_its_looks_at_full_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
+    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(classifier, "_SIDES", ((0.5, 32),))
+    # What comes later is worse on purpose: crops of the other class would have to be said.
+    worse = [replace(one, crack=not one.crack) for one in examples(6)]
+    checkpoint = tmp_path / "classifier.ckpt"
+    first = run(4, checkpoint=checkpoint)
+    # Its groups are the same, so that it is the same training.
+    outcome = train(examples(), worse, Plan("resnet18", steps=12, batch=4), resume=checkpoint, checkpoint=checkpoint)
+    assert [look.side for look in outcome.history[:4]] == [32, 32, 224, 224]
+    assert [look.side for look in outcome.history[4:8]] == [32, 32, 224, 224]
+    assert outcome.history[: len(first.history)] == first.history, "the last look is in the checkpoint too"
+    full = [look for look in outcome.history if look.side == 224]
+    assert same(outcome.state, first.state) == (min(full, key=lambda look: look.loss).step <= 4)
+    again = train(examples(), worse, Plan("resnet18", steps=12, batch=4), resume=checkpoint)
+    assert same(again.state, outcome.state)
+
+
+def test_looks_at_smaller_crops_do_not_end_a_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
+    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(classifier, "_SIDES", ((0.8, 32),))
+    monkeypatch.setattr(classifier, "_PATIENCE", 4)
+    checkpoint = tmp_path / "classifier.ckpt"
+    run(2, checkpoint=checkpoint)
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["best_look"] = (2, 0.0, 1.0, 224)  # nothing can be better
+    torch.save(saved, checkpoint)
+    assert run(10, resume=checkpoint).steps == 10
+
+
 def test_a_training_without_progress_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
     monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
