@@ -108,7 +108,11 @@ def evaluate_detector(
     enlarge: Annotated[float, typer.Option(min=0.1, max=10, help="enlarge photographs so many times")] = 1.0,
     contrast: Annotated[float, typer.Option(min=0.01, max=10, help="multiply the contrast of photographs")] = 1.0,
     all_groups: Annotated[
-        bool, typer.Option("--all-groups", help="also photographs of groups that are not held out of training")
+        bool,
+        typer.Option(
+            "--all-groups",
+            help="of --data also the groups that `train detector --data` learns from; for a folder never trained on",
+        ),
     ] = False,
     recipe: Annotated[
         str | None, typer.Option(help="recipe name or file; default: the product's own, else general")

@@ -89,6 +89,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
     loaded: Recipe | None = None
     pixels = seconds = 0.0
     facts: dict[str, Any] = {}
+    _tell_aside(sources)
     with _telling(sum(source.count for source in sources)) as teller:
         for source, recipe in work:
             if recipe != loaded:
@@ -165,6 +166,18 @@ def recipe_for(source: Source, options: Options) -> Recipe:
         name = load_config(options.config).recipe
     recipe = load_recipe(name or source.product or "general")
     return recipe if options.weights is None else recipe.model_copy(update={"weights": str(options.weights)})
+
+
+def _tell_aside(sources: Sequence[Source]) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    for source in sources:
+        if source.aside:
+            console.print(
+                f"{source.name}: {source.aside} of {source.count + source.aside} pictures were left aside, of groups "
+                "that training takes; if nothing was trained on them, --all-groups judges them too",
+                highlight=False,
+                markup=False,
+            )
 
 
 def _settings(options: Options) -> dict[str, Any]:

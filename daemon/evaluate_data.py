@@ -53,6 +53,8 @@ class Source:
     """The product they all show, if one is known."""
     pictures: Callable[[Recipe], Iterator[Picture]]
     """For a recipe: its polarity says which marks are defects. Raises SourceError."""
+    aside: int = 0
+    """Pictures that could be judged, but are not: of groups that training takes."""
 
 
 def simulated(

@@ -27,14 +27,15 @@ def folder(path: Path, *, enlarge: float = 1.0, contrast: float = 1.0, all_group
     """The pictures of a folder, by what lies in it.
 
     annotations.json: sheets that `linesentry simulate` wrote. manifest.csv: photographs of real metal
-    (models.training.samples), those of held-out groups unless `all_groups`. Otherwise images NAME.png (or TIFF, BMP,
-    JPEG), each with NAME_mask.png: 8 bit masks mark defects by any value but 0, 16 bit ones give each its own value.
+    (models.training.samples). Otherwise images NAME.png (or TIFF, BMP, JPEG), also in folders below, each with
+    NAME_mask.png: 8 bit masks mark defects by any value but 0, 16 bit ones give each its own value. Photographs and
+    images with masks are those of the groups that training on that folder holds out, unless `all_groups`.
 
     Args:
         path: the folder.
         enlarge: photographs and images with masks are enlarged so many times.
         contrast: and their distance from their mean grey value is multiplied by this.
-        all_groups: take photographs of groups that may have been trained on, too.
+        all_groups: take photographs and images of groups that may have been trained on, too.
 
     Raises:
         SourceError: there is nothing in it that can be evaluated on.
@@ -46,7 +47,11 @@ def folder(path: Path, *, enlarge: float = 1.0, contrast: float = 1.0, all_group
             raise SourceError(f"{path} holds simulated sheets: --enlarge and --contrast are for photographs")
         return _sheets(path)
     change = _Change(enlarge, contrast)
-    return _photographs(path, change, all_groups) if (path / "manifest.csv").is_file() else _pairs(path, change)
+    return (
+        _photographs(path, change, all_groups)
+        if (path / "manifest.csv").is_file()
+        else _pairs(path, change, all_groups)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,8 @@ def _photographs(path: Path, change: _Change, all_groups: bool) -> Source:
         raise SourceError(
             f"{path / 'manifest.csv'} cannot be used ({error!r}): it needs image, mask_or_label, set, group, class"
         ) from error
-    chosen = [one for one in every if (all_groups or held_out(one.group)) and (_marked(one) or one.clean)]
+    known = [one for one in every if _marked(one) or one.clean]
+    chosen = [one for one in known if all_groups or held_out(one.group)]
     if not chosen:
         raise SourceError(
             f"{path / 'manifest.csv'} names {len(every)} images, none of which can be judged"
@@ -175,7 +181,7 @@ def _photographs(path: Path, change: _Change, all_groups: bool) -> Source:
                 truth=(*marks, *(replace(mark, asked=False) for mark in rest)),
             )
 
-    return Source(str(path), len(chosen), None, load)
+    return Source(str(path), len(chosen), None, load, len(known) - len(chosen))
 
 
 def _marked(photograph: Photograph) -> str | None:
@@ -196,29 +202,45 @@ def _read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_],
     return image, scratch, other
 
 
-def _pairs(path: Path, change: _Change) -> Source:
-    images = sorted(one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES and not one.stem.endswith("_mask"))
+def _pairs(path: Path, change: _Change, all_groups: bool) -> Source:
+    root = path.resolve()
+    places = {mask.parent for mask in root.rglob("*_mask.png")} or {root}
+    images = [image for place in sorted(places) for image in sorted(place.iterdir()) if _is_image(image)]
     if not images:
         raise SourceError(
             f"{path} holds neither annotations.json nor manifest.csv nor images: name a folder written by "
             "`linesentry simulate`, one with a manifest.csv, or images NAME.png with NAME_mask.png"
         )
-    alone = [one.name for one in images if not _mask_of(one).is_file()]
+    alone = [one for one in images if not _mask_of(one).is_file()]
     if alone:
         raise SourceError(
-            f"{len(alone)} of {len(images)} images in {path} have no mask ({alone[0]} needs "
-            f"{_mask_of(path / alone[0]).name}): give each one, of zeros where there is no defect"
+            f"{len(alone)} of {len(images)} images in {path} have no mask ({alone[0].relative_to(root)} needs "
+            f"{_mask_of(alone[0]).name}): give each one, of zeros where there is no defect"
+        )
+    try:
+        every = photographs(path)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+    chosen = [one for one in every if all_groups or held_out(one.group)]
+    if not chosen:
+        raise SourceError(
+            f"none of the {len(every)} pictures in {path} is in a group that training holds out (each is a group of "
+            "its own): give --all-groups if nothing was trained on them, or more pictures"
         )
 
     def load(recipe: Recipe) -> Iterator[Picture]:
-        for one in images:
-            image = _grey(one)
-            mask = _mask(_mask_of(one), image.shape)
+        for one in chosen:
+            image = _grey(one.image)
+            mask = _mask(_mask_of(one.image), image.shape)
             image = change.image(image)
             marks = marks_of(image, change.labels(mask, recipe), recipe.polarity)
-            yield Picture(one.name, one.stem, path.name, image, marks)
+            yield Picture(one.image.relative_to(root).as_posix(), one.group, one.collection, image, marks)
 
-    return Source(str(path), len(images), None, load)
+    return Source(str(path), len(chosen), None, load, len(every) - len(chosen))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES and not path.stem.endswith("_mask")
 
 
 def _mask_of(image: Path) -> Path:

@@ -24,6 +24,7 @@ from daemon.inspect import inspect_image
 from models.assessment import Found, Scored, TruthBox, precision_recall, summary
 from models.classifier.classifier import Classifier
 from models.detector import Detector
+from models.training.samples import held_out
 from simulator.products import PRODUCTS
 from tests.classifier_weights import untrained
 
@@ -177,7 +178,9 @@ def folder(tmp_path: Path, picture: Picture) -> Path:
 
 def test_the_report_is_one_page_that_needs_no_other_file(folder: Path, tmp_path: Path) -> None:
     report, figures = tmp_path / "report.html", tmp_path / "figures.json"
-    assert run(Options(data=[folder], workers=1, device="cpu", at=0.9, report=report, json=figures)) == 0
+    assert (
+        run(Options(data=[folder], all_groups=True, workers=1, device="cpu", at=0.9, report=report, json=figures)) == 0
+    )
     found = json.loads(figures.read_text())
     assert found["all"]["plates"] == 2
     assert found["all"]["true"] + found["all"]["missed"] == found["all"]["defects"]
@@ -192,8 +195,25 @@ def test_the_report_is_one_page_that_needs_no_other_file(folder: Path, tmp_path:
     assert "best score there" in words
 
 
+def test_how_many_pictures_were_left_aside_is_said_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "own"
+    data.mkdir()
+    for number in range(8):
+        assert cv2.imwrite(str(data / f"{number}.png"), np.full((60, 60), 100, np.uint8))
+        assert cv2.imwrite(str(data / f"{number}_mask.png"), np.zeros((60, 60), np.uint8))
+    held = sum(held_out(f"own/{number}") for number in range(8))
+    assert 0 < held < 8
+    assert run(Options(data=[data], workers=1, device="cpu", json=Path("-"))) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["all"]["plates"] == held
+    assert f"{8 - held} of 8 pictures were left aside" in said.err
+    assert "--all-groups" in said.err
+
+
 def test_figures_go_to_stdout_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(Options(data=[folder], workers=1, device="cpu", json=Path("-"))) == 0
+    assert run(Options(data=[folder], all_groups=True, workers=1, device="cpu", json=Path("-"))) == 0
     found = json.loads(capsys.readouterr().out)
     assert {one["name"] for one in found["pictures"]} == {"a.png", "<b>&.png"}
 
@@ -202,7 +222,7 @@ def test_the_tables_name_every_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     monkeypatch.setitem(PRODUCTS, "02CG", replace(PRODUCT, rows=400, columns=6006))
-    options = Options(data=[folder], simulate=["02CG"], plates=1, density=0, workers=1, device="cpu")
+    options = Options(data=[folder], all_groups=True, simulate=["02CG"], plates=1, density=0, workers=1, device="cpu")
     assert run(options) == 0
     said = capsys.readouterr().out
     assert "clean plates called NG" in said
@@ -232,12 +252,24 @@ def test_what_cannot_be_used_is_said_in_one_line(
 
 
 def test_a_picture_of_another_width_than_the_recipe_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(Options(data=[folder], recipe="P10B", workers=1, device="cpu")) == 2
+    assert run(Options(data=[folder], all_groups=True, recipe="P10B", workers=1, device="cpu")) == 2
     assert "<b>&.png: the image is 1,300 px wide" in capsys.readouterr().err
 
 
 def test_the_command_line_hands_its_options_on(folder: Path) -> None:
-    asked = ["evaluate", "detector", "--data", str(folder), "--workers", "1", "--device", "cpu", "--json", "-"]
+    asked = [
+        "evaluate",
+        "detector",
+        "--data",
+        str(folder),
+        "--workers",
+        "1",
+        "--device",
+        "cpu",
+        "--json",
+        "-",
+        "--all-groups",
+    ]
     result = CliRunner().invoke(app, [*asked, "--at", "0.7", "--enlarge", "0.5"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)

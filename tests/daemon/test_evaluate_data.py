@@ -17,6 +17,7 @@ from daemon.evaluate_data import SourceError, simulated
 from daemon.evaluate_folders import folder
 from daemon.evaluate_marks import instances, marks_of, noise_beside
 from models.training.samples import held_out
+from models.training.samples import photographs as in_training
 from simulator.products import PRODUCTS
 from simulator.write import simulate
 
@@ -152,11 +153,37 @@ def test_images_with_masks(tmp_path: Path) -> None:
     numbered[20:80, 60:62] = 7
     write(tmp_path / "b.bmp", image)
     write(tmp_path / "b_mask.png", numbered)
-    a, b = folder(tmp_path).pictures(RECIPE)
+    a, b = folder(tmp_path, all_groups=True).pictures(RECIPE)
     assert [(one.name, [mark.box for mark in one.truth]) for one in (a, b)] == [
         ("a.png", [(30, 20, 4, 60)]),
         ("b.bmp", [(60, 20, 2, 60), (30, 20, 4, 60)]),
     ]
+
+
+def test_of_images_with_masks_those_that_training_takes_are_left_aside(tmp_path: Path) -> None:
+    data, (image, mask) = tmp_path / "own", lined()
+    for number in range(12):
+        name = f"{number}" if number % 2 else f"below/{number}"
+        write(data / f"{name}.png", image)
+        write(data / f"{name}_mask.png", mask)
+    known = {one.image.relative_to(data).as_posix() for one in in_training(data) if not held_out(one.group)}
+    source = folder(data)
+    judged = list(source.pictures(RECIPE))
+    assert 0 < len(known) < 12
+    assert (source.count, source.aside) == (12 - len(known), len(known))
+    assert not known & {one.name for one in judged}
+    assert all(held_out(one.group) for one in judged)
+    every = folder(data, all_groups=True)
+    assert known < {one.name for one in every.pictures(RECIPE)}
+    assert (every.count, every.aside) == (12, 0)
+
+
+def test_images_with_masks_that_training_takes_all_of_are_refused(tmp_path: Path) -> None:
+    name = next(f"{number}" for number in range(100) if not held_out(f"own/{number}"))
+    write(tmp_path / "own" / f"{name}.png", lined()[0])
+    write(tmp_path / "own" / f"{name}_mask.png", lined()[1])
+    with pytest.raises(SourceError, match=r"none of the 1 pictures .* --all-groups"):
+        folder(tmp_path / "own")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +193,8 @@ def test_images_with_masks(tmp_path: Path) -> None:
         ({"a.png": lined()[0]}, "a.png needs a_mask.png"),
         ({"a.png": lined()[0], "a_mask.png": np.zeros((9, 9), np.uint8)}, "is of its image's size|of its image's size"),
         ({"a.png": b"no image", "a_mask.png": lined()[1]}, "a.png: "),
-        ({"a.png": lined()[0], "a_mask.png": b"no image"}, "cannot be read as an image"),
+        ({"a.png": lined()[0], "a_mask.png": b"no image"}, "a_mask.png: no mask that can be read"),
+        ({"a.png": lined()[0], "a_mask.png": lined()[1], "b_mask.png": lined()[1]}, "no picture b.png beside it"),
         ({"annotations.json": b"{"}, "not as `linesentry simulate` writes it"),
         ({"annotations.json": json.dumps({"images": [], "annotations": []}).encode()}, "KeyError: 'info'"),
         ({"manifest.csv": b"name\nx\n"}, "manifest.csv cannot be used"),
@@ -182,7 +210,7 @@ def test_a_folder_that_cannot_be_used_is_refused_in_words(
         else:
             write(tmp_path / name, content)
     with pytest.raises(SourceError, match=words):
-        list(folder(tmp_path).pictures(RECIPE))
+        list(folder(tmp_path, all_groups=True).pictures(RECIPE))
 
 
 def test_pieces_that_continue_each_other_are_one_defect_and_parallel_ones_are_not() -> None:
