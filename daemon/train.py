@@ -18,7 +18,8 @@ from models.training.card import write
 from models.training.detector import Outcome, train
 from models.training.detector import Progress as Step
 from models.training.measure import Clean, evaluate, learn_threshold
-from models.training.samples import Crop, RealMetal
+from models.training.metal import RealMetal
+from models.training.samples import Crop
 from simulator import otherwise, pressed, samples
 from simulator.crops import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 

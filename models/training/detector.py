@@ -87,7 +87,7 @@ def train(
         minutes: when to stop; or
         steps: how many batches to take.
         seed: of the network, the source and the order.
-        metal: draws crops of photographs of real metal (models.training.samples.RealMetal), in this process.
+        metal: draws crops of photographs of real metal (models.training.metal.RealMetal), in this process.
         metal_share: share of the crops that comes from there.
         crop: side of a crop, px, even.
         batch: crops of a step.

@@ -17,8 +17,9 @@ from models.training import detector
 from models.training.card import write
 from models.training.detector import Progress, train
 from models.training.measure import Clean, evaluate, learn_threshold
+from models.training.metal import RealMetal
 from models.training.patches import patches_of, skeleton
-from models.training.samples import RealMetal, held_out, photographs, read
+from models.training.samples import held_out, photographs, read
 from simulator.crops import paint_on_metal
 from simulator.samples import training_window
 
@@ -113,6 +114,19 @@ def test_crops_of_photographs_have_the_plates_contrast(tmp_path: Path) -> None:
         assert grey.shape == scratch.shape == ignored.shape == (128, 128)
         assert not (scratch & ignored).any()
         assert float(grey[scratch].mean()) - float(np.median(grey[~scratch])) < 80
+
+
+def test_crops_of_a_large_photograph_show_its_marks_wherever_they_lie(tmp_path: Path) -> None:
+    for number in range(8):
+        image = np.random.default_rng(number).normal(100, 4, (800, 800)).astype(np.uint8)
+        mask = np.zeros((800, 800), np.uint8)
+        cv2.line(mask, (560, 600), (700, 740), 255, 8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image + (mask > 0) * np.uint8(60))
+        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), mask)
+    rng = np.random.default_rng(0)
+    metal = RealMetal([tmp_path])
+    seen = [metal(rng, 128)[1].any() for _ in range(60)]
+    assert 25 <= sum(seen) <= 50, "half of the crops are cut around the crack, a few others meet it"
 
 
 def test_folder_below_a_manifest_and_folder_of_pairs_are_data_too(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Crops of photographs of real metal: what of a photograph is seen, at which scale and contrast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.samples import Crop, held_out, photographs, read
+
+_LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
+_MARKED_SHARE = 0.5
+"""Of the crops of a photograph with marks, so many lie around one; the others anywhere."""
+
+Paint = Callable[[np.random.Generator, NDArray[np.float32], float], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+"""Adds cracks in place to a picture (grey levels) whose noise has that sigma; their pixels, and those not judged."""
+
+
+class RealMetal:
+    """Crops of photographs, enlarged to the plates' scale and lowered to the plates' contrast.
+
+    Scratches are too few to learn cracks on metal from, so cracks are also painted on photographs without defects.
+    """
+
+    def __init__(self, folders: Sequence[Path], paint: Paint | None = None) -> None:
+        """Read them all.
+
+        Args:
+            folders: each with a manifest.csv; groups that are held out are left out.
+            paint: adds cracks to photographs; without it only real ones are learnt.
+
+        Raises:
+            ValueError: a folder has no manifest, or nothing in them can be learnt from.
+        """
+        known = [one for data in folders for one in photographs(data) if not held_out(one.group)]
+        self.scratched = [read(photograph) for photograph in known if photograph.scratched]
+        self.clean = [read(photograph) for photograph in known if photograph.clean]
+        self._paint = paint
+        if not self.scratched and not self.clean:
+            raise ValueError(
+                f"{', '.join(map(str, folders))}: no photograph with bright scratches and none without defects in the "
+                "groups that are not held out"
+            )
+
+    def __call__(self, rng: np.random.Generator, size: int) -> Crop:
+        """A square crop of a random photograph, mirrored at its borders where it is too small."""
+        if self.scratched and (not self.clean or rng.random() < 0.45):
+            return self._crop(rng, size, self.scratched, painted=False)
+        return self._crop(rng, size, self.clean, painted=self._paint is not None and rng.random() < 0.45)
+
+    def _crop(self, rng: np.random.Generator, size: int, pool: list[Crop], *, painted: bool) -> Crop:
+        factor = rng.uniform(0.8, 2.2)
+        window = _window(rng, pool[int(rng.integers(len(pool)))], math.ceil(size / factor))
+        image, mask, ignore = (_square(_enlarged(part, factor), size) for part in window)
+        gain = rng.uniform(0.35, 1.2)
+        if mask.any():
+            height = _height(image, mask)
+            gain = min(1.2, np.exp(rng.uniform(np.log(_LEAST_HEIGHT), np.log(_MOST_HEIGHT))) / height)
+        mean = image.mean()
+        grey = (image.astype(np.float32) - mean) * gain + np.clip(mean + rng.uniform(-40, 40), 40, 200)
+        noise = rng.uniform(0, 2)
+        if painted and self._paint is not None:
+            cracks, unsure = self._paint(rng, grey, noise)
+            mask, ignore = cracks.view(np.uint8), unsure.view(np.uint8)
+        grey += rng.standard_normal(grey.shape).astype(np.float32) * np.float32(noise)
+        ring = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8) & (1 - mask)
+        return np.clip(np.rint(grey), 0, 255).astype(np.uint8), mask > 0, (ignore | ring) > 0
+
+
+def _window(rng: np.random.Generator, photograph: Crop, side: int) -> Crop:
+    """A square of a photograph, `side` px or as far as the photograph reaches, often around a marked pixel."""
+    image, mask, ignore = photograph
+    rows, columns = image.shape
+    marked = np.flatnonzero(mask)
+    if len(marked) and rng.random() < _MARKED_SHARE:
+        y, x = divmod(int(rng.choice(marked)), columns)
+        top, left = y - int(rng.integers(side)), x - int(rng.integers(side))
+    else:
+        top, left = (int(rng.integers(max(1, length - side + 1))) for length in (rows, columns))
+    top, left = max(0, min(top, rows - side)), max(0, min(left, columns - side))
+    place = slice(top, top + side), slice(left, left + side)
+    return image[place], mask[place], ignore[place]
+
+
+def _height(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+    around = cv2.dilate(mask, np.ones((15, 15), np.uint8)) > mask
+    inside = np.percentile(image[mask > 0], 75)
+    return float(max(5.0, inside - (np.median(image[around]) if around.any() else image.mean())))
+
+
+def _enlarged(part: NDArray[Any], factor: float) -> NDArray[np.uint8]:
+    mode = cv2.INTER_NEAREST if part.dtype == np.bool_ else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part.astype(np.uint8), None, fx=factor, fy=factor, interpolation=mode), np.uint8)
+
+
+def _square(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Mirrored to size x size where it is too small, from the top left: crops are flipped and turned later anyway."""
+    down, right = max(0, size - part.shape[0]), max(0, size - part.shape[1])
+    if down or right:
+        part = np.asarray(cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REFLECT), np.uint8)
+    return part[:size, :size]
