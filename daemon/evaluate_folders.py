@@ -26,10 +26,11 @@ _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 def folder(path: Path, *, enlarge: float = 1.0, contrast: float = 1.0, all_groups: bool = False) -> Source:
     """The pictures of a folder, by what lies in it.
 
-    annotations.json: sheets that `linesentry simulate` wrote. manifest.csv: photographs of real metal
-    (models.training.samples). Otherwise images NAME.png (or TIFF, BMP, JPEG), also in folders below, each with
-    NAME_mask.png: 8 bit masks mark defects by any value but 0, 16 bit ones give each its own value. Photographs and
-    images with masks are those of the groups that training on that folder holds out, unless `all_groups`.
+    annotations.json: sheets that `linesentry simulate` wrote. manifest.csv, there or up to two folders above:
+    photographs of real metal (models.training.samples). Otherwise images NAME.png (or TIFF, BMP, JPEG), also in
+    folders below, each with NAME_mask.png: 8 bit masks mark defects by any value but 0, 16 bit ones give each its own
+    value. Photographs and images with masks are those of the groups that training on that folder holds out, unless
+    `all_groups`.
 
     Args:
         path: the folder.
@@ -47,11 +48,14 @@ def folder(path: Path, *, enlarge: float = 1.0, contrast: float = 1.0, all_group
             raise SourceError(f"{path} holds simulated sheets: --enlarge and --contrast are for photographs")
         return _sheets(path)
     change = _Change(enlarge, contrast)
-    return (
-        _photographs(path, change, all_groups)
-        if (path / "manifest.csv").is_file()
-        else _pairs(path, change, all_groups)
-    )
+    manifest = _manifest_of(path)
+    return _pairs(path, change, all_groups) if manifest is None else _photographs(path, manifest, change, all_groups)
+
+
+def _manifest_of(path: Path) -> Path | None:
+    """Where models.training.samples.photographs looks for it."""
+    path = path.resolve()
+    return next((one for root in (path, *path.parents[:2]) if (one := root / "manifest.csv").is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +153,19 @@ def _with_noise(image: NDArray[np.uint8], one: TruthBox) -> TruthBox:
     return replace(one, contrast_to_noise=one.height_grey / noise_beside(image, one.box, one.pixels))
 
 
-def _photographs(path: Path, change: _Change, all_groups: bool) -> Source:
+def _photographs(path: Path, manifest: Path, change: _Change, all_groups: bool) -> Source:
     try:
         every = photographs(path)
     except (OSError, ValueError, KeyError) as error:
         raise SourceError(
-            f"{path / 'manifest.csv'} cannot be used ({error!r}): it needs image, mask_or_label, set, group, class"
+            f"{manifest} cannot be used ({error!r}): it needs image, mask_or_label, set, group, class"
         ) from error
     known = [one for one in every if _marked(one) or one.clean]
     chosen = [one for one in known if all_groups or held_out(one.group)]
     if not chosen:
         raise SourceError(
-            f"{path / 'manifest.csv'} names {len(every)} images, none of which can be judged"
-            + ("" if all_groups else " in a held-out group: try --all-groups")
+            f"{manifest} names {len(every)} images in {path}, none of which can be judged"
+            + ("" if all_groups or not known else " in a held-out group: try --all-groups")
         )
 
     def load(recipe: Recipe) -> Iterator[Picture]:

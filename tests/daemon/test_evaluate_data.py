@@ -135,6 +135,25 @@ def test_a_folder_named_from_where_one_stands_is_the_same_folder(
     assert [one.name for one in folder(Path(photographs.name)).pictures(Recipe(name="general"))] == whole
 
 
+@pytest.mark.parametrize("below", ["", "one", "one/two"])
+def test_a_folder_below_a_manifest_is_a_part_of_it(tmp_path: Path, below: str) -> None:
+    image, mask = lined()
+    names = ["held.png", "one/held.png", "one/two/held.png"]
+    for name in names:
+        write(tmp_path / name, image)
+    write(tmp_path / "labels" / "held.png", mask)
+    manifest(tmp_path, [(name, "labels/held.png", "neu_seg", HELD, "3") for name in names])
+    found = [(tmp_path / below / one.name).resolve() for one in folder(tmp_path / below).pictures(RECIPE)]
+    assert found == [one.image for one in in_training(tmp_path / below)]
+    assert len(found) == 3 - len(Path(below).parts)
+
+
+def test_a_folder_of_which_a_manifest_above_says_nothing_is_refused(photographs: Path) -> None:
+    (photographs / "unheard").mkdir()
+    with pytest.raises(SourceError, match=r"manifest\.csv names 0 images in .*unheard"):
+        folder(photographs / "unheard")
+
+
 def test_photographs_are_brought_to_the_plates_scale_and_contrast(photographs: Path) -> None:
     plain, _ = folder(photographs).pictures(RECIPE)
     changed, _ = folder(photographs, enlarge=2.0, contrast=0.5).pictures(RECIPE)
