@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-Figure = Mapping[str, float]
-"""recall, precision, f1, false, true, missed of a cell, means over its seeds."""
-Figures = Mapping[str, Figure]
-"""By cell: experiment/variant."""
-_SAME = 0.02
-"""Two shares that differ by no more count as equal; intervals here are about twice as wide to each side."""
+from daemon.study_answers import Claim, at_least, lower, not_lower, stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +19,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that the paper says, and how our figures could contradict it."""
+    """Something that the paper says, and what our figures would have to be."""
 
     says: str
     needs: tuple[str, ...]
-    holds: Callable[[Figures], bool]
+    claims: tuple[Claim, ...]
+    """What it says of our figures; it holds where all of them do."""
     why: str
     """Why it may be otherwise here, as far as it is known beforehand."""
 
@@ -44,23 +39,8 @@ class Experiment:
     findings: tuple[Finding, ...] = ()
 
 
-def _lower(cell: str, other: str, what: str) -> Callable[[Figures], bool]:
-    return lambda figures: figures[cell][what] < figures[other][what]
-
-
-def _fall(cell: str, *, falls: tuple[str, ...], stays: tuple[str, ...] = ()) -> Callable[[Figures], bool]:
-    """Whether shares fall and others stay against the undisturbed sheets."""
-
-    def holds(figures: Figures) -> bool:
-        plain, own = figures["table1/default"], figures[cell]
-        return all(own[name] < plain[name] for name in falls) and all(
-            abs(own[name] - plain[name]) <= _SAME for name in stays
-        )
-
-    return holds
-
-
 _OURS = "table2/ours"
+_PLAIN = "table1/default"
 _DENSITY = (
     "Sheets here hold 20 cracks on 20 to 30 million px at scale small, so precision counts far fewer clean windows for "
     "a crack than a real sheet does."
@@ -81,14 +61,14 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "the top 0.3 % of the feature values are the defects (M 88-91)",
                 ("table1/top_fraction",),
-                lambda figures: figures["table1/top_fraction"]["precision"] >= 0.5,
+                (at_least("table1/top_fraction", "precision", 0.5),),
                 "the rule flags 0.3 % of every window, 1,268 px, also of the many that hold no defect (539 of 561 on "
                 "the paper's P10B): the best of what is not a crack is reported there",
             ),
             Finding(
                 "a feature value beyond mu + 3 sigma of the foreground peak marks a defect (M 91)",
                 ("table1/mu_3sigma",),
-                lambda figures: figures["table1/mu_3sigma"]["precision"] >= 0.5,
+                (at_least("table1/mu_3sigma", "precision", 0.5),),
                 "where a window holds no crack the upper of two fitted components is a part of the background, and "
                 "values beyond its three sigma are that background's tail",
             ),
@@ -115,17 +95,14 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "the general detectors do worse than the proposed network (M 135)",
                 (_OURS, "table2/anchor_free", "table2/anchor_based"),
-                lambda figures: all(
-                    figures[other]["f1"] < figures[_OURS]["f1"]
-                    for other in ("table2/anchor_free", "table2/anchor_based")
-                ),
+                tuple(lower(other, _OURS, "f1") for other in ("table2/anchor_free", "table2/anchor_based")),
                 "our network's level is chosen in a grid of the floor alone, and minutes on one thread tell how fast "
                 "each learns, not how good it becomes",
             ),
             Finding(
                 "NanoDet misses more than YOLO does (R 46.75 % against 78.04 %)",
                 ("table2/anchor_free", "table2/anchor_based"),
-                _lower("table2/anchor_free", "table2/anchor_based", "recall"),
+                (lower("table2/anchor_free", "table2/anchor_based", "recall"),),
                 "both stand on the same backbone here, and recall follows the level that F1 chooses",
             ),
         ),
@@ -147,10 +124,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "hand-made features struggle with the diverse forms of microcracks (M, introduction)",
                 (_OURS, "classical/gaussian", "classical/gabor", "classical/canny", "classical/otsu"),
-                lambda figures: all(
-                    figures[f"classical/{name}"]["f1"] < figures[_OURS]["f1"]
-                    for name in ("gaussian", "gabor", "canny", "otsu")
-                ),
+                tuple(lower(f"classical/{name}", _OURS, "f1") for name in ("gaussian", "gabor", "canny", "otsu")),
                 "a network trained for minutes may not yet be better than a good filter",
             ),
         ),
@@ -170,19 +144,19 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "ASPP misses more",
                 (_OURS, "table3/aspp"),
-                _lower("table3/aspp", _OURS, "recall"),
+                (lower("table3/aspp", _OURS, "recall"),),
                 "here the templates that match widths stand before it, which the paper's ASPP had to do without",
             ),
             Finding(
                 "RFB finds more that is false",
                 (_OURS, "table3/rfb"),
-                _lower("table3/rfb", _OURS, "precision"),
+                (lower("table3/rfb", _OURS, "precision"),),
                 "here it works on coarse levels, where it tells ridges from cracks, not on the cracks' own pixels",
             ),
             Finding(
                 "DRConv overfits",
                 (_OURS, "table3/drconv"),
-                _lower("table3/drconv", _OURS, "f1"),
+                (lower("table3/drconv", _OURS, "f1"),),
                 "hundreds of simulated crops, turned and flipped, are no small sample any more",
             ),
         ),
@@ -203,9 +177,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "stride 64 lowers recall and raises precision against 32",
                 ("table4/patches_32", "table4/patches_64"),
-                lambda figures: (
-                    figures["table4/patches_64"]["recall"] < figures["table4/patches_32"]["recall"]
-                    and figures["table4/patches_64"]["precision"] > figures["table4/patches_32"]["precision"]
+                (
+                    lower("table4/patches_64", "table4/patches_32", "recall"),
+                    lower("table4/patches_32", "table4/patches_64", "precision"),
                 ),
                 "a crack that is cut by a patch's border is still seen in its pieces, so it is not missed; with no "
                 "overlap nothing joins the pieces, and all but one count false (see the fragments)",
@@ -213,15 +187,13 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "stride 128 lowers recall: cracks lie in the gaps",
                 ("table4/patches_32", "table4/patches_128"),
-                _lower("table4/patches_128", "table4/patches_32", "recall"),
+                (lower("table4/patches_128", "table4/patches_32", "recall"),),
                 "a crack may be longer than a gap",
             ),
             Finding(
                 "stride 128 keeps precision high",
                 ("table4/patches_32", "table4/patches_128"),
-                lambda figures: (
-                    figures["table4/patches_128"]["precision"] >= figures["table4/patches_32"]["precision"] - _SAME
-                ),
+                (not_lower("table4/patches_128", "table4/patches_32", "precision"),),
                 "pieces of one crack on both sides of a gap count false",
             ),
         ),
@@ -245,19 +217,19 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "templates enhance the features (M 72-87)",
                 (_OURS, "ablation/no_templates"),
-                _lower("ablation/no_templates", _OURS, "f1"),
+                (lower("ablation/no_templates", _OURS, "f1"),),
                 "learned kernels of 11 x 11 can become templates by themselves, given crops enough",
             ),
             Finding(
                 "several scales cover the widths better than one",
                 (_OURS, "ablation/one_template"),
-                _lower("ablation/one_template", _OURS, "f1"),
+                (lower("ablation/one_template", _OURS, "f1"),),
                 "learned kernels stand in the place of the other scales",
             ),
             Finding(
                 "the mixture tells defects from noise",
                 ("table1/top_fraction", "table1/top_fraction_foreground"),
-                _lower("table1/top_fraction", "table1/top_fraction_foreground", "f1"),
+                (lower("table1/top_fraction", "table1/top_fraction_foreground", "f1"),),
                 "cracks cover a few thousandths of a window, too few to make a component: both components are "
                 "background, and the share is taken of whatever the upper one is",
             ),
@@ -277,19 +249,19 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Finding(
                 "oil lowers recall and leaves precision",
                 ("table1/default", "table5/oil"),
-                _fall("table5/oil", falls=("recall",), stays=("precision",)),
+                (lower("table5/oil", _PLAIN, "recall"), stays("table5/oil", _PLAIN, "precision")),
                 "hidden cracks are not asked for here, and the rims of oil are lines too",
             ),
             Finding(
                 "light lowers precision and leaves recall",
                 ("table1/default", "table5/light"),
-                _fall("table5/light", falls=("precision",), stays=("recall",)),
+                (lower("table5/light", _PLAIN, "precision"), stays("table5/light", _PLAIN, "recall")),
                 "the network was trained under changed light, and a lower contrast makes faint cracks fainter",
             ),
             Finding(
                 "noise lowers both a little",
                 ("table1/default", "table5/noise"),
-                _fall("table5/noise", falls=("recall", "precision")),
+                (lower("table5/noise", _PLAIN, "recall"), lower("table5/noise", _PLAIN, "precision")),
                 "the threshold rises with a restless window, so what is lost is recall alone",
             ),
         ),

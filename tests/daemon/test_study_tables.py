@@ -102,12 +102,27 @@ def test_a_row_shows_its_figures_and_the_table_says_where_they_come_from(tmp_pat
     assert "NanoDet-Plus R 46.75 %" in second
 
 
-@pytest.mark.parametrize(("other", "said"), [(0.5, "Here too"), (0.95, "**Here it is otherwise**")])
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (0.5, "Here too: "),
+        (0.89, "Here the difference is too small to tell from chance: "),
+        (0.95, "**Here it is otherwise**: "),
+    ],
+)
 def test_the_page_says_where_our_figures_contradict_the_paper(tmp_path: Path, other: float, said: str) -> None:
     page = _page(tmp_path, _trained("table2/ours"), _trained("table3/aspp", recall=other))
     line = next(one for one in page.splitlines() if "ASPP misses more" in one)
     assert said in line
     assert ("Why: " in line) == (other > 0.9)
+    assert ("R 0.010 lower (-0.030 to 0.050)" in line) == (other == 0.89)
+
+
+def test_what_holds_of_two_things_that_the_paper_says_is_told_beside_what_does_not(tmp_path: Path) -> None:
+    page = _page(tmp_path, _record("table1/default"), _record("table5/noise", recall=0.8))
+    line = next(one for one in page.splitlines() if "noise lowers both" in one)
+    assert "too small to tell" in line
+    assert "; R 0.100 lower (0.060 to 0.140), as the paper says; P equal." in line
 
 
 def test_unequal_time_and_different_weights_are_warned_of(tmp_path: Path) -> None:
@@ -148,8 +163,13 @@ def test_the_picture_is_drawn_from_the_figures_and_the_same_each_time(tmp_path: 
 
 def test_the_sensitivity_stands_beside_the_published_one(tmp_path: Path) -> None:
     shares = {
-        name: _record("figures/fractions", recall=recall, false=false)
-        for name, recall, false in (("0.001", 0.3, 1), ("0.003", 0.8, 9), ("0.005", 0.9, 20), ("0.01", 1.0, 60))
+        name: _record("figures/fractions", recall=recall, precision=precision, false=false)
+        for name, recall, precision, false in (
+            ("0.001", 0.3, 0.9, 1),
+            ("0.003", 0.8, 0.8, 9),
+            ("0.005", 0.9, 0.7, 20),
+            ("0.01", 1.0, 0.5, 60),
+        )
     }
     record = _record("figures/fractions", sheets=shares, cracked_windows=shares)
     section = _section(_page(tmp_path, record), "Figure 16")
