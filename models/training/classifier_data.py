@@ -6,10 +6,9 @@ The target is a thin linear anomaly in metal; real scratches stand in for cracks
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -25,10 +24,6 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 _CRACKED = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
 _LINES = {"neu_seg": 3}
 """Value that marks the lines in the masks of a set; any but 0 in others."""
-_RUN, _GAP = 10, 500
-"""Most photographs of a group of a set that names none, and the gap in their numbers that ends one: the exposures of a
-tile are up to 360 apart, tiles 1,500.
-"""
 
 
 class DataError(ValueError):
@@ -93,7 +88,7 @@ def read_folder(
         DataError: a folder without either, a class that is neither a crack nor known to be none, a picture or mask
             that cannot be read, or nothing chosen.
     """
-    listed = _grouped(_listed(data))
+    listed = _listed(data)
     found = []
     for one in listed:
         if chosen(one.group):
@@ -111,10 +106,11 @@ def groups_of(data: Path) -> dict[str, int]:
     Raises:
         DataError: as `read_folder`.
     """
-    return dict(Counter(one.group for one in _grouped(_listed(data))))
+    return dict(Counter(one.group for one in _listed(data)))
 
 
 def _listed(data: Path) -> list[Photograph]:
+    data = data.resolve()  # a group is the same however the way to it was typed
     if (data / "manifest.csv").is_file():
         try:
             return photographs(data)
@@ -146,31 +142,6 @@ def _cracked(one: Photograph) -> bool:
         f"{one.image}: class {one.kind!r} of set {one.collection!r} is not known: write {CRACK} or {WITHOUT} into the "
         "manifest's column class"
     )
-
-
-def _grouped(listed: list[Photograph]) -> list[Photograph]:
-    """The same, where those without a group have one: by set, class and a run of their numbers."""
-    alone: dict[tuple[str, str], list[Photograph]] = {}
-    named = []
-    for one in listed:
-        if one.group == f"{one.collection}/":
-            alone.setdefault((one.collection, one.kind), []).append(one)
-        else:
-            named.append(one)
-    for (collection, kind), photos in alone.items():
-        first = last = count = 0
-        for one in sorted(photos, key=_number):
-            number = _number(one)[0]
-            if count in {0, _RUN} or number - last > _GAP:
-                first, count = number, 0
-            last, count = number, count + 1
-            named.append(replace(one, group=f"{collection}/{kind}-{first}"))
-    return named
-
-
-def _number(one: Photograph) -> tuple[int, str]:
-    digits = re.findall(r"\d+", one.image.stem)
-    return (int(digits[-1]) if digits else 0), str(one.image)
 
 
 def _read(one: Photograph) -> Example:

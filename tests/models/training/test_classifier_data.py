@@ -47,6 +47,19 @@ def test_folders_crack_and_without_crack_are_read_each_picture_a_group(tmp_path:
     assert mask.mean() == pytest.approx(0.1, abs=0.03)
 
 
+def test_groups_of_a_folder_are_the_same_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    for number in range(3):
+        picture(data / "crack" / f"{number}.png")
+        picture(data / "without_crack" / f"{number}.png")
+    named = groups_of(data)
+    assert min(named) == "data/crack/0"
+    monkeypatch.chdir(data)
+    for typed in (Path(), Path("../data"), Path("crack/..")):
+        assert groups_of(typed) == named
+        assert {one.source for one in read_folder(typed)} == {"data/crack", "data/without_crack"}
+
+
 def test_scratches_of_known_sets_stand_in_for_cracks(tmp_path: Path) -> None:
     rows = [
         ("1.png", "", "neu_seg", "1", "3"),
