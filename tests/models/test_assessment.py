@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,6 +93,23 @@ def test_intervals_hold_the_figure_and_come_from_groups() -> None:
     assert summary(plates).intervals == summary(plates).intervals
     alike = [Scored(one.name, "one", one.truth, one.found) for one in plates]
     assert summary(alike).intervals == {}
+
+
+def grouped(plates: int, groups: int) -> list[Scored]:
+    """Plates of one crack 8 px wide each, found in every second group and missed in the others."""
+    cracked = [crack(0, width_px=8.0)]
+    return [
+        replace(plate(cracked, [hit(0)] if k % groups % 2 else [], f"p{k}"), group=f"g{k % groups}")
+        for k in range(plates)
+    ]
+
+
+def test_intervals_know_groups_and_not_plates() -> None:
+    of_groups, of_plates = (summary(grouped(40, groups)).intervals["recall"] for groups in (4, 40))
+    # One draw in sixteen takes found groups alone, and as many take missed ones alone.
+    assert of_groups == (0.0, 1.0)
+    assert of_plates[0] > 0.3
+    assert of_plates[1] < 0.7
 
 
 def test_draws_without_a_crack_do_not_lift_the_bound_of_recall() -> None:
