@@ -6,10 +6,11 @@ import csv
 import hashlib
 import multiprocessing
 import queue
+import re
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from pathlib import Path
 
@@ -24,6 +25,10 @@ Source = Callable[[np.random.Generator, int], Crop]
 _CRACKED, _CLEAN = "cracked", "clean"
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.3
+_RUN, _GAP = 10, 500
+"""Most photographs of a group of a set that names none, and the gap in their numbers that ends one: the exposures of a
+tile are up to 360 apart, tiles 1,500.
+"""
 
 
 def held_out(group: str) -> bool:
@@ -59,6 +64,9 @@ class Photograph:
 
 def photographs(data: Path) -> list[Photograph]:
     """Those of a folder.
+
+    What was taken one after the other shows the same strip: photographs of a manifest that names no group for them are
+    grouped by set, class and runs of their numbers (docs/decisions/0017-groups-of-unnamed-sets.md).
 
     Args:
         data: a folder with a manifest.csv (image, mask_or_label, set, group, class), a folder below one, or pictures
@@ -100,7 +108,32 @@ def _listed(root: Path) -> list[Photograph]:
     for row in rows:
         label = root / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None
         found.append(Photograph(root / row["image"], label, row["set"], f"{row['set']}/{row['group']}", row["class"]))
-    return found
+    return _grouped(found)
+
+
+def _grouped(listed: list[Photograph]) -> list[Photograph]:
+    """The same, where those without a group have one: by set, class and a run of their numbers."""
+    alone: dict[tuple[str, str], list[Photograph]] = {}
+    named = []
+    for one in listed:
+        if one.group == f"{one.collection}/":
+            alone.setdefault((one.collection, one.kind), []).append(one)
+        else:
+            named.append(one)
+    for (collection, kind), photos in alone.items():
+        first = last = count = 0
+        for one in sorted(photos, key=_number):
+            number = _number(one)[0]
+            if count in {0, _RUN} or number - last > _GAP:
+                first, count = number, 0
+            last, count = number, count + 1
+            named.append(replace(one, group=f"{collection}/{kind}-{first}"))
+    return named
+
+
+def _number(one: Photograph) -> tuple[int, str]:
+    digits = re.findall(r"\d+", one.image.stem)
+    return (int(digits[-1]) if digits else 0), str(one.image)
 
 
 def read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:

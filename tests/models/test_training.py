@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from models.features import FeatureNetwork
 from models.threshold import Learnt
 from models.training import detector
 from models.training.card import write
+from models.training.classifier_data import groups_of
 from models.training.detector import Progress, train
 from models.training.measure import Clean, evaluate, learn_threshold
 from models.training.metal import RealMetal
@@ -145,6 +147,21 @@ def test_folder_below_a_manifest_and_folder_of_pairs_are_data_too(tmp_path: Path
     found = {one.image.stem: one for one in photographs(pairs)}
     assert (found["clean"].clean, found["cracked"].scratched) == (True, True)
     assert read(found["cracked"])[1].sum() == 4 * 25
+
+
+def test_photographs_without_a_group_are_held_out_by_runs_of_their_numbers_as_the_classifiers_are(
+    tmp_path: Path,
+) -> None:
+    rows = [f"xsdd/{number}.jpg,,xsdd,,red iron" for number in range(3000, 3200)]
+    rows += [f"mt/{number}.jpg,,mt,tile-{number},MT_Free" for number in range(3)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,mask_or_label,set,group,class", *rows]))
+    (tmp_path / "xsdd").mkdir()
+    groups = Counter(one.group for one in photographs(tmp_path))
+    assert groups == groups_of(tmp_path)
+    assert {"mt/tile-0", "mt/tile-1", "mt/tile-2", "xsdd/red iron-3000", "xsdd/red iron-3190"} <= set(groups)
+    below = Counter(one.group for one in photographs(tmp_path / "xsdd"))
+    assert {group: groups[group] for group in below} == below, "a folder below has the groups of the whole"
+    assert 0 < sum(count for group, count in below.items() if held_out(group)) < 200
 
 
 @pytest.mark.parametrize("text", ["", "image,group\na,b\n"])
