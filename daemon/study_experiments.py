@@ -164,8 +164,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "Table 4: strides",
         "The weights that ship with the learnt floor. The paper's second level: patches of 64 x 64 px inside each "
-        "window, judged one by one; what two patches share is one defect, nothing more is joined. Beside it whole "
-        "windows of 650 px, 600 or 650 px apart, joined across their seams, as the detector works.",
+        "window, judged one by one; what two patches share, of one window or of two, is one defect, nothing more is "
+        "joined. Beside it whole windows of 650 px, 600 or 650 px apart, joined across their seams, as the detector "
+        "works.",
         (
             Row("patches of 64, stride 32 (the paper's choice)", "table4/patches_32"),
             Row("patches of 64, stride 64", "table4/patches_64"),

@@ -22,14 +22,14 @@ from config.schema import Recipe, Threshold, Windows
 from daemon.study_sheets import Plate
 from models.assessment import Found, Scored
 from models.detector import WEIGHTS, Detector, WindowView, bfloat16_is_fast, without_borders
-from models.evaluation import Match, match
+from models.evaluation import Box, Match, match
 from models.features import FeatureNetwork
 from models.halo import around
 from models.quality import Quality
 from models.regions import find_regions
 from models.study import classical
 from models.study.boxes import nms
-from models.study.patches import patch_boxes
+from models.study.patches import joined, patch_boxes
 from models.study.predict import window_boxes
 from models.threshold import Learnt, limit
 from stages.defects import defects_of
@@ -100,7 +100,9 @@ class PixelMethod:
         (rows, columns), values = prepared
         learnt = replace(self.learnt, floor=level[0]) if level else self.learnt
         if self.rule.patch_stride is not None:
-            return [found for window, part in values for found in self._patches(window, part, learnt)]
+            # What two windows see of one crack is one defect, as what two patches of a window see of it.
+            every = [found for window, part in values for found in self._patches(window, part, learnt)]
+            return [Found(box, score) for box, score in joined(every)]
         results = [self._result(window, part, learnt) for window, part in values]
         return [
             Found((defect.x, defect.y, defect.width, defect.height), defect.score)
@@ -133,7 +135,7 @@ class PixelMethod:
         )
         return WindowResult("", 0, window.index, regions, truncated, _NO_QUALITY, levels.seed, 0.0)
 
-    def _patches(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> Iterator[Found]:
+    def _patches(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> Iterator[tuple[Box, float]]:
         levels = limit(values, self.recipe.threshold, learnt)
         found = patch_boxes(
             values,
@@ -145,7 +147,7 @@ class PixelMethod:
             least_area=self.recipe.post.least_area,
         )
         for (x, y, width, height), score in found:
-            yield Found((x + window.x, y + window.y, width, height), score)
+            yield (x + window.x, y + window.y, width, height), score
 
 
 _SCALE = 2

@@ -9,10 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from config.schema import Recipe
+from config.schema import Recipe, Windows
 from daemon.cli import app
 from daemon.images import open_image
 from daemon.inspect import inspect_image
@@ -27,6 +28,7 @@ from models.training.samples import Crop
 from simulator.interference import Kind
 from simulator.products import Product
 from simulator.sheet import render
+from stages.plate import windows_of
 
 
 @lru_cache(maxsize=8)
@@ -90,6 +92,21 @@ def test_the_study_finds_what_the_product_finds(tmp_path: Path) -> None:
     assert [one.box for one in found] == [(one.x, one.y, one.width, one.height) for one in product.defects]
     assert [one.score for one in found] == pytest.approx([one.score for one in product.defects])
     assert found
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, 1.0])
+def test_patches_join_what_lies_on_both_sides_of_a_window_s_seam(angle: float) -> None:
+    sheet = np.full((300, 600), -10, np.float32)  # one value for 2 x 2 px
+    for x in range(270, 350):
+        y = 60 + round(angle * (x - 270))
+        sheet[y : y + 3, x] = 9.0
+    left, right = sheet[:, :325].copy(), sheet[:, 300:].copy()
+    # As the detector leaves borders beyond which the sheet goes on to the neighbour.
+    left[:, -10:] = right[:, :10] = np.nan
+    first, second, *_ = windows_of(600, 1200, Windows())
+    method = PixelMethod(shipped(), shipped_learnt(), Rule(patch_stride=32))
+    found = method.find(((600, 1200), [(first, left), (second, right)]), ())
+    assert [(one.box[0], one.box[2]) for one in found] == [(540, 160)]
 
 
 # --- running and resuming --------------------------------------------------------------------------------------------
