@@ -43,7 +43,7 @@ from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.views import DEFAULT_VIEWS, View
 from models.detector import WEIGHTS
-from models.training.classifier_data import DataError, Example, fingerprint
+from models.training.classifier_data import DataError, Example, fingerprint, known
 
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3
@@ -99,7 +99,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
     left_out = [str(name) for name in card.get("left_out", [])]
     console = Console(stderr=True)
     with told_on(console) as told:
-        examples = test_examples(options.data, options.simulated, left_out, told)
+        examples, learnt = _unknown(test_examples(options.data, options.simulated, left_out, told), card)
         raw = _asked(classifier, examples, lambda done: told(f"asking, {len(views)} views", done, len(examples)))
         single = _asked(plain, examples, lambda done: told("asking, one view", done, len(examples)))
     with console.status("counting"):
@@ -115,6 +115,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
                 "network": card["network"],
                 "started_from": str(card.get("started_from", "unknown")),
                 "left_out": left_out,
+                **learnt,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
                 "temperature": temperature,
                 "threshold": at,
@@ -135,6 +136,25 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
         }
     result["facts"]["seconds"] = round(time.monotonic() - started, 1)
     return result, pictures
+
+
+def _unknown(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Example], dict[str, int]]:
+    """Examples of groups that the weights have not learnt from, and how many others there were, as facts.
+
+    Raises:
+        DataError: there are only others.
+    """
+    learnt = known(examples, str(card.get("groups", "")))
+    left = [one for one, met in zip(examples, learnt, strict=True) if not met]
+    others = [one for one, met in zip(examples, learnt, strict=True) if met]
+    if not others:
+        return left, {}
+    found = {"learnt_pictures": len(others), "learnt_groups": len({one.group for one in others})}
+    words = "{learnt_pictures} pictures of {learnt_groups} groups that these weights learnt from".format(**found)
+    if not left:
+        raise DataError(f"there are only {words}: give others")
+    print(f"linesentry evaluate: {words} are left out", file=sys.stderr)  # noqa: T201 - a command speaks
+    return left, found
 
 
 def _asked(classifier: Classifier, examples: Sequence[Example], told: Any) -> NDArray[np.float64]:  # noqa: ANN401

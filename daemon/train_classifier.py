@@ -25,7 +25,7 @@ from models.classifier.errors import ClassifierError
 from models.classifier.networks import installed_weights
 from models.training.classifier import Outcome, Plan, train
 from models.training.classifier import Progress as Step
-from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, parted
+from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, learnt, parted
 
 NETWORK = "efficientnet_lite0"
 """Trained unless another is asked for (docs/decisions/0023-transfer.md)."""
@@ -175,6 +175,7 @@ def _facts(order: Order, parts: Parts, outcome: Outcome) -> dict[str, Any]:
         "left_out": list(order.left_out),
         "test": "groups by their hash (models.training.samples.held_out), and the products that crops are never cut of",
         "groups_sha256": fingerprint(parts.training),
+        "groups": learnt([*parts.training, *parts.validation]),
         "seeds": [order.seed],
         "schedule": {
             "minutes": round(outcome.seconds / 60, 2),

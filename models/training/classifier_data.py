@@ -237,3 +237,18 @@ def fingerprint(examples: Sequence[Example]) -> str:
     """SHA-256 over their groups: the same wherever the same data is used."""
     names = sorted({one.group for one in examples})
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def learnt(examples: Sequence[Example]) -> str:
+    """Their groups for a model card: the first 8 hexadecimal digits of the SHA-256 of each, sorted, with spaces."""
+    return " ".join(sorted({_short(one.group) for one in examples}))
+
+
+def known(examples: Sequence[Example], groups: str) -> list[bool]:
+    """Of each example, whether its group is one of those that `learnt` has written."""
+    written = set(groups.split())
+    return [_short(one.group) in written for one in examples]
+
+
+def _short(group: str) -> str:
+    return hashlib.sha256(group.encode()).hexdigest()[:8]

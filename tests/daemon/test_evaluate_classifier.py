@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,7 +24,7 @@ from daemon.train_classifier import FOLDS
 from models.classifier import card
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
-from models.training.classifier_data import Example, read_folder
+from models.training.classifier_data import Example, learnt, read_folder
 from models.training.samples import held_out
 
 torch.set_num_threads(1)
@@ -122,6 +123,28 @@ def test_only_held_out_groups_are_measured_and_a_set_left_out_as_another_domain(
     ):
         assert 0 <= part["calibration"]["weighted"] <= 1
     assert not any(name.startswith("far") for name in result["by_source"])
+
+
+def test_pictures_of_groups_that_the_weights_learnt_from_are_left_out_and_counted(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    tested = [one for one in read_folder(data) if one.test and one.collection == "own"]
+    asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--json", "-", "--weights")
+    copy = shutil.copy(weights, tmp_path)
+    card_of = json.loads(weights.with_suffix(".json").read_text())
+    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": learnt(tested[:2])}))
+    code, said, complaint = run(*asked, copy)
+    result = json.loads(said)
+    assert code == 0
+    assert complaint == "linesentry evaluate: 2 pictures of 2 groups that these weights learnt from are left out\n"
+    assert (result["facts"]["learnt_pictures"], result["facts"]["learnt_groups"]) == (2, 2)
+    assert result["all"]["pictures"] == len(tested) - 2
+    (tmp_path / "classifier.json").write_text(
+        json.dumps({**card_of, "left_out": [], "groups": learnt(read_folder(data))})
+    )
+    code, said, complaint = run(*asked, copy)
+    assert (code, said) == (2, "")
+    assert "there are only" in complaint
 
 
 def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[str, Any], str]) -> None:

@@ -18,7 +18,7 @@ from daemon.train_classifier import FOLDS, IMAGENET, SCRATCH, Order, train_class
 from models.classifier import export
 from models.classifier.classifier import Classifier
 from models.training import classifier
-from models.training.classifier_data import Parts
+from models.training.classifier_data import Parts, known, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS
 from simulator.crops import TRAINING_PRODUCTS
@@ -65,6 +65,8 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert 0 < card["threshold"] < 1
     assert card["temperature"] > 0
     assert not set(card["trained_on"]) & set(TEST_PRODUCTS)
+    assert not any(known(read_folder(data, held_out), card["groups"]))
+    assert all(known(read_folder(data, lambda group: not held_out(group)), card["groups"]))
     learnt = sum(one["pictures"] for one in (*card["trained_on"].values(), *card["chosen_on"].values()))
     tested = sum(held_out(f"own/{number}") for number in range(24))
     assert tested > 0

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.training.classifier_data import DataError, Example, counts, folded, groups_of, parted, read_folder
+from models.training.classifier_data import (
+    DataError,
+    Example,
+    counts,
+    folded,
+    groups_of,
+    known,
+    learnt,
+    parted,
+    read_folder,
+)
 from models.training.samples import held_out
 
 GREY = np.full((40, 60), 90, np.uint8)
@@ -173,3 +183,12 @@ def test_a_part_without_both_classes_is_refused() -> None:
 
 def test_counts_are_given_by_source() -> None:
     assert counts(many(3))["a/b"] == {"pictures": 1, "groups": 1, "crack": 1}
+
+
+def test_groups_that_were_learnt_from_are_known_again() -> None:
+    parts = parted(many(60))
+    written = learnt(parts.training)
+    assert len(written.split()) == len({one.group for one in parts.training})
+    assert all(known(parts.training, written))
+    assert not any(known(parts.validation, written))
+    assert not any(known(parts.training, ""))
