@@ -252,7 +252,9 @@ def study(
     scale: Annotated[Literal["small", "full"], typer.Option(help="sheets of 3,300 rows, or whole ones")] = "small",
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes-a-cell", min=0.01, help="training time of a cell, one thread; 4 where none is kept"),
+        typer.Option(
+            "--minutes-a-cell", min=0.01, max=60, help="training time of a cell, one thread; 4 where none is kept"
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="trainings of each trained cell")] = 1,
     list_: Annotated[bool, typer.Option("--list", help="say which cells are done, and run none")] = False,

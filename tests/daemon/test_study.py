@@ -221,6 +221,12 @@ def test_the_command_refuses_a_pattern_that_fits_nothing_in_one_line(tmp_path: P
     assert "fits no cell" in result.stderr
 
 
+@pytest.mark.parametrize(("minutes", "status"), [("60", 0), ("60.1", 2), ("inf", 2), ("nan", 2)])
+def test_a_cell_trains_an_hour_at_most(tmp_path: Path, minutes: str, status: int) -> None:
+    asked = ["study", "--list", "--minutes-a-cell", minutes, "--file", str(tmp_path / "study.json")]
+    assert CliRunner().invoke(app, asked).exit_code == status
+
+
 def test_the_command_lists_each_training(tmp_path: Path) -> None:
     asked = ["study", "--list", "--only", "table3/aspp", "--seeds", "3", "--file", str(tmp_path / "study.json")]
     result = CliRunner().invoke(app, asked)
