@@ -109,7 +109,14 @@ def _share(share: Share) -> dict[str, Any]:
 
 def _bins(scored: Sequence[Scored], name: str, at: float) -> list[dict[str, Any]]:
     return [
-        {"low": one.low, "high": one.high if math.isfinite(one.high) else None, **_share(one.recall)}
+        {
+            "low": one.low,
+            "high": one.high if math.isfinite(one.high) else None,
+            "groups": one.groups,
+            **_share(one.recall),
+            "lower": one.interval[0],
+            "upper": one.interval[1],
+        }
         for one in by_property(scored, name, at)
     ]
 

@@ -235,6 +235,11 @@ class Bin:
     high: float
     """Infinite in the last bin."""
     recall: Share
+    groups: int
+    """That hold one of them."""
+    interval: Interval
+    """95 % interval of recall by resampling groups; where all draws say the same, of one group or of groups that agree,
+    the exact one, as if each defect stood alone."""
 
 
 def by_property(scored: Sequence[Scored], name: str, at: float = 0.5) -> tuple[Bin, ...]:
@@ -246,23 +251,33 @@ def by_property(scored: Sequence[Scored], name: str, at: float = 0.5) -> tuple[B
     if name not in PROPERTIES:
         raise ValueError(f"unknown property {name!r}: choose from {', '.join(PROPERTIES)}")
     read, inner = PROPERTIES[name]
-    values: list[float] = []
-    hits: list[bool] = []
-    for plate in scored:
+    edges = (0.0, *inner, np.inf)
+    counted = np.zeros((len(scored), len(edges) - 1, 2))
+    for row, plate in zip(counted, scored, strict=True):
         taken = set(outcome(plate, at)[1].taken)
         for index, one in enumerate(plate.judged):
             value = read(one)
             if value is not None:
-                values.append(value)
-                hits.append(index in taken)
-    edges = (0.0, *inner, np.inf)
-    place = np.clip(np.searchsorted(edges, values, "right") - 1, 0, len(edges) - 2)
-    hit = np.array(hits, np.bool_)
+                place = int(np.clip(np.searchsorted(edges, value, "right") - 1, 0, len(row) - 1))
+                row[place] += index in taken, 1
     return tuple(
-        Bin(float(edges[k]), float(edges[k + 1]), Share(int(hit[place == k].sum()), int((place == k).sum())))
+        _bin(edges[k], edges[k + 1], [plate.group for plate in scored], counted[:, k])
         for k in range(len(edges) - 1)
-        if (place == k).any()
+        if counted[:, k].any()
     )
+
+
+def _bin(low: float, high: float, groups: Sequence[str], counted: NDArray[np.float64]) -> Bin:
+    """A bin from the defects of each plate that were found, and all of them: (plates, 2)."""
+    found, defects = counted.sum(axis=0).tolist()
+    recall = Share(int(found), int(defects))
+    exact = interval = (recall.lower, recall.upper)
+    drawn = resampled(groups, counted)
+    if drawn is not None:
+        with np.errstate(invalid="ignore"):
+            interval = middles({"recall": drawn[:, 0] / drawn[:, 1]}).get("recall", exact)
+    holding = {group for group, some in zip(groups, counted[:, 1], strict=True) if some}
+    return Bin(low, high, recall, len(holding), interval if interval[0] < interval[1] else exact)
 
 
 def split(scored: Sequence[Scored], by: Literal["kind", "interference"]) -> dict[str, list[Scored]]:

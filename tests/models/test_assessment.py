@@ -141,6 +141,30 @@ def test_recall_by_width_leaves_out_what_is_not_known() -> None:
     assert [(one.low, one.high, one.recall.count, one.recall.of) for one in bins] == [(7, 10, 1, 2), (18, 22, 0, 1)]
 
 
+def test_recall_by_width_has_the_interval_of_its_groups() -> None:
+    few, many = (by_property(grouped(40, groups), "width_px")[0] for groups in (4, 40))
+    assert (few.groups, many.groups) == (4, 40)
+    assert few.recall == many.recall == Share(20, 40)
+    assert few.interval == (0.0, 1.0)
+    assert few.interval[0] < many.interval[0] < 0.5 < many.interval[1] < few.interval[1]
+
+
+@pytest.mark.parametrize(
+    "scored",
+    [
+        [replace(one, group="one") for one in grouped(40, 40)],
+        [*(replace(one, group="one") for one in grouped(40, 40)), plate([crack(0, width_px=21.0)], [], "other")],
+        [one for one in grouped(40, 4) if one.found],
+        [one for one in grouped(40, 4) if not one.found],
+    ],
+    ids=["one group", "one group of that width", "all found", "none found"],
+)
+def test_where_resampling_says_nothing_recall_by_width_has_the_exact_interval(scored: list[Scored]) -> None:
+    first = by_property(scored, "width_px")[0]
+    assert first.interval == (first.recall.lower, first.recall.upper)
+    assert first.interval[0] < first.interval[1]
+
+
 def test_an_unknown_property_is_refused() -> None:
     with pytest.raises(ValueError, match="choose from width_px"):
         by_property([], "colour")
