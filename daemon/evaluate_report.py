@@ -14,6 +14,7 @@ from daemon.evaluate_gallery import COLOURS, Gallery
 from daemon.report import shown
 from models.assessment import (
     PROPERTIES,
+    Called,
     Scored,
     Share,
     by_property,
@@ -91,10 +92,15 @@ def _set(scored: Sequence[Scored], at: float) -> dict[str, Any]:
         "clusters_found": total.clusters_found,
         "hidden": total.hidden,
         "hidden_found": total.hidden_found,
-        "clean_called_ng": _share(clean_share(scored, at)),
-        "cracked_called_ok": _share(escape_share(scored, at)),
+        "clean_called_ng": _called(clean_share(scored, at)),
+        "cracked_called_ok": _called(escape_share(scored, at)),
         "inconclusive": sum(one.verdict == "INCONCLUSIVE" for one in scored),
     }
+
+
+def _called(called: Called) -> dict[str, Any]:
+    plates = called.plates
+    return {"count": plates.count, "of": plates.of, "share": plates.share, "groups": _share(called.groups)}
 
 
 def _share(share: Share) -> dict[str, Any]:
@@ -160,9 +166,13 @@ def tables(result: dict[str, Any]) -> list[Table]:
     if result["all"]["clusters"] < result["all"]["defects"]:
         first.add_row("clusters found", f"{whole['clusters_found']} of {whole['clusters']}", "")
     for key, words in (("clean_called_ng", "clean plates called NG"), ("cracked_called_ok", "cracked called OK")):
-        share = whole[key]
-        if share["of"]:
-            first.add_row(words, f"{share['count']} of {share['of']}", f"{share['lower']:.3f} - {share['upper']:.3f}")
+        plates, groups = whole[key], whole[key]["groups"]
+        interval = f"{groups['lower']:.3f} - {groups['upper']:.3f}"
+        together = groups["of"] < plates["of"]
+        if plates["of"]:
+            first.add_row(words, f"{plates['count']} of {plates['of']}", "" if together else interval)
+        if together:
+            first.add_row("  groups with such a plate", f"{groups['count']} of {groups['of']}", interval)
     parts = dict[str, Any]()
     for name in ("by_kind", "by_interference", "by_kind_and_interference"):
         parts |= result[name] if len(result[name]) > 1 else {}

@@ -20,6 +20,7 @@ __all__ = [
     "PROPERTIES",
     "Bin",
     "By",
+    "Called",
     "Curve",
     "Found",
     "Scored",
@@ -203,16 +204,29 @@ class Share:
         return float(betaincinv(self.count + 1, self.of - self.count, 0.975)) if self.count < self.of else 1.0
 
 
-def clean_share(scored: Iterable[Scored], at: float = 0.5) -> Share:
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Plates that got a verdict which they should not have."""
+
+    plates: Share
+    groups: Share
+    """Groups with such a plate; only their bounds hold where a group has several plates, which are not independent."""
+
+
+def clean_share(scored: Iterable[Scored], at: float = 0.5) -> Called:
     """Defect-free plates that are called NG."""
-    called = [plate.called(at) for plate in scored if not plate.truth]
-    return Share(called.count("NG"), len(called))
+    return _called([plate for plate in scored if not plate.truth], "NG", at)
 
 
-def escape_share(scored: Iterable[Scored], at: float = 0.5) -> Share:
+def escape_share(scored: Iterable[Scored], at: float = 0.5) -> Called:
     """Plates with a defect that must be found, yet called OK."""
-    called = [plate.called(at) for plate in scored if plate.judged]
-    return Share(called.count("OK"), len(called))
+    return _called([plate for plate in scored if plate.judged], "OK", at)
+
+
+def _called(plates: Sequence[Scored], verdict: str, at: float) -> Called:
+    wrong = [plate.group for plate in plates if plate.called(at) == verdict]
+    groups = Share(len(set(wrong)), len({plate.group for plate in plates}))
+    return Called(Share(len(wrong), len(plates)), groups)
 
 
 # --- by property -------------------------------------------------------------------------------------------------

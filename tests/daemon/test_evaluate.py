@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from config.schema import Classifier as Classified
@@ -20,6 +23,7 @@ from daemon.evaluate_command import Options
 from daemon.evaluate_command import evaluate_command as run
 from daemon.evaluate_data import Picture, simulated
 from daemon.evaluate_gallery import Gallery, drawn
+from daemon.evaluate_report import figures, page, tables
 from daemon.inspect import inspect_image
 from models.assessment import Found, Scored, TruthBox, precision_recall, summary
 from models.classifier.classifier import Classifier
@@ -139,7 +143,7 @@ def test_a_crop_at_the_corner_of_a_picture_shows_its_box() -> None:
     assert (crop == (48, 48, 255)).all(axis=2).sum() == 4 * 10
 
 
-# --- the command -------------------------------------------------------------------------------------------------
+# --- the figures -------------------------------------------------------------------------------------------------
 
 
 class _Page(HTMLParser):
@@ -159,6 +163,46 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+
+def test_where_groups_are_fewer_than_pictures_bounds_are_those_of_groups() -> None:
+    apart = [Scored(f"{k}", f"{k}", (), ()) for k in range(12)]
+    together = [replace(one, group=f"{k % 3}") for k, one in enumerate(apart)]
+    said = {len({one.group for one in scored}): _told(scored) for scored in (apart, together)}
+    assert "clean plates called NG 0 of 12 0.000 - 0.265" in said[12]
+    assert "groups with such a plate" not in said[12]
+    assert "clean plates called NG 0 of 12 groups with such a plate 0 of 3 0.000 - 0.708" in said[3]
+    words = " ".join("".join(_read(page(figures(together, {}), Gallery())).words).split())
+    assert "0 of 12, 0 of 3 groups (at most 70.8 % of them)" in words
+
+
+def test_recall_by_property_is_told_with_the_interval_of_its_groups() -> None:
+    box = (0, 0, 10, 10)
+    scored = [
+        Scored(f"{k}", f"{k % 4}", (TruthBox(box, width_px=8.0),), (Found(box, 0.9),) if k % 2 else ())
+        for k in range(40)
+    ]
+    result = figures(scored, {})
+    (only,) = result["by_property"]["width_px"]
+    assert (only["count"], only["of"], only["groups"], only["lower"], only["upper"]) == (20, 40, 4, 0.0, 1.0)
+    assert "7 to 10 40 4 20 0.500 0.000 to 1.000" in " ".join(_read(page(result, Gallery())).words)
+
+
+def _told(scored: list[Scored]) -> str:
+    """What the tables say, with single blanks."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    for table in tables(figures(scored, {})):
+        console.print(table)
+    return " ".join(re.sub(r"[^\w.\-]+", " ", console.export_text()).split())
+
+
+def _read(html: str) -> _Page:
+    reader = _Page()
+    reader.feed(html)
+    return reader
+
+
+# --- the command -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.assessment import (
+    Called,
     Found,
     Scored,
     Share,
@@ -131,8 +132,18 @@ def test_clean_plates_and_escapes_go_by_the_verdict() -> None:
     cracked = [plate([crack(0)], []), plate([crack(0)], [hit(90)]), plate([crack(0)], [], verdict="INCONCLUSIVE")]
     hidden = [plate([crack(0, visible=0.1)], [])]
     every = clean + cracked + hidden
-    assert (clean_share(every).count, clean_share(every).of) == (1, 3)
-    assert (escape_share(every).count, escape_share(every).of) == (1, 3)
+    assert clean_share(every).plates == Share(1, 3)
+    assert escape_share(every).plates == Share(1, 3)
+
+
+def test_shares_of_plates_are_bounded_by_their_groups() -> None:
+    names = ["a", "a", "a", "b", "b", "c", "d"]
+    clean = [
+        replace(plate([], [hit(0)] if k in (0, 1, 5) else [], f"p{k}"), group=name) for k, name in enumerate(names)
+    ]
+    cracked = [replace(one, truth=(crack(90),)) for one in clean]
+    assert clean_share([*clean, plate([crack(0)], [], "e")]) == Called(plates=Share(3, 7), groups=Share(2, 4))
+    assert escape_share([*cracked, plate([], [], "e")]) == Called(plates=Share(4, 7), groups=Share(3, 4))
 
 
 def test_recall_by_width_leaves_out_what_is_not_known() -> None:
