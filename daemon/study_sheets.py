@@ -20,7 +20,7 @@ from simulator.sheet import render
 
 Scale = Literal["small", "full"]
 TEST_PRODUCTS = ("02CG", "EA10B")
-"""Never trained on, nor are levels chosen on them."""
+"""No network was trained on them and the study chooses no level on them; some settings that ship were weighed there."""
 CRACKS = 20
 """A sheet or a stretch."""
 CROP_PX = 384

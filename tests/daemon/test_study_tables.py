@@ -134,6 +134,14 @@ def test_unequal_time_and_different_weights_are_warned_of(tmp_path: Path) -> Non
     assert "Figures of different weights" in _section(mixed, "Table 5")
 
 
+def test_the_page_names_what_was_weighed_on_the_products_that_it_measures(tmp_path: Path) -> None:
+    beginning = _page(tmp_path).split("\n## ", 1)[0]
+    assert "no network was trained on" in beginning
+    assert "flattering" in beginning
+    for setting in ("`spread`", "0011", "0012", "0020"):
+        assert setting in beginning
+
+
 def test_each_scale_has_a_part_of_its_own(tmp_path: Path) -> None:
     page = _page(tmp_path, _record("table1/default"), scale="full")
     assert "## Scale full" in page
