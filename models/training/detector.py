@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from pickle import UnpicklingError
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -99,11 +100,13 @@ def train(
         patience: the training ends early after so many looks at them without the loss falling.
         rate: first learning rate, None for the preset's; lower it to go on from weights that are good already.
         checkpoint: file that is written every minute, and at the end whatever ends the training.
-        resume: a checkpoint to go on from; or weights (a state dict) to start from, at a lower rate.
+        resume: a checkpoint to go on from, with its best weights and looks; or weights (a state dict) to start from,
+            at a lower rate.
         on_progress: called about every two seconds.
 
     Raises:
-        ValueError: neither or both of minutes and steps are given, or the crop is odd.
+        ValueError: neither or both of minutes and steps are given, the crop is odd, or what is to be gone on with is no
+            checkpoint or of another preset or resolution.
     """
     if (minutes is None) == (steps is None):
         raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
@@ -127,17 +130,18 @@ def train(
                     break
             if on_progress is not None and now - last_report > _REPORT_S:
                 last_report = now
-                on_progress(Progress(run.step, steps, run.seconds(), run.loss, feed.drawn))
+                on_progress(Progress(run.step, steps, run.seconds(), run.loss, run.drawn + feed.drawn))
             if checkpoint is not None and now - last_save > _SAVE_S:
                 last_save = now
-                run.save(checkpoint)
+                run.save(checkpoint, feed.drawn)
+        if validation:
+            watch.ends(run)
     finally:
         feed.close()
         if checkpoint is not None and run.step:  # also of a training that was interrupted
-            run.save(checkpoint)
-    if validation:
-        watch.ends(run)
-    return Outcome(watch.best or run.averaged(), run.step, run.seconds(), feed.drawn, run.loss, tuple(watch.history))
+            run.save(checkpoint, feed.drawn)
+    crops = run.drawn + feed.drawn
+    return Outcome(run.best or run.averaged(), run.step, run.seconds(), crops, run.loss, tuple(run.history))
 
 
 _Batch = tuple[Tensor, Tensor, Tensor]
@@ -163,19 +167,51 @@ class _Run:
         self.step = 0
         self._average = Average()
         self.loss = math.nan
+        self.drawn = 0
+        """Crops that the source had made before a resume."""
+        self.best: dict[str, Tensor] | None = None
+        """Weights of the look with the lowest loss."""
+        self.history: list[tuple[int, float]] = []
+        """Step and loss of each look at the validation crops."""
         self._spent = 0.0
         if resume is not None:
-            saved = torch.load(resume, weights_only=True)
+            self._go_on(resume, rate)
+        self._began = time.monotonic()
+        self.network.train()
+
+    def _go_on(self, path: Path, rate: float | None) -> None:
+        try:
+            saved = torch.load(path, weights_only=True)
             if "network" not in saved:  # weights alone are a start, not a training to go on with
                 saved = {"network": saved}
                 self.rate = rate if rate is not None else _START_RATE
+            self._refuse_another(path, saved)
             self.network.load_state_dict(saved["network"])
             if "optimiser" in saved:
                 self.optimiser.load_state_dict(saved["optimiser"])
                 self.step, self._spent = saved["step"], saved["seconds"]
             self._average = Average(saved.get("average"))
-        self._began = time.monotonic()
-        self.network.train()
+        except (RuntimeError, KeyError, TypeError, AttributeError, EOFError, UnpicklingError) as error:
+            raise ValueError(
+                f"{path} is neither a checkpoint nor weights of `linesentry train detector` "
+                f"({str(error).splitlines()[0]}): name another, or train without --resume"
+            ) from error
+        self.drawn, self.best = saved.get("drawn", 0), saved.get("best")
+        self.history = [(step, loss) for step, loss in saved.get("history", ())]
+
+    def _refuse_another(self, path: Path, saved: dict[str, Any]) -> None:
+        # Older checkpoints do not say what they are of, but show it.
+        side = saved["network"]["learned"].shape[-1]
+        found = {"resolution": saved.get("resolution", "half" if side == 11 else "full")}
+        if "optimiser" in saved:
+            adam = "betas" in saved["optimiser"]["param_groups"][0]
+            found["preset"] = saved.get("preset", "default" if adam else "paper")
+        asked = {"resolution": self.resolution, "preset": self.preset}
+        wrong = [f"{name} {value} instead of {asked[name]}" for name, value in found.items() if value != asked[name]]
+        if wrong:
+            raise ValueError(
+                f"{path} is of another training ({', '.join(wrong)}): ask for the same, or train without --resume"
+            )
 
     def seconds(self) -> float:
         """Spent on training, those before a resume included."""
@@ -207,11 +243,23 @@ class _Run:
         """Running mean of the weights over the last thousand steps or so."""
         return self._average.state or self.network.state_dict()
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
-        states = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-        states["average"] = self.averaged()
-        save_whole(path, {**states, "step": self.step, "seconds": self.seconds()})
+    def save(self, path: Path, drawn: int) -> None:
+        """Write a checkpoint, whole or not at all; `drawn` crops were made since the last resume."""
+        save_whole(
+            path,
+            {
+                "preset": self.preset,
+                "resolution": self.resolution,
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "average": self.averaged(),
+                "best": self.best,
+                "history": self.history,
+                "step": self.step,
+                "seconds": self.seconds(),
+                "drawn": self.drawn + drawn,
+            },
+        )
 
 
 class _Feed:
@@ -288,8 +336,6 @@ class _Watch:
             stacked(np.random.default_rng(index), crops[index : index + 4], scale) for index in range(0, len(crops), 4)
         ]
         self._patience = patience
-        self.history: list[tuple[int, float]] = []
-        self.best: dict[str, Tensor] | None = None
 
     @torch.no_grad()
     def ends(self, run: _Run) -> bool:
@@ -304,11 +350,11 @@ class _Watch:
                 values = network(image)
             total += _loss(values.float(), target, weight)[0].item()
         loss = total / len(self._batches)
-        if not self.history or loss < min(known for _, known in self.history):
-            self.best = {name: value.clone() for name, value in state.items()}
-        self.history.append((run.step, round(loss, 5)))
-        lowest = min(range(len(self.history)), key=lambda index: self.history[index][1])
-        return len(self.history) - 1 - lowest >= self._patience
+        if not run.history or loss < min(known for _, known in run.history):
+            run.best = {name: value.clone() for name, value in state.items()}
+        run.history.append((run.step, round(loss, 5)))
+        lowest = min(range(len(run.history)), key=lambda index: run.history[index][1])
+        return len(run.history) - 1 - lowest >= self._patience
 
 
 class _Pool:

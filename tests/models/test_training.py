@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from models.threshold import Learnt
 from models.training import detector
 from models.training.card import write
 from models.training.classifier_data import groups_of
-from models.training.detector import Progress, train
+from models.training.detector import Outcome, Progress, train
 from models.training.measure import Clean, evaluate, learn_threshold
 from models.training.metal import RealMetal
 from models.training.patches import patches_of, skeleton
-from models.training.samples import held_out, photographs, read
+from models.training.samples import Crop, held_out, photographs, read
 from simulator.crops import paint_on_metal
 from simulator.samples import training_window
 
@@ -46,12 +47,60 @@ def test_published_schedule_is_a_preset() -> None:
     assert train(training_window, steps=2, crop=64, batch=2, preset="paper").steps == 2
 
 
-def test_training_ends_early_when_it_no_longer_helps_and_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Crop]:
+    """Validation crops, looked at after each step."""
     monkeypatch.setattr(detector, "_LOOK_S", 0.0)
     rng = np.random.default_rng(5)
-    crops = [training_window(rng, 64) for _ in range(4)]
+    return [training_window(rng, 64) for _ in range(4)]
+
+
+def test_resumed_training_remembers_its_best_weights_its_looks_and_its_crops(looks: list[Crop], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "part.ckpt"
+
+    def trained(steps: int, rate: float, resume: Path | None = None) -> Outcome:
+        small = functools.partial(train, training_window, crop=64, batch=2, validation=looks)
+        return small(steps=steps, rate=rate, checkpoint=checkpoint, resume=resume)
+
+    first = trained(6, 2e-3)
+    rest = trained(9, 1e4, checkpoint)  # so high a rate spoils what was learnt
+    assert rest.history[: len(first.history)] == first.history
+    assert len(rest.history) > len(first.history)
+    assert rest.crops > first.crops
+    losses = [loss for _, loss in rest.history]
+    assert losses.index(min(losses)) < len(first.history)
+    assert all(torch.equal(value, first.state[name]) for name, value in rest.state.items())
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_checkpoint_of_another_preset_or_resolution_is_refused_in_words(tmp_path: Path, old: bool) -> None:
+    checkpoint = tmp_path / "part.ckpt"
+    train(training_window, steps=1, crop=64, batch=2, checkpoint=checkpoint)
+    if old:  # as checkpoints were before they said what they are of
+        saved = torch.load(checkpoint, weights_only=True)
+        kept = ("network", "optimiser", "average", "step", "seconds")
+        torch.save({name: saved[name] for name in kept}, checkpoint)
+    with pytest.raises(ValueError, match=r"part\.ckpt.*preset default instead of paper"):
+        train(training_window, steps=2, crop=64, batch=2, preset="paper", resume=checkpoint)
+    with pytest.raises(ValueError, match="resolution half instead of full"):
+        train(training_window, steps=2, crop=64, batch=2, resolution="full", resume=checkpoint)
+    assert train(training_window, steps=2, crop=64, batch=2, resume=checkpoint).steps == 2
+
+
+@pytest.mark.parametrize("content", ["text", "a tensor", "other weights"])
+def test_file_that_is_no_checkpoint_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "part.ckpt"
+    if content == "text":
+        path.write_text("no checkpoint")
+    else:
+        torch.save(torch.zeros(3) if content == "a tensor" else {"weight": torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"part\.ckpt.*neither a checkpoint"):
+        train(training_window, steps=2, crop=64, batch=2, resume=path)
+
+
+def test_training_ends_early_when_it_no_longer_helps_and_keeps_the_best(looks: list[Crop]) -> None:
     # So high a rate never learns: the weights of the first look stay the best, or nearly so.
-    outcome = train(training_window, steps=400, crop=64, batch=2, rate=30.0, validation=crops, patience=3)
+    outcome = train(training_window, steps=400, crop=64, batch=2, rate=30.0, validation=looks, patience=3)
     losses = [loss for _, loss in outcome.history]
     assert outcome.steps < 400
     assert len(losses) - 1 - losses.index(min(losses)) >= 3
