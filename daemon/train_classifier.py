@@ -113,9 +113,8 @@ def _weights(console: Console, order: Order, examples: Sequence[Example]) -> Non
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
     outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
     with console.status("fitting temperature and threshold on validation"):
-        path, chosen = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome))
-    with console.status("exporting, and comparing on all of validation"):
-        said = _exported(order, outcome, chosen, path, parts.validation)
+        path, _ = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome))
+    said = exported(console, path, order.out / "export", parts.validation)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
 
@@ -126,7 +125,6 @@ class _Chosen:
 
     temperature: float
     threshold: float
-    figures: dict[str, Any]
 
 
 def _calibrated(
@@ -147,12 +145,9 @@ def _calibrated(
         "ece_before": calibration(before, resamples=0)["weighted"],
         "ece_after": calibration(after, resamples=0)["weighted"],
     }
-    chosen = _Chosen(temperature, threshold, validation)
     facts = {**facts, "validation": validation}
-    return (
-        card.write(folder, outcome.state, order.network, facts, temperature=temperature, threshold=threshold),
-        chosen,
-    )
+    path = card.write(folder, outcome.state, order.network, facts, temperature=temperature, threshold=threshold)
+    return path, _Chosen(temperature, threshold)
 
 
 def judged_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.float64]]) -> Judged:
@@ -194,37 +189,15 @@ def _named(path: Path) -> str:
     return f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-def _exported(order: Order, outcome: Outcome, chosen: _Chosen, weights: Path, validation: Sequence[Example]) -> str:
-    """Write the files for other programs, with the result of their comparison in the card; what became of it."""
-    facts = {"weights": weights.name, "validation": chosen.figures}
-    folder = order.out / "export"
-    try:
-        path = export.export(
-            outcome.state,
-            order.network,
-            facts,
-            folder,
-            temperature=chosen.temperature,
-            threshold=chosen.threshold,
-        )
-        network, _ = card.read(weights)
-        loaded = {
-            export.SCRIPTED: export.load_scripted(folder / export.SCRIPTED),
-            export.ONNX: export.load_onnx(folder / export.ONNX),
-        }
-    except ClassifierError as error:
-        return f"not exported: {error}"
-    crops = [one.pixels for one in validation]
-    found = {}
-    for name, logits in loaded.items():
-        made = export.parity(network.eval(), logits, crops)
-        if not made.holds:
-            for written in (*loaded, export.CARD):  # nobody may take them for what they are not
-                (folder / written).unlink()
-            raise ClassifierError(f"{folder / name} answers otherwise than the network it was made of: {made}")
-        found[name] = made._asdict()
-    path.write_text(json.dumps({**json.loads(path.read_text()), "parity": found}, indent=2) + "\n")
-    return f"exported: {folder}"
+def exported(console: Console, weights: Path, folder: Path, validation: Sequence[Example]) -> str:
+    """Write the files for other programs, compared on all of validation; in words, what was written and what not.
+
+    Raises:
+        ClassifierError: as models.classifier.export.export.
+    """
+    with console.status("exporting, and comparing on all of validation"):
+        missing = export.export(weights, folder, [one.pixels for one in validation])
+    return "; ".join([f"exported: {folder}", *(f"without {name}: {why}" for name, why in missing.items())])
 
 
 # --- folds -------------------------------------------------------------------------------------------------------

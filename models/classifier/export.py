@@ -21,11 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.classifier.card import checked, packed
+from models.classifier import card as cards
 from models.classifier.errors import ClassifierError
-from models.classifier.networks import CLASSES, Network, make
+from models.classifier.networks import CLASSES, Network
 from models.classifier.preprocess import INPUT, MEAN, STD, prepared
-from models.classifier.views import DEFAULT_VIEWS, View
 
 SCRIPTED = "crack_detector_scripted.pt"
 ONNX = "crack_detector.onnx"
@@ -52,60 +51,45 @@ class Parity(NamedTuple):
         return self.differing == 0 and self.largest <= LARGEST
 
 
-def export(
-    state: Mapping[str, Tensor],
-    network: str,
-    facts: Mapping[str, Any],
-    folder: Path,
-    *,
-    temperature: float = 1.0,
-    threshold: float = 0.5,
-    views: Sequence[View] = DEFAULT_VIEWS,
-) -> Path:
-    """Write the TorchScript file, the ONNX file and their card; of the weights as they ship (card.packed).
+def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> dict[str, str]:
+    """Write a weights file as TorchScript and ONNX, each once it is proved to answer alike, and their card.
+
+    What an earlier export left in the folder is taken away first. ONNX is an addition: TorchScript needs no package.
 
     Args:
-        state: of the trained network.
-        network: its name.
-        facts: data, seeds, command and figures for the card.
+        weights: of a training, with their card beside them.
         folder: where; made when missing.
-        temperature: fitted on validation after the average over the views.
-        threshold: calibrated probability from which a picture counts as a crack.
-        views: those for which the temperature holds.
+        crops: on all of which the exported networks are compared with the one that they are made of.
 
     Returns:
-        Path of the card.
+        The files that were not written, each with its reason: ONNX at most.
 
     Raises:
-        ClassifierError: the weights do not fit the network, or the package `onnx` is not installed.
+        ClassifierError: weights that cannot be used, or TorchScript that answers otherwise; nothing is written then.
     """
-    _needs("onnx")
-    made = make(network)
-    try:
-        made.load_state_dict(packed(state))
-    except RuntimeError as error:
-        raise ClassifierError(f"the weights do not fit a {network}: {error}") from error
-    plain = made.folded().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network, known = cards.read(weights)
+    for name in (CARD, SCRIPTED, ONNX):
+        (folder / name).unlink(missing_ok=True)
+    network.eval()
+    plain = network.folded().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    content = _scripted(plain)
+    proof = parity(network, _run_scripted(content), crops)
+    if not proof.holds:
+        raise ClassifierError(
+            f"{weights} as {SCRIPTED} answers otherwise than the network that it was made of: {proof}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    _write_scripted(plain, folder / SCRIPTED)
-    _write_onnx(plain, folder / ONNX)
-    own = {
-        "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (SCRIPTED, ONNX)},
-        "network": network,
-        "classes": list(CLASSES),
-        "input": INPUT,
-        "mean": list(MEAN),
-        "std": list(STD),
-        "temperature": temperature,
-        "threshold": threshold,
-        "views": list(views),
-        "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "torch": str(torch.__version__),
-    }
-    card = {**own, **facts, **own}  # in this order, and no fact takes the place of what is checked
-    path = folder / CARD
-    path.write_text(json.dumps(card, indent=2) + "\n")
-    return path
+    made, proofs = {SCRIPTED: content}, {SCRIPTED: proof}
+    _store(folder, made, proofs, known)
+    try:
+        content = _onnx(plain)
+        proof = parity(network, _run_onnx(content), crops)
+    except Exception as error:  # noqa: BLE001 - exporter and runtime have types of their own, without a common base
+        return {ONNX: str(error)}
+    if not proof.holds:
+        return {ONNX: f"it answers otherwise than the network that it was made of: {proof}"}
+    _store(folder, {**made, ONNX: content}, {**proofs, ONNX: proof}, known)
+    return {}
 
 
 def load_scripted(path: Path) -> Logits:
@@ -115,19 +99,10 @@ def load_scripted(path: Path) -> Logits:
         ClassifierError: a file that is missing or unreadable, or another hash, input size or classes than recorded.
     """
     content = _content(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such; C 30 asks for it
-        try:
-            network = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
-        except RuntimeError as error:
-            raise ClassifierError(f"{path} cannot be read as TorchScript: {error}") from error
-
-    def logits(batch: Tensor) -> Tensor:
-        with torch.no_grad():
-            found: Tensor = network(batch)
-            return found
-
-    return logits
+    try:
+        return _run_scripted(content)
+    except RuntimeError as error:
+        raise ClassifierError(f"{path} cannot be read as TorchScript: {error}") from error
 
 
 def load_onnx(path: Path) -> Logits:
@@ -138,21 +113,12 @@ def load_onnx(path: Path) -> Logits:
             onnxruntime is not installed.
     """
     content = _content(path)
-    _needs("onnxruntime")
-    import onnxruntime  # noqa: PLC0415 - an extra
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return _run_onnx(content)
+    except ClassifierError:
+        raise
     except Exception as error:  # it has types of its own, without a common base
         raise ClassifierError(f"{path} cannot be read as ONNX: {error}") from error
-
-    def logits(batch: Tensor) -> Tensor:
-        (found,) = session.run(None, {"batch": batch.numpy()})
-        return torch.from_numpy(np.asarray(found))
-
-    return logits
 
 
 def parity(network: Network, exported: Logits, crops: Sequence[NDArray[np.uint8]]) -> Parity:
@@ -175,32 +141,89 @@ def parity(network: Network, exported: Logits, crops: Sequence[NDArray[np.uint8]
     return Parity(len(crops), differing, largest)
 
 
-def _write_scripted(network: Network, path: Path) -> None:
+def _store(
+    folder: Path, made: Mapping[str, bytes], proofs: Mapping[str, Parity], weights_card: Mapping[str, Any]
+) -> None:
+    for name, content in made.items():
+        (folder / name).write_bytes(content)
+    card = {
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in made.items()},
+        "parity": {name: proof._asdict() for name, proof in proofs.items()},
+        "weights_sha256": weights_card["sha256"],
+        "network": weights_card["network"],
+        "classes": list(CLASSES),
+        "input": INPUT,
+        "mean": list(MEAN),
+        "std": list(STD),
+        **{name: weights_card.get(name) for name in ("temperature", "threshold", "views", "validation")},
+        "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "torch": str(torch.__version__),
+    }
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
+
+
+# --- bytes -------------------------------------------------------------------------------------------------------
+
+
+def _scripted(network: Network) -> bytes:
+    buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such; C 30 asks for it
         traced = torch.jit.trace(network, torch.zeros(2, 3, INPUT, INPUT))  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, path)
+        torch.jit.save(traced, buffer)
+    return buffer.getvalue()
 
 
-def _write_onnx(network: Network, path: Path) -> None:
+def _run_scripted(content: bytes) -> Logits:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such; C 30 asks for it
+        network = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+
+    def logits(batch: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = network(batch)
+            return found
+
+    return logits
+
+
+def _onnx(network: Network) -> bytes:
+    _needs("onnx")
+    buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs one package more
         warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # how paddings are written; all is right
         torch.onnx.export(
             network,
             (torch.zeros(2, 3, INPUT, INPUT),),
-            path,
+            buffer,  # type: ignore[arg-type]
             input_names=["batch"],
             output_names=["logits"],
             dynamic_axes={"batch": {0: "images"}, "logits": {0: "images"}},
             opset_version=17,
             dynamo=False,
         )
+    return buffer.getvalue()
+
+
+def _run_onnx(content: bytes) -> Logits:
+    _needs("onnxruntime")
+    import onnxruntime  # noqa: PLC0415 - an extra
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def logits(batch: Tensor) -> Tensor:
+        (found,) = session.run(None, {"batch": batch.numpy()})
+        return torch.from_numpy(np.asarray(found))
+
+    return logits
 
 
 def _content(path: Path) -> bytes:
     """The bytes of an exported file, checked against the card beside it and against this program."""
-    return checked(path, path.with_name(CARD))[0]
+    return cards.checked(path, path.with_name(CARD))[0]
 
 
 def _needs(package: str) -> None:

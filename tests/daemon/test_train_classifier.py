@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert {one["images"] for one in exported["parity"].values()} == {validated}
     assert 0 < card["validation"]["pictures"] <= validated
     assert {one["differing"] for one in exported["parity"].values()} == {0}
+    assert exported["weights_sha256"] == card["sha256"]
+    assert exported["validation"] == card["validation"]
 
 
 def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path, tmp_path: Path) -> None:
@@ -83,6 +86,11 @@ def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path,
     train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02))
     card = json.loads((tmp_path / "out" / "classifier.json").read_text())
     assert card["network"] == "efficientnet_lite0"
+    assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {
+        export.SCRIPTED,
+        export.ONNX,
+        export.CARD,
+    }
     assert card["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
 
 
@@ -90,11 +98,23 @@ def test_exported_files_that_answer_otherwise_do_not_stay(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(export, "LARGEST", -1.0)
+    (tmp_path / "out" / "export").mkdir(parents=True)
+    (tmp_path / "out" / "export" / export.ONNX).write_bytes(b"of earlier weights")
     with pytest.raises(SystemExit) as ended:
         train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18"))
     assert ended.value.code == 2
     assert "answers otherwise" in capsys.readouterr().err
     assert not list((tmp_path / "out" / "export").iterdir())
+
+
+def test_what_was_not_exported_is_said_with_its_reason(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18"))
+    said = capsys.readouterr().err
+    assert f"without {export.ONNX}: the package onnxruntime is not installed" in said
+    assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {export.SCRIPTED, export.CARD}
 
 
 def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(

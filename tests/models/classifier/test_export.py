@@ -3,8 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
-from copy import deepcopy as copy_of
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.classifier.card import packed
+from models.classifier import card
 from models.classifier.errors import ClassifierError
 from models.classifier.export import CARD, ONNX, SCRIPTED, Logits, export, load_onnx, load_scripted, parity
 from models.classifier.network import Network
@@ -22,23 +22,24 @@ BOTH = pytest.mark.parametrize(("load", "name"), [(load_scripted, SCRIPTED), (lo
 CROPS = [np.random.default_rng(k).integers(0, 256, (224, 224), np.uint8) for k in range(17)]
 
 
-def shipped(network: Network) -> Network:
-    """The network with the weights that its file keeps of it."""
-    network = copy_of(network)
-    network.load_state_dict(packed(network.state_dict()))
-    return network
+def written(network: Network, name: str, folder: Path) -> Path:
+    return card.write(folder, network.state_dict(), name, {"validation": {"f1": 0.9}}, temperature=1.5, threshold=0.4)
 
 
 @pytest.fixture(scope="module")
-def network(seeded: Callable[[str], Network]) -> Network:
-    return shipped(seeded("mobilenet_v2"))
+def weights(seeded: Callable[[str], Network], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(seeded("mobilenet_v2"), "mobilenet_v2", tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
-def exported(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export")
-    card = export(packed(network.state_dict()), "mobilenet_v2", {"seed": 7}, folder, temperature=1.5, threshold=0.4)
-    assert card == folder / CARD
+def network(weights: Path) -> Network:
+    return card.read(weights)[0].eval()
+
+
+@pytest.fixture(scope="module")
+def exported(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "new"
+    assert export(weights, folder, CROPS) == {}
     return folder
 
 
@@ -66,20 +67,52 @@ def test_exported_network_takes_a_batch_of_any_number(load: Load, name: str, exp
         assert logits(torch.zeros(count, 3, 224, 224)).shape == (count, 2)
 
 
-def test_resnet18_is_exported_alike_too(resnet18: Network, tmp_path: Path) -> None:
-    export(resnet18.state_dict(), "resnet18", {}, tmp_path)
-    for load, name in ((load_scripted, SCRIPTED), (load_onnx, ONNX)):
-        assert parity(shipped(resnet18), load(tmp_path / name), CROPS[:3]).holds
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_lite0"])
+def test_other_networks_are_exported_alike_too(seeded: Callable[[str], Network], tmp_path: Path, name: str) -> None:
+    weights = written(seeded(name), name, tmp_path)
+    assert export(weights, tmp_path / "export", CROPS[:3]) == {}
+    network = card.read(weights)[0].eval()
+    for load, file in ((load_scripted, SCRIPTED), (load_onnx, ONNX)):
+        found = parity(network, load(tmp_path / "export" / file), CROPS[:3])
+        assert found.holds
+        assert found.images == 3
 
 
-def test_card_says_what_another_program_needs(exported: Path) -> None:
-    card = json.loads((exported / CARD).read_text())
-    assert card["sha256"].keys() == {SCRIPTED, ONNX}
-    assert card["classes"] == ["without_crack", "crack"]
-    assert card["input"] == 224
-    assert card["mean"] == [0.485, 0.456, 0.406]
-    assert (card["temperature"], card["threshold"], card["seed"]) == (1.5, 0.4, 7)
-    assert card["views"][0] == "identity"
+def test_card_says_what_another_program_needs_and_of_which_weights(exported: Path, weights: Path) -> None:
+    content = json.loads((exported / CARD).read_text())
+    assert content["sha256"].keys() == content["parity"].keys() == {SCRIPTED, ONNX}
+    assert {one["images"] for one in content["parity"].values()} == {len(CROPS)}
+    assert content["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert content["network"] == "mobilenet_v2"
+    assert content["classes"] == ["without_crack", "crack"]
+    assert content["input"] == 224
+    assert content["mean"] == [0.485, 0.456, 0.406]
+    assert (content["temperature"], content["threshold"], content["validation"]) == (1.5, 0.4, {"f1": 0.9})
+    assert content["views"][0] == "identity"
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_without_a_package_torchscript_is_written_and_onnx_left_out_with_the_reason(
+    package: str, weights: Path, copy: Path, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy / ONNX).write_bytes(b"of earlier weights")
+    (copy / "notes.txt").write_text("of somebody")
+    monkeypatch.setitem(sys.modules, package, None)
+    missing = export(weights, copy, CROPS[:2])
+    assert missing.keys() == {ONNX}
+    assert f"package {package} is not installed: pip install" in missing[ONNX]
+    assert {path.name for path in copy.iterdir()} == {SCRIPTED, CARD, "notes.txt"}
+    assert json.loads((copy / CARD).read_text())["sha256"].keys() == {SCRIPTED}
+    assert parity(network, load_scripted(copy / SCRIPTED), CROPS[:2]).holds
+
+
+def test_files_that_answer_otherwise_are_not_written_and_earlier_ones_do_not_stay(
+    weights: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.classifier.export.LARGEST", -1.0)
+    with pytest.raises(ClassifierError, match=f"{SCRIPTED} answers otherwise"):
+        export(weights, copy, CROPS[:2])
+    assert not list(copy.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +162,8 @@ def test_garbage_with_its_true_hash_is_refused(load: Load, name: str, copy: Path
         load(copy / name)
 
 
-def test_weights_of_another_network_are_not_exported(network: Network, tmp_path: Path) -> None:
-    with pytest.raises(ClassifierError, match="do not fit a resnet18"):
-        export(network.state_dict(), "resnet18", {}, tmp_path)
-    assert not list(tmp_path.iterdir())
+def test_weights_that_cannot_be_used_leave_an_earlier_export_as_it_is(weights: Path, copy: Path) -> None:
+    before = {path.name for path in copy.iterdir()}
+    with pytest.raises(ClassifierError, match="nowhere"):
+        export(weights.parent / "nowhere.pt", copy, CROPS[:2])
+    assert {path.name for path in copy.iterdir()} == before
