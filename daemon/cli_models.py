@@ -9,12 +9,14 @@ import typer
 
 train = typer.Typer(no_args_is_help=True, help="Train the weights that ship.")
 evaluate = typer.Typer(no_args_is_help=True, help="Measure how good the models are.")
+export = typer.Typer(no_args_is_help=True, help="Write weights for other programs.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(train, name="train")
     app.add_typer(evaluate, name="evaluate")
+    app.add_typer(export, name="export")
     app.command("classify")(classify)
     app.command("crops")(crops)
     app.command("templates")(templates)
@@ -121,7 +123,12 @@ def evaluate_detector(
     weights: Annotated[Path | None, typer.Option(help="weights file, in place of the recipe's")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the detector runs")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="threads; default: one a core")] = None,
-    at: Annotated[float, typer.Option(min=0, max=1, help="least score that counts as found")] = 0.5,
+    at: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="least score that counts as found and makes NG; default: 0.5, and the recipe's for NG"
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="write one HTML page with curves and pictures")] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="write all figures there; - for stdout")] = None,
 ) -> None:
@@ -179,6 +186,21 @@ def evaluate_classifier(
         json=json_,
     )
     raise typer.Exit(evaluate_classifier_command(options))
+
+
+@export.command("classifier")
+def export_classifier(
+    weights: Annotated[Path | None, typer.Option(help="weights file, in place of those that ship")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="folder that the weights were trained with; may be repeated")
+    ] = None,
+    simulated: Annotated[int, typer.Option(min=0, help="crops of simulated sheets, as of the training")] = 6000,
+    out: Annotated[Path, typer.Option(help="directory for the exported files and their card")] = Path("export"),
+) -> None:
+    """Write the classifier as TorchScript and ONNX, compared with its weights on what they were chosen by."""
+    from daemon.train_classifier import export_classifier_command  # noqa: PLC0415
+
+    export_classifier_command(weights, data or (), simulated, out)
 
 
 def classify(

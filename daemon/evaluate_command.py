@@ -35,6 +35,8 @@ from models.classifier.errors import ClassifierError
 from models.detector import DetectorError
 from simulator.products import PRODUCTS
 
+_FOUND_FROM = 0.5
+"""Least score that counts as found where none is asked for."""
 _SAY_EVERY_S = 15.0
 """How often progress is told where nobody watches a bar."""
 
@@ -58,7 +60,7 @@ class Options:
     weights: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int | None = None
-    at: float = 0.5
+    at: float | None = None
     report: Path | None = None
     json: Path | None = None
 
@@ -83,7 +85,8 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
     started = time.monotonic()
     sources = sources_of(options)
     work = [(source, recipe_for(source, options)) for source in sources]
-    gallery, scored = Gallery(options.at), list[Scored]()
+    at = _FOUND_FROM if options.at is None else options.at
+    gallery, scored = Gallery(at), list[Scored]()
     detectors: list[PatientDetector] = []
     classifier: Classifier | None = None
     loaded: Recipe | None = None
@@ -123,7 +126,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
         "detector_mpx_per_s": round(pixels / 1e6 / max(seconds, 1e-9), 1),
         "seconds": round(time.monotonic() - started, 1),
     }
-    return figures(scored, made_from, options.at), gallery
+    return figures(scored, made_from, at), gallery
 
 
 def sources_of(options: Options) -> list[Source]:
@@ -156,7 +159,7 @@ def sources_of(options: Options) -> list[Source]:
 
 
 def recipe_for(source: Source, options: Options) -> Recipe:
-    """The recipe asked for; else the one of the source's product, else `general`.
+    """The recipe asked for; else the one of the source's product, else `general`; with the least score asked for.
 
     Raises:
         ConfigError: there is no such recipe, or it cannot be used.
@@ -165,7 +168,12 @@ def recipe_for(source: Source, options: Options) -> Recipe:
     if name is None and options.config is not None:
         name = load_config(options.config).recipe
     recipe = load_recipe(name or source.product or "general")
-    return recipe if options.weights is None else recipe.model_copy(update={"weights": str(options.weights)})
+    if options.weights is not None:
+        recipe = recipe.model_copy(update={"weights": str(options.weights)})
+    if options.at is not None:
+        decision = recipe.decision.model_copy(update={"ng_score": options.at})
+        recipe = recipe.model_copy(update={"decision": decision})
+    return recipe
 
 
 def _tell_aside(sources: Sequence[Source]) -> None:
@@ -182,7 +190,8 @@ def _tell_aside(sources: Sequence[Source]) -> None:
 
 def _settings(options: Options) -> dict[str, Any]:
     """What shapes the data and the figures, for the record."""
-    kept: dict[str, Any] = {"least score": options.at}
+    usual = f"{_FOUND_FROM}, for verdicts the recipe's"
+    kept: dict[str, Any] = {"least score": usual if options.at is None else options.at}
     if options.simulate:
         kept |= {
             "plates": options.plates,

@@ -15,11 +15,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from config.load import load_recipe
 from config.schema import Classifier as Classified
 from config.schema import Recipe, Threshold
 from daemon.cli import app
 from daemon.evaluate import InMemory, PatientDetector, inspect_picture, load_detectors, scored_plates
-from daemon.evaluate_command import Options
+from daemon.evaluate_command import Options, recipe_for
 from daemon.evaluate_command import evaluate_command as run
 from daemon.evaluate_data import Picture, simulated
 from daemon.evaluate_gallery import Gallery, drawn
@@ -293,6 +294,23 @@ def test_what_cannot_be_used_is_said_in_one_line(
     assert said.out == ""
     assert words in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("at", "verdicts"), [(None, ["NG", "NG"]), (1.0, ["OK", "OK"])])
+def test_verdicts_follow_the_least_score_that_is_asked_for(
+    folder: Path, capsys: pytest.CaptureFixture[str], at: float | None, verdicts: list[str]
+) -> None:
+    assert run(Options(data=[folder], all_groups=True, workers=1, device="cpu", at=at, json=Path("-"))) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["verdict"] for one in found["pictures"]] == verdicts
+    assert found["all"]["cracked_called_ok"]["count"] == verdicts.count("OK")
+    assert (found["all"]["true"] == 0) == (at == 1.0)
+
+
+def test_verdicts_are_the_recipes_where_no_least_score_is_asked_for() -> None:
+    source = simulated(PRODUCT, 1)
+    assert recipe_for(source, Options()) == load_recipe("02CG")
+    assert recipe_for(source, Options(at=0.7)).decision.ng_score == 0.7
 
 
 def test_a_picture_of_another_width_than_the_recipe_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
