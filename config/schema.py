@@ -126,7 +126,9 @@ class Threshold(Strict):
     )
     floor: float | None = Field(
         None,
-        description="least feature value of a candidate in adaptive mode; null takes the one learnt with the weights",
+        description="least feature value of a candidate in adaptive mode; null takes the one learnt with the weights. "
+        "Scores count from the learnt one: what a lower floor adds scores below 0.5, and makes a plate NG only where "
+        "decision.ng_score is lowered too",
     )
     fraction: Share = Field(0.003, description="share of pixels taken by the top_fraction modes")
 
