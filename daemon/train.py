@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from daemon.state import code_sha256
 from models.training.card import write
 from models.training.detector import Outcome, train
 from models.training.detector import Progress as Step
@@ -73,8 +74,10 @@ def train_detector_command(order: Order) -> None:
     """
     console = Console(stderr=True)
     checkpoint = order.checkpoint
+    code = code_sha256()
     try:
-        outcome = _trained(console, order)
+        metal = RealMetal(order.data, paint_on_metal) if order.data else None
+        outcome = _trained(console, order, metal)
     except KeyboardInterrupt:
         kept = f"go on with --resume {checkpoint}" if checkpoint.is_file() else "nothing was learnt yet"
         print(f"linesentry train: interrupted; {kept}", file=sys.stderr)  # noqa: T201 - a command speaks
@@ -91,21 +94,22 @@ def train_detector_command(order: Order) -> None:
         with console.status(f"measuring on held-out crops: {name}"):
             crops = _drawn(source, order.seed + _HELD_OUT_SEED, count)
             figures[name] = evaluate(outcome.state, threshold, crops, order.resolution)
-    facts = {**_facts(order, outcome), "false_alarms_by_floor": by_floor, "figures": figures}
+    facts = {**_facts(order, outcome, metal, code), "false_alarms_by_floor": by_floor, "figures": figures}
     path = write(order.out, outcome.state, threshold, facts, order.resolution)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
 
 
-def _facts(order: Order, outcome: Outcome) -> dict[str, Any]:
+def _facts(order: Order, outcome: Outcome, metal: RealMetal | None, code: str) -> dict[str, Any]:
     """What the model card says of the training."""
-    metal = [f"{folder.name}, groups that are not held out (models.training.samples)" for folder in order.data]
     return {
+        "started_from": list(outcome.started_from),
         "trained_on": {
             "simulated": "simulator.crops.training_crop",
             "products": list(TRAINING_PRODUCTS),
-            "metal": metal,
+            "metal": [f"{one.name}, groups that are not held out (models.training.samples)" for one in order.data],
             "metal_share": _METAL_SHARE if metal else 0.0,
+            "photographs_sha256": metal.fingerprint() if metal else None,
         },
         "seeds": [order.seed],
         "schedule": {
@@ -120,10 +124,11 @@ def _facts(order: Order, outcome: Outcome) -> dict[str, Any]:
             "torch": torch.__version__,
         },
         "command": " ".join(["linesentry", *sys.argv[1:]]),
+        "code_sha256": code,
     }
 
 
-def _trained(console: Console, order: Order) -> Outcome:
+def _trained(console: Console, order: Order, metal: RealMetal | None) -> Outcome:
     """Train with a bar on stderr."""
     words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -138,7 +143,7 @@ def _trained(console: Console, order: Order) -> Outcome:
             training_crop,
             minutes=order.minutes,
             seed=order.seed,
-            metal=RealMetal(order.data, paint_on_metal) if order.data else None,
+            metal=metal,
             metal_share=_METAL_SHARE,
             crop=_CROP,
             batch=_BATCH,

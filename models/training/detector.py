@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +61,8 @@ class Outcome:
     loss: float
     history: tuple[tuple[int, float], ...] = ()
     """Step and loss of each look at the validation crops; `state` is that of the lowest."""
+    started_from: tuple[dict[str, str], ...] = ()
+    """`name` and `sha256` of each file that the training started from or was gone on with, the first one first."""
 
 
 def train(
@@ -140,8 +144,15 @@ def train(
         feed.close()
         if checkpoint is not None and run.step:  # also of a training that was interrupted
             run.save(checkpoint, feed.drawn)
-    crops = run.drawn + feed.drawn
-    return Outcome(run.best or run.averaged(), run.step, run.seconds(), crops, run.loss, tuple(run.history))
+    return Outcome(
+        state=run.best or run.averaged(),
+        steps=run.step,
+        seconds=run.seconds(),
+        crops=run.drawn + feed.drawn,
+        loss=run.loss,
+        history=tuple(run.history),
+        started_from=run.started_from,
+    )
 
 
 _Batch = tuple[Tensor, Tensor, Tensor]
@@ -173,6 +184,7 @@ class _Run:
         """Weights of the look with the lowest loss."""
         self.history: list[tuple[int, float]] = []
         """Step and loss of each look at the validation crops."""
+        self.started_from: tuple[dict[str, str], ...] = ()
         self._spent = 0.0
         if resume is not None:
             self._go_on(resume, rate)
@@ -180,8 +192,9 @@ class _Run:
         self.network.train()
 
     def _go_on(self, path: Path, rate: float | None) -> None:
+        content = path.read_bytes()
         try:
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(io.BytesIO(content), weights_only=True)
             if "network" not in saved:  # weights alone are a start, not a training to go on with
                 saved = {"network": saved}
                 self.rate = rate if rate is not None else _START_RATE
@@ -198,6 +211,8 @@ class _Run:
             ) from error
         self.drawn, self.best = saved.get("drawn", 0), saved.get("best")
         self.history = [(step, loss) for step, loss in saved.get("history", ())]
+        named = {"name": path.name, "sha256": hashlib.sha256(content).hexdigest()}
+        self.started_from = (*saved.get("started_from", ()), named)
 
     def _refuse_another(self, path: Path, saved: dict[str, Any]) -> None:
         # Older checkpoints do not say what they are of, but show it.
@@ -258,6 +273,7 @@ class _Run:
                 "step": self.step,
                 "seconds": self.seconds(),
                 "drawn": self.drawn + drawn,
+                "started_from": self.started_from,
             },
         )
 

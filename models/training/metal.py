@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,14 @@ class RealMetal:
                 f"{', '.join(map(str, folders))}: no photograph with bright scratches and none without defects in the "
                 "groups that are not held out"
             )
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the photographs' pixels and marks: the same wherever the same data is used."""
+        each = sorted(
+            hashlib.sha256(repr(one[0].shape).encode() + b"".join(part.tobytes() for part in one)).hexdigest()
+            for one in (*self.scratched, *self.clean)
+        )
+        return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
     def __call__(self, rng: np.random.Generator, size: int) -> Crop:
         """A square crop of a random photograph, mirrored at its borders where it is too small."""

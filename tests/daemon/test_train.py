@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from rich.progress import Progress
 
 from config.schema import Recipe
 from daemon import train
+from daemon.state import code_sha256
 from models.detector import Detector
+from models.features import FeatureNetwork
+from models.training.metal import RealMetal
 
 torch.set_num_threads(1)
 
@@ -30,6 +36,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(train, name, value)
 
 
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder of pictures of metal with masks, every second with a crack."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for number in range(16):
+        image = np.random.default_rng(number).normal(100, 4, (120, 120)).astype(np.uint8)
+        mask = np.zeros((120, 120), np.uint8)
+        if number % 2:
+            cv2.line(mask, (20, 30), (90, 100), 255, 8)
+        cv2.imwrite(str(folder / f"{number}.png"), image + (mask > 0) * np.uint8(60))
+        cv2.imwrite(str(folder / f"{number}_mask.png"), mask)
+    return folder
+
+
 @pytest.mark.usefixtures("small")
 def test_training_writes_weights_that_a_detector_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train.train_detector_command(train.Order(tmp_path / "a", minutes=0.03, seed=3))
@@ -42,6 +63,21 @@ def test_training_writes_weights_that_a_detector_loads(tmp_path: Path, capsys: p
     assert card["seeds"] == [3]
     assert all(0 <= figures["recall"] <= 1 for figures in card["figures"].values())
     assert (tmp_path / "a" / "detector-half.ckpt").is_file()
+
+
+@pytest.mark.usefixtures("small")
+def test_the_card_says_what_was_started_from_trained_on_and_with_which_code(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["linesentry", "train", "detector", "--seed", "1"])
+    start = tmp_path / "start.pt"
+    torch.save(FeatureNetwork().state_dict(), start)
+    train.train_detector_command(train.Order(tmp_path, (photographs,), minutes=0.02, seed=1, resume=start))
+    card = json.loads((tmp_path / "detector-half.json").read_text())
+    assert card["started_from"] == [{"name": "start.pt", "sha256": hashlib.sha256(start.read_bytes()).hexdigest()}]
+    assert card["trained_on"]["photographs_sha256"] == RealMetal([photographs]).fingerprint()
+    assert card["code_sha256"] == code_sha256()
+    assert card["command"] == "linesentry train detector --seed 1"
 
 
 @pytest.mark.usefixtures("small")

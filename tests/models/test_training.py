@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -70,6 +71,17 @@ def test_resumed_training_remembers_its_best_weights_its_looks_and_its_crops(loo
     losses = [loss for _, loss in rest.history]
     assert losses.index(min(losses)) < len(first.history)
     assert all(torch.equal(value, first.state[name]) for name, value in rest.state.items())
+
+
+def test_training_says_which_files_it_started_from_over_a_resume_too(tmp_path: Path) -> None:
+    start, checkpoint = tmp_path / "start.pt", tmp_path / "part.ckpt"
+    torch.save(FeatureNetwork().state_dict(), start)
+    small = functools.partial(train, training_window, crop=64, batch=2, checkpoint=checkpoint)
+    hashes = [hashlib.sha256(start.read_bytes()).hexdigest()]
+    assert small(steps=1, resume=start).started_from == ({"name": "start.pt", "sha256": hashes[0]},)
+    hashes.append(hashlib.sha256(checkpoint.read_bytes()).hexdigest())
+    named = small(steps=2, resume=checkpoint).started_from
+    assert [(one["name"], one["sha256"]) for one in named] == [("start.pt", hashes[0]), ("part.ckpt", hashes[1])]
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -178,6 +190,20 @@ def test_crops_of_a_large_photograph_show_its_marks_wherever_they_lie(tmp_path: 
     metal = RealMetal([tmp_path])
     seen = [metal(rng, 128)[1].any() for _ in range(60)]
     assert 25 <= sum(seen) <= 50, "half of the crops are cut around the crack, a few others meet it"
+
+
+def test_fingerprint_of_photographs_is_that_of_their_pixels_and_marks_wherever_they_lie(tmp_path: Path) -> None:
+    def fingerprint(folder: str, crack: int) -> str:
+        where = tmp_path / folder / "own"
+        where.mkdir(parents=True)
+        for number in range(8):
+            mask = np.zeros((40, 50), np.uint8)
+            mask[10:14, 5:crack] = 255
+            cv2.imwrite(str(where / f"{number}.png"), np.full((40, 50), 90 + number, np.uint8))
+            cv2.imwrite(str(where / f"{number}_mask.png"), mask)
+        return RealMetal([where]).fingerprint()
+
+    assert fingerprint("a", 30) == fingerprint("b", 30) != fingerprint("c", 31)
 
 
 def test_folder_below_a_manifest_and_folder_of_pairs_are_data_too(tmp_path: Path) -> None:
