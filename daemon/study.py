@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,9 +21,10 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from daemon.study_cells import Cell, cells
+from config.load import load_recipe, recipe_hash
+from daemon.study_cells import Cell, Needs, cells
 from daemon.study_measure import Record, Setting
-from daemon.study_sheets import Scale
+from daemon.study_sheets import TEST_PRODUCTS, Scale
 from daemon.study_tables import write
 from models.detector import WEIGHTS, bfloat16_is_fast
 
@@ -79,7 +80,7 @@ class Job:
     variant: str
     seed: int
     scale: Scale
-    needs: str
+    needs: Needs
 
     @property
     def name(self) -> str:
@@ -112,27 +113,40 @@ def jobs(of: Iterable[Cell], scale: Scale, seeds: int, only: str | None) -> list
     return chosen
 
 
-def why_missing(job: Job, record: Record | None, weights: str, minutes: float | None) -> str | None:
+_DEPENDS: dict[Needs, tuple[str, ...]] = {
+    "weights": ("weights_sha256",),
+    "product": ("weights_sha256", "classifier_sha256", "recipes_sha256"),
+}
+"""Hashes of what ships that a record keeps, by what its cell needs."""
+
+
+def why_missing(job: Job, record: Record | None, ships: Mapping[str, str], minutes: float | None) -> str | None:
     """Why a job must run, or None where its figures stand.
 
     Args:
         job: what would run.
         record: its figures, if it ran.
-        weights: hash of the weights that ship now; figures of others are out of date.
+        ships: the hashes of what ships now (`shipped_hashes`); figures of others are out of date.
         minutes: training time that was asked for by name; None accepts any.
     """
     if record is None:
         return "not run"
-    if job.needs == "weights" and record.get("weights_sha256") != weights:
-        return "other weights"
+    for name in _DEPENDS.get(job.needs, ()):
+        if record.get(name) != ships[name]:
+            return f"other {name.removesuffix('_sha256')}"
     if job.needs == "training" and minutes is not None and record.get("minutes") != minutes:
         return f"trained for {record.get('minutes')} min"
     return None
 
 
-def weights_hash() -> str:
-    """Of the weights that ship."""
-    return hashlib.sha256((WEIGHTS / "detector-half.pt").read_bytes()).hexdigest()
+def shipped_hashes() -> dict[str, str]:
+    """Hashes of the weights that ship and of the recipes of the test products."""
+    recipes = "".join(recipe_hash(load_recipe(product)) for product in TEST_PRODUCTS)
+    return {
+        "weights_sha256": hashlib.sha256((WEIGHTS / "detector-half.pt").read_bytes()).hexdigest(),
+        "classifier_sha256": hashlib.sha256((WEIGHTS / "classifier.pt").read_bytes()).hexdigest(),
+        "recipes_sha256": hashlib.sha256(recipes.encode()).hexdigest(),
+    }
 
 
 def run(
@@ -151,10 +165,10 @@ def run(
     """
     every = cells() if of is None else of
     by_name = {(cell.experiment, cell.variant): cell for cell in every}
-    weights = weights_hash()
+    ships = shipped_hashes()
     known = store.read()
     chosen = jobs(every, setting.scale, seeds, only)
-    missing = [job for job in chosen if why_missing(job, known.get(job.key), weights, minutes)]
+    missing = [job for job in chosen if why_missing(job, known.get(job.key), ships, minutes)]
     faults = []
     for place, job in enumerate(missing):
         if on_cell is not None:
@@ -173,7 +187,8 @@ def run(
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "command": " ".join(["linesentry", *sys.argv[1:]]),
             "machine": machine(),
-            "weights_sha256": weights if job.needs == "weights" else None,
+            "weights_sha256": None,
+            **{name: ships[name] for name in _DEPENDS.get(job.needs, ())},
             "seconds": round(time.monotonic() - started[0], 1),
             "cpu_seconds": round(time.process_time() - started[1], 1),
         }
@@ -228,9 +243,9 @@ def study_command(
 
 
 def _list(store: Store, only: str | None, scale: Scale, minutes: float | None, seeds: int) -> None:
-    known, weights = store.read(), weights_hash()
+    known, ships = store.read(), shipped_hashes()
     for job in jobs(cells(), scale, seeds, only):
-        reason = why_missing(job, known.get(job.key), weights, minutes)
+        reason = why_missing(job, known.get(job.key), ships, minutes)
         print(f"{job.name}\t{reason or 'done ' + known[job.key]['date']}")  # noqa: T201
 
 

@@ -22,6 +22,7 @@ from daemon.study_methods import (
     shipped,
     shipped_learnt,
 )
+from daemon.study_product import as_shipped
 from daemon.study_sheets import CROP_PX
 from models.features import FeatureNetwork
 from models.study.anchor_based import AnchorBased, fit_anchors
@@ -33,8 +34,8 @@ from models.study.variants import StudyNetwork
 from models.training.samples import Crop
 from simulator.interference import Kind
 
-Needs = Literal["nothing", "weights", "training"]
-"""What a cell's figures depend on beside the code."""
+Needs = Literal["nothing", "weights", "product", "training"]
+"""What a cell's figures depend on beside the code; `product` is all that ships."""
 Do = Callable[[Setting, int], Record]
 _ADAPTIVE = Rule()
 
@@ -139,7 +140,8 @@ def _trained(network: nn.Module, setting: Setting, seed: int, *, boxes: bool) ->
 def cells() -> tuple[Cell, ...]:
     """All cells, in the order in which they run: what needs no training first."""
     without_training = [
-        Cell("table1", "default", "weights", _shipped(_ADAPTIVE)),
+        Cell("table1", "bare", "weights", _shipped(_ADAPTIVE)),
+        Cell("table1", "as_shipped", "product", as_shipped),
         Cell("table1", "mu_3sigma", "weights", _shipped(Rule("mu_3sigma"))),
         Cell("table1", "top_fraction", "weights", _shipped(Rule("top_fraction"))),
         Cell("table1", "top_fraction_foreground", "weights", _shipped(Rule("top_fraction_foreground"))),

@@ -158,6 +158,8 @@ def _made(used: Sequence[Record]) -> list[str]:
     ]
     if weights:
         parts.append("weights " + ", ".join(f"sha256 {one[:16]}" for one in weights))
+    if classifiers := sorted({record["classifier_sha256"] for record in used if record.get("classifier_sha256")}):
+        parts.append("classifier " + ", ".join(f"sha256 {one[:16]}" for one in classifiers))
     if crops:
         parts.append("training crops: " + ", ".join(crops))
     return [". ".join(parts) + ".", ""]

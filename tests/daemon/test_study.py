@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from config.load import load_recipe
 from config.schema import Recipe, Windows
 from daemon.cli import app
 from daemon.images import open_image
-from daemon.inspect import inspect_image
+from daemon.inspect import inspect_image, load_classifier
 from daemon.study import DEFAULT_MINUTES, Job, Store, StudyError, jobs, run, study_command, why_missing
 from daemon.study_cells import Cell, cells
 from daemon.study_measure import Record, Setting
 from daemon.study_methods import PixelMethod, Rule, shipped, shipped_learnt
+from daemon.study_product import judged
 from daemon.study_sheets import Plate, Scale, unseen_plates
 from models.assessment import TruthBox
 from models.detector import Detector
@@ -81,9 +83,25 @@ def test_every_cell_runs_and_gives_figures_that_can_be_kept(cell: Cell) -> None:
     assert ("steps" in found) == (cell.needs == "training")
 
 
-def test_the_study_finds_what_the_product_finds(tmp_path: Path) -> None:
+def test_as_shipped_is_what_the_product_finds_with_its_own_recipe_and_classifier(tmp_path: Path) -> None:
+    recipe = load_recipe("02CG")
+    assert recipe.columns is not None
+    sheet = render(Product("02CG", 700, recipe.columns.count), 5, 4)
+    cv2.imwrite(str(tmp_path / "plate.png"), sheet.image)
+    with open_image(tmp_path / "plate.png") as source:
+        detectors = [Detector.load(recipe, "cpu", batch=4)]
+        product = inspect_image(source, recipe, detectors, classifier=load_classifier(recipe, "cpu"))
+    (found,) = (scored.found for scored in judged([Plate("02CG", 5, sheet.image, ())]))
+    kept = [one for one in product.defects if not one.vetoed]
+    assert [one.box for one in found] == [(one.x, one.y, one.width, one.height) for one in kept]
+    assert [one.score for one in found] == pytest.approx([one.score for one in kept])
+    assert any(one.probability is not None for one in kept)
+
+
+def test_the_bare_detector_is_what_is_found_with_a_recipe_of_defaults_and_no_classifier(tmp_path: Path) -> None:
     plate = _plate((), 1)
     recipe = Recipe(name="study")
+    assert recipe.classifier.mode == "off"
     method = PixelMethod(shipped(), shipped_learnt(), Rule())
     found = method.find(method.prepare(plate.image), ())
     cv2.imwrite(str(tmp_path / "plate.png"), plate.image)
@@ -160,10 +178,30 @@ def test_another_training_time_asked_for_by_name_trains_again(tmp_path: Path) ->
 
 
 def test_figures_of_other_weights_are_out_of_date() -> None:
-    job = Job("table1", "default", 0, "small", "weights")
-    assert why_missing(job, None, "a", None) == "not run"
-    assert why_missing(job, {"weights_sha256": "b"}, "a", None) == "other weights"
-    assert why_missing(job, {"weights_sha256": "a"}, "a", 9.0) is None
+    job = Job("table1", "bare", 0, "small", "weights")
+    ships = {"weights_sha256": "a", "classifier_sha256": "b", "recipes_sha256": "c"}
+    assert why_missing(job, None, ships, None) == "not run"
+    assert why_missing(job, {"weights_sha256": "b"}, ships, None) == "other weights"
+    assert why_missing(job, {"weights_sha256": "a"}, ships, 9.0) is None
+
+
+@pytest.mark.parametrize("part", ["weights", "classifier", "recipes"])
+def test_the_product_s_figures_are_out_of_date_when_any_part_of_it_is_another(part: str) -> None:
+    job = Job("table1", "as_shipped", 0, "small", "product")
+    ships = {"weights_sha256": "a", "classifier_sha256": "b", "recipes_sha256": "c"}
+    assert why_missing(job, ships, ships, None) is None
+    assert why_missing(job, {**ships, f"{part}_sha256": "z"}, ships, None) == f"other {part}"
+
+
+def test_a_record_keeps_the_hashes_of_what_its_figures_depend_on(tmp_path: Path) -> None:
+    kept = {}
+    for needs in ("nothing", "weights", "product"):
+        _run(tmp_path / "study.json", [_cell(needs, [], needs)])
+        record = Store(tmp_path / "study.json").read()[f"small/try/{needs}/0"]
+        kept[needs] = {name for name, value in record.items() if name.endswith("_sha256") and value}
+    assert kept["nothing"] == set()
+    assert kept["weights"] == {"weights_sha256"}
+    assert kept["product"] == {"weights_sha256", "classifier_sha256", "recipes_sha256"}
 
 
 def test_only_takes_an_experiment_a_cell_or_a_pattern() -> None:
@@ -175,7 +213,7 @@ def test_only_takes_an_experiment_a_cell_or_a_pattern() -> None:
     assert names("table5") == ["table5/oil/0", "table5/noise/0", "table5/light/0"]
     assert names("table2/ours") == ["table2/ours/0", "table2/ours/1"]
     assert names("table4/patches_*") == ["table4/patches_32/0", "table4/patches_64/0", "table4/patches_128/0"]
-    with pytest.raises(StudyError, match="fits no cell; there are table1/default"):
+    with pytest.raises(StudyError, match="fits no cell; there are table1/bare"):
         names("table9")
 
 

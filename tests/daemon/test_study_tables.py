@@ -89,7 +89,7 @@ def test_every_row_of_every_table_has_a_cell_that_can_run_but_the_one_that_is_on
 
 
 def test_a_row_shows_its_figures_and_the_table_says_where_they_come_from(tmp_path: Path) -> None:
-    page = _page(tmp_path, _record("table1/default", recall=0.971), _trained("table2/ours", seed=1))
+    page = _page(tmp_path, _record("table1/bare", recall=0.971), _trained("table2/ours", seed=1))
     first = _section(page, "Table 1")
     assert "| 0.971 (0.951-0.991) | 0.800 |" in first
     assert "| 216 / 54 / 24 | 5 | 2.5, 0.1 |" in first
@@ -119,7 +119,7 @@ def test_the_page_says_where_our_figures_contradict_the_paper(tmp_path: Path, ot
 
 
 def test_what_holds_of_two_things_that_the_paper_says_is_told_beside_what_does_not(tmp_path: Path) -> None:
-    page = _page(tmp_path, _record("table1/default"), _record("table5/noise", recall=0.8))
+    page = _page(tmp_path, _record("table1/bare"), _record("table5/noise", recall=0.8))
     line = next(one for one in page.splitlines() if "noise lowers both" in one)
     assert "too small to tell" in line
     assert "; R 0.100 lower (0.060 to 0.140), as the paper says; P equal." in line
@@ -130,7 +130,7 @@ def test_unequal_time_and_different_weights_are_warned_of(tmp_path: Path) -> Non
     assert "must not be compared" not in even
     uneven = _page(tmp_path, _trained("table2/ours"), _trained("table2/anchor_free", minutes=8.0))
     assert "must not be compared" in _section(uneven, "Table 2")
-    mixed = _page(tmp_path, _record("table1/default"), _record("table5/oil", weights_sha256="0123"))
+    mixed = _page(tmp_path, _record("table1/bare"), _record("table5/oil", weights_sha256="0123"))
     assert "Figures of different weights" in _section(mixed, "Table 5")
 
 
@@ -143,7 +143,7 @@ def test_the_page_names_what_was_weighed_on_the_products_that_it_measures(tmp_pa
 
 
 def test_each_scale_has_a_part_of_its_own(tmp_path: Path) -> None:
-    page = _page(tmp_path, _record("table1/default"), scale="full")
+    page = _page(tmp_path, _record("table1/bare"), scale="full")
     assert "## Scale full" in page
     assert "## Scale small" not in page
 
@@ -189,7 +189,7 @@ def test_render_writes_the_page_beside_the_file_and_names_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "study.json"
-    Store(path).add("small/table1/default/0", _record("table1/default"))
+    Store(path).add("small/table1/bare/0", _record("table1/bare"))
     study_command(path, only=None, scale="small", minutes=None, seeds=1, list_=False, render=True)
     assert capsys.readouterr().out.split() == [str(tmp_path / "study.md")]
-    assert "| default: learnt floor, adaptive |  | 0.900" in (tmp_path / "study.md").read_text()
+    assert "| bare detector: adaptive from the learnt floor |  | 0.900" in (tmp_path / "study.md").read_text()
