@@ -51,9 +51,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Table 1: the shipped detector",
         "As shipped: each product's own recipe, as `linesentry evaluate detector` judges it: its pitch bends the "
         "templates, the floor lies one feature unit below the learnt one, and what the classifier vetoes is not found. "
-        "All other rows of the weights that ship, also in Tables 4 and 5, the ablation and the figures, are of the bare "
-        "detector: these weights in a recipe of defaults, without pitch and classifier, from the learnt floor. Three "
-        "rows are readings of the published rule, each with the published opening. The paper's own figures of "
+        "All other rows of the weights that ship, also in Tables 4 and 5, the ablation and the figures, are of the "
+        "bare detector: these weights in a recipe of defaults, without pitch and classifier, from the learnt floor. "
+        "Three rows are readings of the published rule, each with the published opening. The paper's own figures of "
         f"this table are lost. {_DENSITY}",
         (
             Row("as shipped: the product's recipe, with the classifier's veto", "table1/as_shipped"),
@@ -168,9 +168,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     Experiment(
         "Table 4: strides",
-        "The bare detector (Table 1). The paper's second level: patches of 64 x 64 px inside each window, judged one by "
-        "one; what two patches share, of one window or of two, is one defect, nothing more is joined. Beside it whole "
-        "windows of 650 px, 600 or 650 px apart, joined across their seams, as the detector works.",
+        "The bare detector (Table 1). The paper's second level: patches of 64 x 64 px inside each window, judged one "
+        "by one; what two patches share, of one window or of two, is one defect, nothing more is joined. Beside it "
+        "whole windows of 650 px, 600 or 650 px apart, joined across their seams, as the detector works.",
         (
             Row("patches of 64, stride 32 (the paper's choice)", "table4/patches_32"),
             Row("patches of 64, stride 64", "table4/patches_64"),
