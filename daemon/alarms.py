@@ -18,13 +18,19 @@ from stages.plate import windows_of
 
 ALARM = "alarm"
 """Class of these crops."""
-_A_STRETCH = 30
+A_STRETCH = 30
 """Crops of one stretch of a sheet: the highest of its windows, each from another window."""
 _INTERFERENCE: tuple[tuple[Kind, ...], ...] = ((), (), ("light",), ("noise",), ("oil",))
 
 
-def alarms(products: Sequence[str], first_seed: int, count: int) -> Iterator[Cut]:
+def alarms(products: Sequence[str], first_seed: int, count: int, a_stretch: int = A_STRETCH) -> Iterator[Cut]:
     """So many crops of defect-free sheets of these products in turn, where the shipped detector's values are highest.
+
+    Args:
+        products: of the sheets.
+        first_seed: of the first sheet; each has one of its own.
+        count: of all crops.
+        a_stretch: crops of one sheet, at most.
 
     Raises:
         DetectorError: the shipped weights cannot be used.
@@ -33,11 +39,11 @@ def alarms(products: Sequence[str], first_seed: int, count: int) -> Iterator[Cut
         return
     detector = Detector.load(Recipe(name="alarms"), device="cpu", batch=1)
     found = stretches(products, first_seed, 0, _INTERFERENCE, stream=3)
-    cuts = (cut for _, sheet, product in found for cut in _highest(detector, sheet, product.name))
+    cuts = (cut for _, sheet, product in found for cut in _highest(detector, sheet, product.name, a_stretch))
     yield from islice(cuts, count)
 
 
-def _highest(detector: Detector, sheet: Sheet, product: str) -> list[Cut]:
+def _highest(detector: Detector, sheet: Sheet, product: str, most: int) -> list[Cut]:
     """The crops around the windows' highest values, the highest first."""
     image = sheet.image
     rows, columns = image.shape
@@ -57,5 +63,5 @@ def _highest(detector: Detector, sheet: Sheet, product: str) -> list[Cut]:
     nothing = np.zeros((SIDE, SIDE), np.bool_)
     return [
         Cut(image[y : y + SIDE, x : x + SIDE].copy(), nothing, product, ALARM, f"{product}/{sheet.truth.seed}")
-        for _, x, y in found[:_A_STRETCH]
+        for _, x, y in found[:most]
     ]

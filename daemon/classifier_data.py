@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.alarms import alarms
+from daemon.alarms import A_STRETCH, alarms
 from models.training.classifier_data import DataError, Example, groups_of, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS, Cut, test_crops, training_crops
@@ -24,6 +24,8 @@ _SCRATCHED_SHARE = 0.5
 """of which so many with a scratch, thin and often long, in place of cracks."""
 _ALARM_SHARE = 0.1
 """So many more are what the detector takes for a crack on sheets without one."""
+_ALARMS_A_TEST_SHEET = 3
+"""Few, so that those of a test are of many sheets: crops of one sheet are alike, and count as one group."""
 _FIRST_ALARM = 7_000_000
 """Seed of their sheets, to train on and, from a million further, to test on."""
 _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
@@ -106,7 +108,8 @@ def _counted(cuts: Iterator[Cut], total: int, told: Told) -> Iterator[tuple[int,
 def _alarms(products: Sequence[str], first_seed: int, simulated: int, told: Told, *, test: bool) -> list[Example]:
     count = round(_ALARM_SHARE * simulated)
     found = []
-    for number, cut in enumerate(alarms(products, first_seed, count)):
+    each = _ALARMS_A_TEST_SHEET if test else A_STRETCH
+    for number, cut in enumerate(alarms(products, first_seed, count, each)):
         told("looking for what the detector takes for a crack", number + 1, count)
         found.append(_of_cut(cut, number, test=test))
     return found

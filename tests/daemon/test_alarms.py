@@ -29,5 +29,13 @@ def test_they_show_no_crack_and_are_higher_in_the_middle_than_elsewhere() -> Non
     assert np.median(higher) > 2
 
 
+def test_of_a_sheet_the_highest_come_first_and_no_more_than_asked_for() -> None:
+    found = list(alarms(TRAINING_PRODUCTS, 7_000_001, 3, 2))
+    for one, other in zip(found[:2], alarms(TRAINING_PRODUCTS, 7_000_001, 2), strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+        assert one.group == other.group
+    assert found[2].group != found[0].group
+
+
 def test_none_are_made_when_none_are_asked_for() -> None:
     assert list(alarms(TRAINING_PRODUCTS, 7_000_001, 0)) == []

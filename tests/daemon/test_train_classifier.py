@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from rich.progress import Progress
 from typer.testing import CliRunner
 
 from daemon import classifier_data, train_classifier
+from daemon.alarms import ALARM, alarms
 from daemon.cli import app
+from daemon.evaluate_classifier import Options
 from daemon.train_classifier import FOLDS, IMAGENET, SCRATCH, Order, train_classifier_command
 from models.classifier import card, export
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.training import classifier
-from models.training.classifier_data import Parts, known, parted, read_folder
+from models.training.classifier_data import Example, Parts, known, parted, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS
 from simulator.crops import TRAINING_PRODUCTS
@@ -251,6 +254,20 @@ def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_
     assert all(one.test for one in found)
     every = classifier_data.test_examples((data,), 0, ("own",), lambda *_: None)
     assert len(every) == 24
+
+
+def test_alarms_to_test_on_are_few_a_sheet_so_that_they_are_of_many_sheets_and_those_to_train_on_many() -> None:
+    def of_sheets(found: list[Example]) -> list[int]:
+        return list(Counter(one.group for one in found if one.kind == ALARM).values())
+
+    assert of_sheets(classifier_data.test_examples((), 40, (), lambda *_: None)) == [3, 1]
+    assert Options().simulated / 10 / 3 >= 15, "one crop in ten is one"
+    trained = classifier_data.training_examples((), 40, 0, lambda *_: None)
+    assert of_sheets(trained) == [4]
+    for one, cut in zip(
+        [one for one in trained if one.kind == ALARM], alarms(TRAINING_PRODUCTS, 7_000_000, 4), strict=True
+    ):
+        assert np.array_equal(one.pixels, cut.pixels)
 
 
 def test_crops_in_a_folder_that_show_a_test_product_are_never_trained_on(data: Path) -> None:
