@@ -33,6 +33,10 @@ def train_detector(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     preset: Annotated[Literal["default", "paper"], typer.Option(help="our recipe, or the paper's SGD")] = "default",
     resolution: Annotated[Literal["half", "full"], typer.Option(help="of the network")] = "half",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="recipe name or file whose templates and pitch the network has; default: as shipped"),
+    ] = None,
     patience: Annotated[
         int, typer.Option(min=1, help="looks at validation crops, two minutes apart, without progress before it ends")
     ] = 10,
@@ -41,7 +45,19 @@ def train_detector(
     """Train the detector's feature network on simulated crops and, with --data, on real metal."""
     from daemon.train import Order, train_detector_command  # noqa: PLC0415
 
-    train_detector_command(Order(out, tuple(data or ()), minutes, seed, preset, resolution, patience, resume))
+    train_detector_command(
+        Order(
+            out=out,
+            data=tuple(data or ()),
+            minutes=minutes,
+            seed=seed,
+            preset=preset,
+            resolution=resolution,
+            recipe=recipe,
+            patience=patience,
+            resume=resume,
+        )
+    )
 
 
 @train.command("classifier")

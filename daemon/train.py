@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +13,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from config.errors import ConfigError
+from config.load import load_recipe
+from config.schema import Recipe
 from daemon.state import code_sha256
-from models.training.card import write
+from models.training.card import PLAIN, write
 from models.training.detector import Outcome, train
 from models.training.detector import Progress as Step
 from models.training.measure import Clean, evaluate, learn_threshold
@@ -55,6 +57,8 @@ class Order:
     """Of the network, the crops and their order."""
     preset: Literal["default", "paper"] = "default"
     resolution: Literal["half", "full"] = "half"
+    recipe: str | None = None
+    """Name or file of the recipe whose templates and pitch the network is trained with; None: those that ship."""
     patience: int = 10
     """Looks at validation crops, two minutes apart, without progress before the training ends early."""
     resume: Path | None = None
@@ -76,26 +80,27 @@ def train_detector_command(order: Order) -> None:
     checkpoint = order.checkpoint
     code = code_sha256()
     try:
+        recipe = _network(order)
         metal = RealMetal(order.data, paint_on_metal) if order.data else None
-        outcome = _trained(console, order, metal)
+        outcome = _trained(console, order, recipe, metal)
     except KeyboardInterrupt:
         kept = f"go on with --resume {checkpoint}" if checkpoint.is_file() else "nothing was learnt yet"
         print(f"linesentry train: interrupted; {kept}", file=sys.stderr)  # noqa: T201 - a command speaks
         raise SystemExit(130) from None
-    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
+    except (ConfigError, OSError, ValueError, RuntimeError) as error:
         print(f"linesentry train: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         raise SystemExit(2) from error
     count = int(min(_MOST_CROPS, max(_LEAST_CROPS, _CROPS_A_MINUTE * order.minutes)))
     with console.status("learning the threshold on defect-free crops"):
         clean = _clean(order.seed + _CLEAN_SEED, count)
-        threshold, by_floor = learn_threshold(outcome.state, clean, resolution=order.resolution)
+        threshold, by_floor = learn_threshold(outcome.state, clean, recipe=recipe)
     figures: dict[str, Any] = {}
     for name, source in _kinds(cracks=None).items():
         with console.status(f"measuring on held-out crops: {name}"):
             crops = _drawn(source, order.seed + _HELD_OUT_SEED, count)
-            figures[name] = evaluate(outcome.state, threshold, crops, order.resolution)
+            figures[name] = evaluate(outcome.state, threshold, crops, recipe)
     facts = {**_facts(order, outcome, metal, code), "false_alarms_by_floor": by_floor, "figures": figures}
-    path = write(order.out, outcome.state, threshold, facts, order.resolution)
+    path = write(order.out, outcome.state, threshold, facts, recipe)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
 
@@ -128,7 +133,20 @@ def _facts(order: Order, outcome: Outcome, metal: RealMetal | None, code: str) -
     }
 
 
-def _trained(console: Console, order: Order, metal: RealMetal | None) -> Outcome:
+def _network(order: Order) -> Recipe:
+    """What the network is made by: of a recipe its templates and pitch alone, for the crops are of bright cracks."""
+    if order.recipe is None:
+        return PLAIN.model_copy(update={"resolution": order.resolution})
+    recipe = load_recipe(order.recipe)
+    if recipe.resolution != order.resolution:
+        raise ValueError(
+            f"recipe {recipe.name} asks for resolution {recipe.resolution}, the training for {order.resolution}: "
+            f"add --resolution {recipe.resolution}, or change the recipe"
+        )
+    return Recipe(name=recipe.name, resolution=recipe.resolution, templates=recipe.templates, pitch=recipe.pitch)
+
+
+def _trained(console: Console, order: Order, recipe: Recipe, metal: RealMetal | None) -> Outcome:
     """Train with a bar on stderr."""
     words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -148,7 +166,7 @@ def _trained(console: Console, order: Order, metal: RealMetal | None) -> Outcome
             crop=_CROP,
             batch=_BATCH,
             preset=order.preset,
-            resolution=order.resolution,
+            recipe=recipe,
             validation=[training_crop(rng, _CROP) for _ in range(_VALIDATION)],
             patience=order.patience,
             checkpoint=order.checkpoint,

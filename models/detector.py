@@ -16,7 +16,7 @@ from torch import Tensor
 from config.schema import Recipe, Windows
 from models import weights_file
 from models.allocator import keep_freed
-from models.features import GREY_SCALE, FeatureNetwork
+from models.features import GREY_SCALE, FeatureNetwork, network_for
 from models.halo import HALO, Around
 from models.quality import Quality, inside, measure
 from models.regions import Region, find_regions
@@ -336,10 +336,14 @@ def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
         raise DetectorError(
             f"{path} is for resolution {card.get('resolution')}, the recipe asks for {recipe.resolution}"
         )
+    if (trained := len(card.get("templates", recipe.templates))) != len(recipe.templates):
+        raise DetectorError(
+            f"{path} was trained with {trained} templates, recipe {recipe.name} has {len(recipe.templates)}: give it "
+            f"{trained}, or train weights of its own with `linesentry train detector --recipe FILE`"
+        )
     try:
-        network = FeatureNetwork(recipe.resolution)
+        network = network_for(recipe)
         weights_file.fill(network, content)
-        network.set_templates(recipe.templates, recipe.pitch)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error
     return network, card

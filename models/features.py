@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
-from config.schema import DEFAULT_TEMPLATES, Pitch, Template
+from config.schema import DEFAULT_TEMPLATES, Pitch, Recipe, Template
 from models.templates import bank
 
 GREY_SCALE = 1 / 24
@@ -51,12 +51,13 @@ class FeatureNetwork(nn.Module):
         templates: Sequence[Template] = DEFAULT_TEMPLATES,
         pitch: Pitch | None = None,
     ) -> None:
+        """Raises ValueError for templates that its kernels cannot hold."""
         super().__init__()
         self.resolution = resolution
+        self.templates, self.pitch = tuple(templates), pitch
         self.side = 11 if resolution == "half" else 21
         self.template_kernels: Tensor
-        self.register_buffer("template_kernels", torch.empty(0), persistent=False)
-        self.set_templates(templates, pitch)
+        self.register_buffer("template_kernels", self._kernels(), persistent=False)
         fixed = len(self.template_kernels)
         self.learned = nn.Parameter(torch.randn(_LEARNED, 1, self.side, self.side) / self.side)
         self.bank_norm = nn.BatchNorm2d(fixed + _LEARNED)
@@ -89,20 +90,18 @@ class FeatureNetwork(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # most pixels are background
 
-    def set_templates(self, templates: Sequence[Template], pitch: Pitch | None = None) -> None:
-        """Take the bank of another recipe; as many templates as the network was made with.
-
-        Raises:
-            ValueError: their number differs.
-        """
-        _, kernels = bank(templates, scale=0.5 if self.resolution == "half" else 1.0, pitch=pitch, along=self.side)
-        if len(self.template_kernels) not in (0, len(kernels)):
+    def _kernels(self) -> Tensor:
+        """The templates' kernels, (n, 1, side, side)."""
+        scale = 0.5 if self.resolution == "half" else 1.0
+        _, kernels = bank(self.templates, scale=scale, pitch=self.pitch, along=self.side)
+        widest = max(max(kernel.shape) for kernel in kernels)
+        if widest > self.side:
             raise ValueError(
-                f"the network was trained with {len(self.template_kernels) // 4} templates, the recipe has "
-                f"{len(templates)}: give as many, or train it again"
+                f"a template needs {widest} px of the network, whose kernels have {self.side} at resolution "
+                f"{self.resolution}: take templates of at most {self.side / scale:.0f} px of the plate, across the "
+                "sheet and, by the pitch, along the travel"
             )
-        stack = torch.from_numpy(np.stack([_centred(kernel, self.side) for kernel in kernels])[:, None]).float()
-        self.template_kernels = stack.to(self.learned.device) if hasattr(self, "learned") else stack
+        return torch.from_numpy(np.stack([_centred(kernel, self.side) for kernel in kernels])[:, None]).float()
 
     def bank_kernels(self) -> Tensor:
         """Fixed templates and learned filters, (n, 1, side, side)."""
@@ -132,6 +131,11 @@ class FeatureNetwork(nn.Module):
         return Folded(self, dtype)
 
 
+def network_for(recipe: Recipe) -> FeatureNetwork:
+    """A fresh network of a recipe's resolution, templates and pitch. Raises ValueError as the network does."""
+    return FeatureNetwork(recipe.resolution, recipe.templates, recipe.pitch)
+
+
 class Folded(nn.Module):
     """A feature network made for inference alone."""
 
@@ -142,7 +146,7 @@ class Folded(nn.Module):
         bank_conv = nn.Conv2d(1, len(kernels), network.side, stride=2, padding=network.side // 2, bias=False)
         bank_conv.weight.data = kernels.clone()
         self.bank = _fold(bank_conv, network.bank_norm)
-        self.network = FeatureNetwork(network.resolution)
+        self.network = FeatureNetwork(network.resolution, network.templates, network.pitch)
         self.network.load_state_dict(network.state_dict())
         del self.network.learned
         _fold_layers(self.network)
@@ -215,10 +219,5 @@ def _centred(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """The kernel in the middle of a square one."""
     rows, columns = kernel.shape
-    if rows > side or columns > side:
-        raise ValueError(
-            f"a template of {max(rows, columns)} px does not fit the network's {side} px: "
-            "templates of at most 21 px across the sheet (and along the travel) can be used"
-        )
     top, left = (side - rows) // 2, (side - columns) // 2
     return np.pad(kernel, ((top, side - rows - top), (left, side - columns - left)))

@@ -14,13 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from config.schema import DEFAULT_TEMPLATES, Recipe
+from config.schema import Recipe
 from models.detector import Detector, known_values
 from models.threshold import Learnt
 
+PLAIN = Recipe(name="plain")
+"""Resolution, templates and pitch of the weights that ship."""
+
 
 def write(
-    folder: Path, state: Mapping[str, Tensor], threshold: Learnt, facts: Mapping[str, Any], resolution: str = "half"
+    folder: Path,
+    state: Mapping[str, Tensor],
+    threshold: Learnt,
+    facts: Mapping[str, Any],
+    recipe: Recipe = PLAIN,
 ) -> Path:
     """Write detector-<resolution>.pt (half precision, a plain state dict) and its card beside it.
 
@@ -29,13 +36,13 @@ def write(
         state: of the trained network.
         threshold: what the adaptive rule takes from the training.
         facts: data, seeds, products and figures for the card.
-        resolution: of the network.
+        recipe: whose resolution, templates and pitch the network was trained with.
 
     Returns:
         Path of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"detector-{resolution}.pt"
+    path = folder / f"detector-{recipe.resolution}.pt"
     packed = {
         name: value.detach().cpu().half().contiguous() if value.is_floating_point() else value
         for name, value in state.items()
@@ -46,15 +53,15 @@ def write(
     card: dict[str, Any] = {
         "name": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "resolution": resolution,
+        "resolution": recipe.resolution,
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "templates": [template.model_dump() for template in DEFAULT_TEMPLATES],
+        "templates": [template.model_dump() for template in recipe.templates],
+        "pitch": None if recipe.pitch is None else recipe.pitch.model_dump(),
         "threshold": dataclasses.asdict(threshold),
         **facts,
     }
     _store(path, card)
-    recipe = Recipe(name="known", weights=str(path), resolution="half" if resolution == "half" else "full")
-    detector = Detector.load(recipe, device="cpu", dtype="float32", batch=1)
+    detector = Detector.load(recipe.model_copy(update={"weights": str(path)}), device="cpu", dtype="float32", batch=1)
     card["known_answer"] = known_values(detector)
     _store(path, card)
     return path

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
+from config.schema import Recipe
 from models.allocator import keep_freed
 from models.detector import bfloat16_is_fast
-from models.features import FeatureNetwork
+from models.features import network_for
+from models.training.card import PLAIN
 from models.training.examples import stacked
 from models.training.keeping import Average, save_whole, slowed
 from models.training.patches import patches_of
@@ -76,7 +78,7 @@ def train(
     crop: int = 352,
     batch: int = 12,
     preset: Literal["default", "paper"] = "default",
-    resolution: Literal["half", "full"] = "half",
+    recipe: Recipe = PLAIN,
     validation: Sequence[Crop] = (),
     patience: int = 10,
     rate: float | None = None,
@@ -99,7 +101,8 @@ def train(
         preset: `default` is AdamW with a warm-up and a cosine on whole crops; `paper` is 27 x 27 patches around the
             cracks' skeletons (M 106) and SGD, momentum 0.9, learning rate 0.01, divided by 5 every 50 epochs (M 107),
             an epoch being a 250th of the training.
-        resolution: of the network; crops are reduced to means of 2 x 2 px for `half`.
+        recipe: whose resolution, templates and pitch the network has; for `half` crops are reduced to means of 2 x 2
+            px.
         validation: crops that tell how far it has come, of the size of the others; every two minutes.
         patience: the training ends early after so many looks at them without the loss falling.
         rate: first learning rate, None for the preset's; lower it to go on from weights that are good already.
@@ -110,16 +113,16 @@ def train(
 
     Raises:
         ValueError: neither or both of minutes and steps are given, the crop is odd, or what is to be gone on with is no
-            checkpoint or of another preset or resolution.
+            checkpoint or of another preset, resolution or templates.
     """
     if (minutes is None) == (steps is None):
         raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
-    if crop % 2 and resolution == "half":
+    if crop % 2 and recipe.resolution == "half":
         raise ValueError(f"the crop must be even, for the network works at half resolution; found {crop}")
     keep_freed()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    run = _Run(preset, rate, resume, resolution)
+    run = _Run(preset, rate, resume, recipe)
     watch = _Watch(validation, patience, run.scale)
     shares = (batch, metal_share if metal is not None else 0.0)
     feed = _Feed(Stream(samples, crop, seed + run.step), metal or samples, rng, crop, shares, run.scale, preset)
@@ -162,14 +165,12 @@ _Batch = tuple[Tensor, Tensor, Tensor]
 class _Run:
     """The network, its optimiser and how far they have come."""
 
-    def __init__(
-        self, preset: str, rate: float | None, resume: Path | None, resolution: Literal["half", "full"] = "half"
-    ) -> None:
-        self.resolution = resolution
-        self.scale = 2 if resolution == "half" else 1
+    def __init__(self, preset: str, rate: float | None, resume: Path | None, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.scale = 2 if recipe.resolution == "half" else 1
         self.preset = preset
         self.rate = rate if rate is not None else 0.01 if preset == "paper" else 2e-3
-        self.network = FeatureNetwork(resolution).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network_for(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser: torch.optim.Optimizer
         if preset == "paper":
             self.optimiser = torch.optim.SGD(self.network.parameters(), lr=self.rate, momentum=0.9)
@@ -215,13 +216,16 @@ class _Run:
         self.started_from = (*saved.get("started_from", ()), named)
 
     def _refuse_another(self, path: Path, saved: dict[str, Any]) -> None:
-        # Older checkpoints do not say what they are of, but show it.
-        side = saved["network"]["learned"].shape[-1]
-        found = {"resolution": saved.get("resolution", "half" if side == 11 else "full")}
+        asked = self._kind()
+        # Weights, and older checkpoints, do not say what they are of, but show it.
+        found = {name: value for name, value in saved.items() if name in asked}
+        found.setdefault("resolution", "half" if saved["network"]["learned"].shape[-1] == 11 else "full")
         if "optimiser" in saved:
             adam = "betas" in saved["optimiser"]["param_groups"][0]
-            found["preset"] = saved.get("preset", "default" if adam else "paper")
-        asked = {"resolution": self.resolution, "preset": self.preset}
+            found.setdefault("preset", "default" if adam else "paper")
+        if "templates" not in found:
+            asked["templates"] = len(self.recipe.templates)
+            found["templates"] = len(saved["network"]["bank_norm.weight"]) // 4 - 1  # as many filters are learned
         wrong = [f"{name} {value} instead of {asked[name]}" for name, value in found.items() if value != asked[name]]
         if wrong:
             raise ValueError(
@@ -258,13 +262,22 @@ class _Run:
         """Running mean of the weights over the last thousand steps or so."""
         return self._average.state or self.network.state_dict()
 
+    def _kind(self) -> dict[str, Any]:
+        """What a training that is gone on with must have in common with what it was."""
+        pitch = self.recipe.pitch
+        return {
+            "preset": self.preset,
+            "resolution": self.recipe.resolution,
+            "templates": [(one.width, one.height, one.step) for one in self.recipe.templates],
+            "pitch": None if pitch is None else (pitch.row_mm, pitch.column_mm),
+        }
+
     def save(self, path: Path, drawn: int) -> None:
         """Write a checkpoint, whole or not at all; `drawn` crops were made since the last resume."""
         save_whole(
             path,
             {
-                "preset": self.preset,
-                "resolution": self.resolution,
+                **self._kind(),
                 "network": self.network.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "average": self.averaged(),
@@ -356,7 +369,7 @@ class _Watch:
     @torch.no_grad()
     def ends(self, run: _Run) -> bool:
         """Whether the loss of the averaged weights has not fallen at the last `patience` looks."""
-        network = FeatureNetwork(run.resolution).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network_for(run.recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         state = run.averaged()
         network.load_state_dict(state)
         network.eval()

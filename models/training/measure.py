@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,9 +15,10 @@ from torch import Tensor
 from config.schema import Recipe
 from models.detector import Detector, WindowView, bfloat16_is_fast
 from models.evaluation import Box, Match, match
-from models.features import FeatureNetwork
+from models.features import network_for
 from models.regions import Region, find_regions
 from models.threshold import Learnt, limit
+from models.training.card import PLAIN
 from models.training.samples import Crop
 
 GROW, SPREAD = 3.5, 0.4
@@ -43,7 +43,7 @@ def learn_threshold(
     least: float = 0.0,
     grow: float = GROW,
     spread: float = SPREAD,
-    resolution: Literal["half", "full"] = "half",
+    recipe: Recipe = PLAIN,
 ) -> tuple[Learnt, dict[str, dict[str, float]]]:
     """The least floor at which each kind of defect-free crops raises a false alarm in as few groups as it may.
 
@@ -53,13 +53,13 @@ def learn_threshold(
         least: no lower floor is learnt, however clean the crops.
         grow: how far below the floor the pixels of a region may lie.
         spread: by how much the floor rises with a window's background (models.threshold).
-        resolution: of the network.
+        recipe: whose resolution, templates and pitch the network was trained with.
 
     Returns:
         The threshold, and the share of groups with a region by kind and floor, for the card.
     """
     floors = [least + 0.25 * step for step in range(29)]
-    detector = _detector(state, resolution)
+    detector = _detector(state, recipe)
     chosen, rates = floors[0], {}
     for kind in clean:
         by_floor = _shares(detector, kind.groups, [Learnt(floor, grow, spread) for floor in floors])
@@ -97,14 +97,14 @@ def evaluate(
     state: Mapping[str, Tensor],
     threshold: Learnt,
     crops: Iterable[Crop],
-    resolution: Literal["half", "full"] = "half",
+    recipe: Recipe = PLAIN,
 ) -> dict[str, float]:
     """Recall and precision on crops that were not trained on, at most 650 px wide, for the card.
 
     A crack is what is connected in a crop's mask; those that overlap count as one. Cracks and stretches that are not
     judged count neither way.
     """
-    detector = _detector(state, resolution)
+    detector = _detector(state, recipe)
     total = Match()
     count = 0
     for image, mask, ignored in crops:
@@ -126,12 +126,12 @@ def evaluate(
     }
 
 
-def _detector(state: Mapping[str, Tensor], resolution: Literal["half", "full"]) -> Detector:
-    network = FeatureNetwork(resolution)
+def _detector(state: Mapping[str, Tensor], recipe: Recipe) -> Detector:
+    network = network_for(recipe)
     network.load_state_dict(dict(state))
     card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(Learnt(0, 0, 0))}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
-    return Detector(Recipe(name="crops", resolution=resolution), network, card, torch.device("cpu"), dtype, 1)
+    return Detector(recipe, network, card, torch.device("cpu"), dtype, 1)
 
 
 def _view(image: NDArray[np.uint8]) -> WindowView:

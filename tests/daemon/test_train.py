@@ -12,6 +12,7 @@ import pytest
 import torch
 from rich.progress import Progress
 
+from config.load import load_recipe
 from config.schema import Recipe
 from daemon import train
 from daemon.state import code_sha256
@@ -87,6 +88,37 @@ def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: P
     weights = tmp_path / "detector-full.pt"
     Detector.load(Recipe(name="made", weights=str(weights), resolution="full"), device="cpu", batch=1).known_answer()
     assert json.loads(weights.with_suffix(".json").read_text())["schedule"]["preset"] == "paper"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_network_is_trained_for_a_recipes_own_templates(tmp_path: Path) -> None:
+    recipe = tmp_path / "two.yaml"
+    recipe.write_text(
+        "name: two\npolarity: dark\nweights: detector-half.pt\n"
+        "templates: [{width: 18, height: 20, step: 5}, {width: 9, height: 12, step: 2}]\n"
+    )
+    train.train_detector_command(train.Order(tmp_path, minutes=0.02, recipe=str(recipe)))
+    Detector.load(load_recipe(recipe), device="cpu", batch=1).known_answer()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ("nobody", "no such recipe"),
+        ("resolution: full\n", "add --resolution full"),
+        ("templates: [{width: 30, height: 20, step: 5}]\n", "at most 22 px"),
+    ],
+)
+@pytest.mark.usefixtures("small")
+def test_a_recipe_that_no_network_can_be_made_of_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recipe: str, told: str
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\n" + recipe)
+    with pytest.raises(SystemExit) as ended:
+        train.train_detector_command(train.Order(tmp_path, recipe=str(path) if ":" in recipe else recipe))
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small")

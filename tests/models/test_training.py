@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.schema import Recipe
-from models.detector import Detector
-from models.features import FeatureNetwork
+from config.schema import Pitch, Recipe, Template
+from models.detector import Detector, DetectorError
+from models.features import FeatureNetwork, network_for
 from models.threshold import Learnt
 from models.training import detector
 from models.training.card import write
@@ -94,8 +95,9 @@ def test_checkpoint_of_another_preset_or_resolution_is_refused_in_words(tmp_path
         torch.save({name: saved[name] for name in kept}, checkpoint)
     with pytest.raises(ValueError, match=r"part\.ckpt.*preset default instead of paper"):
         train(training_window, steps=2, crop=64, batch=2, preset="paper", resume=checkpoint)
+    full = Recipe(name="full", resolution="full")
     with pytest.raises(ValueError, match="resolution half instead of full"):
-        train(training_window, steps=2, crop=64, batch=2, resolution="full", resume=checkpoint)
+        train(training_window, steps=2, crop=64, batch=2, recipe=full, resume=checkpoint)
     assert train(training_window, steps=2, crop=64, batch=2, resume=checkpoint).steps == 2
 
 
@@ -277,6 +279,49 @@ def test_floor_is_learnt_where_clean_crops_are_clean_and_goes_into_the_card(tmp_
     path = write(tmp_path, state, threshold, {"note": "untrained"})
     assert path.stat().st_size < 1_000_000
     Detector.load(Recipe(name="fresh", weights=str(path)), device="cpu").known_answer()
+
+
+FOUR = Recipe(
+    name="four",
+    templates=tuple(Template(width=width, height=20, step=5) for width in (22, 15, 9, 6)),
+    pitch=Pitch(row_mm=0.05, column_mm=0.04),
+)
+
+
+def test_network_is_trained_and_loaded_with_its_recipes_templates_and_pitch(tmp_path: Path) -> None:
+    outcome = train(training_window, steps=1, crop=64, batch=2, recipe=FOUR, checkpoint=tmp_path / "part.ckpt")
+    empty = np.zeros((64, 64), np.bool_)
+    clean = Clean("plain", [[(empty.view(np.uint8) + 90, empty, empty)]], 1.0)
+    threshold, _ = learn_threshold(outcome.state, [clean], recipe=FOUR)
+    path = write(tmp_path, outcome.state, threshold, {}, FOUR)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert [one["width"] for one in card["templates"]] == [22, 15, 9, 6]
+    assert card["pitch"] == {"row_mm": 0.05, "column_mm": 0.04}
+    Detector.load(FOUR.model_copy(update={"weights": str(path)}), device="cpu").known_answer()
+    with pytest.raises(DetectorError, match=r"4 templates, recipe three has 3.*linesentry train detector --recipe"):
+        Detector.load(Recipe(name="three", weights=str(path)), device="cpu")
+    for start in ("part.ckpt", "detector-half.pt"):
+        with pytest.raises(ValueError, match=r"of another training.*templates"):
+            train(training_window, steps=2, crop=64, batch=2, resume=tmp_path / start)
+
+
+def test_folded_network_has_the_values_of_the_network_with_its_own_templates() -> None:
+    torch.manual_seed(0)
+    network = network_for(FOUR).eval()
+    picture = torch.randn(1, 1, 70, 90)
+    with torch.no_grad():
+        assert torch.allclose(network.folded(torch.float32)(picture), network(picture)[:, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("resolution", "most"), [("half", 22), ("full", 21)])
+def test_template_wider_than_the_kernels_is_refused_with_the_widest_that_is_not(resolution: str, most: int) -> None:
+    def network(width: float) -> FeatureNetwork:
+        templates = (Template(width=width, height=20, step=5),)
+        return network_for(Recipe.model_validate({"name": "wide", "resolution": resolution, "templates": templates}))
+
+    network(most)
+    with pytest.raises(ValueError, match=f"at most {most} px of the plate"):
+        network(most + 0.5)
 
 
 def test_figures_count_cracks_that_can_be_judged_and_false_regions() -> None:
