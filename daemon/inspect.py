@@ -27,7 +27,7 @@ from daemon.images import ImageError, ImageSource, open_image
 from daemon.memory import available_bytes
 from models.halo import HALO
 from stages.defects import defects_of
-from stages.merge_events import Classify
+from stages.merge_events import Classify, can_wait
 from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
@@ -330,15 +330,17 @@ def _score(
 
 
 def _classify(classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence[Classify], opinions: Opinions) -> None:
-    """Answer what was asked of a plate."""
+    """Answer what was asked of a plate, and what is asked upon that; what cannot wait comes first."""
     from stages.classify import Work  # noqa: PLC0415 - brings torch, which the readers do without
 
-    work = Work()
-    for question in asked:
-        work.add(question.plate, question.window, question.crops, pixels)
-        while len(work) >= _CROPS_AT_ONCE or (len(work) and question is asked[-1]):
-            for answered in work.compute(classifier, _CROPS_AT_ONCE):
-                opinions.take(answered)
+    work, waiting = Work(), list(asked)
+    while waiting or len(work):
+        while waiting and len(work) < _CROPS_AT_ONCE:
+            question = min(waiting, key=lambda one: can_wait(one.crops))
+            waiting.remove(question)
+            work.add(question.plate, question.window, question.crops, pixels)
+        for answered in work.compute(classifier, _CROPS_AT_ONCE):
+            waiting += opinions.take(answered)
 
 
 # --- pictures --------------------------------------------------------------------------------------------------

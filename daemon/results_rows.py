@@ -107,8 +107,9 @@ def means(quality: Quality) -> dict[str, float | None]:
 
 
 def stored(defect: Defect) -> dict[str, Any]:
-    """What of a defect goes into the store; the heat map is in its picture."""
-    return {field.name: getattr(defect, field.name) for field in fields(defect) if field.name != "heat"}
+    """What of a defect goes into the store; the heat map is in its picture, and being faint is in score and verdict."""
+    kept = [field.name for field in fields(defect) if field.name not in ("heat", "faint")]
+    return {name: getattr(defect, name) for name in kept}
 
 
 def defects_of(connection: sa.Connection, plate: int) -> tuple[Defect, ...]:

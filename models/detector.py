@@ -19,13 +19,11 @@ from models.allocator import keep_freed
 from models.features import GREY_SCALE, FeatureNetwork, network_for
 from models.halo import HALO, Around
 from models.quality import Quality, inside, measure
-from models.regions import Region, find_regions
+from models.regions import VETO_ALLOWS, Region, find_regions
 from models.threshold import Learnt, limit
 from models.zones import Zones
 
 WEIGHTS = Path(__file__).parent / "weights"
-VETO_ALLOWS = 1.0
-"""Feature units by which the floor lies lower where a classifier vetoes false alarms (docs/decisions/0024-veto.md)."""
 
 
 class DetectorError(Exception):
@@ -59,7 +57,7 @@ class WindowFinding:
     truncated: bool
     quality: Quality
     threshold: float
-    """Feature value that a region's best pixel must reach; infinite where nothing could be looked at."""
+    """Feature value that a region which is not faint must reach; infinite where nothing could be looked at."""
 
 
 def bfloat16_is_fast() -> bool:
@@ -97,8 +95,6 @@ class Detector:
         }
         self._zones = Zones(recipe.zones)
         self._learnt = Learnt(**card["threshold"])
-        if recipe.classifier.mode == "veto":
-            self._learnt = self._learnt.lowered(VETO_ALLOWS)
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)
@@ -258,6 +254,8 @@ class Detector:
             opening=published if post.opening is None else post.opening,
             line_like=not published,
             weigh=self._zones.at(view.x, view.y, width, height, self._scale),
+            # The published modes know no floor below which something could be fainter.
+            allow=0.0 if published or self.recipe.classifier.mode != "veto" else VETO_ALLOWS,
         )
         x0, y0, x1, y1 = view.own
         own_mask = None if masked is None else masked[y0:y1, x0:x1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,10 @@ from models.repeats import Repeats
 from models.zones import Weigher
 
 MOST_REGIONS = 200
-"""A window reports at most so many, the worst ones."""
+"""A window reports at most so many, the worst ones; and as many fainter ones beside."""
+VETO_ALLOWS = 1.0
+"""Feature units below the floor from which regions are reported for a classifier that vetoes
+(docs/decisions/0024-veto.md)."""
 _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _LINE = 2.0
 _MOST_LINE = 4.0
@@ -41,6 +44,8 @@ class Region:
     """Where the feature value is highest."""
     runs: bytes
     """Little-endian int32 of shape (n, 3): y, first x, x after the last; sorted by y then x; every pixel once."""
+    faint: bool = False
+    """Below the floor: no defect, unless a classifier takes it for a crack."""
 
 
 def find_regions(
@@ -56,8 +61,9 @@ def find_regions(
     opening: bool,
     line_like: bool = True,
     weigh: Weigher | None = None,
+    allow: float = 0.0,
 ) -> tuple[tuple[Region, ...], bool]:
-    """The regions of a window, from the top down, and whether some were left out.
+    """The regions of a window, from the top down, and whether some that are not faint were left out.
 
     Args:
         values: feature values (h, w), one for each `scale` x `scale` px; masked ones are NaN, and what is not finite is
@@ -73,6 +79,8 @@ def find_regions(
         line_like: blobs need higher values than lines, and what the press repeats counts less; False in the published
             modes, which look at pixels alone.
         weigh: the zones that the window touches; what a region gains there is added to its evidence.
+        allow: feature units below `seed` from which on regions are reported as faint. They change nothing of the
+            others, nor whether some of those were left out.
     """
     if values.size == 0 or not math.isfinite(seed):
         return (), False
@@ -87,7 +95,9 @@ def find_regions(
         count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8, ltype=cv2.CV_32S)
         keep = np.ones(count, np.bool_)
         keep[0] = False
-    regions: list[Region] = []
+    least = seed - allow
+    plain: list[Region] = []
+    faint: list[Region] = []
     repeats: Repeats | None = None
     for index in np.flatnonzero(keep):
         left, top, across, down = (int(part) for part in stats[index, :4])
@@ -109,32 +119,45 @@ def find_regions(
                 opening=opening,
                 line_like=line_like,
                 weigh=weigh,
+                allow=allow,
             )
         here = None if weigh is None else weigh.within(left, top, across, down)
-        if evidence + _bonus(_MOST_LINE) + (0.0 if here is None else here.most) < seed:
+        if evidence + _bonus(_MOST_LINE) + (0.0 if here is None else here.most) < least:
             continue
         if line_like:
             evidence = _strength(own) + _bonus(_elongation(inside))
         if here is not None:
             rows, columns = np.nonzero(inside)
             evidence += here(rows + top, columns + left)
-        if evidence < seed:
+        if evidence < least:
             continue
-        if line_like and len(regions) < _MOST_COMPARED:
+        if line_like and len(plain if evidence >= seed else faint) < _MOST_COMPARED:
             sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
             repeats = repeats or Repeats(values, np.asarray(labels, np.int32), sides, scale)
             evidence -= repeats.less(int(index))
-            if evidence < seed:
+            if evidence < least:
                 continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
         runs = _runs(inside, left, top, scale, width, height)
-        regions.append(
-            _region(runs, _score(evidence, floor), left + int(peak_x), top + int(peak_y), scale, width, height)
-        )
-    truncated = len(regions) > MOST_REGIONS
-    if truncated:
-        regions = sorted(regions, key=lambda region: (-region.score, region.y, region.x))[:MOST_REGIONS]
-    return tuple(sorted(regions, key=lambda region: (region.y, region.x))), truncated
+        region = _region(runs, _score(evidence, floor), left + int(peak_x), top + int(peak_y), scale, width, height)
+        if evidence >= seed:
+            plain.append(region)
+        else:
+            faint.append(replace(region, faint=True))
+    regions = [*_worst(plain), *_worst(faint)]
+    return tuple(sorted(regions, key=lambda region: (region.y, region.x))), len(plain) > MOST_REGIONS
+
+
+def fainter(score: float) -> float:
+    """The score of a region whose evidence lies VETO_ALLOWS lower."""
+    return score / (score + (1 - score) * math.exp(_STEEPNESS * VETO_ALLOWS))
+
+
+def _worst(regions: list[Region]) -> list[Region]:
+    """As many as may be reported, as they came where those are all."""
+    if len(regions) <= MOST_REGIONS:
+        return regions
+    return sorted(regions, key=lambda region: (-region.score, region.y, region.x))[:MOST_REGIONS]
 
 
 def _strength(own: NDArray[np.float32]) -> float:

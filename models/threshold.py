@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,6 @@ class Learnt:
     """How far below the floor the pixels around those may lie, feature units."""
     spread: float
     """How far the floor rises with each feature unit by which a window's background lies above a calm one."""
-
-    def lowered(self, by: float) -> Learnt:
-        """The same with a floor so much lower; how far regions grow stays as it is."""
-        return replace(self, floor=self.floor - by, grow=self.grow - by)
 
 
 @dataclass(frozen=True, slots=True)

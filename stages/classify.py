@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.classifier.classifier import Classifier
 from models.classifier.crops import SIDE, crop_at
-from stages.merge_events import Answer, Crop, CropsClassified
+from stages.merge_events import Answer, Crop, CropsClassified, can_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Question:
 
 
 class Questions:
-    """What was asked and is not answered: the oldest plate first, windows of one in the order of their questions."""
+    """What was asked and is not answered: the oldest plate first, of one what cannot wait, then as it was asked."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[int, int], Question] = {}
@@ -54,7 +54,7 @@ class Questions:
 
     def take(self, ready: Callable[[Question], bool]) -> Question | None:
         """The next question that is ready, if there is one."""
-        for question in sorted(self._waiting.values(), key=lambda one: one.plate):
+        for question in sorted(self._waiting.values(), key=lambda one: (one.plate, can_wait(one.crops))):
             if ready(question):
                 return self._waiting.pop((question.plate, question.window))
         return None

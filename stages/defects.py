@@ -72,9 +72,10 @@ def defects_of(
     Sorted by y, then x. Pixels that several windows report count once in the area; the score is the highest of the
     regions', the peak is the peak of that region. Sizes in mm are None where the recipe has no pitch. What lies
     outside the plate is ignored. `opinions` are the classifier's answers by the peaks of the regions, None where it was
-    not asked: a defect has the highest of its regions', and where that was seen.
+    not asked: a defect has the highest of its regions', and where that was seen. A faint region without an answer is
+    left out, so that without any answer the defects are those of a detector that reports none.
     """
-    regions, runs_of, x0, y0 = _collect(results, columns, recipe)
+    regions, runs_of, x0, y0 = _collect(results, columns, recipe, {} if opinions is None else opinions)
     if not regions:
         return ()
     y, first, last, region = _flatten(runs_of, x0, y0, rows, columns)
@@ -96,16 +97,18 @@ def defects_of(
 
 
 def _collect(
-    results: Iterable[WindowResult], columns: int, recipe: Recipe
+    results: Iterable[WindowResult], columns: int, recipe: Recipe, opinions: Mapping[Place, Opinion]
 ) -> tuple[list[Region], list[bytes], Ints, Ints]:
-    """All regions in the order of their windows, their runs, and the plate coordinates of their windows."""
+    """The regions that may be defects, window by window, their runs, and the plate coordinates of their windows."""
     across = max(1, window_columns(columns, recipe.windows))
     regions: list[Region] = []
     origins: list[tuple[int, int]] = []
     for result in sorted(results, key=lambda r: r.window):
         row, column = divmod(result.window, across)
-        regions += result.regions
-        origins += [(column * recipe.windows.stride, row * recipe.windows.stride)] * len(result.regions)
+        x, y = column * recipe.windows.stride, row * recipe.windows.stride
+        taken = [r for r in result.regions if not r.faint or (x + r.peak_x, y + r.peak_y) in opinions]
+        regions += taken
+        origins += [(x, y)] * len(taken)
     origin = np.array(origins, np.int64).reshape(-1, 2)
     return regions, [r.runs or _box_runs(r) for r in regions], origin[:, 0], origin[:, 1]
 

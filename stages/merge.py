@@ -22,6 +22,7 @@ from stages.merge_events import (
     ClassifierDeadline,
     ClassifierLost,
     ClassifierStarted,
+    Classify,
     Committed,
     CropsClassified,
     Deadline,
@@ -190,7 +191,7 @@ class Merger:
             case ClassifierLost():
                 self.opinions.lost()
                 return [i for plate in self.open_plates for i in self._decide_if_due(self._plates[plate])]
-        state = self._plates.get(event.plate)
+        state, asked = self._plates.get(event.plate), list[Classify]()
         if isinstance(event, ClassifierDeadline):
             if state is None or not state.awaited or state.decided is not None:
                 self.counters.events_repeated += 1
@@ -200,8 +201,8 @@ class Merger:
             self.opinions.counters.answers_late += 1
             return []
         else:
-            self.opinions.take(event)
-        return [] if state is None else self._decide_if_due(state)
+            asked = self.opinions.take(event)
+        return [*asked, *([] if state is None else self._decide_if_due(state))]
 
     def _told(self, event: PlateOpened | PlateClosed | WindowQuarantined | Deadline) -> list[Instruction]:
         if self._is_final(event.plate):

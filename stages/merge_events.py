@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stages.plate import Cause, PlateResult, WindowResult
@@ -156,6 +157,13 @@ class Crop:
     """Index of the region in its window's result."""
     x: int
     y: int
+    faint: bool = False
+    """It can wait: without an answer its region is no defect."""
+
+
+def can_wait(crops: Iterable[Crop]) -> bool:
+    """Whether all of them are faint."""
+    return all(crop.faint for crop in crops)
 
 
 @dataclass(frozen=True, slots=True)

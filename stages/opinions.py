@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from config.schema import Recipe
 from models.regions import Region
-from stages.merge_events import Answer, Classify, Crop, CropsClassified, StopClassifying
+from stages.merge_events import Answer, Classify, Crop, CropsClassified, StopClassifying, can_wait
 from stages.plate import HEAT_CELLS, Defect, Heat, WindowResult, window_columns
 
-MOST_IN_WINDOW = 8
-"""Crops of one window, the best-scored first: what is beyond costs time that other windows need."""
+MOST_AT_ONCE = 8
+"""Crops of a window that are asked about together, the best-scored first; the next are when those are answered."""
 MOST_IN_PLATE = 256
-"""Crops of one plate; those of later windows are left out."""
+"""Crops of one plate; what is beyond is left out."""
+MOST_BEFORE_FAINT = 128
+"""Crops of one plate after which no faint ones are asked about, so that there is room for the others."""
 
 Place = tuple[int, int]
 """x, y of a region's peak in plate coordinates."""
@@ -43,9 +45,9 @@ class OpinionCounters:
     crops_asked: int = 0
     crops_classified: int = 0
     crops_late: int = 0
-    """Asked and not answered when their plate was decided."""
+    """Not answered when their plate was decided, for want of time."""
     crops_left_out: int = 0
-    """Never asked: more than a window or a plate may have, or with nobody to ask."""
+    """Never asked: more than a plate may have, around no pixel of it, or with nobody to ask."""
     answers_late: int = 0
     """For plates that were decided."""
     answers_repeated: int = 0
@@ -56,17 +58,40 @@ class OpinionCounters:
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Window:
+    """What is to be asked about one window."""
+
+    seen: frozenset[Place]
+    """Where there is a region, whether it can be asked about or not."""
+    next: list[Crop]
+    """Not asked yet, in the order in which they will be."""
+    asked: tuple[Crop, ...] = ()
+    """Asked and not answered."""
+    answered: set[int] = field(default_factory=set)
+    """Regions whose answer was believed."""
+
+
+@dataclass(slots=True)
+class _Plate:
     """What was asked about one plate."""
 
-    windows: dict[int, tuple[Crop, ...]] = field(default_factory=dict)
-    waiting: set[int] = field(default_factory=set)
-    """Windows that are not answered."""
+    windows: dict[int, _Window] = field(default_factory=dict)
     places: set[Place] = field(default_factory=set)
     """Asked about."""
-    seen: set[Place] = field(default_factory=set)
-    """Where there is a region, whether it was asked about or not."""
     opinions: dict[Place, Opinion] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> set[Place]:
+        """Where there are regions."""
+        return {place for window in self.windows.values() for place in window.seen}
+
+    @property
+    def silent(self) -> tuple[int, int]:
+        """Places without an answer: that more time would have brought, and left out."""
+        unanswered = self.seen - self.opinions.keys()
+        to_come = {(crop.x, crop.y) for window in self.windows.values() for crop in window.next}
+        late = len(unanswered & (self.places | to_come))
+        return late, len(unanswered) - late
 
 
 class Opinions:
@@ -81,58 +106,52 @@ class Opinions:
         self._mode = recipe.classifier.mode
         self._settings = recipe.windows
         self._absent = absent
-        self._plates: dict[int, _Asked] = {}
+        self._plates: dict[int, _Plate] = {}
         self.counters = OpinionCounters()
 
     def ask(self, result: WindowResult, columns: int) -> list[Classify]:
-        """The question about a window of a plate of that many columns, if it has one."""
+        """The first question about a window of a plate of that many columns, if it has one."""
         if self._mode == "off" or not result.regions:
             return []
-        asked = self._plates.setdefault(result.plate, _Asked())
-        crops = self._crops(result, columns)
-        asked.seen |= crops.keys()
-        room = 0 if self._absent else MOST_IN_PLATE - len(asked.places)
-        # Those of a window are chosen before those that a neighbour asked are taken out: no order changes the choice.
-        chosen = [crop for place, crop in list(crops.items())[:MOST_IN_WINDOW] if place not in asked.places][:room]
-        if not chosen:
-            return []
-        asked.places |= {(crop.x, crop.y) for crop in chosen}
-        asked.windows[result.window] = tuple(chosen)
-        asked.waiting.add(result.window)
-        self.counters.crops_asked += len(chosen)
-        return [Classify(result.plate, result.window, tuple(chosen))]
+        plate = self._plates.setdefault(result.plate, _Plate())
+        plate.windows[result.window] = self._window(result, columns)
+        return self._next(result.plate, result.window)
 
-    def take(self, event: CropsClassified) -> None:
-        """Believe an answer, or count why not."""
-        asked = self._plates.get(event.plate)
-        crops = asked.windows.get(event.window) if asked is not None else None
-        if asked is None or crops is None:
+    def take(self, event: CropsClassified) -> list[Classify]:
+        """Believe an answer, or count why not; and what is to be asked next about that window."""
+        plate = self._plates.get(event.plate)
+        window = plate.windows.get(event.window) if plate is not None else None
+        if plate is None or window is None:
             self.counters.answers_unasked += 1
-        elif event.window not in asked.waiting:
+        elif not window.asked or _repeats(event.answers, window.answered):
             self.counters.answers_repeated += 1
-        elif not _plausible(event.answers, crops):
+        elif not _plausible(event.answers, window.asked):
             self.counters.answers_malformed += 1
         else:
-            asked.waiting.discard(event.window)
             by_region = {answer.region: answer for answer in event.answers}
-            for crop in crops:
+            for crop in window.asked:
                 answer = by_region[crop.region]
-                asked.opinions[crop.x, crop.y] = Opinion(answer.probability, answer.heat)
-            self.counters.crops_classified += len(crops)
+                plate.opinions[crop.x, crop.y] = Opinion(answer.probability, answer.heat)
+            self.counters.crops_classified += len(window.asked)
+            window.answered |= by_region.keys()
+            window.asked = ()
+            return self._next(event.plate, event.window)
+        return []
 
     def waits(self, plate: int) -> bool:
         """Whether an answer about the plate may still come."""
-        asked = self._plates.get(plate)
-        return asked is not None and bool(asked.waiting) and not self._absent
+        known = self._plates.get(plate)
+        return known is not None and not self._absent and any(window.asked for window in known.windows.values())
 
     def again(self) -> list[Classify]:
-        """All that is not answered, for a classifier that knows nothing of it."""
+        """All that is asked and not answered, for a classifier that knows nothing of it."""
         if self._absent:
             return []
         return [
-            Classify(plate, window, asked.windows[window])
-            for plate, asked in sorted(self._plates.items())
-            for window in sorted(asked.waiting)
+            Classify(plate, number, window.asked)
+            for plate, known in sorted(self._plates.items())
+            for number, window in sorted(known.windows.items())
+            if window.asked
         ]
 
     def lost(self) -> None:
@@ -143,13 +162,13 @@ class Opinions:
         """What is known of the places of a plate; None where the classifier is off."""
         if self._mode == "off":
             return None
-        asked = self._plates.get(plate)
-        return {} if asked is None else asked.opinions
+        known = self._plates.get(plate)
+        return {} if known is None else known.opinions
 
     def summary(self, plate: int) -> str:
         """The recipe's mode, and what of the plate is without an answer: "veto, late: 3 of 12 crops"."""
-        asked = self._plates.get(plate, _Asked())
-        crops, late, left_out = len(asked.seen), _crops_waiting(asked), len(asked.seen - asked.places)
+        known = self._plates.get(plate, _Plate())
+        crops, (late, left_out) = len(known.seen), known.silent
         parts = [str(self._mode)]
         if self._mode == "off":
             return parts[0]
@@ -164,43 +183,58 @@ class Opinions:
 
     def drop(self, plate: int, windows: Iterable[int]) -> None:
         """Forget what was asked about windows that the plate turned out not to have."""
-        asked = self._plates.get(plate)
-        if asked is None:
+        known = self._plates.get(plate)
+        if known is None:
             return
-        for window in windows:
-            for crop in asked.windows.pop(window, ()):
-                asked.places.discard((crop.x, crop.y))
-                asked.seen.discard((crop.x, crop.y))
-                asked.opinions.pop((crop.x, crop.y), None)
-            asked.waiting.discard(window)
+        for number in windows:
+            window = known.windows.pop(number, None)
+            if window is not None:
+                known.places -= {(crop.x, crop.y) for crop in window.asked}
 
     def close(self, plate: int) -> list[StopClassifying]:
         """Forget a plate; the classifier is told where it still has work with it."""
-        asked = self._plates.pop(plate, None)
-        if asked is None:
-            return []
-        self.counters.crops_late += _crops_waiting(asked)
-        self.counters.crops_left_out += len(asked.seen - asked.places)
-        return [StopClassifying(plate)] if asked.waiting and not self._absent else []
+        stop = [StopClassifying(plate)] if self.waits(plate) else []
+        known = self._plates.pop(plate, None)
+        if known is not None:
+            late, left_out = known.silent
+            self.counters.crops_late += late
+            self.counters.crops_left_out += left_out
+        return stop
 
-    def _crops(self, result: WindowResult, columns: int) -> dict[Place, Crop]:
-        """The crops of a window by place, the best-scored first (a score that is no number above all)."""
+    def _next(self, plate: int, number: int) -> list[Classify]:
+        """The next question about a window: of crops that are all faint, or none of them."""
+        known = self._plates[plate]
+        window = known.windows[number]
+        left = [crop for crop in window.next if (crop.x, crop.y) not in known.places]
+        faint = can_wait(left)
+        most = 0 if self._absent else (MOST_BEFORE_FAINT if faint else MOST_IN_PLATE) - len(known.places)
+        alike = [crop for crop in left if crop.faint == faint]
+        window.asked = tuple(alike[: max(0, min(MOST_AT_ONCE, most))])
+        # What has no room now will have none.
+        window.next = [crop for crop in left if crop not in window.asked] if window.asked else []
+        if not window.asked:
+            return []
+        known.places |= {(crop.x, crop.y) for crop in window.asked}
+        self.counters.crops_asked += len(window.asked)
+        return [Classify(plate, number, window.asked)]
+
+    def _window(self, result: WindowResult, columns: int) -> _Window:
+        """The crops of a window by place: faint ones last, the best-scored first (no number above all)."""
         across = max(1, window_columns(columns, self._settings))
         row, column = divmod(result.window, across)
         x0, y0 = column * self._settings.stride, row * self._settings.stride
 
-        def rank(item: tuple[int, Region]) -> tuple[float, int, int, int]:
+        def rank(item: tuple[int, Region]) -> tuple[bool, float, int, int, int]:
             index, region = item
             worst = -math.inf if math.isnan(region.score) else -region.score
-            return worst, region.peak_y, region.peak_x, index
+            return region.faint, worst, region.peak_y, region.peak_x, index
 
-        ranked = sorted(enumerate(result.regions), key=rank)
         crops: dict[Place, Crop] = {}
-        for index, region in ranked:
+        for index, region in sorted(enumerate(result.regions), key=rank):
             x, y = x0 + region.peak_x, y0 + region.peak_y
-            if 0 <= x < columns and y >= 0:
-                crops.setdefault((x, y), Crop(index, x, y))
-        return crops
+            crops.setdefault((x, y), Crop(index, x, y, region.faint))
+        # Around a pixel beyond the plate nothing can be seen; it counts as left out.
+        return _Window(frozenset(crops), [crop for crop in crops.values() if 0 <= crop.x < columns and crop.y >= 0])
 
 
 def with_opinions(
@@ -232,7 +266,8 @@ def with_opinions(
             best[defect] = min(best.get(defect, found), found)
         elif not region.score < ng_score:
             unanswered.setdefault(defect, set()).add((x, y))
-    judged = list(defects)
+    solid = {defect for region, defect in zip(regions, owner, strict=True) if not region.faint}
+    judged = [replace(defect, faint=index not in solid) for index, defect in enumerate(defects)]
     for defect, (chance, y, x) in best.items():
         judged[defect] = replace(judged[defect], probability=-chance, heat=Heat(x, y, opinions[x, y].heat))
     for defect, silent in unanswered.items():
@@ -240,8 +275,9 @@ def with_opinions(
     return judged
 
 
-def _crops_waiting(asked: _Asked) -> int:
-    return sum(len(asked.windows[window]) for window in asked.waiting)
+def _repeats(answers: tuple[Answer, ...], answered: set[int]) -> bool:
+    """Whether they are an earlier answer come twice."""
+    return bool(answers) and all(answer.region in answered for answer in answers)
 
 
 def _plausible(answers: tuple[Answer, ...], crops: tuple[Crop, ...]) -> bool:

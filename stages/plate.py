@@ -148,7 +148,9 @@ class Defect:
     unanswered: int = 0
     """Its regions at or above the recipe's score of which the classifier was to say something and did not."""
     vetoed: bool = False
-    """By its score it would make the plate NG; by the classifier's answer it does not."""
+    """It would make the plate NG, or might (`faint`); by the classifier's answer it does not."""
+    faint: bool = False
+    """All its regions are: without the classifier it would be none. Not kept in the result store."""
     heat: Heat | None = None
     """Of the crop with that chance; not kept in the result store."""
 

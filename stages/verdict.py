@@ -13,6 +13,7 @@ from typing import Literal
 
 from config.schema import Limits, Recipe
 from models.quality import Quality
+from models.regions import fainter
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
 LIT_SHARE = 0.1
@@ -186,10 +187,14 @@ def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "c
     """What a defect does to its plate by its score and the classifier's answer; marked where that answer vetoed it.
 
     Without an answer on each region that would make the plate NG, `annotate` and `veto` keep the defect, and
-    `confirm` leaves it unclear.
+    `confirm` leaves it unclear. With `veto`, what the classifier takes for a crack counts from a score on that is as
+    much lower as the detector goes below its floor for it, and what lies below that floor only then.
     """
-    rule, chance = recipe.classifier, defect.probability
-    if defect.score < recipe.decision.ng_score:
+    rule, chance, least = recipe.classifier, defect.probability, recipe.decision.ng_score
+    backed = rule.mode == "veto" and chance is not None and chance >= rule.veto_below
+    if defect.faint and not backed:
+        return replace(defect, vetoed=True), "vetoed"
+    if defect.score < (fainter(least) if backed else least):
         return defect, "minor"
     # Written so that a score or a chance that is not a number confirms a defect rather than hides it.
     if isnan(defect.score) or rule.mode in ("off", "annotate"):
@@ -208,9 +213,13 @@ def _number(count: int) -> str:
 
 
 def _vetoes(vetoed: Sequence[Defect]) -> str:
-    worst = max(vetoed, key=lambda d: d.score)
+    return f"{_number(len(vetoed))} vetoed by the classifier, {_worst(vetoed, chance=True)}"
+
+
+def _worst(defects: Sequence[Defect], *, chance: bool = False) -> str:
+    worst = max(defects, key=lambda d: d.score)
     at = f"worst {worst.score:.2f} at x {worst.peak_x}, y {worst.peak_y}"
-    return f"{_number(len(vetoed))} vetoed by the classifier, {at} with a chance of {worst.probability:.2f}"
+    return f"{at} with a chance of {worst.probability:.2f}" if chance else at
 
 
 def _complete(facts: PlateFacts) -> bool:
@@ -219,9 +228,14 @@ def _complete(facts: PlateFacts) -> bool:
 
 
 def _defects(confirmed: Sequence[Defect], recipe: Recipe) -> str:
-    worst = max(confirmed, key=lambda d: d.score)
-    at = f"worst {worst.score:.2f} at x {worst.peak_x}, y {worst.peak_y}"
-    return f"{_number(len(confirmed))} with a score of {recipe.decision.ng_score:.2f} or more, {at}"
+    least = recipe.decision.ng_score
+    clear = [defect for defect in confirmed if not defect.score < least]
+    backed = [defect for defect in confirmed if defect.score < least]
+    words = [f"{_number(len(clear))} with a score of {least:.2f} or more, {_worst(clear)}"] if clear else []
+    if backed:
+        said = f"below {least:.2f} that the classifier takes for a crack, {_worst(backed, chance=True)}"
+        words.append(f"{_number(len(backed))} {said}")
+    return " and ".join(words)
 
 
 def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from config.load import load_recipe
 from config.schema import Classifier, Recipe, Rectangle, Template, Threshold, Zone
-from models.detector import VETO_ALLOWS, WEIGHTS, Detector, DetectorError, WindowView, known_window
+from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
 from models.halo import HALO, Around, around
 from models.threshold import limit
 
@@ -242,19 +243,43 @@ def test_zone_moves_the_evidence_in_any_mode(mode: str, weight: float) -> None:
     assert zoned.threshold == plain.threshold
 
 
-def test_where_a_classifier_vetoes_fainter_regions_are_reported_and_none_is_lost_or_changed(
-    detector: Detector,
+def faint_cracks() -> NDArray[np.uint8]:
+    """Nine times the known crack, each fainter than the one before."""
+    crack = known_window(200).astype(np.float64)
+    shares = np.linspace(0.2, 0.12, 9).reshape(3, 3)
+    picture = np.full((650, 650), 110.0)
+    picture[:600, :600] += np.vstack([np.hstack([(crack - 110) * share for share in row]) for row in shares])
+    return np.clip(picture + np.random.default_rng(2).normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("floor", [None, 5.5, 6.5])
+def test_where_a_classifier_vetoes_fainter_regions_are_reported_and_nothing_of_the_others_changes(
+    floor: float | None,
 ) -> None:
-    vetoed = Detector.load(Recipe(name="veto", classifier=Classifier(mode="veto")), device="cpu", batch=2)
-    picture = known_window(650)
-    (plain,) = detector.detect([view(picture)])
-    (more,) = vetoed.detect([view(picture)])
-    assert plain.regions
-    assert plain.threshold - more.threshold == pytest.approx(VETO_ALLOWS)
-    boxes = {(one.x, one.y, one.width, one.height): one.score for one in more.regions}
-    for one in plain.regions:
-        fainter = boxes[one.x, one.y, one.width, one.height]
-        assert np.log(fainter / (1 - fainter)) - np.log(one.score / (1 - one.score)) == pytest.approx(VETO_ALLOWS / 2)
+    threshold = Threshold(floor=floor)
+    plain, veto = (
+        Detector.load(Recipe(name="any", threshold=threshold, classifier=classifier), "cpu", batch=1)
+        for classifier in (Classifier(), Classifier(mode="veto"))
+    )
+    faint = []
+    for picture in (known_window(650), faint_cracks()):
+        (expected,), (found,) = plain.detect([view(picture)]), veto.detect([view(picture)])
+        faint += [region for region in found.regions if region.faint]
+        without = tuple(region for region in found.regions if not region.faint)
+        assert replace(found, regions=without) == expected
+    assert faint
+
+
+@pytest.mark.parametrize("mode", ["mu_3sigma", "top_fraction", "top_fraction_foreground"])
+def test_in_a_mode_without_a_floor_nothing_is_faint(mode: str) -> None:
+    threshold = Threshold.model_validate({"mode": mode})
+    found = [
+        Detector.load(Recipe(name="veto", threshold=threshold, classifier=classifier), "cpu", batch=1).detect(
+            [view(noise())]
+        )
+        for classifier in (Classifier(), Classifier(mode="veto"))
+    ]
+    assert found[0] == found[1]
 
 
 def test_too_many_or_too_large_windows_are_refused(detector: Detector) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from models.regions import MOST_REGIONS, Region, find_regions
+from models.regions import MOST_REGIONS, VETO_ALLOWS, Region, fainter, find_regions
 
 
 def found(
@@ -20,6 +20,7 @@ def found(
     opening: bool = False,
     least_area: int = 4,
     line_like: bool = False,
+    allow: float = 0.0,
 ) -> tuple[tuple[Region, ...], bool]:
     return find_regions(
         values,
@@ -32,6 +33,7 @@ def found(
         least_area=least_area,
         opening=opening,
         line_like=line_like,
+        allow=allow,
     )
 
 
@@ -144,6 +146,37 @@ def test_regions_are_the_components_that_hold_a_strong_pixel(values: NDArray[np.
         box = np.array([region.x, region.y, region.width, region.height])
         assert (box == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]).all()
         assert region.area == rows.size
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(-3, 3, width=32)),
+    st.booleans(),
+)
+def test_fainter_regions_come_beside_the_others_and_change_nothing_of_them(
+    values: NDArray[np.float32], line_like: bool
+) -> None:
+    plain, truncated = found(values, least_area=1, line_like=line_like)
+    more, also = found(values, least_area=1, line_like=line_like, allow=0.5)
+    assert (tuple(region for region in more if not region.faint), also) == (plain, truncated)
+    assert all(fainter(0.5) < region.score < 0.5 for region in more if region.faint)
+
+
+def test_however_many_faint_regions_there_are_none_of_the_others_is_left_out_for_them() -> None:
+    values = np.full((80, 80), -5, np.float32)
+    values[::4, ::4] = 0.8
+    values[40:60:4, ::4] = 2
+    values[60:64, :41] = 2
+    plain, _ = found(values)
+    more, truncated = found(values, allow=1.0)
+    assert not truncated
+    assert tuple(region for region in more if not region.faint) == plain
+    assert len(more) - len(plain) == MOST_REGIONS
+
+
+def test_a_score_is_fainter_by_the_units_that_a_veto_allows() -> None:
+    assert np.log(fainter(0.9) / (1 - fainter(0.9))) == pytest.approx(np.log(9) - VETO_ALLOWS / 2)
+    assert (fainter(0.0), fainter(1.0)) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (325, 325)])

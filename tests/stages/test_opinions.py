@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.schema import Classifier, Columns, Gates, Length, Recipe, Windows
+from config.schema import Classifier, Columns, Decision, Gates, Length, Recipe, Windows
 from models.quality import Quality
 from models.regions import Region
 from stages.merge import Merger
@@ -37,7 +37,7 @@ from stages.merge_events import (
     StopClassifying,
     WindowScored,
 )
-from stages.opinions import MOST_IN_PLATE, MOST_IN_WINDOW, Opinions
+from stages.opinions import MOST_AT_ONCE, MOST_BEFORE_FAINT, MOST_IN_PLATE, Opinions
 from stages.plate import Cause, Heat, PlateResult, Verdict, WindowResult
 
 ROWS, COLUMNS, WINDOWS = 70, 50, 12
@@ -57,10 +57,10 @@ def recipe(mode: Any, **more: Any) -> Recipe:
     )
 
 
-def region(x: int, y: int, score: float = 0.8) -> Region:
+def region(x: int, y: int, score: float = 0.8, *, faint: bool = False) -> Region:
     """A spot of 4 x 2 px whose peak is its first pixel."""
     runs = np.array([(y, x, x + 4), (y + 1, x, x + 4)], "<i4").tobytes()
-    return Region(x, y, 4, 2, 8, score, x, y, runs)
+    return Region(x, y, 4, 2, 8, score, x, y, runs, faint)
 
 
 def scored(plate: int, window: int, *regions: Region) -> WindowScored:
@@ -243,14 +243,38 @@ def spots(count: int) -> tuple[Region, ...]:
     return tuple(region(2 * i % 20, 2 * (i // 10), 0.5 + i / 1000) for i in range(count))
 
 
-def test_of_many_crops_in_a_window_the_best_scored_are_asked_about_and_the_rest_is_counted() -> None:
+def test_of_many_crops_in_a_window_the_best_scored_are_asked_about_and_the_next_once_they_are_answered() -> None:
     merger = Merger(recipe("annotate"), "run")
-    done = told(merger, story(1, {4: spots(MOST_IN_WINDOW + 3)}))
+    (first,) = asks(told(merger, story(1, {4: spots(MOST_AT_ONCE + 3)})))
+    assert [crop.region for crop in first.crops] == list(range(MOST_AT_ONCE + 2, 2, -1))
+    (rest,) = asks(told(merger, [answer(first, 0.5)]))
+    assert [crop.region for crop in rest.crops] == [2, 1, 0]
+    assert told(merger, [answer(first, 0.9)]) == []
+    (result,) = decisions(told(merger, [answer(rest, 0.5)]))
+    assert result.classifier == "annotate"
+    counters = merger.opinions.counters
+    assert (counters.crops_classified, counters.answers_repeated) == (MOST_AT_ONCE + 3, 1)
+
+
+def test_what_there_was_no_time_to_ask_about_is_late_too() -> None:
+    merger = Merger(recipe("annotate"), "run")
+    (first,) = asks(told(merger, story(1, {4: spots(MOST_AT_ONCE + 3)})))
+    (result,) = decisions(told(merger, [answer(first, 0.5), ClassifierDeadline(1)]))
+    assert result.classifier == f"annotate, late: 3 of {MOST_AT_ONCE + 3} crops"
+    assert merger.opinions.counters.crops_late == 3
+
+
+@pytest.mark.parametrize(("window", "peak"), [(5, 28), (3, -3)])
+def test_a_peak_beyond_the_plate_is_not_asked_about_and_is_counted(window: int, peak: int) -> None:
+    merger = Merger(recipe("veto"), "run")
+    beyond = replace(region(5, 5), peak_x=peak)
+    done = told(merger, story(1, {window: (beyond, region(5, 15))}))
     (ask,) = asks(done)
-    assert [crop.region for crop in ask.crops] == list(range(MOST_IN_WINDOW + 2, 2, -1))
-    (result,) = decisions(told(merger, [answer(ask, 0.5)]))
-    assert result.classifier == f"annotate, left out: 3 of {MOST_IN_WINDOW + 3} crops"
-    assert merger.opinions.counters.crops_left_out == 3
+    assert len(ask.crops) == 1
+    (result,) = decisions(told(merger, [answer(ask, 0.0)]))
+    assert result.classifier == "veto, left out: 1 of 2 crops"
+    assert merger.opinions.counters.crops_left_out == 1
+    assert result.verdict is Verdict.NG
 
 
 def test_no_plate_asks_without_end() -> None:
@@ -261,6 +285,73 @@ def test_no_plate_asks_without_end() -> None:
         opinions.summary(1) == f"annotate, late: {MOST_IN_PLATE}"
         f" of 800 crops, left out: {800 - MOST_IN_PLATE} of 800 crops"
     )
+
+
+# --- faint regions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("chance", "verdict"), [(0.1, Verdict.NG), (0.09, Verdict.OK), (None, Verdict.OK)])
+def test_a_faint_region_is_a_defect_only_where_the_classifier_takes_it_for_a_crack(
+    chance: float | None, verdict: Verdict
+) -> None:
+    result = decided("veto", chance, {4: (region(5, 5, 0.45, faint=True),)})
+    assert result.verdict is verdict
+    assert [defect.vetoed for defect in result.defects] == [] if chance is None else [verdict is Verdict.OK]
+    assert result.classifier == ("veto, late: 1 of 1 crops" if chance is None else "veto")
+    if verdict is Verdict.NG:
+        assert result.reason == (
+            "1 defect below 0.50 that the classifier takes for a crack, worst 0.45 at x 25, y 25 with a chance of 0.10"
+        )
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0, None])
+def test_a_faint_region_without_an_answer_changes_nothing_of_the_defect_that_it_touches(chance: float | None) -> None:
+    merger = Merger(recipe("veto"), "run")
+    strong, faint = asks(told(merger, [scored(1, 4, region(5, 5)), scored(1, 5, region(-11, 5, 0.4, faint=True))]))
+    done = told(merger, story(1, {}))
+    if chance is not None:
+        done += told(merger, [answer(strong, chance)])
+    done += told(merger, [ClassifierDeadline(1)])
+    (result,) = decisions(done)
+    assert (result.defects[0].width, result.defects[0].unanswered) == (4, chance is None)
+    assert result.verdict is (Verdict.OK if chance == 0.0 else Verdict.NG)
+    assert faint.crops[0].faint
+
+
+@pytest.mark.parametrize(("least", "score", "ng"), [(0.7, 0.6, True), (0.7, 0.57, False), (0.3, 0.4, True)])
+@pytest.mark.parametrize("chance", [0.9, None])
+def test_the_least_score_of_the_recipe_is_a_feature_unit_lower_for_what_the_classifier_takes_for_a_crack(
+    least: float, score: float, ng: bool, chance: float | None
+) -> None:
+    one = recipe("veto").model_copy(update={"decision": Decision(ng_score=least)})
+    merger = Merger(one, "run")
+    (ask,) = asks(told(merger, story(1, {4: (region(5, 5, score, faint=score < 0.5),)})))
+    done = told(merger, [ClassifierDeadline(1)] if chance is None else [answer(ask, chance)])
+    (result,) = decisions(done)
+    assert result.verdict is (Verdict.NG if ng and chance is not None else Verdict.OK)
+
+
+def test_faint_crops_are_asked_about_after_the_others_and_leave_room_for_them() -> None:
+    merger = Merger(recipe("veto"), "run")
+    (first,) = asks(told(merger, [scored(1, 4, region(5, 5, 0.4, faint=True), region(9, 15, 0.9))]))
+    assert first.crops == (Crop(1, 29, 35),)
+    assert asks(told(merger, [answer(first, 0.9)])) == [Classify(1, 4, (Crop(0, 25, 25, faint=True),))]
+
+    opinions = Opinions(recipe("veto").model_copy(update={"columns": None}))
+    weak = tuple(replace(one, faint=True) for one in spots(8))
+    sent = [opinions.ask(scored(1, window, *weak).result, 10_000) for window in range(100)]
+    assert sum(len(ask.crops) for one in sent for ask in one) == MOST_BEFORE_FAINT
+    (ask,) = opinions.ask(scored(1, 100, *spots(8)).result, 10_000)
+    assert len(ask.crops) == 8
+
+
+def without_faint(found: Found) -> Found:
+    return {window: tuple(one for one in regions if not one.faint) for window, regions in found.items()}
+
+
+def as_off(result: PlateResult) -> PlateResult:
+    """The result less what tells that a classifier was to be asked."""
+    return replace(result, classifier="off", defects=tuple(replace(defect, unanswered=0) for defect in result.defects))
 
 
 GARBAGE = [
@@ -414,6 +505,67 @@ def test_whatever_the_order_of_windows_and_answers_the_decision_is_one_and_the_s
             waiting += [CropsClassified(ask.plate, ask.window, rng.choice(GARBAGE[:6]) * 2)] * rng.randint(0, 1)
             waiting += [ClassifierStarted()] * rng.randint(0, 1)
     assert results == [expected]
+
+
+many = st.lists(st.tuples(places, st.floats(0.2, 1.0), st.booleans()), max_size=40)
+
+
+def found_in(spread: Iterable[tuple[tuple[int, int, int], float, bool]]) -> Found:
+    found: Found = {}
+    for (window, x, y), score, faint in spread:
+        found[window] = (*found.get(window, ()), region(x, y, score, faint=faint))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    found=many.map(found_in),
+    ng_score=st.sampled_from([0.3, 0.5, 0.7]),
+    lost=st.sampled_from(["before", "after", "late", "silent"]),
+)
+def test_without_answers_a_plate_is_decided_as_where_the_classifier_is_off(
+    found: Found, ng_score: float, lost: str
+) -> None:
+    decision = {"decision": Decision(ng_score=ng_score)}
+    off = Merger(recipe("off").model_copy(update=decision), "run")
+    (expected,) = decisions(told(off, story(1, without_faint(found))))
+
+    merger = Merger(recipe("veto").model_copy(update=decision), "run")
+    done = told(merger, [ClassifierLost()] if lost == "before" else [])
+    done += told(merger, story(1, found))
+    asked = asks(done)
+    done += told(merger, [ClassifierLost() if lost == "after" else ClassifierDeadline(1)])
+    if lost == "late":
+        done += told(merger, [true_answer(ask) for ask in asked])
+    (result,) = decisions(done)
+    assert as_off(result) == expected
+    if found:
+        assert result.classifier != "veto"
+
+
+@settings(max_examples=150, deadline=None)
+@given(found=many.map(found_in), rng=st.randoms(use_true_random=False))
+def test_with_some_answers_what_lacks_one_still_makes_its_plate_ng(found: Found, rng: random.Random) -> None:
+    (off,) = decisions(told(Merger(recipe("off"), "run"), story(1, without_faint(found))))
+    merger = Merger(recipe("veto"), "run")
+    done = told(merger, story(1, found))
+    waiting, answered = asks(done), dict[tuple[int, int], float]()
+    while waiting and rng.random() < 0.8:
+        ask = waiting.pop(rng.randrange(len(waiting)))
+        answered |= {(crop.x, crop.y): chance_of(crop) for crop in ask.crops}
+        more = merger.handle(true_answer(ask))
+        waiting += asks(more)
+        done += more
+    (result,) = decisions([*done, *merger.handle(ClassifierDeadline(1))])
+    for window, regions in found.items():
+        for one in regions:
+            place = (window % 3 * 20 + one.peak_x, window // 3 * 20 + one.peak_y)
+            whole = place[0] + 4 <= COLUMNS and place[1] + 2 <= ROWS
+            if whole and not one.faint and one.score >= 0.5 and place not in answered:
+                assert result.verdict is Verdict.NG
+    if result.verdict is not off.verdict:
+        assert answered
+    assert {defect.faint for defect in result.defects} <= {bool(answered), False}
 
 
 @settings(max_examples=150, deadline=None)
