@@ -94,6 +94,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
     views = [view for view in get_args(View) if view in options.views]
     if unknown := [view for view in options.views if view not in get_args(View)]:
         raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
+    folds, of_folds = _folds(weights, str(card["network"]))
     classifier = Classifier.load(weights, device=options.device, views=views)
     plain = Classifier.load(weights, device=options.device, views=("identity",))
     left_out = [str(name) for name in card.get("left_out", [])]
@@ -115,6 +116,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
                 "network": card["network"],
                 "started_from": str(card.get("started_from", "unknown")),
                 "left_out": left_out,
+                "folds": of_folds,
                 **learnt,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
                 "temperature": temperature,
@@ -127,7 +129,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
             },
             **_figures(examples, raw, single, temperature, at, left_out),
             "evidence": pictures.evidence,
-            "folds": _folds(weights),
+            "folds": folds,
             "latency_ms": {
                 "images": _TIMED,
                 "with_views": _latency(classifier, examples),
@@ -233,16 +235,25 @@ def _histogram(judged: Judged) -> dict[str, list[int]]:
     }
 
 
-def _folds(weights: Path) -> dict[str, Any] | None:
-    """What a cross-validation left beside the weights."""
+def _folds(weights: Path, network: str) -> tuple[dict[str, Any] | None, str]:
+    """What a cross-validation of that network left beside the weights, and what there is to say of it."""
     path = weights.with_name(FOLDS)
     if not path.is_file():
-        return None
+        return None, "none beside the weights"
     try:
         found = json.loads(path.read_text())
-        return {"network": found["network"], "folds": found["folds"], "table": fold_table(found["folds"])}
+        if found["network"] != network:
+            return None, f"{path} is of {found['network']}, and the weights are a {network}: not shown"
+        folds = {
+            "network": network,
+            "started_from": found.get("started from"),
+            "minutes": found.get("minutes"),
+            "folds": found["folds"],
+            "table": fold_table(found["folds"]),
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not what --folds writes ({error}): take it away, or train again") from error
+    return folds, str(path)
 
 
 def _latency(classifier: Classifier, examples: Sequence[Example]) -> float:

@@ -292,6 +292,7 @@ def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
         "all": _short(judged, chosen.threshold),
         "temperature": chosen.temperature,
         "threshold": chosen.threshold,
+        "minutes": round(outcome.seconds / 60, 2),
         "steps": outcome.steps,
     }
 

@@ -93,7 +93,9 @@ def evaluated(weights: Path, data: Path, tmp_path_factory: pytest.TempPathFactor
     fold |= {"accuracy": 0.9, "likelier": 0.9, "precision": 0.8, "recall": 1.0, "f1": 0.9, "ece": 0.02}
     folds = {
         "network": "resnet18",
-        "folds": [{"fold": 1, **fold}, {"fold": 2, **fold, "likelier": 0.8}],
+        "started from": "resnet18-f37072fd.pth",
+        "minutes": 47.0,
+        "folds": [{"fold": 1, **fold}, {"fold": 2, **fold, "likelier": 0.8, "minutes": 46.25, "steps": 4321}],
     }
     weights.with_name(FOLDS).write_text(json.dumps(folds))
     code, said, complaint = run(
@@ -178,8 +180,30 @@ def test_the_report_is_one_page_that_needs_nothing_else(evaluated: tuple[dict[st
         "Taken for a crack",
         "0.700 - 0.950",
         "after, simulated",
+        "resnet18 from resnet18-f37072fd.pth, 47.0 minutes each at most",
+        "<td>46.2</td><td>4321</td>",
+        "<td>-</td><td>-</td>",
     ):
         assert words in evaluated[1]
+
+
+def test_folds_of_another_network_than_the_weights_are_not_shown_as_theirs(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    for file in (weights, weights.with_suffix(".json")):
+        shutil.copy(file, tmp_path)
+    (tmp_path / FOLDS).write_text(json.dumps({"network": "resnet34", "folds": []}))
+    asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--views", "identity")
+    code, said, _ = run(
+        *asked, "--weights", tmp_path / weights.name, "--json", "-", "--report", tmp_path / "report.html"
+    )
+    result = json.loads(said)
+    assert code == 0
+    assert result["folds"] is None
+    assert result["facts"]["folds"] == f"{tmp_path / FOLDS} is of resnet34, and the weights are a resnet18: not shown"
+    page = (tmp_path / "report.html").read_text()
+    assert "is of resnet34" in page
+    assert "<h2>Folds</h2>" not in page
 
 
 def test_views_can_be_chosen_and_unknown_ones_are_refused(weights: Path, data: Path) -> None:

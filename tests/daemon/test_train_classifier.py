@@ -189,7 +189,10 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     assert [one["fold"] for one in found["folds"]] == [1, 2]
     assert sum(one["pictures"] for one in found["folds"]) == sum(not held_out(f"own/{n}") for n in range(24))
     assert 0 <= found["table"]["accuracy"]["mean"] <= 1
+    assert (found["network"], found["started from"], found["minutes"]) == ("resnet18", "scratch", 0.02)
     for one in found["folds"]:
+        assert one["steps"] > 0
+        assert one["minutes"] > 0
         low, high = one["intervals"]["accuracy"]
         assert low <= one["accuracy"] <= high
     assert not (tmp_path / "out" / "fold").exists()
