@@ -211,7 +211,11 @@ class Zone(Strict):
 class Decision(Strict):
     """When a defect makes a plate NG, and when a verdict is late."""
 
-    ng_score: Share = Field(0.5, description="a defect with at least this score makes the plate NG")
+    ng_score: Share = Field(
+        0.5,
+        description="a defect with at least this score makes the plate NG; where the classifier vetoes, one that it "
+        "takes for a crack does from a feature unit less on (0.38 for 0.5)",
+    )
     deadline_s: float | None = Field(None, gt=0, description="seconds from the trailing edge after which it is late")
 
 
@@ -221,9 +225,13 @@ class Classifier(Strict):
     mode: Literal["off", "annotate", "veto", "confirm"] = Field(
         "off",
         description="off: not asked; annotate: the chance is noted with each defect; veto: a defect below veto_below "
-        "makes no plate NG; confirm: only one from confirm_above on does",
+        "makes no plate NG, and a fainter one than the detector reports alone does where the chance is not below; "
+        "confirm: only one from confirm_above on does",
     )
     veto_below: Share = Field(0.05, description="chance of a crack below which a defect is vetoed")
+    veto_most_score: Share = Field(
+        0.9, description="a defect with a higher score is never vetoed, whatever the classifier says of it"
+    )
     confirm_above: Share = Field(0.5, description="chance of a crack from which a defect is confirmed")
     deadline_s: float = Field(
         0.2, ge=0, le=60, description="seconds after a plate's last window for which the classifier is waited for"

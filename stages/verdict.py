@@ -188,7 +188,8 @@ def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "c
 
     Without an answer on each region that would make the plate NG, `annotate` and `veto` keep the defect, and
     `confirm` leaves it unclear. With `veto`, what the classifier takes for a crack counts from a score on that is as
-    much lower as the detector goes below its floor for it, and what lies below that floor only then.
+    much lower as the detector goes below its floor for it, and what lies below that floor only then; what the detector
+    is sure of is not vetoed.
     """
     rule, chance, least = recipe.classifier, defect.probability, recipe.decision.ng_score
     backed = rule.mode == "veto" and chance is not None and chance >= rule.veto_below
@@ -197,7 +198,8 @@ def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "c
     if defect.score < (fainter(least) if backed else least):
         return defect, "minor"
     # Written so that a score or a chance that is not a number confirms a defect rather than hides it.
-    if isnan(defect.score) or rule.mode in ("off", "annotate"):
+    sure = rule.mode == "veto" and defect.score > rule.veto_most_score
+    if isnan(defect.score) or rule.mode in ("off", "annotate") or sure:
         return defect, "confirmed"
     whole = chance is not None and defect.unanswered == 0
     if rule.mode == "confirm" and not whole and not (chance is not None and chance >= rule.confirm_above):

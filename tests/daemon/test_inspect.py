@@ -108,7 +108,7 @@ def test_the_classifier_says_here_what_it_says_in_the_service(
     classifier: Classifier,
     mode: Literal["annotate", "veto", "confirm"],
 ) -> None:
-    asking = Classified(mode=mode, veto_below=0.9, confirm_above=0.9)
+    asking = Classified(mode=mode, veto_below=0.9, confirm_above=0.9, veto_most_score=1.0)
     recipe = GENERAL.model_copy(update={"classifier": asking, "columns": Columns(last=sheet.shape[1])})
     found = inspect_image(Rows(sheet), recipe, detectors, classifier=classifier)
     assert found.classifier == mode

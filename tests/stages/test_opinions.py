@@ -188,6 +188,28 @@ def test_what_the_chance_does_is_the_recipes_choice(
     assert result.complete
 
 
+@pytest.mark.parametrize(
+    ("mode", "score", "verdict"),
+    [
+        ("veto", 0.9, Verdict.OK),
+        ("veto", 0.901, Verdict.NG),
+        ("confirm", 0.99, Verdict.OK),
+    ],
+)
+def test_what_the_detector_is_sure_of_is_not_vetoed(mode: str, score: float, verdict: Verdict) -> None:
+    result = decided(mode, 0.0, {4: (region(5, 5, score),)})
+    assert (result.verdict, result.defects[0].vetoed) == (verdict, verdict is Verdict.OK)
+    assert result.defects[0].probability == 0.0
+
+
+def test_how_sure_that_is_is_the_recipes_choice() -> None:
+    for most, verdict in ((0.7, Verdict.NG), (1.0, Verdict.OK)):
+        merger = Merger(recipe("veto", veto_most_score=most), "run")
+        (ask,) = asks(told(merger, story(1, ONE)))
+        (result,) = decisions(told(merger, [answer(ask, 0.0)]))
+        assert result.verdict is verdict
+
+
 @pytest.mark.parametrize("mode", ["veto", "confirm"])
 def test_a_score_that_is_no_number_is_not_vetoed(mode: str) -> None:
     assert decided(mode, 0.0, {4: (region(5, 5, math.nan),)}).verdict is Verdict.NG
