@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -143,9 +144,10 @@ def _weights(console: Console, order: Order, examples: Sequence[Example]) -> Non
     checkpoint = order.out / "classifier.ckpt"
     if order.resume and not checkpoint.is_file():
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
+    resumed = _steps(checkpoint) if order.resume else None
     outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
     with console.status("fitting temperature and threshold on validation"):
-        path, _ = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome))
+        path, _ = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome, resumed))
     said = exported(console, path, order.out / "export", parts.validation)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
@@ -192,8 +194,16 @@ def judged_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.f
     )
 
 
-def _facts(order: Order, parts: Parts, outcome: Outcome) -> dict[str, Any]:
-    """What the model card says of the training."""
+def _steps(checkpoint: Path) -> int | None:
+    """How far the training of a checkpoint had come; None for what is none, which `train` refuses by name."""
+    try:
+        return int(torch.load(checkpoint, weights_only=True, mmap=True)["step"])
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError):
+        return None
+
+
+def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None) -> dict[str, Any]:
+    """What the model card says of the training; `resumed` at so many steps, the last time."""
     return {
         "target": "a thin linear anomaly in metal; real scratches stand in for cracks",
         "started_from": "scratch" if order.pretrained is None else _named(order.pretrained),
@@ -207,6 +217,7 @@ def _facts(order: Order, parts: Parts, outcome: Outcome) -> dict[str, Any]:
         "schedule": {
             "minutes": round(outcome.seconds / 60, 2),
             "steps": outcome.steps,
+            "resumed_at_step": resumed,
             "pictures": outcome.steps * order.plan.batch,
             "batch": order.plan.batch,
             "loss": round(outcome.loss, 4),

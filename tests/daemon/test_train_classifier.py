@@ -214,6 +214,19 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert (tmp_path / "out" / "classifier.ckpt").is_file()
 
 
+def test_the_card_of_a_resumed_training_says_at_which_step_it_was_gone_on_with(data: Path, tmp_path: Path) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18")
+    train_classifier_command(order)
+    path = tmp_path / "out" / "classifier.json"
+    first = json.loads(path.read_text())["schedule"]
+    train_classifier_command(replace(order, minutes=0.05, resume=True))
+    second = json.loads(path.read_text())["schedule"]
+    assert first["resumed_at_step"] is None
+    assert second["resumed_at_step"] == first["steps"]
+    assert second["steps"] > first["steps"]
+    assert second["looks"][: len(first["looks"])] == first["looks"]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
