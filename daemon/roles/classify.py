@@ -11,9 +11,9 @@ from models.classifier.classifier import Classifier
 from stages.classify import Question, Questions, Work
 
 _KNOWN_ANSWER_S = 30.0
-"""Time between two proofs of the classifier, where it has nothing else to do."""
-_KNOWN_ANSWER_BUSY_S = 120.0
-"""The same under load."""
+"""Time between two proofs of the classifier, where it has nothing to answer."""
+_PROOF_HOLDS_S = 2.0
+"""Where it has, no answer is sent without a proof that is newer: nonsense may look like an answer."""
 _GPU_BATCH = 16
 _ROWS_COME_S = 0.005
 """How often rows are looked for that a crop still lacks."""
@@ -39,10 +39,9 @@ class ClassifyProcess(Child):
         self._classifier = Classifier.load(
             settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
         )
-        self._classifier.known_answer()
+        self._prove()
         # On a CPU crops are computed one by one anyway: after each it hears what is no longer wanted, and is heard.
         self._batch = (settings.batch or _GPU_BATCH) if self._classifier.device.type == "cuda" else 1
-        self._checked_at = time.monotonic()
         self._merge = self.connect("crops", self._on_merge)
         self.log.info("classifier ready", **self._classifier.facts)
 
@@ -55,9 +54,8 @@ class ClassifyProcess(Child):
     def tick(self, now: float) -> None:
         """Prove the classifier when that is due; read what is asked; classify the next crops."""
         busy = len(self._work) + len(self._questions) > 0
-        if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if busy else _KNOWN_ANSWER_S):
-            self._classifier.known_answer()
-            self._checked_at = now
+        if now - self._checked_at > _KNOWN_ANSWER_S:
+            self._prove()
         while len(self._work) < self._batch and (question := self._questions.take(self._is_ready)) is not None:
             self._read(question)
         if len(self._work):
@@ -97,11 +95,18 @@ class ClassifyProcess(Child):
         count, started = min(self._batch, len(self._work)), time.monotonic()
         done = self._work.compute(self._classifier, count)
         now = time.monotonic()
+        for _ in range(count):
+            self.tally.observe("crop_seconds", (now - started) / count)
+        if done and now - self._checked_at > _PROOF_HOLDS_S:
+            self._prove()
         for window in done:
             answer = m.CropsClassified(window.plate, window.window, window.answers, self._asker)
             self._merge.send(answer, now, keep=False)
-        for _ in range(count):
-            self.tally.observe("crop_seconds", (now - started) / count)
+
+    def _prove(self) -> None:
+        """Compute what is known; where that fails the process ends, with all that it has not answered."""
+        self._classifier.known_answer()
+        self._checked_at = time.monotonic()
 
 
 ROLE = ClassifyProcess

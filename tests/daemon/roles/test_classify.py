@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -10,14 +11,19 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from config.load import load_recipe
 from config.schema import Classify, Config, View
 from daemon import messages as m
 from daemon.channel import Server
 from daemon.plate_memory import PlateMemory
+from daemon.process import Plan
+from daemon.roles.classify import ClassifyProcess
 from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.crops import SIDE, crop_at
+from models.classifier.errors import ClassifierError
 from models.classifier.views import DEFAULT_VIEWS
 from stages.classify import Question, Questions, Work
 from stages.merge_events import Crop
@@ -108,6 +114,91 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
 
 
+@pytest.fixture
+def unlooped(tmp_path: Path, weights: Path) -> Iterator[tuple[ClassifyProcess, Server]]:
+    """A classify process that was started and whose rounds the test makes, and its merge."""
+    memory = PlateMemory.create(SHAPE)
+    fill(memory)
+    lifeline, end = os.pipe()
+    config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS))
+    child = ClassifyProcess(
+        Plan(
+            run=RUN,
+            role="classify",
+            index=0,
+            incarnation=1,
+            sockets=str(tmp_path),
+            state=str(tmp_path),
+            config=config.model_dump(mode="json"),
+            recipe=load_recipe("P10B").model_dump(mode="json"),
+            shape=SHAPE,
+            plates_fd=memory.fd,
+            camera_fd=-1,
+            lifeline_fd=lifeline,
+            supervisor_pid=os.getpid(),
+        )
+    )
+    child.start()
+    merge = Server(child.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "crops")
+    yield child, merge
+    merge.close()
+    for endpoint in child._endpoints:
+        endpoint.close()
+    child.context.destroy(linger=0)
+    memory.close()
+    os.close(lifeline)
+    os.close(end)
+
+
+def answered(child: ClassifyProcess, merge: Server, window: int) -> list[m.CropsClassified]:
+    """What comes of a question about that window, after a round in which it is worked on."""
+    heard: list[object] = []
+
+    def listen() -> list[m.CropsClassified]:
+        heard.extend(body for _, body in merge.receive(time.monotonic()))
+        return [body for body in heard if isinstance(body, m.CropsClassified)]
+
+    merge.send("classify-0", m.ClassifyCrops(1, 0, 1, SHAPE.columns, window, (Crop(0, 10, 20),)), time.monotonic())
+    until = time.monotonic() + 30
+    while not len(child._questions) and time.monotonic() < until:
+        listen()
+        for event in child._merge.receive(time.monotonic()):
+            child._on_merge(event, time.monotonic())
+    try:
+        child.tick(time.monotonic())
+    finally:
+        until = time.monotonic() + 0.3
+        while not listen() and time.monotonic() < until:
+            time.sleep(0.01)
+    return listen()
+
+
+def test_a_classifier_that_goes_wrong_at_work_sends_no_answer_after_its_proof_has_grown_old(
+    unlooped: tuple[ClassifyProcess, Server],
+) -> None:
+    child, merge = unlooped
+    assert len(answered(child, merge, 1)) == 1
+    with torch.no_grad():
+        for parameter in child._classifier._network.parameters():
+            parameter.mul_(-0.5)
+    child._checked_at = time.monotonic() - 2.1
+    with pytest.raises(ClassifierError, match="known crops give wrong values"):
+        answered(child, merge, 2)
+    assert not [body for _, body in merge.receive(time.monotonic()) if isinstance(body, m.CropsClassified)]
+
+
+def test_a_classifier_is_proved_anew_before_it_answers_and_not_with_every_answer(
+    unlooped: tuple[ClassifyProcess, Server],
+) -> None:
+    child, merge = unlooped
+    proved = child._checked_at = time.monotonic()
+    assert len(answered(child, merge, 1)) == 1
+    assert child._checked_at == proved
+    child._checked_at -= 2.1
+    assert len(answered(child, merge, 2)) == 1
+    assert child._checked_at > proved
+
+
 def test_on_a_cpu_it_listens_after_each_crop_whatever_the_batch(
     tmp_path: Path, parent: Callable[..., Parent], weights: Path
 ) -> None:
@@ -161,6 +252,15 @@ def test_the_oldest_plate_comes_first_and_what_is_not_ready_lets_others_pass() -
     assert [taken(), taken(), taken()] == [[(1, 4)], [(2, 0)], []]
     questions.forget(1)
     assert len(questions) == 0
+
+
+def test_what_can_wait_comes_after_the_other_questions_of_its_plate() -> None:
+    questions = Questions()
+    faint = Question(1, 0, 1, 50, 0, (Crop(0, 0, 0, faint=True),))
+    for one in (question(2, 9), faint, question(1, 7)):
+        questions.add(one)
+    taken = [questions.take(lambda _: True) for _ in range(3)]
+    assert [(one.plate, one.window) for one in taken if one is not None] == [(1, 7), (1, 0), (2, 9)]
 
 
 class Counting:
