@@ -69,6 +69,8 @@ def classify_command(
     except (ClassifierError, OSError) as error:
         print(f"linesentry classify: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         return WRONG_USAGE
+    if doubt := classifier.doubt():
+        print(f"linesentry classify: {doubt}", file=sys.stderr)  # noqa: T201 - the same
     answers: list[Answer] = []
     try:
         for answer in answered(classifier, images, explain):

@@ -96,6 +96,8 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
         raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
     folds, of_folds = _folds(weights, str(card["network"]))
     classifier = Classifier.load(weights, device=options.device, views=views)
+    if doubt := classifier.doubt():
+        print(f"linesentry evaluate: {doubt}", file=sys.stderr)  # noqa: T201 - a command speaks
     plain = Classifier.load(weights, device=options.device, views=("identity",))
     left_out = [str(name) for name in card.get("left_out", [])]
     console = Console(stderr=True)

@@ -66,6 +66,8 @@ class Classifier:
             "threshold": float(card["threshold"]),
         }
         self._known = card.get("known_answer")
+        fitted = card.get("views")
+        self._fitted = tuple(map(str, fitted)) if isinstance(fitted, list) else self.views
         self._network = network.folded(dtype).to(device)
 
     @classmethod
@@ -136,6 +138,15 @@ class Classifier:
         ]
         if wrong:
             raise ClassifierError(f"the known crops give wrong values ({'; '.join(wrong)}): restart, check memory")
+
+    def doubt(self) -> str | None:
+        """What there is to say where the temperature was fitted for other views than those asked; None where not."""
+        if set(self._fitted) == set(self.views):
+            return None
+        return (
+            f"the temperature was fitted for the views {', '.join(self._fitted)}, and these are "
+            f"{', '.join(self.views)}: probabilities may be too sure or too unsure"
+        )
 
     def _parts(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.uint8]]]:
         """What `_compute` says of the crops, part by part."""

@@ -208,8 +208,9 @@ def test_folds_of_another_network_than_the_weights_are_not_shown_as_theirs(
 
 def test_views_can_be_chosen_and_unknown_ones_are_refused(weights: Path, data: Path) -> None:
     words = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", weights)
-    code, said, _ = run(*words, "--views", "identity,flip_vertical", "--json", "-")
+    code, said, complaint = run(*words, "--views", "identity,flip_vertical", "--json", "-")
     assert code == 0
+    assert "and these are identity, flip_vertical: probabilities may be too sure" in complaint
     assert json.loads(said)["facts"]["views"] == ["identity", "flip_vertical"]
     code, said, complaint = run(*words, "--views", "identity,sideways")
     assert (code, said) == (2, "")
@@ -257,6 +258,20 @@ def test_classify_answers_each_image_in_order_as_json(weights: Path, data: Path,
     assert "text.png" in complaint
     alone = json.loads(run("classify", data / "2.png", "--json", "--weights", weights)[1])
     assert alone["probability"] == pytest.approx(answers[2]["probability"], abs=2e-3)
+
+
+def test_classify_says_when_the_temperature_was_fitted_for_other_views(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copy(weights, tmp_path)
+    content = json.loads(weights.with_suffix(".json").read_text())
+    (tmp_path / "classifier.json").write_text(json.dumps({**content, "views": ["identity"]}))
+    code, said, complaint = run("classify", data / "1.png", "--json", "--weights", copy)
+    assert (code, said.count("\n")) == (0, 1)
+    assert complaint.startswith(
+        "linesentry classify: the temperature was fitted for the views identity, and these are "
+    )
+    assert run("classify", data / "1.png", "--json", "--weights", weights)[2] == ""
 
 
 def test_classify_explains_each_picture_in_a_file_of_its_own(weights: Path, data: Path, tmp_path: Path) -> None:

@@ -140,6 +140,14 @@ def test_facts_name_the_weights_and_how_they_are_computed(classifier: Classifier
     json.dumps(facts)
 
 
+def test_other_views_than_the_temperature_was_fitted_for_are_said(classifier: Classifier, weights: Path) -> None:
+    assert classifier.doubt() is None
+    assert Classifier.load(weights, views=DEFAULT_VIEWS[::-1]).doubt() is None
+    doubt = Classifier.load(weights, views=["identity"]).doubt()
+    assert doubt is not None
+    assert f"fitted for the views {', '.join(DEFAULT_VIEWS)}, and these are identity:" in doubt
+
+
 @pytest.mark.parametrize("views", [[], ["upside_down"]])
 def test_no_or_unknown_views_are_refused(views: list[View], weights: Path) -> None:
     with pytest.raises(ClassifierError, match="views are some of identity"):
