@@ -29,6 +29,9 @@ def train_detector(
     data: Annotated[
         list[Path] | None, typer.Option(help="directory of photographs and masks of real metal; may be repeated")
     ] = None,
+    metal_share: Annotated[
+        float, typer.Option(min=0, max=1, help="share of the crops that is of photographs; 1: nothing is simulated")
+    ] = 0.25,
     minutes: Annotated[float, typer.Option(min=0.01, help="time to train")] = 30.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     preset: Annotated[Literal["default", "paper"], typer.Option(help="our recipe, or the paper's SGD")] = "default",
@@ -49,6 +52,7 @@ def train_detector(
         Order(
             out=out,
             data=tuple(data or ()),
+            metal_share=metal_share,
             minutes=minutes,
             seed=seed,
             preset=preset,

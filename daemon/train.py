@@ -26,7 +26,6 @@ from models.training.samples import Crop
 from simulator import otherwise, pressed, samples
 from simulator.crops import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 
-_METAL_SHARE = 0.25
 _CROP, _BATCH = 512, 6
 _VALIDATION = 24
 _WINDOW = 650
@@ -51,6 +50,8 @@ class Order:
     """Folder for detector-<resolution>.pt, its card .json and, while it trains, the checkpoint .ckpt."""
     data: tuple[Path, ...] = ()
     """Folders of photographs of real metal (models.training.samples.photographs)."""
+    metal_share: float = 0.25
+    """Of the crops that are learnt from, so many are of photographs; 1: all, and nothing is simulated."""
     minutes: float = 30.0
     """Time to train, that before a resume included."""
     seed: int = 0
@@ -81,8 +82,8 @@ def train_detector_command(order: Order) -> None:
     code = code_sha256()
     try:
         recipe = _network(order)
-        metal = RealMetal(order.data, paint_on_metal) if order.data else None
-        outcome = _trained(console, order, recipe, metal)
+        metal, checks = _metal(order)
+        outcome = _trained(console, order, recipe, metal, checks)
     except KeyboardInterrupt:
         kept = f"go on with --resume {checkpoint}" if checkpoint.is_file() else "nothing was learnt yet"
         print(f"linesentry train: interrupted; {kept}", file=sys.stderr)  # noqa: T201 - a command speaks
@@ -92,10 +93,12 @@ def train_detector_command(order: Order) -> None:
         raise SystemExit(2) from error
     count = int(min(_MOST_CROPS, max(_LEAST_CROPS, _CROPS_A_MINUTE * order.minutes)))
     with console.status("learning the threshold on defect-free crops"):
-        clean = _clean(order.seed + _CLEAN_SEED, count)
+        seed = order.seed + _CLEAN_SEED
+        clean = _clean(seed, count) if checks is None else [_wild("photographs", checks, seed, count)]
         threshold, by_floor = learn_threshold(outcome.state, clean, recipe=recipe)
     figures: dict[str, Any] = {}
-    for name, source in _kinds(cracks=None).items():
+    kinds = _kinds(cracks=None) if checks is None else {"photographs": checks}
+    for name, source in kinds.items():
         with console.status(f"measuring on held-out crops: {name}"):
             crops = _drawn(source, order.seed + _HELD_OUT_SEED, count)
             figures[name] = evaluate(outcome.state, threshold, crops, recipe)
@@ -107,13 +110,15 @@ def train_detector_command(order: Order) -> None:
 
 def _facts(order: Order, outcome: Outcome, metal: RealMetal | None, code: str) -> dict[str, Any]:
     """What the model card says of the training."""
+    alone = order.metal_share == 1
+    folders = order.data if metal else ()
     return {
         "started_from": list(outcome.started_from),
         "trained_on": {
-            "simulated": "simulator.crops.training_crop",
-            "products": list(TRAINING_PRODUCTS),
-            "metal": [f"{one.name}, groups that are not held out (models.training.samples)" for one in order.data],
-            "metal_share": _METAL_SHARE if metal else 0.0,
+            "simulated": None if alone else "simulator.crops.training_crop",
+            "products": [] if alone else list(TRAINING_PRODUCTS),
+            "metal": [f"{one.name}, groups that are not held out (models.training.samples)" for one in folders],
+            "metal_share": order.metal_share if metal else 0.0,
             "photographs_sha256": metal.fingerprint() if metal else None,
         },
         "seeds": [order.seed],
@@ -146,7 +151,27 @@ def _network(order: Order) -> Recipe:
     return Recipe(name=recipe.name, resolution=recipe.resolution, templates=recipe.templates, pitch=recipe.pitch)
 
 
-def _trained(console: Console, order: Order, recipe: Recipe, metal: RealMetal | None) -> Outcome:
+def _metal(order: Order) -> tuple[RealMetal | None, RealMetal | None]:
+    """Photographs to learn from; and, where nothing else is there, those that looks, floor and figures are of."""
+    alone = order.metal_share == 1
+    if alone and not order.data:
+        raise ValueError("--metal-share 1 trains on photographs alone: name them with --data FOLDER")
+    if not order.data or order.metal_share == 0:
+        return None, None
+    metal = RealMetal(order.data, paint_on_metal, "training" if alone else "all")
+    if metal.passed_over:
+        each = ", ".join(f"{count} of {name}" for name, count in sorted(metal.passed_over.items()))
+        print(  # noqa: T201 - a command speaks
+            f"linesentry train: photographs passed over: {each}; used are known classes, and of any set class crack "
+            "with a mask and class without_crack",
+            file=sys.stderr,
+        )
+    return metal, RealMetal(order.data, paint_on_metal, "validation") if alone else None
+
+
+def _trained(
+    console: Console, order: Order, recipe: Recipe, metal: RealMetal | None, checks: RealMetal | None
+) -> Outcome:
     """Train with a bar on stderr."""
     words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -157,17 +182,18 @@ def _trained(console: Console, order: Order, recipe: Recipe, metal: RealMetal | 
             bar.update(task, completed=step.seconds, description=words)
 
         rng = np.random.default_rng(order.seed + _VALIDATION_SEED)
+        looks = training_crop if checks is None else checks
         return train(
             training_crop,
             minutes=order.minutes,
             seed=order.seed,
             metal=metal,
-            metal_share=_METAL_SHARE,
+            metal_share=order.metal_share,
             crop=_CROP,
             batch=_BATCH,
             preset=order.preset,
             recipe=recipe,
-            validation=[training_crop(rng, _CROP) for _ in range(_VALIDATION)],
+            validation=[looks(rng, _CROP) for _ in range(_VALIDATION)],
             patience=order.patience,
             checkpoint=order.checkpoint,
             resume=order.resume,
@@ -194,9 +220,13 @@ def _clean(seed: int, count: int) -> Iterator[Clean]:
             groups = (_drawn(SheetCrops(cracks=0), seed + sheet, _CROPS_A_SHEET) for sheet in range(sheets))
             yield Clean(name, groups, _MOST_ON_SHEETS)
         else:
-            # A crop whose cracks are too faint to be judged is not sure to be free of them.
-            crops = _drawn(source, seed, 2 * count)
-            yield Clean(name, ([crop] for crop in crops if not crop[1].any() and not crop[2].any()), _MOST_ON_CROPS)
+            yield _wild(name, source, seed, count)
+
+
+def _wild(name: str, source: Source, seed: int, count: int) -> Clean:
+    # A crop whose cracks are too faint to be judged is not sure to be free of them.
+    crops = _drawn(source, seed, 2 * count)
+    return Clean(name, ([crop] for crop in crops if not crop[1].any() and not crop[2].any()), _MOST_ON_CROPS)
 
 
 def _drawn(source: Source, seed: int, count: int) -> Iterator[Crop]:

@@ -49,7 +49,7 @@ class Progress:
     loss: float
     """Running mean."""
     drawn: int
-    """Crops that the source has made."""
+    """Crops that were made, those of photographs too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def train(
         steps: how many batches to take.
         seed: of the network, the source and the order.
         metal: draws crops of photographs of real metal (models.training.metal.RealMetal), in this process.
-        metal_share: share of the crops that comes from there.
+        metal_share: share of the crops that comes from there; at 1 `samples` is never asked.
         crop: side of a crop, px, even.
         batch: crops of a step.
         preset: `default` is AdamW with a warm-up and a cosine on whole crops; `paper` is 27 x 27 patches around the
@@ -125,7 +125,8 @@ def train(
     run = _Run(preset, rate, resume, recipe)
     watch = _Watch(validation, patience, run.scale)
     shares = (batch, metal_share if metal is not None else 0.0)
-    feed = _Feed(Stream(samples, crop, seed + run.step), metal or samples, rng, crop, shares, run.scale, preset)
+    stream = None if shares[1] >= 1 else Stream(samples, crop, seed + run.step)
+    feed = _Feed(stream, metal or samples, rng, crop, shares, run.scale, preset)
     last_report = last_save = last_look = time.monotonic()
     try:
         while (share := run.share(minutes, steps)) < 1:
@@ -180,7 +181,7 @@ class _Run:
         self._average = Average()
         self.loss = math.nan
         self.drawn = 0
-        """Crops that the source had made before a resume."""
+        """Crops that were made before a resume."""
         self.best: dict[str, Tensor] | None = None
         """Weights of the look with the lowest loss."""
         self.history: list[tuple[int, float]] = []
@@ -296,7 +297,7 @@ class _Feed:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: Stream | None,
         metal: Source,
         rng: np.random.Generator,
         crop: int,
@@ -308,6 +309,7 @@ class _Feed:
         self._batch, self._metal_share = shares
         self._scale, self._preset = scale, preset
         self._pool = _Pool()
+        self._of_metal = 0
         self._chosen: NDArray[np.int64] = np.empty(0, np.int64)
         self._hardness: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
         self._thread = ThreadPoolExecutor(1, "batches")
@@ -315,8 +317,8 @@ class _Feed:
 
     @property
     def drawn(self) -> int:
-        """Crops that the source has made."""
-        return self._pool.drawn
+        """Crops that were made, those of photographs too."""
+        return self._pool.drawn + self._of_metal
 
     def take(self) -> _Batch:
         """The next batch; the one after it is begun."""
@@ -332,7 +334,8 @@ class _Feed:
     def close(self) -> None:
         """End the thread and the source."""
         self._thread.shutdown()
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def _made(self) -> tuple[NDArray[np.int64], _Batch]:
         pool, rng = self._pool, self._rng
@@ -341,8 +344,10 @@ class _Feed:
             pool.weights[chosen] = 0.1 + hardness.clip(max=0.4)
         # Each crop is seen about twice, turned differently, so that the source never holds up the network.
         count = (1, max(1, self._batch // 2)) if pool.crops else (4 * self._batch, 4 * self._batch)
-        pool.refill(self._stream.take(*count))
+        if self._stream is not None:
+            pool.refill(self._stream.take(*count))
         of_metal = int(self._batch * self._metal_share + rng.random())
+        self._of_metal += of_metal
         chosen = pool.choose(rng, self._batch - of_metal)
         crops = [pool.crops[index] for index in chosen] + [self._metal(rng, self._crop) for _ in range(of_metal)]
         if self._preset == "paper":
@@ -406,6 +411,8 @@ class _Pool:
             self.drawn += 1
 
     def choose(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        if count == 0:
+            return np.empty(0, np.int64)
         chances = self.weights / self.weights.sum()
         return rng.choice(len(self.crops), count, replace=False, p=chances)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.samples import Crop, held_out, photographs, read
+from models.training.samples import Crop, Photograph, held_out, photographs, read
 
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
 _MARKED_SHARE = 0.5
@@ -28,24 +29,37 @@ class RealMetal:
     Scratches are too few to learn cracks on metal from, so cracks are also painted on photographs without defects.
     """
 
-    def __init__(self, folders: Sequence[Path], paint: Paint | None = None) -> None:
-        """Read them all.
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        paint: Paint | None = None,
+        part: Literal["all", "training", "validation"] = "all",
+    ) -> None:
+        """Read them.
 
         Args:
-            folders: each with a manifest.csv; groups that are held out are left out.
+            folders: each as `models.training.samples.photographs` takes it; groups that are held out are left out.
             paint: adds cracks to photographs; without it only real ones are learnt.
+            part: of the groups that are not held out, one in five is for validation.
 
         Raises:
             ValueError: a folder has no manifest, or nothing in them can be learnt from.
         """
-        known = [one for data in folders for one in photographs(data) if not held_out(one.group)]
+        every = [one for data in folders for one in photographs(data)]
+        passed = [one for one in every if not (one.scratched or one.clean)]
+        self.passed_over = dict(Counter(f"{one.collection}/{one.kind}" for one in passed))
+        """Photographs by set and class that are of no use: without a mask, or perhaps with a bright line."""
+        known = [one for one in every if not held_out(one.group) and (one.scratched or one.clean)]
+        if part != "all":
+            kept = _validation(known)
+            known = [one for one in known if (one.group in kept) == (part == "validation")]
         self.scratched = [read(photograph) for photograph in known if photograph.scratched]
         self.clean = [read(photograph) for photograph in known if photograph.clean]
         self._paint = paint
         if not self.scratched and not self.clean:
             raise ValueError(
-                f"{', '.join(map(str, folders))}: no photograph with bright scratches and none without defects in the "
-                "groups that are not held out"
+                f"{', '.join(map(str, folders))}: no photograph with marked cracks or scratches and none without "
+                f"defects in the groups that are not held out ({part}), of {len(every)} in all: give more groups"
             )
 
     def fingerprint(self) -> str:
@@ -79,6 +93,15 @@ class RealMetal:
         grey += rng.standard_normal(grey.shape).astype(np.float32) * np.float32(noise)
         ring = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8) & (1 - mask)
         return np.clip(np.rint(grey), 0, 255).astype(np.uint8), mask > 0, (ignore | ring) > 0
+
+
+def _validation(known: Sequence[Photograph]) -> set[str]:
+    """One in five groups of those with marks and of the others, by their names' hash."""
+    marked = {one.group for one in known if one.scratched}
+    found = set[str]()
+    for groups in (marked, {one.group for one in known} - marked):
+        found.update(sorted(groups, key=lambda group: hashlib.sha256(group.encode()).digest())[1::5])
+    return found
 
 
 def _window(rng: np.random.Generator, photograph: Crop, side: int) -> Crop:

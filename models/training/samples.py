@@ -23,6 +23,9 @@ Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 Source = Callable[[np.random.Generator, int], Crop]
 
 _CRACKED, _CLEAN = "cracked", "clean"
+"""Classes of pictures with masks beside them, and"""
+_CRACK, _WITHOUT = "crack", "without_crack"
+"""of any set of a manifest."""
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.3
 _RUN, _GAP = 10, 500
@@ -49,8 +52,9 @@ class Photograph:
 
     @property
     def scratched(self) -> bool:
-        """Bright scratches, the nearest real thing to a crack, are marked in its mask."""
-        return (self.collection == "neu_seg" and self.kind == "3") or self.kind == _CRACKED
+        """Cracks, or bright scratches, the nearest real thing to one, are marked in its mask."""
+        marked = self.kind in (_CRACKED, _CRACK) or (self.collection == "neu_seg" and self.kind == "3")
+        return marked and self.mask is not None
 
     @property
     def clean(self) -> bool:
@@ -58,7 +62,7 @@ class Photograph:
         return (
             (self.collection == "mt" and self.kind == "MT_Free")
             or (self.collection == "xsdd" and self.kind not in ("surface scratch", "finishing roll printing"))
-            or self.kind == _CLEAN
+            or self.kind in (_CLEAN, _WITHOUT)
         )
 
 
@@ -147,7 +151,7 @@ def read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_], 
         label = cv2.imread(str(photograph.mask), cv2.IMREAD_UNCHANGED)
         if label is None or label.shape != image.shape:
             raise ValueError(f"{photograph.mask} is no mask of {photograph.image}")
-        scratch = label > 0 if photograph.kind == _CRACKED else label == 3
+        scratch = label > 0 if photograph.kind in (_CRACKED, _CRACK) else label == 3
         other = (label != 0) & ~scratch
     return np.asarray(image, np.uint8), scratch, other
 

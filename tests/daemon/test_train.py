@@ -82,6 +82,27 @@ def test_the_card_says_what_was_started_from_trained_on_and_with_which_code(
 
 
 @pytest.mark.usefixtures("small")
+def test_photographs_alone_make_weights_and_their_figures(
+    tmp_path: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more").mkdir()
+    cv2.imwrite(str(tmp_path / "more" / "a.png"), np.full((120, 120), 90, np.uint8))
+    (tmp_path / "more" / "manifest.csv").write_text("image,mask_or_label,set,group,class\na.png,,plant,1,rust\n")
+    train.train_detector_command(train.Order(tmp_path, (photographs, tmp_path / "more"), metal_share=1.0, minutes=0.02))
+    card = json.loads((tmp_path / "detector-half.json").read_text())
+    assert (card["trained_on"]["simulated"], card["trained_on"]["metal_share"]) == (None, 1.0)
+    assert set(card["figures"]) == set(card["false_alarms_by_floor"]) == {"photographs"}
+    assert "1 of plant/rust" in capsys.readouterr().err
+
+
+def test_photographs_alone_need_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train.train_detector_command(train.Order(tmp_path, metal_share=1.0))
+    assert ended.value.code == 2
+    assert "--data FOLDER" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small")
 def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: Path) -> None:
     order = train.Order(tmp_path, minutes=0.03, preset="paper", resolution="full")
     train.train_detector_command(order)

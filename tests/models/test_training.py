@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -239,6 +240,48 @@ def test_photographs_without_a_group_are_held_out_by_runs_of_their_numbers_as_th
     below = Counter(one.group for one in photographs(tmp_path / "xsdd"))
     assert {group: groups[group] for group in below} == below, "a folder below has the groups of the whole"
     assert 0 < sum(count for group, count in below.items() if held_out(group)) < 200
+
+
+def test_cracks_with_masks_and_pictures_without_a_crack_of_any_set_are_learnt_and_others_counted(
+    tmp_path: Path,
+) -> None:
+    rows = ["image,mask_or_label,set,group,class"]
+    for number in range(40):
+        kind = ("crack", "without_crack", "crack", "rust")[number % 4]
+        label = f"{number}-mask.png" if number % 4 == 0 else ""
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((60, 60), 90, np.uint8))
+        if label:
+            mask = np.zeros((60, 60), np.uint8)
+            mask[20:30, 10:50] = 255
+            cv2.imwrite(str(tmp_path / label), mask)
+        rows.append(f"{number}.png,{label},plant,{number},{kind}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    metal = RealMetal([tmp_path])
+    kept = [not held_out(f"plant/{number}") for number in range(40)]
+    assert [int(mask.sum()) for _, mask, _ in metal.scratched] == [400] * sum(kept[0::4])
+    assert len(metal.clean) == sum(kept[1::4])
+    assert metal.passed_over == {"plant/crack": 10, "plant/rust": 10}
+
+
+def test_one_group_in_five_of_photographs_alone_is_for_validation(tmp_path: Path) -> None:
+    rows = ["image,mask_or_label,set,group,class"]
+    for number in range(60):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((30, 30), number, np.uint8))
+        rows.append(f"{number}.png,,plant,{number // 2},without_crack")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    parts: tuple[Literal["training", "validation"], ...] = ("training", "validation")
+    training, validation = ({int(image[0, 0]) for image, _, _ in RealMetal([tmp_path], part=p).clean} for p in parts)
+    every = {number for number in range(60) if not held_out(f"plant/{number // 2}")}
+    assert training | validation == every
+    assert not {number // 2 for number in training} & {number // 2 for number in validation}
+    assert 0.1 < len(validation) / len(every) < 0.3
+
+
+def test_photographs_alone_are_learnt_from_without_any_other_source() -> None:
+    crop = training_window(np.random.default_rng(0), 64)
+    # The first source would be called in another process, where no lambda can go.
+    outcome = train(lambda *_: crop, steps=3, crop=64, batch=2, metal=lambda *_: crop, metal_share=1.0)
+    assert (outcome.steps, outcome.crops >= 6) == (3, True)
 
 
 @pytest.mark.parametrize("text", ["", "image,group\na,b\n"])
