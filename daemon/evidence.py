@@ -66,7 +66,7 @@ def write_evidence(
     notes: Sequence[str] = (),
     stem: str = "",
 ) -> Evidence:
-    """Write the overview picture and the crops of the worst defects of a plate.
+    """Write the overview picture and the crops of the worst defects of a plate, vetoed ones only after all others.
 
     `image` is the plate, uint8 (rows, columns), read in place and never copied whole; with no pixel there is no
     picture. `title` (null: the plate's number) and `notes` go into the legend. Files are <stem>-overview.jpg and

@@ -21,6 +21,7 @@ TEXT = (32, 32, 32)
 FAINT = (96, 96, 96)
 PAPER = (250, 250, 250)
 BOX = (255, 64, 32)
+VETOED_BOX = (64, 160, 255)
 CHIP = {Verdict.OK: (24, 128, 56), Verdict.NG: (196, 32, 32), Verdict.INCONCLUSIVE: (176, 112, 0)}
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -39,7 +40,7 @@ def draw_overview(
     """The overview of a plate, uint8 (rows, columns) with at least one pixel, as an RGB picture.
 
     The plate's longest side is at most `overview_px`; the legend comes below it. The `numbered` worst defects carry
-    their number.
+    their number; those that the classifier vetoed have another colour and are counted apart.
     """
     small, scale = shrink(image, overview_px)
     height, width = small.shape
@@ -76,15 +77,16 @@ def _draw_boxes(plate: Image.Image, defects: Sequence[Defect], scale: float, num
     draw = ImageDraw.Draw(plate)
     font = ImageFont.load_default(13)
     boxes = [_box(defect, scale) for defect in defects]
-    for box in boxes:
-        draw.rectangle(box, outline=BOX, width=2)
+    colours = [VETOED_BOX if defect.vetoed else BOX for defect in defects]
+    for box, colour in reversed(list(zip(boxes, colours, strict=True))):
+        draw.rectangle(box, outline=colour, width=2)
     taken = list(boxes)
-    for number, box in enumerate(boxes[:numbered], start=1):
+    for number, (box, colour) in enumerate(zip(boxes[:numbered], colours, strict=False), start=1):
         width = int(draw.textlength(str(number), font)) + 6
         for label in _places(box, width, 17):
             inside = label[0] >= 0 and label[1] >= 0 and label[2] < plate.width and label[3] < plate.height
             if inside and not any(_overlap(label, other) for other in taken):
-                draw.rectangle(label, fill=BOX)
+                draw.rectangle(label, fill=colour)
                 draw.text((label[0] + 3, label[1] + 1), str(number), fill=(255, 255, 255), font=font)
                 taken.append(label)
                 break
@@ -119,9 +121,7 @@ def _overlap(one: Box, other: Box) -> bool:
 def _legend(result: PlateResult, width: int, title: str, notes: Sequence[str]) -> Image.Image:
     """The strip below the plate: verdict, title and number of defects; the reason; then what else is worth saying."""
     large, normal = ImageFont.load_default(26), ImageFont.load_default(17)
-    count = len(result.defects)
-    verdict = result.verdict.value
-    head = f"{title}: {count or 'no'} defect{'' if count == 1 else 's'}"
+    verdict, head = result.verdict.value, f"{title}: {counted(result.defects)}"
     measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     chip = int(measure.textlength(verdict, large)) + 28
     coverage = "not judged" if result.coverage is None else f"{100 * result.coverage:.1f} % judged"
@@ -151,6 +151,14 @@ def _legend(result: PlateResult, width: int, title: str, notes: Sequence[str]) -
     for index, (line, colour) in enumerate(lines):
         draw.text((16, top + 6 + 24 * index), line, fill=colour, font=normal)
     return strip
+
+
+def counted(defects: Sequence[Defect]) -> str:
+    """How many there are, and how many more were vetoed: "no defects, 3 vetoed"."""
+    vetoed = sum(defect.vetoed for defect in defects)
+    count = len(defects) - vetoed
+    words = f"{count or 'no'} defect{'' if count == 1 else 's'}"
+    return f"{words}, {vetoed} vetoed" if vetoed else words
 
 
 def _wrap(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf, isnan
 
 from config.schema import Windows
 from models.quality import Quality
@@ -156,8 +157,8 @@ class Defect:
 
 
 def worst_first(defects: Iterable[Defect]) -> list[Defect]:
-    """The defects by falling score, as they are numbered everywhere; those of equal score keep their order."""
-    return sorted(defects, key=lambda defect: -defect.score)
+    """The defects as they are numbered everywhere: vetoed ones last, by falling score; of equal ones in their order."""
+    return sorted(defects, key=lambda defect: (defect.vetoed, -inf if isnan(defect.score) else -defect.score))
 
 
 @dataclass(frozen=True, slots=True)

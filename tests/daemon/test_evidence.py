@@ -15,9 +15,9 @@ from PIL import Image
 
 from config.schema import Results
 from daemon.evidence import crop_at, plate_directory, prune_pictures, remove, write_evidence
-from daemon.overview import BOX, draw_overview, shrink
+from daemon.overview import BOX, VETOED_BOX, counted, draw_overview, shrink
 from models.classifier.overlay import overlay
-from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
+from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, worst_first
 
 Grey = NDArray[np.uint8]
 
@@ -55,6 +55,28 @@ def test_the_overview_and_the_crops_of_the_worst_defects_are_written(tmp_path: P
     with Image.open(directory / "overview.jpg") as overview:
         assert overview.mode == "RGB"
         assert overview.height > 300  # the plate and the legend below it
+
+
+def test_vetoed_defects_come_after_all_others_and_are_drawn_and_counted_apart(tmp_path: Path) -> None:
+    image = np.full((900, 700), 100, np.uint8)
+    found = [
+        replace(defect(100, 100, 0.99), vetoed=True),
+        defect(300, 300, 0.6),
+        replace(defect(500, 100, 0.7), vetoed=True),
+        defect(500, 500, float("nan")),
+    ]
+    written = write_evidence(image, result(image, *found), tmp_path, Results(overview_px=900, crops=3))
+    assert len(written.crops) == 3
+    assert worst_first(found) == [found[3], found[1], found[0], found[2]]
+    drawn = np.asarray(draw_overview(image, result(image, *found), overview_px=900, title="t"))[:900]
+    left = (drawn.shape[1] - 700) // 2
+    for one in found:
+        part = drawn[one.y - 4 : one.y + 24, one.x - 4 + left : one.x + 24 + left]
+        colours = {tuple(pixel) for pixel in part.reshape(-1, 3).tolist()} - {(100, 100, 100)}
+        assert colours == {VETOED_BOX if one.vetoed else BOX}
+    assert counted(found) == "2 defects, 2 vetoed"
+    assert counted(found[:1]) == "no defects, 1 vetoed"
+    assert counted(found[1:2]) == "1 defect"
 
 
 def test_beside_the_crop_of_a_defect_lies_what_the_classifier_saw_of_it(tmp_path: Path) -> None:
