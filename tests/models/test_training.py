@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from models.training import detector
 from models.training.card import write
 from models.training.classifier_data import groups_of
 from models.training.detector import Outcome, Progress, train
+from models.training.examples import stacked
 from models.training.measure import Clean, evaluate, learn_threshold
 from models.training.metal import RealMetal
 from models.training.patches import patches_of, skeleton
@@ -46,8 +48,53 @@ def test_training_lowers_the_loss_and_can_be_resumed(tmp_path: Path) -> None:
     FeatureNetwork().load_state_dict(rest.state)
 
 
-def test_published_schedule_is_a_preset() -> None:
-    assert train(training_window, steps=2, crop=64, batch=2, preset="paper").steps == 2
+def barred(_rng: np.random.Generator, size: int) -> Crop:
+    """A bar of 11 rows with its middle in row 55; grey values are the numbers of the rows."""
+    grey = np.repeat(np.arange(size, dtype=np.uint8)[:, None], size, axis=1)
+    mask = np.zeros((size, size), np.bool_)
+    mask[50:61, 20:-20] = True
+    return grey, mask, np.zeros_like(mask)
+
+
+def test_published_preset_is_momentum_descent_whose_rate_falls_to_a_fifth_every_50_of_250_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_REPORT_S", "_SAVE_S"):
+        monkeypatch.setattr(detector, name, -1.0)
+    checkpoint = tmp_path / "part.ckpt"
+    rates: dict[int, float] = {}
+
+    def look(_: Progress | None = None) -> None:
+        if checkpoint.is_file():
+            saved = torch.load(checkpoint, weights_only=True)
+            (group,) = saved["optimiser"]["param_groups"]
+            assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.9, False, 0)
+            rates[saved["step"]] = group["lr"]
+
+    photographs_alone = functools.partial(train, training_window, metal=barred, metal_share=1.0)
+    photographs_alone(steps=10, crop=120, batch=1, preset="paper", checkpoint=checkpoint, on_progress=look)
+    look()
+    assert rates == {step: pytest.approx(0.01 / 5 ** ((step - 1) // 2)) for step in range(1, 11)}
+    by_epoch = [detector._decay("paper", epoch / 250, 0) for epoch in range(250)]
+    assert by_epoch == [5.0 ** -(epoch // 50) for epoch in range(250)]
+
+
+def test_published_preset_learns_from_patches_of_27_px_half_of_them_on_skeleton_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learnt: list[Crop] = []
+
+    def watched(rng: np.random.Generator, crops: Sequence[Crop], scale: int) -> tuple[torch.Tensor, ...]:
+        learnt.extend(crops)
+        return stacked(rng, crops, scale)
+
+    monkeypatch.setattr(detector, "stacked", watched)
+    full = Recipe(name="full", resolution="full")
+    train(training_window, steps=1, crop=120, batch=2, preset="paper", recipe=full, metal=barred, metal_share=1.0)
+    assert learnt
+    assert {part.shape for patch in learnt for part in patch} == {(27, 27)}
+    assert {int(grey[13, 13]) for grey, _, _ in learnt[::2]} == {55}
+    assert not any(mask.any() for _, mask, _ in learnt[1::2])
 
 
 @pytest.fixture

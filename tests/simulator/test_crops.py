@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulator import otherwise
+from simulator import crops, otherwise
 from simulator.crops import SheetCrops, scratch_on_metal, training_crop
-from simulator.products import PRODUCTS
+from simulator.products import PRODUCTS, Product
 from simulator.reference import load_reference
 from simulator.relief import press
+from simulator.sheet import Sheet, render
 
 Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 
@@ -28,6 +29,26 @@ def test_crops_have_their_size_and_judge_no_pixel_twice(source: Callable[[np.ran
         assert not (mask & ignore).any()
         cracked += bool(mask.any())
     assert 5 <= cracked <= 24
+
+
+def test_sheets_to_train_on_are_of_training_products_and_no_test_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = render(replace(PRODUCTS["U20B"], rows=600), 1, 3)
+    asked: list[tuple[str, int]] = []
+
+    def watched(product: Product, seed: int, *_: object, **__: object) -> Sheet:
+        asked.append((product.name, seed))
+        return sheet
+
+    monkeypatch.setattr(crops, "render", watched)
+    monkeypatch.setattr(crops, "_CROPS_A_SHEET", 1)
+    source = SheetCrops()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        source(rng, 160)
+    assert {name for name, _ in asked} == {"P10B", "U20B"}
+    kept = {seed for seeds in load_reference().test_seeds.values() for seed in seeds}
+    assert len({seed for _, seed in asked}) == 200
+    assert min(seed for _, seed in asked) > 100 * max(kept)
 
 
 def test_same_seed_draws_the_same_crop() -> None:
