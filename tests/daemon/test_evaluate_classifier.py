@@ -236,14 +236,25 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(weights: Path, data: Pa
     assert complaint.count("\n") == 1
 
 
-def test_the_gallery_shows_misses_and_false_alarms_the_worst_first(weights: Path, data: Path) -> None:
+def test_the_gallery_shows_misses_and_false_alarms_the_worst_first(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    state = make("resnet18").state_dict()
+    state["fc.weight"][1] = state["fc.weight"][1].abs()  # so that something speaks for a crack everywhere
+    weights = card.write(tmp_path, state, "resnet18", {})
     examples: list[Example] = read_folder(data)[:8]
     chance = np.array([0.9, 0.2, 0.6, 0.1, 0.3, 0.95, 0.2, 0.9])  # odd ones show a crack
-    shown = exhibits(Classifier.load(weights, device="cpu", views=("identity",)), examples, chance, 0.5)
+    classifier = Classifier.load(weights, device="cpu", views=("identity",))
+    shown = exhibits(classifier, examples, chance, 0.5)
     assert [one.chance for one in shown.false] == [0.9, 0.6]
     assert [one.chance for one in shown.missed] == [0.1, 0.2]
     assert {one.chance for one in shown.found} == {0.95, 0.9}
-    assert shown.evidence is None or 0 <= shown.evidence["inside"] <= 1
+    heats = [np.frombuffer(one.heat, np.uint8) for one in classifier.classify([examples[k].pixels for k in (5, 7)])]
+    inside = [heat.reshape(7, 7)[:, 3].sum() / heat.sum() for heat in heats]  # the line lies in the middle column
+    assert shown.evidence == {
+        "pictures": 2,
+        "inside": pytest.approx(np.mean(inside)),
+        "area": pytest.approx(1 / 7),
+    }
 
 
 def test_classify_answers_each_image_in_order_as_json(weights: Path, data: Path, tmp_path: Path) -> None:
