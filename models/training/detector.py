@@ -208,8 +208,8 @@ class _Run:
             self._average = Average(saved.get("average"))
         except (RuntimeError, KeyError, TypeError, AttributeError, EOFError, UnpicklingError) as error:
             raise ValueError(
-                f"{path} is neither a checkpoint nor weights of `linesentry train detector`, or is damaged: name another, "
-                "or train without --resume"
+                f"{path} is neither a checkpoint nor weights of `linesentry train detector`, or is damaged: name "
+                "another, or train without --resume"
             ) from error
         self.drawn, self.best = saved.get("drawn", 0), saved.get("best")
         self.history = [(step, loss) for step, loss in saved.get("history", ())]
