@@ -29,6 +29,8 @@ Make = Callable[..., Service]
 Undisturbed = Callable[[int], dict[str, Any]]
 PATIENT_S = 60.0
 """Where each answer is to be waited for."""
+ALL_VETOED = {"veto_below": 1.0, "confirm_above": 1.0, "veto_most_score": 1.0}
+"""What weights that have learnt nothing say of any crop is a veto."""
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +43,9 @@ def classifying(service: Make, weights: Path) -> Make:
     """Makes services that ask a classifier."""
 
     def make(mode: str, deadline_s: float, **sections: Any) -> Service:
+        rule = ALL_VETOED if mode == "veto" else {}
         return service(
-            recipe={"classifier": {"mode": mode, "deadline_s": deadline_s}},
+            recipe={"classifier": {"mode": mode, "deadline_s": deadline_s, **rule}},
             classify={"device": "cpu", "dtype": "float32", "weights": str(weights), "views": ["identity"]},
             **sections,
         )
@@ -67,6 +70,11 @@ def same(rows: dict[int, PlateRow], undisturbed: Undisturbed) -> bool:
     )
 
 
+def all_vetoed(rows: dict[int, PlateRow]) -> bool:
+    """Whether the classifier has kept every defect from its plate."""
+    return all(row.verdict is Verdict.OK and all(defect.vetoed for defect in row.defects) for row in rows.values())
+
+
 def restarted(one: Service, name: str, before: int) -> bool:
     return one.children().get(name, before) != before
 
@@ -85,10 +93,11 @@ def health(one: Service) -> str:
         return error.read().decode()
 
 
+@pytest.mark.parametrize("mode", ["annotate", "veto"])
 def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
-    classifying: Make, undisturbed: Undisturbed
+    classifying: Make, undisturbed: Undisturbed, mode: str
 ) -> None:
-    one = classifying("annotate", PATIENT_S, results={"pictures": True})
+    one = classifying(mode, PATIENT_S, results={"pictures": True})
     one.start(3 * SHEETS)
     for finals in (1, SHEETS):
         one.wait_for(partial(has_finals, one, finals))
@@ -97,8 +106,8 @@ def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
     assert one.finish() == 0, one.stderr()
     rows = one.verdicts()
     assert sorted(rows) == list(range(1, 3 * SHEETS + 1))
-    assert same(rows, undisturbed)
-    assert {row.classifier for row in rows.values()} == {"annotate"}
+    assert same(rows, undisturbed) if mode == "annotate" else all_vetoed(rows)
+    assert {row.classifier for row in rows.values()} == {mode}
     chances = {plate: [defect.probability for defect in row.defects] for plate, row in rows.items()}
     assert all(0.0 <= chance <= 1.0 for found in chances.values() for chance in found if chance is not None)
     assert None not in [chance for found in chances.values() for chance in found]
@@ -110,10 +119,12 @@ def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
     assert len(one.logged("process ended", process="classify-0", reason="died")) == 2
 
 
+@pytest.mark.parametrize("mode", ["annotate", "veto"])
 def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
-    classifying: Make, undisturbed: Undisturbed
+    classifying: Make, undisturbed: Undisturbed, mode: str
 ) -> None:
-    one = classifying("annotate", 0.2, restart={"hang_s": 3.0})
+    """And where it could veto, its silence does not."""
+    one = classifying(mode, 0.2, restart={"hang_s": 3.0})
     one.start()
     one.wait_for(lambda: one.logged("classifier ready"))
     one.kill("classify-0", signal.SIGSTOP)
@@ -124,11 +135,13 @@ def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
     one.send(signal.SIGTERM)
     assert one.finish() == 0, one.stderr()
     rows = one.verdicts()
-    assert same(rows, undisturbed)
-    late = [row for row in rows.values() if row.classifier != "annotate"]
+    late = {plate: row for plate, row in rows.items() if row.classifier != mode}
     assert late
-    assert all(str(row.classifier).startswith("annotate, late: ") for row in late)
-    assert any(defect.unanswered for row in late for defect in row.defects)
+    assert all(str(row.classifier).startswith(f"{mode}, late: ") for row in late.values())
+    assert any(defect.unanswered for row in late.values() for defect in row.defects)
+    unheard = {plate: row for plate, row in late.items() if all(d.probability is None for d in row.defects)}
+    assert unheard
+    assert same(rows if mode == "annotate" else unheard, undisturbed)
 
 
 @contextmanager
@@ -175,9 +188,10 @@ def nonsense(body: m.ClassifyCrops) -> list[tuple[Answer, ...]]:
     ]
 
 
-def test_answers_that_make_no_sense_are_not_believed(classifying: Make, undisturbed: Undisturbed) -> None:
-    """With `confirm`, where a believed 0.0 would make a plate OK and a believed 1.5 one NG."""
-    one = classifying("confirm", 0.3, restart={"hang_s": 60.0})
+@pytest.mark.parametrize("mode", ["confirm", "veto"])
+def test_answers_that_make_no_sense_are_not_believed(classifying: Make, undisturbed: Undisturbed, mode: str) -> None:
+    """A believed 0.0 would make a plate OK, and with `confirm` a believed 1.5 one NG."""
+    one = classifying(mode, 0.3, restart={"hang_s": 60.0})
     one.start()
     one.wait_for(lambda: one.logged("classifier ready"))
     one.kill("classify-0", signal.SIGSTOP)
@@ -191,10 +205,13 @@ def test_answers_that_make_no_sense_are_not_believed(classifying: Make, undistur
     rows = one.verdicts()
     for plate in plates:
         assert all(defect.probability is None for defect in rows[plate].defects)
-        assert str(rows[plate].classifier).startswith("confirm, late: ")
-        if undisturbed(plate)["verdict"] is Verdict.NG:
+        assert str(rows[plate].classifier).startswith(f"{mode}, late: ")
+        if mode == "confirm" and undisturbed(plate)["verdict"] is Verdict.NG:
             assert (rows[plate].verdict, rows[plate].causes) == (Verdict.INCONCLUSIVE, (Cause.CLASSIFIER_LATE,))
-    assert {rows[plate].verdict for plate in plates} <= {Verdict.INCONCLUSIVE, Verdict.OK}
+    if mode == "confirm":
+        assert {rows[plate].verdict for plate in plates} <= {Verdict.INCONCLUSIVE, Verdict.OK}
+    else:
+        assert same({plate: rows[plate] for plate in plates}, undisturbed)
 
 
 def _refused(metrics: str) -> float:
@@ -206,10 +223,10 @@ def _refused(metrics: str) -> float:
 def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
     service: Make, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    """Weights that cannot be loaded, as after a wrong installation."""
+    """Weights that cannot be loaded, as after a wrong installation; with the mode that ships."""
     (tmp_path / "broken.pt").write_bytes(b"no weights")
     one = service(
-        recipe={"classifier": {"mode": "annotate", "deadline_s": 0.2}},
+        recipe={"classifier": {"mode": "veto", "deadline_s": 0.2}},
         classify={"weights": str(tmp_path / "broken.pt")},
         restart={"budget": 1},
     )
@@ -228,5 +245,5 @@ def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
     rows = one.verdicts()
     assert same(rows, undisturbed)
     last = list(rows.values())[-SHEETS:]
-    assert all(str(row.classifier).startswith("annotate, absent") for row in last)
+    assert all(str(row.classifier).startswith("veto, absent") for row in last)
     assert not any(Cause.ROLE_LOST in row.causes for row in rows.values())
