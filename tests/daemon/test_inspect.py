@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from config.load import load_recipe
 from config.schema import Classifier as Classified
-from config.schema import Columns, Length, Pitch, Recipe
+from config.schema import Columns, Length, Pitch, Recipe, Threshold
 from daemon import inspect as inspecting
 from daemon.cli import app
 from daemon.images import ImageError, ImageSource, open_image
@@ -32,7 +32,7 @@ from stages.classify import Work
 from stages.detect import score_windows
 from stages.merge import Merger
 from stages.merge_events import Classify, Decide, PlateClosed, PlateOpened, WindowScored
-from stages.plate import Cause, Defect, Verdict, windows_of
+from stages.plate import Cause, Defect, PlateResult, Verdict, windows_of
 from tests.classifier_weights import untrained
 
 GENERAL = load_recipe("general")
@@ -117,23 +117,61 @@ def test_the_classifier_says_here_what_it_says_in_the_service(
         assert found.verdict is Verdict.OK
         assert any(defect.vetoed for defect in found.defects)
 
-    merger, (rows, columns) = Merger(recipe, ""), sheet.shape
-    instructions = merger.handle(PlateClosed(0, rows, columns))
-    for window in reversed(windows_of(rows, columns, GENERAL.windows)):
-        for result in score_windows(detectors[0], sheet, [window], GENERAL.windows, run="", plate=0):
-            instructions += merger.handle(WindowScored(result))
-    for asked in [one for one in instructions if isinstance(one, Classify)]:
-        work = Work()
-        work.add(0, asked.window, asked.crops, sheet)
-        (answer,) = work.compute(classifier, 16)
-        instructions += merger.handle(answer)
-    (decided,) = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
+    decided = in_service(sheet, recipe, detectors[0], classifier)
     assert [_rounded(defect) for defect in decided.defects] == [_rounded(defect) for defect in found.defects]
     assert (decided.verdict, decided.classifier) == (found.verdict, found.classifier)
 
     alone = inspect_image(Rows(sheet), recipe, detectors)
     assert alone.classifier.startswith(f"{mode}, absent: ")
     assert alone.verdict is (Verdict.INCONCLUSIVE if mode == "confirm" else Verdict.NG)
+
+
+def in_service(sheet: NDArray[np.uint8], recipe: Recipe, detector: Detector, classifier: Classifier) -> PlateResult:
+    """What merge decides, with windows in another order and each question answered by itself, the last one first."""
+    merger, (rows, columns) = Merger(recipe, ""), sheet.shape
+    instructions = merger.handle(PlateClosed(0, rows, columns))
+    for window in reversed(windows_of(rows, columns, recipe.windows)):
+        for result in score_windows(detector, sheet, [window], recipe.windows, run="", plate=0):
+            instructions += merger.handle(WindowScored(result))
+    questions = [one for one in instructions if isinstance(one, Classify)]
+    while questions:
+        asked = questions.pop()
+        work = Work()
+        work.add(0, asked.window, asked.crops, sheet)
+        (answer,) = work.compute(classifier, 16)
+        more = merger.handle(answer)
+        questions += [one for one in more if isinstance(one, Classify)]
+        instructions += more
+    (decided,) = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
+    return decided
+
+
+@pytest.mark.parametrize("backed", [True, False])
+def test_faint_regions_are_decided_here_as_in_the_service(
+    sheet: NDArray[np.uint8], classifier: Classifier, backed: bool
+) -> None:
+    asking = Classified(mode="veto", veto_below=0.0 if backed else 0.9, confirm_above=0.9, veto_most_score=1.0)
+    recipe = GENERAL.model_copy(
+        update={
+            "classifier": asking,
+            "columns": Columns(last=sheet.shape[1]),
+            "threshold": Threshold(floor=7.5),
+        }
+    )
+    detector = Detector.load(recipe, "cpu", batch=4)
+    found = inspect_image(Rows(sheet), recipe, [detector], classifier=classifier)
+    assert any(defect.faint for defect in found.defects)
+    assert any(not defect.faint for defect in found.defects)
+    assert {defect.vetoed for defect in found.defects} == {not backed}
+    decided = in_service(sheet, recipe, detector, classifier)
+    assert [_rounded(defect) for defect in decided.defects] == [_rounded(defect) for defect in found.defects]
+    assert (decided.verdict, decided.classifier) == (found.verdict, found.classifier)
+
+    without = recipe.model_copy(update={"classifier": Classified()})
+    off = inspect_image(Rows(sheet), without, [Detector.load(without, "cpu", batch=4)])
+    alone = inspect_image(Rows(sheet), recipe, [detector])
+    assert [replace(defect, unanswered=0) for defect in alone.defects] == list(off.defects)
+    assert replace(alone, classifier="off", defects=off.defects) == off
 
 
 def _rounded(defect: Defect) -> Defect:
