@@ -25,6 +25,7 @@ from models.classifier.classifier import Classifier
 from models.detector import Detector, WindowFinding, WindowView
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, window_columns
+from stages.verdict import standing
 
 FAINTER = 3.0
 """Feature units by which the floor is lowered for the curve: regions with scores from 0.18 on."""
@@ -219,6 +220,6 @@ def _with_pixels(
                 own = np.frombuffer(region.runs, "<i4").reshape(-1, 3)
                 runs[owner[0]].append(own + np.array((top, left, left), np.int32))
     return tuple(
-        Found(_box(defect), defect.score, np.concatenate(own) if own else None)
+        Found(_box(defect), standing(defect, recipe), np.concatenate(own) if own else None)
         for defect, own in zip(defects, runs, strict=True)
     )

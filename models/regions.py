@@ -148,9 +148,9 @@ def find_regions(
     return tuple(sorted(regions, key=lambda region: (region.y, region.x))), len(plain) > MOST_REGIONS
 
 
-def fainter(score: float) -> float:
-    """The score of a region whose evidence lies VETO_ALLOWS lower."""
-    return score / (score + (1 - score) * math.exp(_STEEPNESS * VETO_ALLOWS))
+def clearer(score: float) -> float:
+    """The score of a region whose evidence lies VETO_ALLOWS higher."""
+    return score / (score + (1 - score) * math.exp(-_STEEPNESS * VETO_ALLOWS))
 
 
 def _worst(regions: list[Region]) -> list[Region]:

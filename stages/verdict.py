@@ -13,7 +13,7 @@ from typing import Literal
 
 from config.schema import Limits, Recipe
 from models.quality import Quality
-from models.regions import fainter
+from models.regions import clearer
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
 LIT_SHARE = 0.1
@@ -191,11 +191,10 @@ def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "c
     much lower as the detector goes below its floor for it, and what lies below that floor only then; what the detector
     is sure of is not vetoed.
     """
-    rule, chance, least = recipe.classifier, defect.probability, recipe.decision.ng_score
-    backed = rule.mode == "veto" and chance is not None and chance >= rule.veto_below
-    if defect.faint and not backed:
+    rule, chance = recipe.classifier, defect.probability
+    if defect.faint and not _backed(defect, recipe):
         return replace(defect, vetoed=True), "vetoed"
-    if defect.score < (fainter(least) if backed else least):
+    if standing(defect, recipe) < recipe.decision.ng_score:
         return defect, "minor"
     # Written so that a score or a chance that is not a number confirms a defect rather than hides it.
     sure = rule.mode == "veto" and defect.score > rule.veto_most_score
@@ -208,6 +207,16 @@ def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "c
     if whole and chance is not None and chance < least:
         return replace(defect, vetoed=True), "vetoed"
     return defect, "confirmed"
+
+
+def standing(defect: Defect, recipe: Recipe) -> float:
+    """Score that a defect counts with: higher than its own where a classifier that may veto takes it for a crack."""
+    return clearer(defect.score) if _backed(defect, recipe) else defect.score
+
+
+def _backed(defect: Defect, recipe: Recipe) -> bool:
+    rule, chance = recipe.classifier, defect.probability
+    return rule.mode == "veto" and chance is not None and chance >= rule.veto_below
 
 
 def _number(count: int) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from models.regions import MOST_REGIONS, VETO_ALLOWS, Region, fainter, find_regions
+from models.regions import MOST_REGIONS, VETO_ALLOWS, Region, clearer, find_regions
 
 
 def found(
@@ -159,7 +159,7 @@ def test_fainter_regions_come_beside_the_others_and_change_nothing_of_them(
     plain, truncated = found(values, least_area=1, line_like=line_like)
     more, also = found(values, least_area=1, line_like=line_like, allow=0.5)
     assert (tuple(region for region in more if not region.faint), also) == (plain, truncated)
-    assert all(fainter(0.5) < region.score < 0.5 for region in more if region.faint)
+    assert all(region.score < 0.5 < clearer(region.score) for region in more if region.faint)
 
 
 def test_however_many_faint_regions_there_are_none_of_the_others_is_left_out_for_them() -> None:
@@ -174,9 +174,9 @@ def test_however_many_faint_regions_there_are_none_of_the_others_is_left_out_for
     assert len(more) - len(plain) == MOST_REGIONS
 
 
-def test_a_score_is_fainter_by_the_units_that_a_veto_allows() -> None:
-    assert np.log(fainter(0.9) / (1 - fainter(0.9))) == pytest.approx(np.log(9) - VETO_ALLOWS / 2)
-    assert (fainter(0.0), fainter(1.0)) == (0.0, 1.0)
+def test_a_score_is_clearer_by_the_units_that_a_veto_allows() -> None:
+    assert np.log(clearer(0.9) / (1 - clearer(0.9))) == pytest.approx(np.log(9) + VETO_ALLOWS / 2)
+    assert (clearer(0.0), clearer(1.0)) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (325, 325)])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Gates, Length, Recipe
+from config.schema import Classifier, Decision, Gates, Length, Recipe
 from models.quality import Quality
 from stages.plate import Cause, Defect, Verdict
-from stages.verdict import TELLING, PlateFacts, added, verdict_of
+from stages.verdict import TELLING, PlateFacts, added, standing, verdict_of
 
 RECIPE = Recipe(name="test", length=Length(nominal_rows=1000, tolerance=0.02), least_rows=50)
 WARN = RECIPE.model_copy(update={"gates": Gates(action="warn")})
@@ -57,6 +57,18 @@ def test_a_defect_at_the_score_or_without_a_comparable_one_is_ng(score: float) -
     assert (result.verdict, result.causes) == (Verdict.NG, (Cause.DEFECT,))
     assert result.reason.startswith("1 defect with a score of 0.50 or more")
     assert "at x 110, y 204" in result.reason
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99), st.booleans())
+def test_a_plate_is_ng_by_a_veto_exactly_where_what_a_defect_stands_for_reaches_the_score(
+    score: float, chance: float, ng_score: float, faint: bool
+) -> None:
+    rules = Classifier(mode="veto", veto_below=0.1, veto_most_score=1.0)
+    recipe = RECIPE.model_copy(update={"classifier": rules, "decision": Decision(ng_score=ng_score)})
+    found = replace(defect(score), probability=chance, faint=faint)
+    result = verdict_of(FACTS, (found,), GOOD, recipe)
+    assert (result.verdict is Verdict.NG) == (chance >= 0.1 and standing(found, recipe) >= ng_score)
+    assert standing(found, recipe) >= score - 1e-12
 
 
 def test_a_defect_on_an_incomplete_plate_is_ng_and_stored_as_incomplete() -> None:
