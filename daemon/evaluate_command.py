@@ -85,6 +85,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
     started = time.monotonic()
     sources = sources_of(options)
     work = [(source, recipe_for(source, options)) for source in sources]
+    settings = None if options.config is None else load_config(options.config).classify
     at = _FOUND_FROM if options.at is None else options.at
     gallery, scored = Gallery(at), list[Scored]()
     detectors: list[PatientDetector] = []
@@ -97,7 +98,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
         for source, recipe in work:
             if recipe != loaded:
                 detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
-                classifier = load_classifier(recipe, options.device)
+                classifier = load_classifier(recipe, options.device, settings)
                 facts |= detectors[0].facts
                 if classifier is not None:
                     facts["classifier_sha256"] = classifier.facts["weights_sha256"]

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Camera, Recipe, Windows, Workers
+from config.schema import Classify as Settings
 from daemon.images import ImageError, ImageSource, open_image
 from daemon.memory import available_bytes
 from models.halo import HALO
@@ -150,17 +151,22 @@ def inspect_image(
     return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
 
 
-def load_classifier(recipe: Recipe, device: Literal["auto", "cpu", "cuda"] = "auto") -> Classifier | None:
-    """The classifier that ships, where the recipe has it asked.
+def load_classifier(
+    recipe: Recipe, device: Literal["auto", "cpu", "cuda"] = "auto", settings: Settings | None = None
+) -> Classifier | None:
+    """The classifier, where the recipe has it asked, as the settings of a line name it; None: the one that ships.
 
     Raises:
-        ClassifierError: its weights or the device cannot be had.
+        ClassifierError: its weights or the device cannot be had, or it does not give its known answer.
     """
     if recipe.classifier.mode == "off":
         return None
     from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch: not for a recipe without
 
-    return Classifier.load(device=device)
+    settings = Settings() if settings is None else settings
+    classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
+    classifier.known_answer()
+    return classifier
 
 
 def plate_columns(width: int, recipe: Recipe, camera_width: int = CAMERA_WIDTH) -> tuple[int, int]:

@@ -19,12 +19,14 @@ from typer.testing import CliRunner
 
 from config.load import load_recipe
 from config.schema import Classifier as Classified
+from config.schema import Classify as Settings
 from config.schema import Columns, Length, Pitch, Recipe, Threshold
 from daemon import inspect as inspecting
 from daemon.cli import app
 from daemon.images import ImageError, ImageSource, open_image
-from daemon.inspect import InspectResult, failure, inspect_files, inspect_image, plate_columns, to_json
+from daemon.inspect import InspectResult, failure, inspect_files, inspect_image, load_classifier, plate_columns, to_json
 from models.classifier.classifier import Classifier
+from models.classifier.errors import ClassifierError
 from models.detector import Detector
 from simulator.products import Product
 from simulator.sheet import render
@@ -481,3 +483,24 @@ def test_a_fault_in_one_image_does_not_cost_the_others(folder: Path, detectors: 
     assert first.failed
     assert "out of order" in first.plate.reason
     assert not second.failed
+
+
+def test_the_classifier_is_the_one_that_the_line_would_ask(tmp_path: Path) -> None:
+    asked = Recipe(name="any", classifier=Classified(mode="veto"))
+    assert load_classifier(Recipe(name="any"), "cpu") is None
+    shipped = load_classifier(asked, "cpu")
+    own = load_classifier(asked, "cpu", Settings(weights=untrained(tmp_path), views=("identity",)))
+    assert shipped is not None
+    assert own is not None
+    assert own.facts["weights_sha256"] != shipped.facts["weights_sha256"]
+    assert own.views == ("identity",)
+
+
+def test_a_classifier_that_does_not_give_its_known_answer_decides_nothing(tmp_path: Path) -> None:
+    weights = untrained(tmp_path)
+    card = weights.with_suffix(".json")
+    said = json.loads(card.read_text())
+    said["known_answer"] = {name: value + 0.5 for name, value in said["known_answer"].items()}
+    card.write_text(json.dumps(said))
+    with pytest.raises(ClassifierError, match="known"):
+        load_classifier(Recipe(name="any", classifier=Classified(mode="veto")), "cpu", Settings(weights=weights))
