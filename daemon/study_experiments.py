@@ -49,10 +49,10 @@ _DENSITY = (
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "Table 1: the shipped detector",
-        "As shipped: each product's own recipe, as `linesentry evaluate detector` judges it: its pitch bends the "
-        "templates, the floor lies one feature unit below the learnt one, and what the classifier vetoes is not found. "
-        "All other rows of the weights that ship, also in Tables 4 and 5, the ablation and the figures, are of the "
-        "bare detector: these weights in a recipe of defaults, without pitch and classifier, from the learnt floor. "
+        "As shipped: each product's own recipe, as `linesentry evaluate detector` judges it: what the classifier "
+        "vetoes is not found, and what lies up to a feature unit below the learnt floor is where it takes it for a "
+        "crack. All other rows of the weights that ship, also in Tables 4 and 5, the ablation and the figures, are of "
+        "the bare detector: these weights in a recipe of defaults, without a classifier. "
         "Three rows are readings of the published rule, each with the published opening. The paper's own figures of "
         f"this table are lost. {_DENSITY}",
         (

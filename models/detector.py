@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from config.schema import Recipe, Windows
+from config.schema import Pitch, Recipe, Windows
 from models import weights_file
 from models.allocator import keep_freed
 from models.features import GREY_SCALE, FeatureNetwork, network_for
@@ -155,12 +155,12 @@ class Detector:
         """Compute a built-in window and compare with what was recorded when the weights were made.
 
         Raises:
-            DetectorError: the answer differs by more than the number format and a recipe's own pitch explain.
+            DetectorError: the answer differs by more than the number format and a recipe's own templates explain.
         """
         if self._known is None:
             raise DetectorError(f"{self.facts['model_card']} records no known answer: train the weights again")
         found = known_values(self)
-        # A recipe's pitch bends the templates, which moves the values by up to a twentieth of their range.
+        # A recipe's own templates move the values by up to a twentieth of their range.
         allowed = 0.1 * abs(self._known["crack"] - self._known["median"])
         wrong = [
             f"{name}: {found[name]:.3f} instead of {self._known[name]:.3f}"
@@ -319,6 +319,11 @@ def known_values(detector: Detector) -> dict[str, float]:
     return {"crack": float(highest.max()), "median": float(np.median(values))}
 
 
+def _pitch(card: dict[str, Any]) -> Pitch | None:
+    given = card.get("pitch")
+    return None if given is None else Pitch.model_validate(given)
+
+
 def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
     """Weights and their card."""
     if not path.is_file():
@@ -340,7 +345,8 @@ def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
             f"{trained}, or train weights of its own with `linesentry train detector --recipe FILE`"
         )
     try:
-        network = network_for(recipe)
+        # The bank is that of the training: bent by another pitch it is one that the network has never seen.
+        network = network_for(recipe.model_copy(update={"pitch": _pitch(card)}))
         weights_file.fill(network, content)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from config.load import load_recipe
-from config.schema import Classifier, Recipe, Rectangle, Template, Threshold, Zone
+from config.schema import Classifier, Pitch, Recipe, Rectangle, Template, Threshold, Zone
 from models.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
 from models.halo import HALO, Around, around
 from models.threshold import limit
@@ -51,6 +51,12 @@ def test_crack_of_the_known_window_is_found_once(detector: Detector) -> None:
     assert region.score >= 0.5
     assert region.x < 325 < region.x + region.width
     assert region.y < 325 < region.y + region.height
+
+
+def test_the_bank_is_that_of_the_training_whatever_the_pitch_of_a_recipe(detector: Detector) -> None:
+    pitch = Pitch(row_mm=0.08, column_mm=0.04)
+    bent = Detector.load(detector.recipe.model_copy(update={"pitch": pitch}), device="cpu")
+    assert np.array_equal(bent.features(view(noise())), detector.features(view(noise())))
 
 
 def test_result_is_equal_to_the_bit_whatever_the_neighbours(detector: Detector) -> None:
