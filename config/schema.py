@@ -228,9 +228,9 @@ class Classifier(Strict):
         "makes no plate NG, and a fainter one than the detector reports alone does where the chance is not below; "
         "confirm: only one from confirm_above on does",
     )
-    veto_below: Share = Field(0.05, description="chance of a crack below which a defect is vetoed")
+    veto_below: Share = Field(0.3, description="chance of a crack below which a defect is vetoed")
     veto_most_score: Share = Field(
-        0.9, description="a defect with a higher score is never vetoed, whatever the classifier says of it"
+        0.62, description="a defect with a higher score is never vetoed, whatever the classifier says of it"
     )
     confirm_above: Share = Field(0.5, description="chance of a crack from which a defect is confirmed")
     deadline_s: float = Field(
