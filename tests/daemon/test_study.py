@@ -31,6 +31,7 @@ from simulator.interference import Kind
 from simulator.products import Product
 from simulator.sheet import render
 from stages.plate import windows_of
+from stages.verdict import standing
 
 
 @lru_cache(maxsize=8)
@@ -94,7 +95,7 @@ def test_as_shipped_is_what_the_product_finds_with_its_own_recipe_and_classifier
     (found,) = (scored.found for scored in judged([Plate("02CG", 5, sheet.image, ())]))
     kept = [one for one in product.defects if not one.vetoed]
     assert [one.box for one in found] == [(one.x, one.y, one.width, one.height) for one in kept]
-    assert [one.score for one in found] == pytest.approx([one.score for one in kept])
+    assert [one.score for one in found] == pytest.approx([standing(one, recipe) for one in kept])
     assert any(one.probability is not None for one in kept)
 
 

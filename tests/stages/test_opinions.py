@@ -53,7 +53,9 @@ def recipe(mode: Any, **more: Any) -> Recipe:
         columns=Columns(last=50),
         windows=Windows(size=30, stride=20),
         gates=Gates(action="warn"),
-        classifier=Classifier(mode=mode, veto_below=0.1, confirm_above=0.6, **more),
+        classifier=Classifier(
+            **{"mode": mode, "veto_below": 0.1, "confirm_above": 0.6, "veto_most_score": 0.9, **more}
+        ),
     )
 
 
