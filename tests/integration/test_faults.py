@@ -63,7 +63,8 @@ def test_deaths_of_worker_tile_merge_and_record_change_no_result(service: Make, 
 def test_a_hung_workers_windows_go_to_another(service: Make, undisturbed: Undisturbed) -> None:
     one = service(workers={"count": 2}, restart={"hang_s": 2.0})
     one.start()
-    one.wait_for(lambda: len(one.finals()) >= 1)
+    # One that has not been heard of yet is starting, for which it has longer.
+    one.wait_for(lambda: len(one.logged("detector ready")) == 2 and one.finals())
     hung = one.kill("detect-1", signal.SIGSTOP)
     one.wait_for(lambda: one.logged("process ended", process="detect-1", reason="hang"))
     assert gone(hung)
