@@ -17,7 +17,7 @@ from daemon.evaluate_data import Picture, Source, SourceError, interference_call
 from daemon.evaluate_marks import instances, marks_of, noise_beside
 from daemon.images import ImageError, open_image
 from models.assessment import TruthBox
-from models.training.samples import Photograph, held_out, photographs, read
+from models.training.samples import Photograph, held_out, manifest_of, photographs, read
 from simulator.products import PRODUCTS
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
@@ -48,14 +48,8 @@ def folder(path: Path, *, enlarge: float = 1.0, contrast: float = 1.0, all_group
             raise SourceError(f"{path} holds simulated sheets: --enlarge and --contrast are for photographs")
         return _sheets(path)
     change = _Change(enlarge, contrast)
-    manifest = _manifest_of(path)
+    manifest = manifest_of(path)
     return _pairs(path, change, all_groups) if manifest is None else _photographs(path, manifest, change, all_groups)
-
-
-def _manifest_of(path: Path) -> Path | None:
-    """Where models.training.samples.photographs looks for it."""
-    path = path.resolve()
-    return next((one for root in (path, *path.parents[:2]) if (one := root / "manifest.csv").is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 from config.schema import Pitch, Recipe, Windows
 from models import weights_file
 from models.allocator import keep_freed
-from models.features import GREY_SCALE, FeatureNetwork, network_for
+from models.features import GREY_SCALE, FeatureNetwork
 from models.halo import HALO, Around
 from models.quality import Quality, inside, measure
 from models.regions import VETO_ALLOWS, Region, find_regions
@@ -346,7 +346,7 @@ def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
         )
     try:
         # The bank is that of the training: bent by another pitch it is one that the network has never seen.
-        network = network_for(recipe.model_copy(update={"pitch": _pitch(card)}))
+        network = FeatureNetwork(recipe.resolution, recipe.templates, _pitch(card))
         weights_file.fill(network, content)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error

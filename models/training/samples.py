@@ -66,6 +66,12 @@ class Photograph:
         )
 
 
+def manifest_of(data: Path) -> Path | None:
+    """The manifest.csv that a folder's photographs stand in: there, or up to two folders above."""
+    data = data.resolve()
+    return next((one for root in (data, *data.parents[:2]) if (one := root / "manifest.csv").is_file()), None)
+
+
 def photographs(data: Path) -> list[Photograph]:
     """Those of a folder.
 
@@ -80,9 +86,8 @@ def photographs(data: Path) -> list[Photograph]:
         ValueError: there is neither, or a mask cannot be read.
     """
     data = data.resolve()
-    for root in (data, *data.parents[:2]):
-        if (root / "manifest.csv").is_file():
-            return [one for one in _listed(root) if one.image.is_relative_to(data)]
+    if (manifest := manifest_of(data)) is not None:
+        return [one for one in _listed(manifest) if one.image.is_relative_to(data)]
     found = []
     for mask in sorted(data.rglob("*_mask.png")):
         name = mask.name.removesuffix("_mask.png")
@@ -102,12 +107,13 @@ def photographs(data: Path) -> list[Photograph]:
     return found
 
 
-def _listed(root: Path) -> list[Photograph]:
-    with (root / "manifest.csv").open(newline="") as file:
+def _listed(manifest: Path) -> list[Photograph]:
+    root = manifest.parent
+    with manifest.open(newline="") as file:
         rows = list(csv.DictReader(file))
     missing = {"image", "mask_or_label", "set", "group", "class"} - set(rows[0] if rows else ())
     if missing:
-        raise ValueError(f"{root / 'manifest.csv'} lacks the columns {', '.join(sorted(missing))}, or has no rows")
+        raise ValueError(f"{manifest} lacks the columns {', '.join(sorted(missing))}, or has no rows")
     found = []
     for row in rows:
         label = root / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None

@@ -29,6 +29,35 @@ SHAPE = Shape(2, 100, 50)
 Kind = TypeVar("Kind")
 
 
+def plan_of(
+    directory: Path,
+    role: str,
+    lifeline: int,
+    *,
+    recipe: Recipe | None = None,
+    config: Config | None = None,
+    plates_fd: int = -1,
+    pid: int | None = None,
+) -> Plan:
+    """What the first process of that role is told; `pid` is its supervisor's, None for this process."""
+    return Plan(
+        run=RUN,
+        role=role,
+        index=0,
+        incarnation=1,
+        sockets=str(directory),
+        state=str(directory),
+        config=(config or load_config(None)).model_dump(mode="json"),
+        recipe=(recipe or load_recipe("P10B")).model_dump(mode="json"),
+        shape=SHAPE,
+        plates_fd=plates_fd,
+        camera_fd=-1,
+        lifeline_fd=lifeline,
+        supervisor_pid=os.getpid() if pid is None else pid,
+        facts=asdict(FACTS),
+    )
+
+
 class Parent:
     """A supervisor with one child of that role; `pid` is whom the child is told to be its supervisor.
 
@@ -52,22 +81,7 @@ class Parent:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.link = Server(self.context, m.Sender(RUN, "supervisor", 0, 1), directory / "supervisor")
         self.name = f"{role}-0"
-        plan = Plan(
-            run=RUN,
-            role=role,
-            index=0,
-            incarnation=1,
-            sockets=str(directory),
-            state=str(directory),
-            config=(config or load_config(None)).model_dump(mode="json"),
-            recipe=(recipe or load_recipe("P10B")).model_dump(mode="json"),
-            shape=SHAPE,
-            plates_fd=self.memory.fd,
-            camera_fd=-1,
-            lifeline_fd=lifeline,
-            supervisor_pid=pid,
-            facts=asdict(FACTS),
-        )
+        plan = plan_of(directory, role, lifeline, recipe=recipe, config=config, plates_fd=self.memory.fd, pid=pid)
         path = directory / f"{self.name}.json"
         path.write_bytes(msgspec.json.encode(plan))
         self.child = subprocess.Popen(

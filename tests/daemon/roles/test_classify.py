@@ -14,12 +14,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from config.load import load_recipe
 from config.schema import Classify, Config, View
 from daemon import messages as m
 from daemon.channel import Server
 from daemon.plate_memory import PlateMemory
-from daemon.process import Plan
 from daemon.roles.classify import ClassifyProcess
 from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.crops import SIDE, crop_at
@@ -29,7 +27,7 @@ from stages.classify import Question, Questions, Work
 from stages.merge_events import Crop
 from stages.plate import HEAT_CELLS
 from tests.classifier_weights import untrained
-from tests.daemon.conftest import RUN, SHAPE, Parent
+from tests.daemon.conftest import RUN, SHAPE, Parent, plan_of
 
 PIXELS = np.random.default_rng(5).integers(40, 200, (SHAPE.rows, SHAPE.columns), dtype=np.uint8)
 VIEWS: tuple[View, ...] = ("identity", "flip_vertical")
@@ -121,23 +119,7 @@ def unlooped(tmp_path: Path, weights: Path) -> Iterator[tuple[ClassifyProcess, S
     fill(memory)
     lifeline, end = os.pipe()
     config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS))
-    child = ClassifyProcess(
-        Plan(
-            run=RUN,
-            role="classify",
-            index=0,
-            incarnation=1,
-            sockets=str(tmp_path),
-            state=str(tmp_path),
-            config=config.model_dump(mode="json"),
-            recipe=load_recipe("P10B").model_dump(mode="json"),
-            shape=SHAPE,
-            plates_fd=memory.fd,
-            camera_fd=-1,
-            lifeline_fd=lifeline,
-            supervisor_pid=os.getpid(),
-        )
-    )
+    child = ClassifyProcess(plan_of(tmp_path, "classify", lifeline, config=config, plates_fd=memory.fd))
     child.start()
     merge = Server(child.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "crops")
     yield child, merge

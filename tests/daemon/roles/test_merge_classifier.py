@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.load import load_config, load_recipe
+from config.load import load_recipe
 from config.schema import Classifier
 from daemon import messages as m
 from daemon.channel import Client
-from daemon.process import ROLES, Plan
+from daemon.process import ROLES
 from daemon.roles.merge import MergeProcess
 from models.regions import Region
 from stages.merge_events import Answer, Crop
 from stages.plate import Cause, Verdict, WindowResult
-from tests.daemon.conftest import RUN, SHAPE, Parent
+from tests.daemon.conftest import RUN, Parent, plan_of
 from tests.daemon.roles.test_merge import WINDOW, Neighbours
 
 REGION = Region(5, 6, 4, 1, 4, 0.9, 7, 6, np.array([(6, 5, 9)], "<i4").tobytes())
@@ -159,23 +159,7 @@ def test_without_a_classifier_plates_are_decided_at_once(merge: WithClassifier) 
 def unlooped(tmp_path: Path) -> Iterator[tuple[MergeProcess, Client]]:
     """A merge process whose rounds the test makes, and its classifier, each of which knows the other."""
     lifeline, end = os.pipe()
-    merge = MergeProcess(
-        Plan(
-            run=RUN,
-            role="merge",
-            index=0,
-            incarnation=1,
-            sockets=str(tmp_path),
-            state=str(tmp_path),
-            config=load_config(None).model_dump(mode="json"),
-            recipe=RECIPE.model_dump(mode="json"),
-            shape=SHAPE,
-            plates_fd=-1,
-            camera_fd=-1,
-            lifeline_fd=lifeline,
-            supervisor_pid=os.getpid(),
-        )
-    )
+    merge = MergeProcess(plan_of(tmp_path, "merge", lifeline, recipe=RECIPE))
     merge.start()
     classifier = Client(merge.context, m.Sender(RUN, "classify", 0, 1), tmp_path / "crops")
     until = time.monotonic() + 30
