@@ -13,6 +13,7 @@ from models.training.classifier_data import DataError, Example, groups_of, read_
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS, Cut, test_crops, training_crops
 from simulator.crops import TRAINING_PRODUCTS, paint_on_metal, scratch_on_metal
+from simulator.grain import off_grain
 from simulator.products import PRODUCTS
 from simulator.samples import disturbance_of
 
@@ -143,7 +144,10 @@ def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
         else:
             mask, _ = paint_on_metal(rng, picture, rng.uniform(0, 2))
         spread = disturbance_of(before, np.zeros_like(before))
-        plain = mask & (np.minimum(picture, 255) - before > np.maximum(_LEAST_HEIGHT, _LEAST_TO_GROUND * spread))
+        # A line with the grain is what plain metal is full of.
+        plain = off_grain(before, mask) & (
+            np.minimum(picture, 255) - before > np.maximum(_LEAST_HEIGHT, _LEAST_TO_GROUND * spread)
+        )
         if plain.sum() < _LEAST_PIXELS:
             continue
         pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)

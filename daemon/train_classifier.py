@@ -30,7 +30,17 @@ from models.classifier.networks import installed_weights
 from models.detector import WEIGHTS
 from models.training.classifier import Outcome, Plan, train
 from models.training.classifier import Progress as Step
-from models.training.classifier_data import DataError, Example, Parts, counts, fingerprint, folded, learnt, parted
+from models.training.classifier_data import (
+    DataError,
+    Example,
+    Parts,
+    counts,
+    fingerprint,
+    folded,
+    known,
+    learnt,
+    parted,
+)
 
 NETWORK = "efficientnet_lite0"
 """Trained unless another is asked for (docs/decisions/0023-transfer.md)."""
@@ -132,6 +142,15 @@ def _start(order: Order) -> Path | None:
     return None if start == SCRATCH else start
 
 
+def _learnt_by(start: Path | None) -> str:
+    """The groups that weights to start from have seen, as `learnt` writes them; none where no card says so."""
+    try:
+        said = {} if start is None else json.loads(start.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return ""
+    return str(said.get("groups", "")) if isinstance(said, dict) else ""
+
+
 def _say(words: str) -> None:
     print(f"linesentry train: {words}", file=sys.stderr)  # noqa: T201 - a command speaks
 
@@ -166,9 +185,9 @@ def _calibrated(
 ) -> tuple[Path, _Chosen]:
     """Write weights and card with the temperature and threshold that the packed weights ask for."""
     path = card.write(folder, outcome.state, order.network, facts)
-    known = met_in_use(parts.validation)
-    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in known])
-    before = judged_of(known, raw)
+    met = met_in_use(parts.validation)
+    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in met])
+    before = judged_of(met, raw)
     temperature = fit_temperature(before.chance, before.crack)
     after = replace(before, chance=calibrated(before.chance, temperature))
     threshold = threshold_of(after)
@@ -212,7 +231,9 @@ def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None) ->
         "left_out": list(order.left_out),
         "test": "groups by their hash (models.training.samples.held_out), and the products that crops are never cut of",
         "groups_sha256": fingerprint(parts.training),
-        "groups": learnt([*parts.training, *parts.validation]),
+        "groups": " ".join(
+            sorted({*learnt([*parts.training, *parts.validation]).split(), *_learnt_by(order.pretrained).split()})
+        ),
         "seeds": [order.seed],
         "schedule": {
             "minutes": round(outcome.seconds / 60, 2),
@@ -248,15 +269,21 @@ def exported(console: Console, weights: Path, folder: Path, validation: Sequence
 
 def _cross_validated(console: Console, order: Order, examples: Sequence[Example], folds: int) -> None:
     """Train once for each fold of what is not for tests, and measure each on the groups it has not seen."""
-    known = [one for one in examples if not one.test and one.collection not in order.left_out]
-    place = folded(known, folds, order.seed)
+    usable = [one for one in examples if not one.test and one.collection not in order.left_out]
+    photographs = [one for one in usable if not one.simulated]
+    if count := sum(known(photographs, _learnt_by(order.pretrained))):
+        raise DataError(
+            f"{order.pretrained} was trained on {count} of these {len(photographs)} photographs, so no fold would be "
+            "unseen: start from weights that were not (--pretrained)"
+        )
+    place = folded(usable, folds, order.seed)
     path = order.out / FOLDS
     order.out.mkdir(parents=True, exist_ok=True)
-    same = {**order.plan.same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(known)}
+    same = {**order.plan.same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(usable)}
     made = _made(path, same) if order.resume and path.is_file() else []
     for fold in range(len(made), folds):
-        seen = [one for one, at in zip(known, place, strict=True) if at != fold]
-        unseen = [one for one, at in zip(known, place, strict=True) if at == fold]
+        seen = [one for one, at in zip(usable, place, strict=True) if at != fold]
+        unseen = [one for one, at in zip(usable, place, strict=True) if at == fold]
         inner = folded(seen, _VALIDATION_FOLDS, order.seed + 1 + fold)
         parts = Parts(
             tuple(one for one, at in zip(seen, inner, strict=True) if at),

@@ -26,7 +26,7 @@ from models.classifier import card, export
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.training import classifier
-from models.training.classifier_data import Example, Parts, known, parted, read_folder
+from models.training.classifier_data import Example, Parts, known, learnt, parted, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS
 from simulator.crops import TRAINING_PRODUCTS
@@ -75,10 +75,10 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert not set(written["trained_on"]) & set(TEST_PRODUCTS)
     assert not any(known(read_folder(data, held_out), written["groups"]))
     assert all(known(read_folder(data, lambda group: not held_out(group)), written["groups"]))
-    learnt = sum(one["pictures"] for one in (*written["trained_on"].values(), *written["chosen_on"].values()))
+    pictures = sum(one["pictures"] for one in (*written["trained_on"].values(), *written["chosen_on"].values()))
     tested = sum(held_out(f"own/{number}") for number in range(24))
     assert tested > 0
-    assert learnt == 24 - tested + 8 + 1 + 1  # and for eight one crack is painted, and one false alarm looked for
+    assert pictures == 24 - tested + 8 + 1 + 1  # and for eight one crack is painted, and one false alarm looked for
     exported = json.loads((tmp_path / "out" / "export" / export.CARD).read_text())
     validated = sum(one["pictures"] for one in written["chosen_on"].values())
     assert {one["images"] for one in exported["parity"].values()} == {validated}
@@ -227,6 +227,22 @@ def test_the_card_of_a_resumed_training_says_at_which_step_it_was_gone_on_with(d
     assert second["looks"][: len(first["looks"])] == first["looks"]
 
 
+def test_weights_remember_what_those_they_started_from_had_learnt_and_are_no_start_of_folds_over_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(3)
+    examples = read_folder(data)
+    start = card.write(tmp_path / "start", make("resnet18").state_dict(), "resnet18", {"groups": learnt(examples)})
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start)
+    train_classifier_command(order)
+    written = json.loads((tmp_path / "out" / "classifier.json").read_text())
+    assert all(known(examples, written["groups"])), "also those that this training kept for tests"
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(replace(order, folds=2))
+    assert ended.value.code == 2
+    assert "so no fold would be unseen" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -262,6 +278,20 @@ def test_cracks_are_painted_on_photographs_of_the_groups_that_may_be_learnt_from
         assert one.mask is not None
         assert one.mask.sum() >= 60
     assert {one.simulated for one in found if one.collection == "own" and one not in painted} == {False}
+
+
+def test_no_crack_is_painted_along_the_grain_of_the_metal_beneath(data: Path) -> None:
+    lines = np.random.default_rng(4).normal(120, 30, (1, 240)).astype(np.float32)
+    metal = cv2.GaussianBlur(np.repeat(lines, 240, 0), (0, 0), 1).clip(0, 255).astype(np.uint8)
+    for path in data.glob("*.png"):
+        cv2.imwrite(str(path), metal)
+    found = classifier_data.training_examples((data,), 100, 0, lambda *_: None)
+    painted = [one for one in found if one.kind == classifier_data.PAINTED]
+    assert len(painted) == 15
+    for one in painted:
+        assert one.mask is not None
+        across = np.flatnonzero(one.mask.any(0))
+        assert across[-1] - across[0] > 0.3 * one.mask.any(1).sum(), "some mark of each leads away from the columns"
 
 
 def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_for_training(data: Path) -> None:
