@@ -41,7 +41,7 @@ COUNTERS = {
     "plates_total": Counter("Plates with a final verdict", "verdict", tuple(Verdict)),
     "plate_causes_total": Counter("Causes of verdicts; a plate may have several", "cause", tuple(Cause)),
     "windows_total": Counter("Windows by what became of them", "outcome", ("scored", "quarantined", "leased again")),
-    "defects_total": Counter("Defects found"),
+    "defects_total": Counter("Defects found, without those that the classifier vetoed"),
     "messages_refused_total": Counter("Messages that were not taken", "reason", ("malformed", "run", "store behind")),
     "results_dropped_total": Counter(
         "Results that came twice or too late",

@@ -19,7 +19,7 @@ from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Pitch, Recipe, Workers
 from daemon.inspect import InspectResult, failure, inspect_files, load_classifier, shown, to_json
-from stages.plate import Verdict, worst_first
+from stages.plate import Verdict, found_and_vetoed, worst_first
 
 if TYPE_CHECKING:
     from models.detector import Detector
@@ -164,7 +164,8 @@ class _Tables:
 
 def _defects(result: InspectResult) -> str:
     defects = worst_first(result.plate.defects)
-    lines = [str(len(defects)) if defects else "none"]
+    found, vetoed = found_and_vetoed(defects)
+    lines = [f"{found or 'none'}" + (f", and {vetoed} vetoed" if vetoed else "")]
     for defect in defects[:SHOWN_DEFECTS]:
         line = f"score {defect.score:.2f}  x {defect.x}  y {defect.y}  {defect.width} x {defect.height} px"
         if defect.width_mm is not None and defect.height_mm is not None:

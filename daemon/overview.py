@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from stages.plate import Defect, PlateResult, Verdict, worst_first
+from stages.plate import Defect, PlateResult, Verdict, found_and_vetoed, worst_first
 
 LEAST_WIDTH = 720
 """Px a picture is wide at least, so that the legend can be read beside a narrow plate."""
@@ -155,8 +155,7 @@ def _legend(result: PlateResult, width: int, title: str, notes: Sequence[str]) -
 
 def counted(defects: Sequence[Defect]) -> str:
     """How many there are, and how many more were vetoed: "no defects, 3 vetoed"."""
-    vetoed = sum(defect.vetoed for defect in defects)
-    count = len(defects) - vetoed
+    count, vetoed = found_and_vetoed(defects)
     words = f"{count or 'no'} defect{'' if count == 1 else 's'}"
     return f"{words}, {vetoed} vetoed" if vetoed else words
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.results_rows import Ledger, PlateRow, stored
-from stages.plate import Defect, Verdict
+from stages.plate import Defect, Verdict, found_and_vetoed
 
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
@@ -20,8 +20,10 @@ STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yel
 def results_table(rows: Sequence[PlateRow]) -> Table:
     """The plates as a table, in the order given; times are local."""
     table = Table(header_style="bold", box=None)
-    for name in ("plate", "seen", "recipe", "verdict", "defects", "crack", "judged", "latency"):
-        right = name in ("defects", "crack", "judged", "latency")
+    vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
+    numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
+    for name in ("plate", "seen", "recipe", "verdict", *numbers):
+        right = name in numbers
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     table.add_column("reason", overflow="fold", ratio=1)
     for row in rows:
@@ -31,7 +33,10 @@ def results_table(rows: Sequence[PlateRow]) -> Table:
             f"{row.seen_at.astimezone():%m-%d %H:%M:%S}",
             row.recipe + (" (sim)" if row.simulated else ""),
             verdict,
-            "" if row.verdict is None else str(len(row.defects)),
+            *(
+                "" if row.verdict is None else str(count)
+                for count in found_and_vetoed(row.defects)[: 2 if vetoes else 1]
+            ),
             _chance(row.defects),
             "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
             "" if row.latency_s is None else f"{row.latency_s:.2f} s",

@@ -37,7 +37,7 @@ from daemon.state import StateDirectory, classifier_sha256, code_sha256, weights
 from daemon.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.telemetry import Metrics, private_memory
 from daemon.vram import Vram
-from stages.plate import Cause, Verdict
+from stages.plate import Cause, Verdict, found_and_vetoed
 
 _POLL_MS = 50
 _EXIT_S = 10.0
@@ -343,8 +343,9 @@ class Supervisor:
         share = result.windows_scored / result.windows if result.windows else 0.0
         pixels = result.rows * result.columns * share
         self.metrics.count("pixels_total", pixels)
-        self.metrics.count("defects_total", len(result.defects))
-        self.metrics.count("defects_vetoed_total", sum(defect.vetoed for defect in result.defects))
+        found, vetoed = found_and_vetoed(result.defects)
+        self.metrics.count("defects_total", found)
+        self.metrics.count("defects_vetoed_total", vetoed)
         if self.recipe.pitch is not None:
             area = pixels * self.recipe.pitch.row_mm * self.recipe.pitch.column_mm
             self.metrics.count("inspected_area_mm2_total", area)
@@ -353,7 +354,8 @@ class Supervisor:
             plate=result.plate,
             verdict=result.verdict,
             reason=result.reason,
-            defects=len(result.defects),
+            defects=found,
+            vetoed=vetoed,
             coverage=result.coverage,
             classifier=result.classifier,
             latency_s=decided.latency_s,

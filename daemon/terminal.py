@@ -19,7 +19,7 @@ from daemon.plate_memory import State
 from daemon.sheets import TRUTH_FILE
 from daemon.supervisor import Supervisor
 from models.evaluation import match
-from stages.plate import Verdict, window_columns, window_rows
+from stages.plate import Verdict, found_and_vetoed, window_columns, window_rows
 
 _STYLES = {Verdict.OK: "bold green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 _REFRESH_S = 0.2
@@ -103,7 +103,7 @@ class TerminalView:
             share = windows / total if not done else 1.0
             speed = share * total_rows * recipe.columns.count / 1e6 / max(seconds, 1e-6)
             verdict = Text(done.result.verdict, _STYLES[done.result.verdict]) if done else Text("running", "dim")
-            found = len(done.result.defects) if done else passing.regions
+            found = found_and_vetoed(done.result.defects)[0] if done else passing.regions
             table.add_row(
                 f"plate {passing.plate}",
                 ProgressBar(total=total, completed=windows if not done else total, width=bar),
@@ -122,11 +122,12 @@ class TerminalView:
     def summary(self, supervisor: Supervisor) -> None:
         """Print the table of all plates and the places of what was written."""
         done = [passing for passing in self._plates.values() if passing.decided is not None]
-        table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
         table.add_column("plate", justify="right")
         table.add_column("verdict", no_wrap=True)
         known = () if self._truth is None else ("true", "false", "missed")
-        for column in ("defects", *known, "coverage", "latency", "mm2/s", "Mpx/s"):
+        vetoes = any(found_and_vetoed(p.decided.result.defects)[1] for p in done if p.decided is not None)
+        for column in ("defects", *(["vetoed"] if vetoes else []), *known, "judged", "latency", "mm2/s", "Mpx/s"):
             table.add_column(column, justify="right", no_wrap=True)
         for passing in done:
             assert passing.decided is not None
@@ -134,7 +135,7 @@ class TerminalView:
             table.add_row(
                 str(result.plate),
                 Text(result.verdict, _STYLES[result.verdict]),
-                str(len(result.defects)),
+                *map(str, found_and_vetoed(result.defects)[: 2 if vetoes else 1]),
                 *self._compared(passing),
                 "-" if result.coverage is None else f"{result.coverage:.1%}",
                 "-" if latency is None else f"{latency:.2f} s",
@@ -175,7 +176,7 @@ class TerminalView:
             return []
         assert passing.decided is not None
         cracks = self._truth[(passing.plate - self._first_plate) % len(self._truth)]
-        found = [(d.x, d.y, d.width, d.height) for d in passing.decided.result.defects]
+        found = [(d.x, d.y, d.width, d.height) for d in passing.decided.result.defects if not d.vetoed]
         seen = [_box(crack) for crack in cracks if crack["visible"] >= _VISIBLE]
         hidden = [_box(crack) for crack in cracks if crack["visible"] < _VISIBLE]
         compared = match(found, seen, hidden)

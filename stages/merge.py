@@ -37,7 +37,7 @@ from stages.merge_events import (
     WindowScored,
 )
 from stages.opinions import Opinions
-from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
+from stages.plate import Cause, PlateResult, WindowResult, found_and_vetoed, window_columns, window_rows
 from stages.verdict import PlateFacts, bands_of, verdict_of
 
 NO_PIXELS = frozenset({Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET})
@@ -136,7 +136,7 @@ class Merger:
         if state is None:
             return 0, 0
         if state.decided is not None:
-            return state.decided.windows_scored, len(state.decided.defects)
+            return state.decided.windows_scored, found_and_vetoed(state.decided.defects)[0]
         return _done(state), sum(len(r.regions) for r in state.results.values())
 
     def handle(self, event: Event) -> list[Instruction]:

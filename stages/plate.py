@@ -161,6 +161,12 @@ def worst_first(defects: Iterable[Defect]) -> list[Defect]:
     return sorted(defects, key=lambda defect: (defect.vetoed, -inf if isnan(defect.score) else -defect.score))
 
 
+def found_and_vetoed(defects: Iterable[Defect]) -> tuple[int, int]:
+    """How many count, and how many more the classifier vetoed."""
+    vetoed = [defect.vetoed for defect in defects]
+    return len(vetoed) - sum(vetoed), sum(vetoed)
+
+
 @dataclass(frozen=True, slots=True)
 class PlateResult:
     """What is known of a plate when its verdict is given."""

@@ -1,6 +1,7 @@
 """Stored results as a table and as JSON."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -35,6 +36,24 @@ def test_the_table_says_what_an_operator_asks(tmp_path: Path) -> None:
     assert "open" in opened
     for text in ("NG", "87 %", "98.7 %", "0.04 s", "P10B (sim)", "1 [defect]; dim"):
         assert text in decided
+
+
+def test_vetoed_defects_are_counted_apart_where_there_are_any(tmp_path: Path) -> None:
+    rows = stored(tmp_path)
+    row = rows[1]
+    vetoed = replace(row.defects[0], vetoed=True)
+
+    def said(*defects: Defect) -> list[list[str]]:
+        out = StringIO()
+        Console(file=out, width=160).print(results_table([rows[0], replace(row, defects=defects)]))
+        return [line.split() for line in out.getvalue().splitlines()]
+
+    head, _, decided = said(row.defects[0], vetoed, vetoed)
+    assert head[4:6] == ["defects", "vetoed"]
+    assert decided[decided.index("NG") + 1 :][:2] == ["1", "2"]
+    head, _, decided = said(row.defects[0])
+    assert "vetoed" not in head
+    assert decided[decided.index("NG") + 1] == "1"
 
 
 def test_json_keeps_everything_and_is_json(tmp_path: Path) -> None:

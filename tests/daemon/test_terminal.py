@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from config.load import load_recipe
 from daemon.evidence import plate_directory
 from daemon.messages import Decided
 from daemon.terminal import TerminalView
-from stages.plate import Cause, PlateResult, Verdict
+from stages.plate import Cause, Defect, PlateResult, Verdict
 
 RESULT = PlateResult(
     run="a" * 32,
@@ -61,6 +63,33 @@ def test_progress_and_table_fit_a_terminal_of_80_columns(tmp_path: Path, supervi
     for text in ("plate 12", "19,214 rows", "561/561 windows", "INCONCLUSIVE", "missed", "99.8%", "0.41 s", "mm2/s"):
         assert text in said
     assert "\u2026" not in said  # nothing was cut
+
+
+def test_vetoed_defects_are_neither_found_nor_false_and_have_a_column(tmp_path: Path, supervisor: Any) -> None:
+    crack = Defect(100, 200, 12, 80, 500, 0.8, 105, 240, edge=False)
+    result = replace(RESULT, defects=(crack, *(replace(crack, x=900 + 50 * n, vetoed=True) for n in range(2))))
+    truth = {"x": 100, "y": 200, "width": 12, "height": 80, "visible": 1.0}
+    (tmp_path / "truth.json").write_text(json.dumps([[truth]]), encoding="utf-8")
+    out = io.StringIO()
+    view = TerminalView(Console(width=80, file=out, force_terminal=True, color_system=None))
+    with view:
+        view.seen(12)
+        view._plates[12].since -= 3.1
+        view.final(Decided(result, 1.0, 0.41))
+        view.pulse(supervisor)
+    assert "1 defects" in out.getvalue()
+    view.summary(supervisor)
+    head, row = _table(out.getvalue())
+    columns = dict(zip(head.split(), row.split(), strict=False))
+    assert [columns[name] for name in ("defects", "vetoed", "true", "false", "missed")] == ["1", "2", "1", "0", "0"]
+    assert "\u2026" not in out.getvalue()
+
+
+def _table(said: str) -> tuple[str, str]:
+    """Head and first row of the summary."""
+    lines = said.replace("\x1b[1A\x1b[2K", "").splitlines()
+    at = max(index for index, line in enumerate(lines) if "verdict" in line)
+    return lines[at], lines[at + 1]
 
 
 def test_pictures_of_the_classifiers_evidence_are_no_crops_of_further_defects(supervisor: Any) -> None:
