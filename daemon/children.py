@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ import zmq
 from config.schema import Restart
 from daemon.messages import Heartbeat
 from daemon.process import Plan
+from daemon.restarts import Restarts
 
 PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
 """Role, index and incarnation to the plan of the process and the descriptors that it inherits."""
@@ -50,11 +50,6 @@ class Kid:
         return f"{self.role}-{self.index}"
 
 
-@dataclass(slots=True)
-class _Budget:
-    ends: deque[float] = field(default_factory=deque)
-
-
 class Children:
     """All child processes of one run."""
 
@@ -66,7 +61,7 @@ class Children:
         self._plan = plan
         self._gone = gone
         self._kids: dict[str, Kid] = {}
-        self._budgets: dict[str, _Budget] = {}
+        self._restarts: dict[str, Restarts] = {}
         self._lost: set[str] = set()
         self._stopping = False
 
@@ -116,7 +111,7 @@ class Children:
         """Start a process and keep it running from now on."""
         kid = Kid(role, index, optional)
         self._kids[kid.name] = kid
-        self._budgets.setdefault(role, _Budget())
+        self._restarts.setdefault(role, Restarts(self._settings)).place()
         self._start(kid)
 
     def joined(self, role: str, index: int, now: float) -> None:
@@ -128,6 +123,8 @@ class Children:
         """A heartbeat came."""
         kid = self._kids[f"{role}-{index}"]
         if kid.process is not None and kid.process.pid == beat.pid:
+            if kid.heard_at is not None:
+                self._restarts[role].worked(index, now - kid.heard_at)
             kid.heard_at, kid.beat = now, beat
 
     def restart(self, role: str, index: int, reason: str, now: float) -> None:
@@ -146,11 +143,7 @@ class Children:
 
     def watch(self, now: float) -> list[str]:
         """Kill what hangs, start what is due; roles whose restarts are spent are named once."""
-        newly = [
-            role
-            for role, budget in self._budgets.items()
-            if len(budget.ends) > self._settings.budget and role not in self._lost
-        ]
+        newly = [role for role, of in self._restarts.items() if role not in self._lost and of.spent]
         self._lost.update(newly)
         for kid in self._kids.values():
             if kid.process is None:
@@ -221,13 +214,10 @@ class Children:
     def _ended(self, kid: Kid, now: float) -> None:
         reason = kid.killed_for or "died"
         self._forget(kid)
-        budget = self._budgets[kid.role]
+        restarts = self._restarts[kid.role]
         if reason != "line restarted":
-            budget.ends.append(now)
-        while budget.ends and now - budget.ends[0] > self._settings.period_s:
-            budget.ends.popleft()
-        pause = self._settings.backoff_s * 2 ** max(0, len(budget.ends) - 1)
-        kid.start_again_at = now + min(pause, self._settings.period_s)
+            restarts.ended(kid.index)
+        kid.start_again_at = now + restarts.pause(kid.index)
         self._gone(kid, reason, now)
 
     def _forget(self, kid: Kid) -> None:

@@ -85,7 +85,10 @@ def _sources(order: Order) -> list[Source]:
                 f"{path} holds photographs with a manifest.csv: train on them as they are, "
                 "`linesentry train classifier --data`"
             )
-    return sources_of(Options(data=order.data, simulate=order.simulate, plates=order.plates, seed=order.seed))
+    # All of them: which are for tests is decided by the crops' groups, which are those of the pictures.
+    return sources_of(
+        Options(data=order.data, simulate=order.simulate, plates=order.plates, seed=order.seed, all_groups=True)
+    )
 
 
 def _written(
@@ -98,8 +101,8 @@ def _written(
     _store(out / image, crop)
     if mask.any():
         _store(out / label, mask.astype(np.uint8) * np.uint8(255))
-    collection = picture.kind.replace("/", " ")
-    return str(image), str(label) if mask.any() else "", collection, picture.group, kind
+    group = picture.group.removeprefix(f"{picture.kind}/")  # a reader of the manifest puts the set before it again
+    return str(image), str(label) if mask.any() else "", picture.kind, group, kind
 
 
 def _store(path: Path, picture: NDArray[np.uint8]) -> None:

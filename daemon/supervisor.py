@@ -97,7 +97,7 @@ class Supervisor:
         self.ledger = Ledger()
         self.shape = Shape(config.slots, recipe.slot_rows, recipe.columns.count)
         self._observer = observer
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind(run=self.run_id)
         self._notifier = Notifier()
         self._vram = Vram()
         self._signals: list[int] = []
@@ -197,7 +197,6 @@ class Supervisor:
                 self.children.add(role, index, optional=role == "classify")
         self._log.info(
             "service starts",
-            run=self.run_id,
             recipe=self.recipe.name,
             workers=self.workers,
             ring_bytes=self.shape.total_bytes,
@@ -218,7 +217,7 @@ class Supervisor:
         self.memory.close()
         self._notifier.close()
         self._vram.close()
-        self._log.info("service ended", run=self.run_id, seen=self.ledger.seen, open=len(self.ledger.open))
+        self._log.info("service ended", seen=self.ledger.seen, open=len(self.ledger.open))
 
     def _close_open(self) -> None:
         """End plates that no child was left to end."""

@@ -84,7 +84,7 @@ class Metrics(Collector):
             self._grow(name, label, amount)
 
     def restarted(self, role: str, reason: str) -> None:
-        """A process of that role was started again; the reason is one of few words (died, hang, start)."""
+        """A process of that role ended and is started again, unless its role is lost; the reason is one of few words."""
         with self._lock:
             place = (role, reason)
             if place not in self._restarts and len(self._restarts) >= MOST_LABELS:
@@ -134,7 +134,9 @@ class Metrics(Collector):
             for label, total in self._totals[name].items():
                 family.add_metric([label] if counter.label else [], total)
             yield family
-        family = CounterMetricFamily(f"{PREFIX}restarts_total", "Processes started again", labels=["role", "reason"])
+        family = CounterMetricFamily(
+            f"{PREFIX}restarts_total", "Processes that ended, but for those of a stop", labels=["role", "reason"]
+        )
         for (role, reason), total in self._restarts.items():
             family.add_metric([role, reason], total)
         yield family

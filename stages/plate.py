@@ -107,7 +107,7 @@ class WindowResult:
     """More regions than a window may report were found; the worst are kept."""
     quality: Quality
     threshold: float
-    """Feature value from which pixels of this window were candidates."""
+    """Feature value that a region of this window had to reach."""
     seconds: float
 
 

@@ -282,7 +282,7 @@ def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:
 def _windows(found: dict[Cause, str], facts: PlateFacts) -> None:
     """Windows that were not scored, or not to the end."""
     if facts.windows_quarantined or Cause.WINDOW_QUARANTINED in facts.causes:
-        words = f"{facts.windows_quarantined} of {facts.windows} windows were given up after they stopped two workers"
+        words = f"{facts.windows_quarantined} of {facts.windows} windows were given up after workers had died of them"
         found[Cause.WINDOW_QUARANTINED] = words
     failed = facts.windows - facts.windows_scored - facts.windows_quarantined
     # Windows left over are their own cause only where nothing else says why.

@@ -25,7 +25,7 @@ from models.classifier import card
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.training.classifier_data import Example, learnt, read_folder
-from models.training.samples import held_out
+from models.training.samples import held_out, photographs
 
 torch.set_num_threads(1)
 
@@ -350,14 +350,17 @@ def test_crops_of_sheets_with_masks_are_a_folder_that_the_classifier_reads(tmp_p
     mask = np.zeros_like(sheet)
     mask[300:310, 400:520] = 255
     sheet[mask > 0] = 160
-    cv2.imwrite(str(sheets / "a.png"), sheet)
-    cv2.imwrite(str(sheets / "a_mask.png"), mask)
+    for name in "abcde":
+        cv2.imwrite(str(sheets / f"{name}.png"), sheet)
+        cv2.imwrite(str(sheets / f"{name}_mask.png"), mask)
     code, said, complaint = run("crops", tmp_path / "crops", "--data", sheets, "--each", "12")
     assert (code, complaint) == (0, "")
     assert said.strip() == str(tmp_path / "crops" / "manifest.csv")
     found = read_folder(tmp_path / "crops")
-    assert sorted(one.crack for one in found) == [False] * 6 + [True] * 6
-    assert len({one.group for one in found}) == 1
+    assert sorted(one.crack for one in found) == [False] * 30 + [True] * 30
+    groups = {one.group for one in photographs(sheets)}
+    assert {one.group for one in found} == groups, "so that what the detector holds out the classifier does, too"
+    assert {held_out(group) for group in groups} == {True, False}
     for one in found:
         assert one.crack == (one.pixels.max() == 160)
         if one.mask is not None:

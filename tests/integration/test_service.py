@@ -143,6 +143,9 @@ def test_a_service_at_work_and_its_orderly_end(service: Make, undisturbed: Undis
     assert {plate: substance(row) for plate, row in rows.items()} == {plate: undisturbed(plate) for plate in rows}
     ended = one.logged("service ended")[0]
     assert (ended["seen"], ended["open"]) == (len(rows), 0)
+    started = one.logged("service starts")[0]
+    # Lines of before there is a run, of its configuration, say none.
+    assert {line["run"] for line in one.logs() if line["timestamp"] >= started["timestamp"]} == {started["run"]}
     last = scrapes[-1]
     done = values(last, "plates_total")
     assert values(last, "plates_seen_total")[""] - values(last, "open_plates")[""] <= sum(done.values()) <= len(rows)
