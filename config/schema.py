@@ -386,12 +386,12 @@ class Lease(Strict):
 class Restart(Strict):
     """How often a process may die before its role counts as lost."""
 
-    budget: Positive = Field(5, description="restarts of a process, on average over its role, that are not forgiven")
+    budget: Positive = Field(10, description="restarts of a process, on average over its role, that are not forgiven")
     period_s: float = Field(60.0, gt=0, description="seconds of work after which a restart is forgiven")
     backoff_s: float = Field(
         0.2,
         ge=0,
-        description="pause before the first restart; doubles with each further one, up to period_s / (2 budget)",
+        description="pause before the first restart; doubles with each further one, up to period_s / (4 budget)",
     )
     heartbeat_s: float = Field(1.0, gt=0, description="seconds between the heartbeats of a process")
     hang_s: float = Field(15.0, gt=0, description="a process silent for so long is killed and restarted")

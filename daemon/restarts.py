@@ -47,7 +47,7 @@ class Restarts:
         """Seconds before a process of that index is started again: twice as many after each end, up to a limit."""
         first = self._settings.backoff_s
         doubled = min(max(0, len(self._places[index].ends) - 1), _MOST_DOUBLED)
-        return max(first, min(first * 2.0**doubled, self._settings.period_s / (2 * self._settings.budget)))
+        return max(first, min(first * 2.0**doubled, self._settings.period_s / (4 * self._settings.budget)))
 
     @property
     def spent(self) -> bool:

@@ -84,15 +84,6 @@ def test_a_role_is_lost_when_its_processes_die_more_often_than_its_budget(watch:
     assert watch.children.by_role()["merge"][:2] == (0, 1)
 
 
-def test_with_the_settings_that_ship_a_process_that_dies_at_each_start_costs_its_role_within_a_minute(
-    tmp_path: Path,
-) -> None:
-    watch = Watch(tmp_path, Restart())
-    watch.children.add("merge", 0)
-    assert watch.until_lost() == ["merge"]
-    watch.close()
-
-
 def test_a_process_ended_by_the_supervisor_is_told_from_one_that_died(watch: Watch) -> None:
     watch.children.add("acquire", 0)
     watch.children.restart("acquire", 0, "line restarted", time.monotonic())

@@ -75,9 +75,9 @@ def test_pauses_double_up_to_a_limit_and_what_was_before_long_work_is_forgiven()
     for _ in range(5):
         restarts.ended(0)
         pauses.append(restarts.pause(0))
-    assert pauses == [0.5, 1.0, 2.0, 4.0, 6.0]
+    assert pauses == [0.5, 1.0, 2.0, 3.0, 3.0]
     restarts.worked(0, 59.0)
-    assert restarts.pause(0) == 6.0
+    assert restarts.pause(0) == 3.0
     restarts.worked(0, 1.5)
     assert restarts.pause(0) == 0.5
     restarts.ended(0)
@@ -89,7 +89,7 @@ def test_a_pause_is_finite_and_no_shorter_than_the_first(settings: Restart, ends
     restarts = of(1, settings)
     for _ in range(ends):
         restarts.ended(0)
-    assert settings.backoff_s <= restarts.pause(0) <= max(settings.backoff_s, settings.period_s / 2)
+    assert settings.backoff_s <= restarts.pause(0) <= max(settings.backoff_s, settings.period_s / 4)
 
 
 @pytest.mark.parametrize("places", [1, 4])
