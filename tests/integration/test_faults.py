@@ -100,18 +100,18 @@ def test_the_death_of_acquisition_costs_the_plates_that_pass_while_it_is_away(
 ) -> None:
     """At a line rate the line does not wait: what passes is counted, and the numbers stay those of the sheets."""
     one = service(camera={"line_rate_hz": 2500}, workers={"count": 2}, slots=6)
-    one.start(12)
+    one.start(18)
     one.wait_for(lambda: len(one.finals()) >= 2)
     plate = one.wait_for(lambda: filling(one))
     one.kill("acquire-0")
     assert one.finish() == 0, one.stderr()
     rows = one.verdicts()
-    assert sorted(rows) == list(range(1, 13))
+    assert sorted(rows) == list(range(1, 19))
     away = {Cause.ACQUISITION_DIED, Cause.NO_ROWS, Cause.ROWS_MISSING}
     hit = all_but(rows, away, undisturbed)
     assert Cause.ACQUISITION_DIED in rows[plate].causes
     assert hit == list(range(plate, plate + len(hit)))
-    assert plate + len(hit) <= 12
+    assert plate + len(hit) <= 18
 
 
 def test_a_line_that_starts_anew_costs_the_plate_in_the_beam(service: Make, undisturbed: Undisturbed) -> None:
