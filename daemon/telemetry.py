@@ -84,7 +84,7 @@ class Metrics(Collector):
             self._grow(name, label, amount)
 
     def restarted(self, role: str, reason: str) -> None:
-        """A process of that role ended and is started again, unless its role is lost; the reason is one of few words."""
+        """A process of that role ended and is started again unless its role is lost; the reason is one of few words."""
         with self._lock:
             place = (role, reason)
             if place not in self._restarts and len(self._restarts) >= MOST_LABELS:
