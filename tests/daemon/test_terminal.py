@@ -49,17 +49,22 @@ def supervisor(tmp_path: Path) -> Any:
     )
 
 
-def test_progress_and_table_fit_a_terminal_of_80_columns(tmp_path: Path, supervisor: Any) -> None:
-    (tmp_path / "truth.json").write_text("[[]]", encoding="utf-8")
+def seen_at_80_columns(supervisor: Any, result: PlateResult, seconds: float) -> str:
+    """All that a terminal shows of a plate that took so long, and of the summary."""
     out = io.StringIO()
     view = TerminalView(Console(width=80, file=out, force_terminal=True, color_system=None))
     with view:
         view.seen(12)
-        view._plates[12].since -= 6.2
-        view.final(Decided(RESULT, 1.0, 0.41))
+        view._plates[12].since -= seconds
+        view.final(Decided(result, 1.0, 0.41))
         view.pulse(supervisor)
     view.summary(supervisor)
-    said = out.getvalue()
+    return out.getvalue()
+
+
+def test_progress_and_table_fit_a_terminal_of_80_columns(tmp_path: Path, supervisor: Any) -> None:
+    (tmp_path / "truth.json").write_text("[[]]", encoding="utf-8")
+    said = seen_at_80_columns(supervisor, RESULT, seconds=6.2)
     for text in ("plate 12", "19,214 rows", "561/561 windows", "INCONCLUSIVE", "missed", "99.8%", "0.41 s", "mm2/s"):
         assert text in said
     assert "\u2026" not in said  # nothing was cut
@@ -70,19 +75,12 @@ def test_vetoed_defects_are_neither_found_nor_false_and_have_a_column(tmp_path: 
     result = replace(RESULT, defects=(crack, *(replace(crack, x=900 + 50 * n, vetoed=True) for n in range(2))))
     truth = {"x": 100, "y": 200, "width": 12, "height": 80, "visible": 1.0}
     (tmp_path / "truth.json").write_text(json.dumps([[truth]]), encoding="utf-8")
-    out = io.StringIO()
-    view = TerminalView(Console(width=80, file=out, force_terminal=True, color_system=None))
-    with view:
-        view.seen(12)
-        view._plates[12].since -= 3.1
-        view.final(Decided(result, 1.0, 0.41))
-        view.pulse(supervisor)
-    assert "1 defects" in out.getvalue()
-    view.summary(supervisor)
-    head, row = _table(out.getvalue())
+    said = seen_at_80_columns(supervisor, result, seconds=3.1)
+    assert "1 defects" in said
+    head, row = _table(said)
     columns = dict(zip(head.split(), row.split(), strict=False))
     assert [columns[name] for name in ("defects", "vetoed", "true", "false", "missed")] == ["1", "2", "1", "0", "0"]
-    assert "\u2026" not in out.getvalue()
+    assert "\u2026" not in said
 
 
 def _table(said: str) -> tuple[str, str]:
