@@ -19,6 +19,7 @@ from daemon.evaluate_command import Options, sources_of
 from daemon.evaluate_data import Picture, Source, SourceError
 from models.classifier.crops import SIDE, crop_at
 from models.training.classifier_data import CRACK, WITHOUT
+from models.training.samples import manifest_of
 
 _RECIPE = Recipe(name="crops", polarity="both")
 _APART = 24
@@ -80,9 +81,10 @@ def crops_command(order: Order) -> int:
 
 def _sources(order: Order) -> list[Source]:
     for path in order.data:
-        if (path / "manifest.csv").is_file():  # crops would bear other groups, of which others are for tests
+        if not (path / "annotations.json").is_file() and (manifest := manifest_of(path)) is not None:
+            # Their crops would bear other groups, of which others are for tests.
             raise SourceError(
-                f"{path} holds photographs with a manifest.csv: train on them as they are, "
+                f"the photographs of {path} have groups of their own in {manifest}: train on them as they are, "
                 "`linesentry train classifier --data`"
             )
     # All of them: which are for tests is decided by the crops' groups, which are those of the pictures.

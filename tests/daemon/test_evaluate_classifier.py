@@ -336,9 +336,13 @@ def test_a_picture_without_a_probability_is_an_error_and_neither_crack_nor_none(
     assert not list(maps.iterdir())
 
 
-def test_photographs_with_groups_are_not_cut_into_crops(data: Path, tmp_path: Path) -> None:
-    code, said, complaint = run("crops", tmp_path / "crops", "--data", data)
+@pytest.mark.parametrize("named", ["the folder itself", "a folder below"])
+def test_photographs_with_groups_are_not_cut_into_crops(data: Path, tmp_path: Path, named: str) -> None:
+    below = data / "below"
+    below.mkdir(exist_ok=True)
+    code, said, complaint = run("crops", tmp_path / "crops", "--data", data if named == "the folder itself" else below)
     assert (code, said) == (2, "")
+    assert f"{data / 'manifest.csv'}" in complaint
     assert "train classifier --data" in complaint
     assert not (tmp_path / "crops").exists()
 
