@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -71,7 +71,8 @@ def write(
     }
     card: dict[str, Any] = {**own, **facts, **own}  # in this order, and no fact takes the place of what is checked
     _store(path, card)
-    card["known_answer"] = known_values(Classifier.load(path, device="cpu", dtype="float32"))
+    formats: tuple[Literal["float32", "bfloat16"], ...] = "float32", "bfloat16"
+    card["known_answer"] = {one: known_values(Classifier.load(path, device="cpu", dtype=one)) for one in formats}
     _store(path, card)
     return path
 

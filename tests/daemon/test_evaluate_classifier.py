@@ -318,7 +318,8 @@ def test_classify_answers_nothing_with_weights_that_do_not_give_their_known_answ
     copy = tmp_path / weights.name
     copy.write_bytes(weights.read_bytes())
     content = json.loads(weights.with_suffix(".json").read_text())
-    content["known_answer"]["log_odds"] += 5
+    for record in content["known_answer"].values():
+        record["log_odds"] += 5
     copy.with_suffix(".json").write_text(json.dumps(content))
     for wrong in (copy, spoilt(tmp_path / "spoilt")):
         code, said, complaint = run("classify", data / "1.png", "--json", "--weights", wrong)

@@ -500,7 +500,8 @@ def test_a_classifier_that_does_not_give_its_known_answer_decides_nothing(tmp_pa
     weights = untrained(tmp_path)
     card = weights.with_suffix(".json")
     said = json.loads(card.read_text())
-    said["known_answer"] = {name: value + 0.5 for name, value in said["known_answer"].items()}
+    for record in said["known_answer"].values():
+        record.update({name: value + 0.5 for name, value in record.items()})
     card.write_text(json.dumps(said))
     with pytest.raises(ClassifierError, match="known"):
         load_classifier(Recipe(name="any", classifier=Classified(mode="veto")), "cpu", Settings(weights=weights))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -57,7 +58,20 @@ def test_damaged_network_gives_no_number_rather_than_a_wrong_one(weights: Path) 
     assert answer.heat == bytes(GRID * GRID)
 
 
-@pytest.mark.parametrize("known", [None, {}, [1], {"log_odds": 1.0}])
+@pytest.mark.parametrize(("offsets", "holds"), [((-3, 3), True), ((3, 4), False), ((-4, -3), False)])
+def test_known_answer_lies_between_those_of_the_number_formats(
+    offsets: tuple[float, float], *, holds: bool, weights: Path, tmp_path: Path
+) -> None:
+    content = json.loads(weights.with_suffix(".json").read_text())
+    for record, offset in zip(content["known_answer"].values(), offsets, strict=True):
+        record["log_odds"] += offset
+    (tmp_path / "w.json").write_text(json.dumps(content))
+    (tmp_path / "w.pt").write_bytes(weights.read_bytes())
+    with contextlib.nullcontext() if holds else pytest.raises(ClassifierError, match="log_odds: "):
+        Classifier.load(tmp_path / "w.pt", device="cpu").known_answer()
+
+
+@pytest.mark.parametrize("known", [None, {}, [1], {"log_odds": 1.0}, {"float32": {"log_odds": 1.0}}])
 def test_weights_without_a_known_answer_say_so(known: object, weights: Path, tmp_path: Path) -> None:
     content = json.loads(weights.with_suffix(".json").read_text())
     (tmp_path / "w.json").write_text(json.dumps({**content, "known_answer": known}))
