@@ -9,6 +9,7 @@ import hashlib
 import json
 import pickle
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -190,7 +191,7 @@ def _calibrated(
     before = judged_of(met, raw)
     temperature = fit_temperature(before.chance, before.crack)
     after = replace(before, chance=calibrated(before.chance, temperature))
-    threshold = threshold_of(after)
+    threshold = threshold_of(after, _even([one.simulated for one in met]))
     said = figures(after, threshold)
     validation = {
         "pictures": len(after),
@@ -201,6 +202,12 @@ def _calibrated(
     facts = {**facts, "validation": validation}
     path = card.write(folder, outcome.state, order.network, facts, temperature=temperature, threshold=threshold)
     return path, _Chosen(temperature, threshold)
+
+
+def _even(simulated: Sequence[bool]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Weights (n,) by which photographs and crops of sheets count the same in all, whatever their numbers."""
+    kinds = Counter(simulated)
+    return np.array([1 / kinds[one] for one in simulated])
 
 
 def judged_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.float64]]) -> Judged:
