@@ -468,6 +468,14 @@ def test_windows_that_the_plate_turns_out_not_to_have_are_not_waited_for() -> No
     assert (result.classifier, result.defects) == ("annotate", ())
 
 
+def test_a_place_that_only_such_a_window_was_asked_about_is_asked_about_with_the_next_that_sees_it() -> None:
+    cover = recipe("annotate").model_copy(update={"windows": Windows(size=30, stride=20, rule="cover")})
+    merger = Merger(cover, "run")
+    done = told(merger, [scored(1, 4, region(5, 5)), PlateClosed(1, 50, COLUMNS)])  # which has windows 0 to 3
+    assert asks(done) == [Classify(1, 4, (Crop(0, 5, 45),))]
+    assert asks(told(merger, [scored(1, 2, region(5, 25))])) == [Classify(1, 2, (Crop(0, 5, 45),))]
+
+
 def test_a_plate_that_was_final_all_along_is_no_longer_asked_about() -> None:
     merger = Merger(recipe("annotate"), "run")
     told(merger, story(1, ONE))
