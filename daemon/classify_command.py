@@ -36,7 +36,7 @@ class Answer:
     chance: float | None = None
     crack: bool | None = None
     explained: Path | None = None
-    """The picture with its map."""
+    """The picture with its map, a file of its own."""
     error: str | None = None
 
 
@@ -53,7 +53,7 @@ def classify_command(
     Args:
         images: the files, answered in this order.
         json_lines: one JSON object a line and nothing else on stdout; else a table.
-        explain: folder for each picture with its Grad-CAM map laid over it.
+        explain: folder for each picture with its Grad-CAM map laid over it, STEM-heat.png; inputs are never written.
         weights: in place of those that ship.
         device: where the classifier computes.
 
@@ -89,7 +89,8 @@ def classify_command(
 
 def answered(classifier: Classifier, images: Sequence[Path], explain: Path | None = None) -> Iterator[Answer]:
     """The answer for each file, in their order; files that cannot be read or judged have an error instead."""
-    taken: set[Path] = set()
+    taken = {path.resolve() for path in images}
+    """What no map is written onto: the inputs, and the maps of others."""
     for first in range(0, len(images), _AT_ONCE):
         read = [_read(path) for path in images[first : first + _AT_ONCE]]
         found = iter(classifier.classify([one for one in read if not isinstance(one, str)]))
@@ -124,13 +125,13 @@ def _read(path: Path) -> NDArray[np.uint8] | str:
 
 
 def _explained(folder: Path, path: Path, pixels: NDArray[np.uint8], answer: Classified, taken: set[Path]) -> Path:
-    """Write the picture with its map; files of one name in different folders do not overwrite each other."""
-    target = folder / f"{path.stem}.png"
+    """Write the picture with its map, STEM-heat.png, or STEM-2-heat.png and so on where that name is taken."""
+    target = folder / f"{path.stem}-heat.png"
     number = 1
-    while target in taken:
+    while target.resolve() in taken:
         number += 1
-        target = folder / f"{path.stem}-{number}.png"
-    taken.add(target)
+        target = folder / f"{path.stem}-{number}-heat.png"
+    taken.add(target.resolve())
     heat = np.frombuffer(answer.heat, np.uint8).reshape(GRID, GRID)
     picture = cv2.imencode(".png", overlay(pixels, heat)[:, :, ::-1])[1]
     target.write_bytes(picture.tobytes())
