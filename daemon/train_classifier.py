@@ -5,7 +5,6 @@ From photographs and simulated crops to weights with their model card, and from 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,16 @@ from models.classifier.assessment import Judged, calibration, figures, fold_tabl
 from models.classifier.calibration import calibrated, expected_calibration_error, fit_temperature
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
-from models.classifier.networks import installed_weights
+from models.classifier.networks import CLASSES, installed_weights
 from models.detector import WEIGHTS
-from models.training.classifier import Outcome, Plan, train
+from models.training.classifier import Outcome, Plan, named, train
 from models.training.classifier import Progress as Step
 from models.training.classifier_data import (
     DataError,
     Example,
+    Met,
     Parts,
+    check_left_out,
     counts,
     fingerprint,
     folded,
@@ -49,6 +51,8 @@ IMAGENET, SCRATCH = Path("imagenet"), Path("scratch")
 """Stand for the ImageNet weights that a package brings, and for fresh ones."""
 FOLDS = "classifier-folds.json"
 """What a cross-validation leaves beside the weights."""
+_OF_A_START = "sha256", "made", "started_from", "start", "seeds", "schedule", "command", "note"
+"""What a card keeps of the card of the weights that the training started from."""
 _VALIDATION_FOLDS = 5
 """One part in so many chooses the weights, the temperature and the threshold (C 34: 80/20)."""
 
@@ -121,11 +125,16 @@ def export_classifier_command(weights: Path | None, data: Sequence[Path], simula
     path = WEIGHTS / card.NAME if weights is None else weights
     try:
         _, said = card.checked(path, path.with_suffix(".json"))
-        seed = next(iter(said.get("seeds", ())), 0)
+        met = _met(said)
         with told_on(console) as told:
-            examples = training_examples(data, simulated, seed, told)
-        parts = parted(examples, seed, left_out=said.get("left_out", ()))
-        words = exported(console, path, out, parts.validation)
+            examples = training_examples(data, simulated, next(iter(said.get("seeds", ())), 0), told)
+        validation = [one for one, chosen_by in zip(examples, known(examples, met.validated), strict=True) if chosen_by]
+        if not validation:
+            raise DataError(  # noqa: TRY301 - a command says what went wrong in one place
+                f"none of these {len(examples)} pictures chose the weights {path}: give --data and --simulated as its "
+                "training had them"
+            )
+        words = exported(console, path, out, validation)
     except (DataError, ClassifierError, OSError) as error:
         print(f"linesentry export: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         raise SystemExit(2) from error
@@ -143,13 +152,20 @@ def _start(order: Order) -> Path | None:
     return None if start == SCRATCH else start
 
 
-def _learnt_by(start: Path | None) -> str:
-    """The groups that weights to start from have seen, as `learnt` writes them; none where no card says so."""
+def _card_of(start: Path | None) -> dict[str, Any]:
+    """The model card of weights to start from; empty where there is none."""
     try:
         said = {} if start is None else json.loads(start.with_suffix(".json").read_text())
     except (OSError, ValueError):
-        return ""
-    return str(said.get("groups", "")) if isinstance(said, dict) else ""
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _met(said: dict[str, Any]) -> Met:
+    """What weights have met, by their card."""
+    validated = str(said.get("validation_groups", ""))
+    trained = sorted(set(str(said.get("groups", "")).split()) - set(validated.split()))
+    return Met(" ".join(trained), validated)
 
 
 def _say(words: str) -> None:
@@ -160,14 +176,15 @@ def _say(words: str) -> None:
 
 
 def _weights(console: Console, order: Order, examples: Sequence[Example]) -> None:
-    parts = parted(examples, order.seed, left_out=order.left_out)
+    start = _card_of(order.pretrained)
+    parts = parted(examples, order.seed, left_out=order.left_out, start=_met(start))
     checkpoint = order.out / "classifier.ckpt"
     if order.resume and not checkpoint.is_file():
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
     resumed = _steps(checkpoint) if order.resume else None
     outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
     with console.status("fitting temperature and threshold on validation"):
-        path, _ = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome, resumed))
+        path, _ = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome, resumed, start))
     said = exported(console, path, order.out / "export", parts.validation)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
@@ -184,24 +201,29 @@ class _Chosen:
 def _calibrated(
     folder: Path, outcome: Outcome, order: Order, parts: Parts, facts: dict[str, Any]
 ) -> tuple[Path, _Chosen]:
-    """Write weights and card with the temperature and threshold that the packed weights ask for."""
-    path = card.write(folder, outcome.state, order.network, facts)
-    met = met_in_use(parts.validation)
-    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in met])
-    before = judged_of(met, raw)
-    temperature = fit_temperature(before.chance, before.crack)
-    after = replace(before, chance=calibrated(before.chance, temperature))
-    threshold = threshold_of(after, _even([one.simulated for one in met]))
-    said = figures(after, threshold)
-    validation = {
-        "pictures": len(after),
-        **{name: said[name] for name in ("accuracy", "likelier", "precision", "recall", "f1", "intervals")},
-        "ece_before": calibration(before, resamples=0)["weighted"],
-        "ece_after": calibration(after, resamples=0)["weighted"],
-    }
-    facts = {**facts, "validation": validation}
-    path = card.write(folder, outcome.state, order.network, facts, temperature=temperature, threshold=threshold)
-    return path, _Chosen(temperature, threshold)
+    """Write weights and card with the temperature and threshold that the packed weights ask for; both or neither."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".calibrated-", dir=folder) as aside:
+        raw = card.write(Path(aside), outcome.state, order.network, facts)
+        met = met_in_use(parts.validation)
+        before = judged_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
+        temperature = fit_temperature(before.chance, before.crack)
+        after = replace(before, chance=calibrated(before.chance, temperature))
+        threshold = threshold_of(after, _even([one.simulated for one in met]))
+        said = figures(after, threshold)
+        validation = {
+            "pictures": len(after),
+            **{name: said[name] for name in ("accuracy", "likelier", "precision", "recall", "f1", "intervals")},
+            "ece_before": calibration(before, resamples=0)["weighted"],
+            "ece_after": calibration(after, resamples=0)["weighted"],
+        }
+        facts = {**facts, "validation": validation}
+        made = card.write(
+            Path(aside), outcome.state, order.network, facts, temperature=temperature, threshold=threshold
+        )
+        for path in (made, made.with_suffix(".json")):
+            path.replace(folder / path.name)
+    return folder / made.name, _Chosen(temperature, threshold)
 
 
 def _even(simulated: Sequence[bool]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -228,19 +250,25 @@ def _steps(checkpoint: Path) -> int | None:
         return None
 
 
-def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None) -> dict[str, Any]:
-    """What the model card says of the training; `resumed` at so many steps, the last time."""
+def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None, start: dict[str, Any]) -> dict[str, Any]:
+    """What the model card says of the training, which was `resumed` at so many steps the last time.
+
+    `start` is the card of the weights that it started from.
+    """
+    before = _met(start)
+    trained = {*learnt(parts.training).split(), *before.trained.split()}
+    validated = {*learnt(parts.validation).split(), *before.validated.split()} - trained
     return {
         "target": "a thin linear anomaly in metal; real scratches stand in for cracks",
-        "started_from": "scratch" if order.pretrained is None else _named(order.pretrained),
+        "started_from": named(order.pretrained),
+        **({"start": {name: start[name] for name in _OF_A_START if name in start}} if start else {}),
         "trained_on": counts(parts.training),
         "chosen_on": counts(parts.validation),
         "left_out": list(order.left_out),
         "test": "groups by their hash (models.training.samples.held_out), and the products that crops are never cut of",
         "groups_sha256": fingerprint(parts.training),
-        "groups": " ".join(
-            sorted({*learnt([*parts.training, *parts.validation]).split(), *_learnt_by(order.pretrained).split()})
-        ),
+        "groups": " ".join(sorted(trained | validated)),
+        "validation_groups": " ".join(sorted(validated)),
         "seeds": [order.seed],
         "schedule": {
             "minutes": round(outcome.seconds / 60, 2),
@@ -254,10 +282,6 @@ def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None) ->
         },
         "command": " ".join(["linesentry", *sys.argv[1:]]),
     }
-
-
-def _named(path: Path) -> str:
-    return f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def exported(console: Console, weights: Path, folder: Path, validation: Sequence[Example]) -> str:
@@ -276,35 +300,56 @@ def exported(console: Console, weights: Path, folder: Path, validation: Sequence
 
 def _cross_validated(console: Console, order: Order, examples: Sequence[Example], folds: int) -> None:
     """Train once for each fold of what is not for tests, and measure each on the groups it has not seen."""
+    start = _met(_card_of(order.pretrained))
+    check_left_out(examples, order.left_out, start)
     usable = [one for one in examples if not one.test and one.collection not in order.left_out]
     photographs = [one for one in usable if not one.simulated]
-    if count := sum(known(photographs, _learnt_by(order.pretrained))):
+    if count := sum(known(photographs, start.all)):
         raise DataError(
             f"{order.pretrained} was trained on {count} of these {len(photographs)} photographs, so no fold would be "
             "unseen: start from weights that were not (--pretrained)"
         )
-    place = folded(usable, folds, order.seed)
+    parts_of = [_fold(usable, fold, folds, order.seed) for fold in range(folds)]
     path = order.out / FOLDS
     order.out.mkdir(parents=True, exist_ok=True)
     same = {**order.plan.same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(usable)}
     made = _made(path, same) if order.resume and path.is_file() else []
     for fold in range(len(made), folds):
-        seen = [one for one, at in zip(usable, place, strict=True) if at != fold]
-        unseen = [one for one, at in zip(usable, place, strict=True) if at == fold]
-        inner = folded(seen, _VALIDATION_FOLDS, order.seed + 1 + fold)
-        parts = Parts(
-            tuple(one for one, at in zip(seen, inner, strict=True) if at),
-            tuple(one for one, at in zip(seen, inner, strict=True) if not at),
-            tuple(unseen),
-        )
         plan = replace(order.plan, seed=order.seed + fold)
         checkpoint = order.out / f"fold-{fold + 1}.ckpt"
-        outcome = _trained(console, parts, plan, checkpoint, resume=order.resume, name=f"fold {fold + 1} of {folds}")
+        name = f"fold {fold + 1} of {folds}"
+        outcome = _trained(console, parts_of[fold], plan, checkpoint, resume=order.resume, name=name)
         with console.status(f"measuring fold {fold + 1}"):
-            made.append({"fold": fold + 1, **_measured(order, outcome, parts)})
+            made.append({"fold": fold + 1, **_measured(order, outcome, parts_of[fold])})
         result = {"command": " ".join(["linesentry", *sys.argv[1:]]), **same, "folds": made}
         path.write_text(json.dumps({**result, "table": fold_table(made)}, indent=2) + "\n")
     print(path)  # noqa: T201 - the command's answer
+
+
+def _fold(usable: Sequence[Example], fold: int, folds: int, seed: int) -> Parts:
+    """One fold to measure, the rest to learn from and to choose by.
+
+    Raises:
+        DataError: the fold has no picture, or the rest not both classes to learn from and to choose by.
+    """
+    place = folded(usable, folds, seed)
+    seen = [one for one, at in zip(usable, place, strict=True) if at != fold]
+    inner = folded(seen, _VALIDATION_FOLDS, seed + 1 + fold)
+    parts = Parts(
+        tuple(one for one, at in zip(seen, inner, strict=True) if at),
+        tuple(one for one, at in zip(seen, inner, strict=True) if not at),
+        tuple(one for one, at in zip(usable, place, strict=True) if at == fold),
+    )
+    short = {"measured": bool(parts.test)} | {
+        name: len({one.crack for one in part}) == len(CLASSES)
+        for name, part in (("learnt from", parts.training), ("chosen by", parts.validation))
+    }
+    if lacking := [name for name, enough in short.items() if not enough]:
+        raise DataError(
+            f"in fold {fold + 1} of {folds} there are no pictures of both classes to be {' or '.join(lacking)}: found "
+            f"{len({one.group for one in usable})} groups; ask for fewer folds (--folds), or give more groups"
+        )
+    return parts
 
 
 def _made(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
@@ -324,14 +369,11 @@ def _made(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
     """The figures of a fold, on photographs and on all."""
-    folder = order.out / "fold"
-    path, chosen = _calibrated(folder, outcome, order, parts, {})
-    raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.test])
+    with TemporaryDirectory(prefix=".fold-", dir=order.out) as folder:
+        path, chosen = _calibrated(Path(folder), outcome, order, parts, {})
+        raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.test])
     judged = judged_of(parts.test, calibrated(raw, chosen.temperature))
     photographs = judged.only(np.array([not one.simulated for one in parts.test], np.bool_))
-    for part in folder.iterdir():
-        part.unlink()
-    folder.rmdir()
     return {
         **_short(photographs if len(photographs) else judged, chosen.threshold),
         "all": _short(judged, chosen.threshold),

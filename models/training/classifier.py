@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import pickle
 import time
@@ -66,8 +67,16 @@ class Plan:
     @property
     def same(self) -> dict[str, Any]:
         """What must not change when the training is gone on with."""
-        start = "scratch" if self.pretrained is None else self.pretrained.name
-        return {"network": self.network, "started from": start, "seed": self.seed, "batch": self.batch}
+        return {"network": self.network, "started from": named(self.pretrained), "seed": self.seed, "batch": self.batch}
+
+
+def named(start: Path | None) -> str:
+    """Weights to start from by name and SHA-256; `scratch` where there are none.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    return "scratch" if start is None else f"{start.name}, sha256 {hashlib.sha256(start.read_bytes()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,11 +302,11 @@ class _Run:
 
     def __init__(self, plan: Plan, groups: tuple[str, str], class_weights: Tensor, resume: Path | None) -> None:
         self._plan, self._class_weights = plan, class_weights
-        # Weights that have learnt from other groups may know those that are kept from this training.
-        self._same = {**plan.same, "training groups": groups[0][:16], "validation groups": groups[1][:16]}
         self.network = make(plan.network)
         if plan.pretrained is not None:
             load_pretrained(self.network, plan.pretrained)
+        # Weights that have learnt from other groups may know those that are kept from this training.
+        self._same = {**plan.same, "training groups": groups[0][:16], "validation groups": groups[1][:16]}
         self._where = Where(self.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         quicken(self.network)

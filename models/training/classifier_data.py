@@ -172,23 +172,46 @@ def _read(one: Photograph) -> Example:
 # --- parting -----------------------------------------------------------------------------------------------------
 
 
-def parted(examples: Sequence[Example], seed: int = 0, *, left_out: Sequence[str] = ()) -> Parts:
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Groups that weights have met, as `learnt` writes them: what their model card keeps."""
+
+    trained: str = ""
+    """Learnt from."""
+    validated: str = ""
+    """Never learnt from, but weights, temperature or threshold were chosen by them."""
+
+    @property
+    def all(self) -> str:
+        """Both."""
+        return " ".join(sorted({*self.trained.split(), *self.validated.split()}))
+
+
+def parted(
+    examples: Sequence[Example], seed: int = 0, *, left_out: Sequence[str] = (), start: Met | None = None
+) -> Parts:
     """Test groups aside first, then one in five of the other groups of each source for validation (C 34-35).
 
     Args:
         examples: all of them.
         seed: of which groups are for validation; the test groups do not depend on it.
         left_out: sets that are not trained on at all: they are for tests as a whole.
+        start: what the weights to start from have met stays where they had it: nothing is chosen by a group that they
+            have learnt from.
 
     Raises:
-        DataError: training or validation would lack one of the classes.
+        DataError: training or validation would lack one of the classes, a set that is left out is not there, or the
+            start has met pictures of one.
     """
+    start = Met() if start is None else start
+    check_left_out(examples, left_out, start)
     test = tuple(one for one in examples if one.test or one.collection in left_out)
     rest = [one for one in examples if not (one.test or one.collection in left_out)]
-    fold = folded(rest, 5, seed)
+    places = zip(folded(rest, 5, seed), known(rest, start.validated), known(rest, start.trained), strict=True)
+    chosen_by = [theirs or (place == 0 and not trained) for place, theirs, trained in places]
     parts = Parts(
-        tuple(one for one, place in zip(rest, fold, strict=True) if place),
-        tuple(one for one, place in zip(rest, fold, strict=True) if not place),
+        tuple(one for one, aside in zip(rest, chosen_by, strict=True) if not aside),
+        tuple(one for one, aside in zip(rest, chosen_by, strict=True) if aside),
         test,
     )
     for name, part in (("training", parts.training), ("validation", parts.validation)):
@@ -198,6 +221,22 @@ def parted(examples: Sequence[Example], seed: int = 0, *, left_out: Sequence[str
                 "without"
             )
     return parts
+
+
+def check_left_out(examples: Sequence[Example], left_out: Sequence[str], start: Met) -> None:
+    """Refuse sets to be left out that are not there, or that the weights to start from have met.
+
+    Raises:
+        DataError: saying which.
+    """
+    sets = sorted({one.collection for one in examples})
+    if unknown := [name for name in left_out if name not in sets]:
+        raise DataError(f"there is no set {', '.join(unknown)} to be left out: found {', '.join(sets)}")
+    if count := sum(known([one for one in examples if one.collection in left_out], start.all)):
+        raise DataError(
+            f"the weights to start from have met {count} pictures of {', '.join(left_out)}, which is to be left out: "
+            "start from others (--pretrained)"
+        )
 
 
 def folded(examples: Sequence[Example], folds: int, seed: int = 0) -> list[int]:

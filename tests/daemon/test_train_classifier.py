@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -128,11 +127,9 @@ def test_weights_are_exported_without_training_and_compared_on_what_they_were_ch
     data: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(3)
-    facts = {"seeds": [5], "left_out": ["far"]}
+    validation = parted(read_folder(data), 5).validation
+    facts = {"seeds": [5], "groups": learnt(read_folder(data)), "validation_groups": learnt(validation)}
     weights = card.write(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts, threshold=0.3)
-    manifest = data / "manifest.csv"
-    manifest.write_text(re.sub(r"own(,2[0-9],)", r"far\1", manifest.read_text()))
-    validation = parted(read_folder(data), 5, left_out=["far"]).validation
     asked = ["export", "classifier", "--data", str(data), "--simulated", "0", "--weights", str(weights)]
     out = tmp_path / "export"
     found = CliRunner().invoke(app, [*asked, "--out", str(out)])
@@ -227,20 +224,94 @@ def test_the_card_of_a_resumed_training_says_at_which_step_it_was_gone_on_with(d
     assert second["looks"][: len(first["looks"])] == first["looks"]
 
 
-def test_weights_remember_what_those_they_started_from_had_learnt_and_are_no_start_of_folds_over_it(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def start(data: Path, tmp_path: Path) -> Path:
+    """Weights that have learnt from all pictures of the data but those of eight groups, which chose them."""
     torch.manual_seed(3)
     examples = read_folder(data)
-    start = card.write(tmp_path / "start", make("resnet18").state_dict(), "resnet18", {"groups": learnt(examples)})
-    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start)
+    chosen_by = [one for one in examples if not one.test][:8]
+    facts = {
+        "groups": learnt(examples),
+        "validation_groups": learnt(chosen_by),
+        "started_from": "scratch",
+        "command": "linesentry train classifier --data first",
+    }
+    return card.write(tmp_path / "start", make("resnet18").state_dict(), "resnet18", facts)
+
+
+def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_and_remembers_it_all(
+    data: Path, tmp_path: Path, start: Path
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start, seed=7)
     train_classifier_command(order)
+    examples = read_folder(data)
+    before = json.loads(start.with_suffix(".json").read_text())
     written = json.loads((tmp_path / "out" / "classifier.json").read_text())
     assert all(known(examples, written["groups"])), "also those that this training kept for tests"
+    assert written["validation_groups"] == before["validation_groups"]
+    assert sum(one["pictures"] for one in written["chosen_on"].values()) == 8
+    assert written["started_from"] == f"classifier.pt, sha256 {before['sha256']}"
+    assert written["start"]["started_from"] == "scratch"
+    assert written["start"]["command"] == before["command"]
+
+
+def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met(
+    data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start)
+    for change, words in (
+        ({"folds": 2}, "so no fold would be unseen"),
+        ({"left_out": ("own",)}, "have met 24 pictures"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            train_classifier_command(replace(order, **change))  # type: ignore[arg-type]
+        assert ended.value.code == 2
+        assert words in capsys.readouterr().err
+
+
+def test_a_training_is_not_gone_on_with_from_another_start_of_the_same_name(
+    data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start)
+    train_classifier_command(order)
+    other = card.write(tmp_path / "other", make("resnet18").state_dict(), "resnet18", {})
     with pytest.raises(SystemExit) as ended:
-        train_classifier_command(replace(order, folds=2))
+        train_classifier_command(replace(order, pretrained=other, resume=True))
     assert ended.value.code == 2
-    assert "so no fold would be unseen" in capsys.readouterr().err
+    assert "of another training" in capsys.readouterr().err
+
+
+def test_what_is_interrupted_before_temperature_and_threshold_are_chosen_leaves_the_weights_as_they_were(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18")
+    train_classifier_command(order)
+    (folder,) = {path.parent for path in (tmp_path / "out").glob("classifier.pt")}
+    before = {path.name: path.read_bytes() for path in folder.glob("classifier.[pj]*")}
+
+    def interrupted(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_classifier, "fit_temperature", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(replace(order, seed=1))
+    assert ended.value.code == 130
+    assert {path.name: path.read_bytes() for path in folder.glob("classifier.[pj]*")} == before
+
+
+def test_folds_that_would_have_nothing_to_measure_are_refused_before_any_training_and_nothing_is_taken_away(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "out" / "fold" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("kept")
+    with pytest.raises(SystemExit) as ended:
+        train_classifier_command(
+            Order(tmp_path / "out", (data,), simulated=0, minutes=60, folds=20, network="resnet18")
+        )
+    assert ended.value.code == 2
+    assert "ask for fewer folds" in capsys.readouterr().err
+    assert mine.read_text() == "kept"
 
 
 @pytest.mark.parametrize(
@@ -250,6 +321,8 @@ def test_weights_remember_what_those_they_started_from_had_learnt_and_are_no_sta
         ({"data": (Path("/nowhere"),)}, "neither a manifest"),
         ({"resume": True}, "no .*classifier.ckpt to go on from"),
         ({"left_out": ("own",)}, "not of both classes"),
+        ({"left_out": ("OWN",)}, "no set OWN to be left out: found own"),
+        ({"left_out": ("OWN",), "folds": 2}, "no set OWN to be left out: found own"),
         ({"pretrained": Path("/nowhere/resnet18.pth")}, "cannot be read as weights"),
         ({"network": "resnet18", "pretrained": IMAGENET}, "no package brings ImageNet weights of resnet18"),
     ],
