@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from models.classifier.errors import ClassifierError
+from models.classifier.networks import make
 from models.training import classifier
 from models.training.classifier import Outcome, Plan, Progress, batch_of, logits_of, side_at, train
 from models.training.classifier_data import DataError, Example
@@ -154,6 +155,23 @@ def test_a_small_source_is_drawn_more_often_than_its_size_asks_for_and_the_loss_
     assert weights[0] * (1 - crack) == pytest.approx(0.5)
 
 
+def test_a_step_learns_from_each_class_by_its_weight() -> None:
+    known = examples()
+    draws = classifier._draws(known)
+    batch = batch_of(known, draws, 4, (0, 0))  # the first of a training with that seed
+
+    def loss(weights: torch.Tensor) -> float:
+        torch.manual_seed(0)
+        one = classifier._Run(Plan("resnet18", steps=1, batch=4), ("", ""), weights, None)
+        one.learn(batch, 0.0)
+        return one.loss
+
+    each = torch.tensor([loss(torch.tensor([1.0, 0.0])), loss(torch.tensor([0.0, 1.0]))])
+    counted = torch.bincount(batch.classes, minlength=2) * classifier._class_weights(known, draws)
+    assert run(1).loss == pytest.approx((counted @ each / counted.sum()).item(), rel=1e-4)
+    assert each[0] != pytest.approx(each[1].item(), rel=0.1), "so that the weights tell"
+
+
 def test_a_batch_depends_on_its_key_alone() -> None:
     known = examples()
     draws = np.full(len(known), 1 / len(known))
@@ -205,6 +223,19 @@ def test_the_rate_rises_then_falls_but_never_to_nothing() -> None:
     assert rates[0] < 0.05 < rates[99]
     assert rates[99:] == sorted(rates[99:], reverse=True)
     assert rates[-1] == 0.005
+
+
+def test_each_step_is_as_large_as_the_rate_has_it_by_then(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    fresh = dict(make("resnet18").named_parameters())
+    checkpoint = tmp_path / "classifier.ckpt"
+    run(1, checkpoint=checkpoint)
+    first = torch.load(checkpoint, weights_only=True)
+    moved = max((first["network"][name] - value).abs().max().item() for name, value in fresh.items())
+    assert moved == pytest.approx(1e-3 * slowed(0, 0), rel=0.02), "Adam's first step is as long as its rate"
+    run(3, checkpoint=checkpoint)
+    last = torch.load(checkpoint, weights_only=True)
+    assert [group["lr"] for group in last["optimiser"]["param_groups"]] == [pytest.approx(1e-3 * slowed(2 / 3, 2))]
 
 
 def test_a_part_of_a_crop_shows_its_crack_at_its_own_scale() -> None:
