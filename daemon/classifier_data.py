@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,8 @@ _FIRST_ALARM = 7_000_000
 """Seed of their sheets, to train on and, from a million further, to test on."""
 _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 """Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
+_TRIES = 20
+"""To paint each, on average: on metal that is as rough as it is bright none may be found. On plain metal two will do."""
 
 Told = Callable[[str, int, int], None]
 """What is being made, how many are there, of how many."""
@@ -131,10 +134,15 @@ def _of_cut(cut: Cut, number: int, *, test: bool) -> Example:
 
 
 def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """Cracks and scratches, bright and dark, painted on photographs without any: the metal must not tell the class."""
+    """Cracks and scratches, bright and dark, painted on photographs without any: the metal must not tell the class.
+
+    Fewer than `count`, and a line on stderr that says so, where the metal is too rough for them.
+    """
     found: list[Example] = []
     rng = np.random.default_rng([seed, 7])
-    while len(found) < count:
+    for _ in range(_TRIES * count):
+        if len(found) == count:
+            break
         ground = clean[int(rng.integers(len(clean)))]
         dark = bool(rng.random() < 0.5)
         picture = (255 - ground.pixels if dark else ground.pixels).astype(np.float32)
@@ -163,4 +171,7 @@ def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
                 simulated=True,
             )
         )
+    if len(found) < count:
+        words = f"cracks were painted on {len(found)} photographs instead of {count}: the metal is too rough for more"
+        print(f"linesentry: {words}", file=sys.stderr)  # noqa: T201 - the commands that learn from them speak
     return found
