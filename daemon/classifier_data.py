@@ -33,7 +33,7 @@ _FIRST_ALARM = 7_000_000
 _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 """Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
 _TRIES = 20
-"""To paint each, on average: on metal that is as rough as it is bright none may be found. On plain metal two will do."""
+"""To paint each, on average: two are enough on most metal, and on metal as rough as it is bright none succeeds."""
 
 Told = Callable[[str, int, int], None]
 """What is being made, how many are there, of how many."""

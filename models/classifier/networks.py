@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +24,8 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "efficientnet_lite0": EfficientNetLite0,
 }
 """Each makes a network with fresh weights."""
+_FRACTIONS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+_SPREAD = ".running_var"
 
 
 def make(name: str) -> Network:
@@ -69,18 +70,27 @@ def load_pretrained(network: Network, path: Path) -> None:
     for name, value in own.items():
         if name.endswith("num_batches_tracked"):  # older files lack these counts, which inference does not use
             state.setdefault(name, value)
+    shared = [name for name in own if name in state]
+    plain = [name for name in shared if _is_plain(state[name], own[name])]
+    fitting = [name for name in plain if state[name].shape == own[name].shape]
+    # In single precision: what is beyond it in a file of double precision would become infinite here.
+    values = {name: state[name].float() for name in fitting}
     wrong = [
         *_named("missing", [name for name in own if name not in state]),
         *_named("not of this network", [name for name in state if name not in own]),
+        *_named("no plain numbers", [f"{name} ({_kind(state[name])})" for name in shared if name not in plain]),
         *_named(
             "of another shape",
             [
-                f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
-                for name, value in own.items()
-                if name in state and state[name].shape != value.shape
+                f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+                for name in plain
+                if name not in fitting
             ],
         ),
-        *_named("not finite", [name for name, value in state.items() if not bool(torch.isfinite(value).all())]),
+        *_named("not finite", [name for name, value in values.items() if not bool(torch.isfinite(value).all())]),
+        *_named(
+            "negative", [name for name, value in values.items() if name.endswith(_SPREAD) and bool((value < 0).any())]
+        ),
     ]
     if wrong:
         raise ClassifierError(f"{path} does not fit this {type(network).__name__}: {'; '.join(wrong)}")
@@ -90,13 +100,33 @@ def load_pretrained(network: Network, path: Path) -> None:
 def _state(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        raise ClassifierError(f"{path} cannot be read as weights: {error}") from error
+    except Exception as error:  # on damaged files its reader raises whatever it stumbles on
+        raise ClassifierError(f"{path} cannot be read as weights ({type(error).__name__}: {error})") from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
         raise ClassifierError(f"{path} holds no state dict (names to tensors), but a {type(state).__name__}")
     return state
+
+
+def _is_plain(value: Tensor, own: Tensor) -> bool:
+    """Whether it holds real numbers one after the other, and fractions where the network has such."""
+    whole = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+    return (
+        value.layout == torch.strided
+        and not value.is_nested
+        and value.device.type == "cpu"
+        and value.dtype in (_FRACTIONS if own.is_floating_point() else _FRACTIONS | whole)
+    )
+
+
+def _kind(value: Tensor) -> str:
+    words = [str(value.dtype).removeprefix("torch.")]
+    if value.layout != torch.strided:
+        words.append(str(value.layout).removeprefix("torch."))
+    if value.device.type != "cpu":
+        words.append(f"on {value.device}")
+    return " ".join(words)
 
 
 def _named(what: str, names: Sequence[str]) -> list[str]:

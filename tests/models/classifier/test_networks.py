@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,6 +123,12 @@ def test_file_of_half_precision_and_without_a_head_loads(tmp_path: Path) -> None
     assert network.state_dict()["conv1.weight"].dtype == torch.float32
 
 
+def conv1(change: Callable[[Tensor], Tensor]) -> Callable[[dict[str, Tensor]], object]:
+    """A change of a file's first weights."""
+    return lambda state: state.update({"conv1.weight": change(state["conv1.weight"])})
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize:UserWarning", "ignore:TypedStorage:UserWarning")
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -132,6 +139,21 @@ def test_file_of_half_precision_and_without_a_head_loads(tmp_path: Path) -> None
             r"of another shape: layer1.0.conv1.weight \(64, 3, 3, 3\) instead of \(64, 64, 3, 3\)",
         ),
         (lambda state: state["bn1.weight"].fill_(torch.nan), "not finite: bn1.weight"),
+        (
+            lambda state: state.update({"bn1.weight": torch.full((64,), 1e300, dtype=torch.float64)}),
+            "not finite: bn1.weight",
+        ),
+        (lambda state: state["bn1.running_var"].neg_(), "negative: bn1.running_var"),
+        (conv1(lambda value: value.to(torch.int64)), r"no plain numbers: conv1.weight \(int64\)"),
+        (conv1(lambda value: value > 0.5), r"no plain numbers: conv1.weight \(bool\)"),
+        (conv1(lambda value: value.to(torch.complex64)), r"no plain numbers: conv1.weight \(complex64\)"),
+        (conv1(lambda value: value.to(torch.float8_e4m3fn)), r"no plain numbers: conv1.weight \(float8_e4m3fn\)"),
+        (conv1(lambda value: value.to_sparse()), r"no plain numbers: conv1.weight \(float32 sparse_coo\)"),
+        (conv1(lambda value: value.to("meta")), r"no plain numbers: conv1.weight \(float32 on meta\)"),
+        (
+            conv1(lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)),
+            r"no plain numbers: conv1.weight \(qint8\)",
+        ),
     ],
 )
 def test_error_names_what_does_not_fit(
@@ -176,6 +198,26 @@ def test_garbage_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "garbage.pth").write_bytes(content)
     with pytest.raises(ClassifierError, match=r"garbage\.pth"):
         load_pretrained(make("resnet18"), tmp_path / "garbage.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_damaged_file_is_refused_by_name_whatever_its_reader_stumbles_on(zipped: bool, tmp_path: Path) -> None:
+    content = {f"{number}": torch.rand(3) for number in range(40)}
+    path = tmp_path / "damaged.pth"
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    network = make("mobilenet_v2")
+    rng = random.Random(1)
+    for number in range(300):
+        damaged = bytearray(whole)
+        if number % 3:
+            for _ in range(5):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        else:
+            del damaged[rng.randrange(len(damaged)) :]
+        path.write_bytes(damaged)
+        with pytest.raises(ClassifierError, match=r"damaged\.pth (cannot be read|holds no state dict|does not fit)"):
+            load_pretrained(network, path)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
