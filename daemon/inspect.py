@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import tempfile
 import time
 from collections import deque
@@ -156,6 +157,8 @@ def load_classifier(
 ) -> Classifier | None:
     """The classifier, where the recipe has it asked, as the settings of a line name it; None: the one that ships.
 
+    What there is to doubt in its answers is said on stderr.
+
     Raises:
         ClassifierError: its weights or the device cannot be had, or it does not give its known answer.
     """
@@ -166,6 +169,8 @@ def load_classifier(
     settings = Settings() if settings is None else settings
     classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
     classifier.known_answer()
+    if doubt := classifier.doubt():
+        print(f"linesentry: {doubt}", file=sys.stderr)  # noqa: T201 - whichever command asks
     return classifier
 
 

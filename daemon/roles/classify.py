@@ -40,6 +40,8 @@ class ClassifyProcess(Child):
             settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
         )
         self._prove()
+        if doubt := self._classifier.doubt():
+            self.log.warning("classifier in doubt", reason=doubt)
         # On a CPU crops are computed one by one anyway: after each it hears what is no longer wanted, and is heard.
         self._batch = (settings.batch or _GPU_BATCH) if self._classifier.device.type == "cuda" else 1
         self._merge = self.connect("crops", self._on_merge)

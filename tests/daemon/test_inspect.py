@@ -496,6 +496,19 @@ def test_the_classifier_is_the_one_that_the_line_would_ask(tmp_path: Path) -> No
     assert own.views == ("identity",)
 
 
+def test_answers_with_views_that_the_temperature_was_not_fitted_for_are_said_once_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, weights = Recipe(name="any", classifier=Classified(mode="veto")), untrained(tmp_path)
+    assert load_classifier(asked, "cpu", Settings(weights=weights)) is not None
+    assert capsys.readouterr() == ("", "")
+    assert load_classifier(asked, "cpu", Settings(weights=weights, views=("identity",))) is not None
+    out, said = capsys.readouterr()
+    assert (out, said.count("\n")) == ("", 1)
+    assert said.startswith("linesentry: the temperature was fitted for the views identity, ")
+    assert said.endswith("and these are identity: probabilities may be too sure or too unsure\n")
+
+
 def test_a_classifier_that_does_not_give_its_known_answer_decides_nothing(tmp_path: Path) -> None:
     weights = untrained(tmp_path)
     card = weights.with_suffix(".json")

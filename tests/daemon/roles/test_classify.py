@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
 from config.schema import Classify, Config, View
 from daemon import messages as m
@@ -112,24 +113,43 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
 
 
-@pytest.fixture
-def unlooped(tmp_path: Path, weights: Path) -> Iterator[tuple[ClassifyProcess, Server]]:
-    """A classify process that was started and whose rounds the test makes, and its merge."""
+@contextmanager
+def started(directory: Path, weights: Path, views: tuple[View, ...]) -> Iterator[ClassifyProcess]:
+    """A classify process that was started and whose rounds the test makes."""
     memory = PlateMemory.create(SHAPE)
     fill(memory)
     lifeline, end = os.pipe()
-    config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS))
-    child = ClassifyProcess(plan_of(tmp_path, "classify", lifeline, config=config, plates_fd=memory.fd))
+    config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=views))
+    child = ClassifyProcess(plan_of(directory, "classify", lifeline, config=config, plates_fd=memory.fd))
     child.start()
-    merge = Server(child.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "crops")
-    yield child, merge
-    merge.close()
+    yield child
     for endpoint in child._endpoints:
         endpoint.close()
     child.context.destroy(linger=0)
     memory.close()
     os.close(lifeline)
     os.close(end)
+
+
+@pytest.fixture
+def unlooped(tmp_path: Path, weights: Path) -> Iterator[tuple[ClassifyProcess, Server]]:
+    """Such a process and its merge."""
+    with (
+        started(tmp_path, weights, VIEWS) as child,
+        closing(Server(child.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "crops")) as merge,
+    ):
+        yield child, merge
+
+
+@pytest.mark.parametrize(("views", "said"), [(VIEWS, 1), (DEFAULT_VIEWS, 0)])
+def test_views_that_the_temperature_was_not_fitted_for_are_a_warning_at_the_start(
+    tmp_path: Path, weights: Path, views: tuple[View, ...], said: int
+) -> None:
+    with capture_logs() as logs, started(tmp_path, weights, views):
+        pass
+    warnings = [one for one in logs if one["log_level"] == "warning"]
+    assert [one["event"] for one in warnings] == ["classifier in doubt"] * said
+    assert all("and these are identity, flip_vertical" in one["reason"] for one in warnings)
 
 
 def answered(child: ClassifyProcess, merge: Server, window: int) -> list[m.CropsClassified]:
