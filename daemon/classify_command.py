@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from daemon.images import ImageError, open_image
 from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.overlay import overlay
 from models.classifier.preprocess import resized
+from models.images import ImageError, open_image
 
 CLASSIFIED, NOT_ALL, WRONG_USAGE = 0, 1, 2
 _AT_ONCE = 8

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from config.schema import Config, Recipe
 from config.weights import classifier_path, weights_path
-from daemon.memory import available_bytes
 from daemon.plate_memory import PlateMemoryError, Shape, reserve
 from daemon.processor import cpu_flags
 from daemon.results import Store, StoreError, store_path
 from daemon.state import StateDirectory, StateError
+from models.memory import available_bytes
 
 SERVICE_BYTES = 2_500_000_000
 """What the processes may take beyond the plate memory."""

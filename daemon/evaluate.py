@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe, Workers
 from daemon.evaluate_data import Picture, Source, SourceError
-from daemon.image_source import ImageError, ImageSource
 from daemon.inspect import Progress, inspect_image
 from models.assessment import Found, Scored
 from models.classifier.classifier import Classifier
 from models.detector import Detector, WindowFinding, WindowView
+from models.images.source import ImageError, ImageSource
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, window_columns
 from stages.verdict import standing

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from config.schema import Recipe
 from daemon.evaluate_data import Picture, Source, SourceError, interference_called, length_of
 from daemon.evaluate_marks import instances, marks_of, noise_beside
-from daemon.images import ImageError, open_image
 from models.assessment import TruthBox
+from models.images import ImageError, open_image
 from models.training.samples import Photograph, held_out, manifest_of, photographs, read
 from simulator.products import PRODUCTS
 

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from config.schema import Camera, Recipe, Windows, Workers
 from config.schema import Classify as Settings
-from daemon.images import ImageError, ImageSource, open_image
-from daemon.memory import available_bytes
 from models.halo import HALO
+from models.images import ImageError, ImageSource, open_image
+from models.memory import available_bytes
 from stages.defects import defects_of
 from stages.merge_events import Classify, can_wait
 from stages.opinions import Opinions

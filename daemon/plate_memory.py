@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import MOST_BATCH, MOST_WORKERS
-from daemon.memory import available_bytes
+from models.memory import available_bytes
 from stages.plate import Cause
 
 

@@ -58,7 +58,7 @@ def make_line(
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:
-    from daemon.images import open_image  # noqa: PLC0415 - codecs are only loaded where images are replayed
+    from models.images import open_image  # noqa: PLC0415 - codecs are only loaded where images are replayed
 
     with open_image(path) as image:
         return image.rows(0, image.height)

@@ -1,1 +1,1 @@
-"""The mathematics and the networks of the detector, and the weights that ship."""
+"""The mathematics and the networks of the detector, the weights that ship, and the reader of image files."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from daemon import messages as m
 from daemon.channel import Event, Joined
-from daemon.image_source import ImageError
 from daemon.process import Child, Plan
 from daemon.sheets import make_line
+from models.images.source import ImageError
 from stages.camera import LineSource, Strip
 
 _MOST_UNREAD = 100

@@ -23,11 +23,11 @@ from config.schema import Classify as Settings
 from config.schema import Columns, Length, Pitch, Recipe, Threshold
 from daemon import inspect as inspecting
 from daemon.cli import app
-from daemon.images import ImageError, ImageSource, open_image
 from daemon.inspect import InspectResult, failure, inspect_files, inspect_image, load_classifier, plate_columns, to_json
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.detector import Detector
+from models.images import ImageError, ImageSource, open_image
 from simulator.products import Product
 from simulator.sheet import render
 from stages.classify import Work

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from config.schema import Gates, Limits, Recipe, Rectangle, Zone
-from daemon.image_source import ImageSource
 from daemon.inspect import inspect_image
 from models.detector import Detector
+from models.images.source import ImageSource
 from stages.defects import defects_of
 from stages.detect import score_windows
 from stages.plate import Cause, Defect, PlateResult, Verdict, windows_of

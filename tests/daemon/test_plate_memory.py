@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import MOST_BATCH
-from daemon.memory import available_bytes
 from daemon.plate_memory import Hold, PlateMemory, PlateMemoryError, Shape, State
+from models.memory import available_bytes
 from stages.plate import Cause
 
 SHAPE = Shape(slots=3, rows=100, columns=50)

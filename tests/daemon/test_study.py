@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from config.load import load_recipe
 from config.schema import Recipe, Windows
 from daemon.cli import app
-from daemon.images import open_image
 from daemon.inspect import inspect_image, load_classifier
 from daemon.study import DEFAULT_MINUTES, Job, Store, StudyError, jobs, run, study_command, why_missing
 from daemon.study_cells import Cell, cells
@@ -26,6 +25,7 @@ from daemon.study_product import judged
 from daemon.study_sheets import Plate, Scale, unseen_plates
 from models.assessment import TruthBox
 from models.detector import Detector
+from models.images import open_image
 from models.training.samples import Crop
 from simulator.interference import Kind
 from simulator.products import Product

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from daemon.image_source import ImageError
 from daemon.messages import LineEnded, StripReady, SwitchState
 from daemon.roles.line import LineProcess
+from models.images.source import ImageError
 from stages.camera import Strip
 
 STRIP = Strip(1, 0, 8, (), level=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.memory import available_bytes
+from models.memory import available_bytes
 
 
 @pytest.mark.parametrize(

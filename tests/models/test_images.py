@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from daemon import image_source
-from daemon.images import ImageError, open_image
+from models.images import ImageError, open_image
+from models.images import source as image_source
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (37, 53), dtype=np.uint8)
@@ -406,7 +406,7 @@ def test_damaged_files_leave_stdout_and_stderr_clean_to_the_end_of_the_process(t
     (tmp_path / "png with a false profile").write_bytes(profile)
     program = f"""
 import pathlib
-from daemon.images import ImageError, open_image
+from models.images import ImageError, open_image
 read = 0
 for path in pathlib.Path({str(tmp_path)!r}).iterdir():
     try:

@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.image_source import ImageError, ImageSource, range_table, require_memory, to_grey
+from models.images.source import ImageError, ImageSource, range_table, require_memory, to_grey
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from daemon.image_source import ImageError, ImageSource, cmyk_to_grey, range_table, require_memory, to_grey
+from models.images.source import ImageError, ImageSource, cmyk_to_grey, range_table, require_memory, to_grey
 
 # its notes about odd tags would go to stderr; what matters becomes an ImageError or a warning of the source
 _logger = logging.getLogger("tifffile")

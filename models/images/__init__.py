@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.image_source import ImageError, ImageSource, cmyk_to_grey, require_memory, to_grey
+from models.images.source import ImageError, ImageSource, cmyk_to_grey, require_memory, to_grey
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -78,11 +78,11 @@ def _open_by_content(file: BinaryIO, bits: int | None) -> ImageSource:
     if not head:
         raise ImageError("the file is empty (0 bytes); write it again")
     if head[:4] in TIFF_MAGIC:
-        from daemon.image_tiff import TiffSource  # noqa: PLC0415 - its libraries are loaded for TIFF only
+        from models.images.tiff import TiffSource  # noqa: PLC0415 - its libraries are loaded for TIFF only
 
         return TiffSource(file, bits)
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        from daemon.image_png import PngSource  # noqa: PLC0415 - the same
+        from models.images.png import PngSource  # noqa: PLC0415 - the same
 
         return PngSource(file, bits)
     if head.startswith(b"BM"):
