@@ -16,14 +16,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from daemon import evaluate_classifier
+from daemon import classifier_data, evaluate_classifier
 from daemon.classify_command import answered
 from daemon.cli import app
 from daemon.evaluate_classifier_gallery import exhibits
 from daemon.train_classifier import FOLDS
 from models.classifier import card
+from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
+from models.classifier.views import DEFAULT_VIEWS
 from models.training.classifier_data import Example, learnt, read_folder
 from models.training.samples import held_out, photographs
 
@@ -165,6 +167,29 @@ def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[
     assert result["draws"] is None
     assert all(result["latency_ms"][name] > 0 for name in ("with_views", "one_view"))
     assert result["facts"]["views"] == ["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
+
+
+def test_the_calibration_is_given_before_the_temperature_after_it_and_with_one_view(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(weights, tmp_path))
+    card_of = json.loads(weights.with_suffix(".json").read_text())
+    copy.with_suffix(".json").write_text(json.dumps({**card_of, "temperature": 3.0}))
+    result = json.loads(
+        run("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", copy, "--json", "-")[1]
+    )
+    tested = classifier_data.test_examples((data,), 0, ("far",), lambda *_: None)
+    own = [example.collection == "own" for example in tested]
+    five, one = (
+        Classifier.load(copy, views=views).uncalibrated([example.pixels for example in tested])[own]
+        for views in (DEFAULT_VIEWS, ("identity",))
+    )
+    cracks = np.array([example.crack for example in tested])[own]
+    found = [*result["calibration"].values(), result["one_view"]["calibration"]]
+    chances = five, calibrated(five, 3.0), calibrated(one, 3.0)
+    expected = [expected_calibration_error(chance, cracks) for chance in chances]
+    assert [part["weighted"] for part in found] == pytest.approx(expected, abs=1e-6)
+    assert len({round(error, 4) for error in expected}) == 3, "so that one cannot stand for another"
 
 
 def test_the_report_is_one_page_that_needs_nothing_else(evaluated: tuple[dict[str, Any], str]) -> None:
