@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.preprocess import resized
-from models.training.samples import Photograph, held_out, photographs
+from models.training.samples import Photograph, grey, held_out, labels_of, photographs
 
 CRACK, WITHOUT = "crack", "without_crack"
 """Folders, and classes of a manifest."""
@@ -145,20 +144,22 @@ def _cracked(one: Photograph) -> bool:
 
 
 def _read(one: Photograph) -> Example:
-    image = cv2.imread(str(one.image), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise DataError(f"{one.image} cannot be read as a picture: write it again, or take it out of the manifest")
     crack = _cracked(one)
-    mask = None
-    if crack and one.mask is not None:
-        label = cv2.imread(str(one.mask), cv2.IMREAD_UNCHANGED)
-        if label is None or label.shape != image.shape:
+    mask = label = None
+    try:
+        image = grey(one.image)
+        if crack and one.mask is not None:
+            label = labels_of(one.mask)
+    except ValueError as error:
+        raise DataError(f"{error}; or take it out of the data") from error
+    if label is not None:
+        if label.shape != image.shape:
             raise DataError(f"{one.mask} is no mask of {one.image}: a mask is grey and of its picture's size")
         value = _LINES.get(one.collection)
         marked = (label == value) if value is not None else (label > 0)
         mask = np.asarray(resized(marked.astype(np.uint8) * np.uint8(255)) > 0)
     return Example(
-        pixels=np.ascontiguousarray(resized(np.asarray(image, np.uint8))),
+        pixels=np.ascontiguousarray(resized(image)),
         crack=crack,
         collection=one.collection,
         kind=one.kind,

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from models.images import ImageError, open_image
 
 Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 """Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
@@ -26,6 +29,21 @@ _CRACKED, _CLEAN = "cracked", "clean"
 """Classes of pictures with masks beside them, and"""
 _CRACK, _WITHOUT = "crack", "without_crack"
 """of any set of a manifest."""
+_KINDS = {
+    "neu_seg": {"1", "2", "3"},
+    "mt": {"MT_Blowhole", "MT_Break", "MT_Crack", "MT_Fray", "MT_Free", "MT_Uneven"},
+    "xsdd": {
+        "finishing roll printing",
+        "iron sheet ash",
+        "oxide scale of plate system",
+        "oxide scale of temperature system",
+        "red iron",
+        "slag inclusion",
+        "surface scratch",
+    },
+}
+"""The classes of the public sets: whatever stands for a crack among them, another name would say that there is none."""
+_COLUMNS = "image", "mask_or_label", "set", "group", "class"
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.3
 _RUN, _GAP = 10, 500
@@ -83,7 +101,8 @@ def photographs(data: Path) -> list[Photograph]:
             NAME.png (.jpg, .bmp, .tif) with NAME_mask.png beside them, not 0 where a crack is; each is a group then.
 
     Raises:
-        ValueError: there is neither, or a mask cannot be read.
+        ValueError: there is neither, a mask cannot be read, or a row of the manifest is short or names a class that its
+            set, a public one, does not have.
     """
     data = data.resolve()
     if (manifest := manifest_of(data)) is not None:
@@ -92,11 +111,9 @@ def photographs(data: Path) -> list[Photograph]:
     for mask in sorted(data.rglob("*_mask.png")):
         name = mask.name.removesuffix("_mask.png")
         image = next((path for path in mask.parent.glob(f"{name}.*") if path.suffix.lower() in _PICTURES), None)
-        marks = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
-        if image is None or marks is None:
-            raise ValueError(
-                f"{mask}: " + ("no mask that can be read" if image else f"no picture {name}.png beside it")
-            )
+        if image is None:
+            raise ValueError(f"{mask}: no picture {name}.png beside it")
+        marks = labels_of(mask)
         group = f"{data.name}/{image.relative_to(data).with_suffix('')}"
         found.append(Photograph(image, mask, data.name, group, _CRACKED if marks.any() else _CLEAN))
     if not found:
@@ -109,13 +126,29 @@ def photographs(data: Path) -> list[Photograph]:
 
 def _listed(manifest: Path) -> list[Photograph]:
     root = manifest.parent
-    with manifest.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    missing = {"image", "mask_or_label", "set", "group", "class"} - set(rows[0] if rows else ())
+    try:
+        with manifest.open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeError, csv.Error) as error:
+        raise ValueError(
+            f"{manifest} cannot be read ({error}): write it as UTF-8, its cells with commas between"
+        ) from error
+    missing = set(_COLUMNS) - set(rows[0][1] if rows else ())
     if missing:
         raise ValueError(f"{manifest} lacks the columns {', '.join(sorted(missing))}, or has no rows")
     found = []
-    for row in rows:
+    for line, row in rows:
+        if short := [name for name in _COLUMNS if row[name] is None]:
+            raise ValueError(
+                f"{manifest}, line {line}: the row ends before {', '.join(short)}: give all five, if empty"
+            )
+        kinds = _KINDS.get(row["set"])
+        if kinds is not None and row["class"] not in kinds | {_CRACKED, _CLEAN, _CRACK, _WITHOUT}:
+            raise ValueError(
+                f"{manifest}, line {line}: set {row['set']} has no class {row['class']!r}: write one of "
+                f"{', '.join(sorted(kinds))}, or {_CRACK} or {_WITHOUT}"
+            )
         label = root / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None
         found.append(Photograph(root / row["image"], label, row["set"], f"{row['set']}/{row['group']}", row["class"]))
     return _grouped(found)
@@ -147,19 +180,49 @@ def _number(one: Photograph) -> tuple[int, str]:
 
 
 def read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Its grey values, the pixels of bright scratches, and those of other marks (not judged)."""
-    image = cv2.imread(str(photograph.image), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise ValueError(f"{photograph.image} cannot be read")
+    """Its grey values, the pixels of bright scratches, and those of other marks (not judged).
+
+    Raises:
+        ValueError: picture or mask cannot be read, or the mask has not the picture's size.
+    """
+    image = grey(photograph.image)
     scratch = np.zeros(image.shape, np.bool_)
     other = np.zeros(image.shape, np.bool_)
     if photograph.scratched and photograph.mask is not None:
-        label = cv2.imread(str(photograph.mask), cv2.IMREAD_UNCHANGED)
-        if label is None or label.shape != image.shape:
+        label = labels_of(photograph.mask)
+        if label.shape != image.shape:
             raise ValueError(f"{photograph.mask} is no mask of {photograph.image}")
         scratch = label > 0 if photograph.kind in (_CRACKED, _CRACK) else label == 3
         other = (label != 0) & ~scratch
-    return np.asarray(image, np.uint8), scratch, other
+    return image, scratch, other
+
+
+def grey(path: Path) -> NDArray[np.uint8]:
+    """A picture as the program sees it anywhere else: grey values (h, w), as they are stored.
+
+    Raises:
+        ValueError: naming the file, which cannot be read or is damaged.
+    """
+    try:
+        with open_image(path) as image:
+            return image.rows(0, image.height)
+    except ImageError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def labels_of(mask: Path) -> NDArray[Any]:
+    """The values of a mask, never scaled: (h, w) where it is grey.
+
+    Raises:
+        ValueError: naming the file, which cannot be read.
+    """
+    try:
+        found = cv2.imdecode(np.frombuffer(mask.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, ValueError, cv2.error) as error:
+        raise ValueError(f"{mask}: no mask that can be read ({error})") from error
+    if found is None:
+        raise ValueError(f"{mask}: no mask that can be read: write it again")
+    return np.asarray(found)
 
 
 class Stream:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import re
+import struct
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.classifier.preprocess import resized
+from models.images import open_image
 from models.training.classifier_data import (
     DataError,
     Example,
@@ -103,8 +109,93 @@ def test_data_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, wha
     elif what == "mask of another size":
         manifest(tmp_path, [("1.png", "m.png", "own", "1", "crack")])
         picture(tmp_path / "m.png", GREY[:10])
-    with pytest.raises(DataError, match=r": (name|write)|is no mask|needs|write it again"):
+    with pytest.raises(DataError, match=r": (name|write)|is no mask|needs|check the path|convert it"):
         read_folder(tmp_path)
+
+
+def truncated(path: Path) -> None:
+    picture(path, np.random.default_rng(0).integers(0, 255, (200, 300)).astype(np.uint8))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def claiming(path: Path) -> None:
+    """A PNG whose header says that it is huge."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + bytes(40)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("1.jpg", truncated), ("1.png", truncated), ("1.bmp", truncated), ("1.png", claiming)]
+)
+@pytest.mark.parametrize("place", ["picture", "mask"])
+def test_a_damaged_picture_or_mask_is_never_learnt_from(
+    tmp_path: Path, name: str, write: Callable[[Path], None], place: str
+) -> None:
+    picture(tmp_path / "crack" / "0.png", np.full((200, 300), 90, np.uint8))
+    picture(tmp_path / "without_crack" / "2.png")
+    damaged = tmp_path / "crack" / (name if place == "picture" else "0_mask.png")
+    write(damaged)
+    with pytest.raises(DataError, match=re.escape(f"{damaged}")):
+        read_folder(tmp_path)
+
+
+def test_pictures_are_seen_as_classify_sees_them(tmp_path: Path) -> None:
+    """Colours, depths, and pixels as they are stored, whatever a camera says of how it was held."""
+    rng = np.random.default_rng(1)
+    deep = rng.integers(0, 65535, (50, 70)).astype(np.uint16)
+    pixels = rng.integers(0, 255, (50, 70, 3)).astype(np.uint8)
+    picture(tmp_path / "crack" / "deep.png", deep)
+    picture(tmp_path / "crack" / "colour.png", pixels)
+    picture(tmp_path / "crack" / "lossy.jpg", pixels)
+    picture(tmp_path / "without_crack" / "clear.png", np.dstack([pixels, pixels[:, :, 0]]))
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    PIL.Image.fromarray(pixels).save(tmp_path / "crack" / "turned.jpg", exif=exif)
+    mask = np.zeros((50, 70), np.uint8)
+    mask[:, 30:36] = 255
+    picture(tmp_path / "crack" / "turned_mask.png", mask)
+    found = {one.name: one for one in read_folder(tmp_path)}
+    paths = [path for path in tmp_path.rglob("*.*") if not path.stem.endswith("_mask")]
+    assert len(paths) == 5
+    for path in paths:
+        with open_image(path) as image:
+            seen = resized(image.rows(0, image.height))
+        one = next(
+            one for one in found.values() if one.group.endswith(f"/{path.relative_to(tmp_path).with_suffix('')}")
+        )
+        assert np.array_equal(one.pixels, seen)
+    turned = found[f"{tmp_path.name}/turned"].mask
+    assert turned is not None
+    assert turned[:, 112].all()
+
+
+def test_a_row_that_ends_early_is_named(tmp_path: Path) -> None:
+    manifest(tmp_path, [("1.png", "", "own", "1", "crack")])
+    with (tmp_path / "manifest.csv").open("a") as file:
+        file.write("2.png,,own\n")
+    with pytest.raises(DataError, match=r"manifest\.csv, line 3: the row ends before group, class"):
+        groups_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("collection", "kind"), [("xsdd", "surface scratches"), ("mt", "MT_crack"), ("neu_seg", "scratch")]
+)
+def test_a_misspelt_class_of_a_public_set_is_no_picture_without_a_crack(
+    tmp_path: Path, collection: str, kind: str
+) -> None:
+    manifest(tmp_path, [("1.png", "", "own", "1", "crack"), ("2.png", "", collection, "2", kind)])
+    with pytest.raises(DataError, match=f"line 3: set {collection} has no class '{kind}': write one of"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["crack", "without_crack"])
+def test_any_class_may_be_said_plainly_of_a_public_set(tmp_path: Path, kind: str) -> None:
+    manifest(tmp_path, [("1.png", "", "mt", "1", kind)])
+    assert [one.crack for one in read_folder(tmp_path)] == [kind == "crack"]
 
 
 def test_pictures_of_unwanted_groups_are_not_read(tmp_path: Path) -> None:
