@@ -246,8 +246,10 @@ def _folds(weights: Path, network: str) -> tuple[dict[str, Any] | None, str]:
         found = json.loads(path.read_text())
         if found["network"] != network:
             return None, f"{path} is of {found['network']}, and the weights are a {network}: not shown"
+        made, of = _made(found)
         folds = {
             "network": network,
+            "of": of,
             "started_from": found.get("started from"),
             "minutes": found.get("minutes"),
             "folds": found["folds"],
@@ -255,7 +257,19 @@ def _folds(weights: Path, network: str) -> tuple[dict[str, Any] | None, str]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not what --folds writes ({error}): take it away, or train again") from error
-    return folds, str(path)
+    return folds, str(path) if made == of else f"{path}, unfinished: {made} of {of} folds"
+
+
+def _made(found: dict[str, Any]) -> tuple[int, int]:
+    """The number of folds that a cross-validation has measured, and of how many.
+
+    Raises:
+        ValueError: it has none, or more than all of them.
+    """
+    made, of = len(found["folds"]), int(found["of"])
+    if not 0 < made <= of:
+        raise ValueError(f"{made} of {of} folds")
+    return made, of
 
 
 def _latency(classifier: Classifier, examples: Sequence[Example]) -> float:

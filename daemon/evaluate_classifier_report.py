@@ -170,9 +170,12 @@ def _folds(result: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     folds = result["folds"]["folds"]
     values = [100 * one["likelier"] for one in folds]
+    of = result["folds"]["of"]
     axes.bar([one["fold"] for one in folds], values, color=_OTHER)
-    axes.axhline(100 * result["folds"]["table"]["likelier"]["mean"], color="black", lw=0.8, ls="--", label="mean")
-    axes.set_xticks([one["fold"] for one in folds])
+    mean = "mean" if len(folds) == of else f"mean of {len(folds)} of {of} folds"
+    axes.axhline(100 * result["folds"]["table"]["likelier"]["mean"], color="black", lw=0.8, ls="--", label=mean)
+    axes.set_xticks(range(1, of + 1))
     axes.set(xlabel="fold", ylabel="accuracy of the likelier class, %", ylim=(max(0, min(values) - 5), 100))
+    axes.set_xlim(0.5, of + 0.5)
     axes.legend(fontsize=7)
     return figure

@@ -244,12 +244,12 @@ def draws(judged: Judged, at: float, *, count: int = DRAWS, each: int = EACH, se
     }
 
 
-def fold_table(folds: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Mean and spread of the figures of several folds."""
+def fold_table(folds: Sequence[dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """Mean and spread of the figures of at least one fold; one alone has no spread (None)."""
     return {
         name: {
             "mean": float(np.mean([one[name] for one in folds])),
-            "sd": float(np.std([one[name] for one in folds], ddof=1)) if len(folds) > 1 else 0.0,
+            "sd": float(np.std([one[name] for one in folds], ddof=1)) if len(folds) > 1 else None,
         }
         for name in ("accuracy", "likelier", "precision", "recall", "f1", "ece")
     }

@@ -97,6 +97,7 @@ def evaluated(weights: Path, data: Path, tmp_path_factory: pytest.TempPathFactor
         "network": "resnet18",
         "started from": "resnet18-f37072fd.pth",
         "minutes": 47.0,
+        "of": 2,
         "folds": [{"fold": 1, **fold}, {"fold": 2, **fold, "likelier": 0.8, "minutes": 46.25, "steps": 4321}],
     }
     weights.with_name(FOLDS).write_text(json.dumps(folds))
@@ -164,6 +165,7 @@ def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[
     assert sum(sum(counts) for counts in result["histogram"].values()) == len(own)
     assert sum(one["count"] for one in result["reliability"]["after"]) == len(own)
     assert result["folds"]["table"]["likelier"]["mean"] == pytest.approx(0.85)
+    assert "of 2 folds" not in result["facts"]["folds"]
     assert result["draws"] is None
     assert all(result["latency_ms"][name] > 0 for name in ("with_views", "one_view"))
     assert result["facts"]["views"] == ["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
@@ -229,6 +231,32 @@ def test_folds_of_another_network_than_the_weights_are_not_shown_as_theirs(
     page = (tmp_path / "report.html").read_text()
     assert "is of resnet34" in page
     assert "<h2>Folds</h2>" not in page
+
+
+def test_an_unfinished_cross_validation_is_shown_as_what_it_is(weights: Path, data: Path, tmp_path: Path) -> None:
+    for file in (weights, weights.with_suffix(".json")):
+        shutil.copy(file, tmp_path)
+    fold: dict[str, Any] = {"fold": 1, "pictures": 9, "groups": 7, "cracks": 4, "intervals": {}}
+    fold |= {"accuracy": 0.9, "likelier": 0.912, "precision": 0.8, "recall": 1.0, "f1": 0.9, "ece": 0.02}
+    found = {"network": "resnet18", "of": 5, "folds": [fold]}
+    (tmp_path / FOLDS).write_text(json.dumps(found))
+    words = ("--simulated", "0", "--views", "identity", "--json", "-", "--report", tmp_path / "report.html")
+    asked = ("evaluate", "classifier", "--data", data, "--weights", tmp_path / weights.name, *words)
+    code, said, _ = run(*asked)
+    result = json.loads(said)
+    assert code == 0
+    assert result["facts"]["folds"] == f"{tmp_path / FOLDS}, unfinished: 1 of 5 folds"
+    assert (result["folds"]["of"], len(result["folds"]["folds"])) == (5, 1)
+    assert result["folds"]["table"]["likelier"] == {"mean": 0.912, "sd": None}
+    page = (tmp_path / "report.html").read_text()
+    assert "<h2>Folds, unfinished</h2>" in page
+    assert "<td>mean ± SD of 1 of 5 folds</td>" in page
+    assert "0.912 ±" not in page, "one has no spread"
+    for wrong in ([], [fold] * 6):
+        (tmp_path / FOLDS).write_text(json.dumps({**found, "folds": wrong}))
+        code, said, complaint = run(*asked)
+        assert (code, said) == (2, "")
+        assert f"is not what --folds writes ({len(wrong)} of 5 folds)" in complaint
 
 
 def test_views_can_be_chosen_and_unknown_ones_are_refused(weights: Path, data: Path) -> None:
@@ -318,8 +346,8 @@ def test_classify_explains_each_picture_in_a_file_of_its_own(weights: Path, data
     assert code == 0
     assert "probability" in said
     written = sorted(path.name for path in (tmp_path / "maps").iterdir())
-    assert written == ["1-2.png", "1.png"]
-    picture = cv2.imread(str(tmp_path / "maps" / "1.png"))
+    assert written == ["1-2-heat.png", "1-heat.png"]
+    picture = cv2.imread(str(tmp_path / "maps" / "1-heat.png"))
     assert picture is not None
     assert picture.shape == (224, 224, 3)
 

@@ -174,3 +174,4 @@ def test_the_fold_table_gives_mean_and_spread_as_the_paper_does() -> None:
     table = fold_table(folds)
     assert table["accuracy"]["mean"] == pytest.approx(0.9672)
     assert table["accuracy"]["sd"] == pytest.approx(0.0072, abs=1e-4)
+    assert fold_table(folds[:1])["accuracy"] == {"mean": 0.976, "sd": None}
