@@ -53,7 +53,9 @@ class Judged:
 
 
 def threshold_of(judged: Judged, weights: NDArray[np.float64] | None = None) -> float:
-    """Of the thresholds that reach RECALL and PRECISION, or come nearest, the one that finds most.
+    """The threshold in the midst of those that reach RECALL and PRECISION, or of those that come nearest.
+
+    In the midst by log-odds: at either end other pictures, less known, would miss one of the two half of the time.
 
     Nearest by the share of what is asked for that is reached, the lesser of the two: where a few cracks cannot be told
     from their surroundings, recall alone would have nearly everything called a crack.
@@ -71,15 +73,16 @@ def threshold_of(judged: Judged, weights: NDArray[np.float64] | None = None) -> 
     # Between any two neighbouring values, on the scale on which a step means the same everywhere: that of log-odds.
     values = np.unique(np.clip(judged.chance, 1e-6, 1 - 1e-6))
     odds = np.log(values / (1 - values))
-    cuts = 1 / (1 + np.exp(-np.concatenate([[odds[0] - 1], (odds[1:] + odds[:-1]) / 2, [odds[-1] + 1]])))
+    between = np.concatenate([[odds[0] - 1], (odds[1:] + odds[:-1]) / 2, [odds[-1] + 1]])
+    cuts = 1 / (1 + np.exp(-between))
     called = judged.chance[None] >= cuts[:, None]
     true = (called & judged.crack) @ weights
     recall = true / weights[judged.crack].sum()
     precision = true / np.maximum(called @ weights, weights.min())
     reached = np.minimum(1.0, np.minimum(recall / RECALL, precision / PRECISION))
-    most = np.where(reached == reached.max(), recall, -1.0)
-    equal = np.flatnonzero(most == most.max())
-    return float(cuts[equal[-1]])
+    best = np.flatnonzero(reached == reached.max())
+    midst = (between[best[0]] + between[best[-1]]) / 2
+    return float(cuts[best[np.argmin(np.abs(between[best] - midst))]])
 
 
 def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[str, Any]:

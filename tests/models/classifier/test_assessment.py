@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -79,13 +80,13 @@ def test_one_group_has_no_interval_and_one_class_no_figure_of_the_other() -> Non
     assert set(found["intervals"]) == {"accuracy", "likelier", "specificity"}
 
 
-def test_of_thresholds_that_reach_recall_and_precision_the_one_that_finds_most_is_chosen() -> None:
-    known = judged([0.9, 0.7, 0.6, 0.5, 0.4, 0.1], [True, True, False, True, False, False])
-    assert 0.4 < threshold_of(known) < 0.5, "none reaches both"
-    both = judged([0.9] * 98 + [0.7] * 2 + [0.7] * 9 + [0.1] * 91, [True] * 100 + [False] * 100)
-    assert 0.1 < threshold_of(both) < 0.7, "so does 0.8, at a recall of 0.98"
-    spare = judged([0.9] * 100 + [0.3] * 5 + [0.1] * 95, [True] * 100 + [False] * 100)
-    assert 0.3 < threshold_of(spare) < 0.9, "what finds no more is not called"
+def test_the_threshold_lies_in_the_midst_of_those_that_reach_recall_and_precision() -> None:
+    only = judged([0.9] * 97 + [0.7] * 3 + [0.7] * 9 + [0.1] * 91, [True] * 100 + [False] * 100)
+    assert 0.1 < threshold_of(only) < 0.7, "recall 1 at precision 0.92 reaches both; 0.97 at 1 does not"
+    # Ten look-alikes at log-odds from -4.5 to 2.25: all of them called leaves a precision of 0.91, cracks lie above.
+    alike = [1 / (1 + math.exp(4.5 - 0.75 * step)) for step in range(10)]
+    known = judged([0.96] * 100 + alike + [0.005] * 90, [True] * 100 + [False] * 100)
+    assert 0.2 < threshold_of(known) < 0.4, "neither at the end that finds more nor at the one that is more precise"
 
 
 def test_a_threshold_knows_what_each_picture_counts() -> None:
@@ -115,8 +116,6 @@ def test_no_threshold_between_values_does_better(rows: list[tuple[float, bool]])
             other = figures(known, cut, resamples=0)
             reached = [min(1.0, one["recall"] / 0.98, one["precision"] / 0.9) for one in (chosen, other)]
             assert reached[1] <= reached[0] + 1e-9
-            if reached[1] > reached[0] - 1e-9:
-                assert other["recall"] <= chosen["recall"] + 1e-9
 
 
 def test_a_threshold_of_one_class_is_refused() -> None:
