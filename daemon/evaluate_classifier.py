@@ -48,6 +48,8 @@ from models.training.classifier_data import DataError, Example, fingerprint, kno
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3
 """Images that the latency is the median of, and those before."""
+_ANECDOTES = ("mt/MT_Crack",)
+"""Sources of six samples: given by source, and all figures without them beside those with."""
 _UNSURE = (0.4, 0.6)
 """Between these the paper calls a probability intermediate (C 88)."""
 
@@ -118,6 +120,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
                 "network": card["network"],
                 "started_from": str(card.get("started_from", "unknown")),
                 "left_out": left_out,
+                "anecdotes": list(_ANECDOTES),
                 "folds": of_folds,
                 **learnt,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
@@ -186,9 +189,11 @@ def _figures(
     before = replace(judged, chance=raw[~strange])
     alone = replace(judged, chance=calibrated(single, temperature)[~strange])
     photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
+    told = np.array([source not in _ANECDOTES for source in judged.sources], np.bool_)
     called, called_alone = judged.chance >= at, alone.chance >= at
     return {
         "all": figures(judged, at),
+        "without_anecdotes": None if told.all() or not told.any() else figures(judged.only(told), at),
         "photographs": with_calibration(judged.only(photographs), at) if photographs.any() else None,
         "simulated": with_calibration(judged.only(~photographs), at) if not photographs.all() else None,
         "by_set": by_collection(judged, at),

@@ -11,12 +11,17 @@ from rich.table import Table
 from daemon import report
 from daemon.evaluate_classifier_gallery import Exhibits
 from daemon.report import shown
+from models.classifier.assessment import PRECISION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES = ("accuracy", "likelier", "precision", "recall", "f1", "specificity")
-_WORDS = {"likelier": "accuracy, likelier class"}
+FIGURES = ("accuracy", "likelier", "precision", "recall", "f1", "specificity", "recall_at_precision")
+_WORDS = {
+    "likelier": "accuracy, likelier class",
+    "recall_at_precision": f"recall where precision is {PRECISION:.2f}, at best",
+}
+_TO_REACH = "accuracy", "recall", "precision", "recall_at_precision"
 _CRACK, _OTHER = "#c8553d", "#8fb3d9"
 
 
@@ -44,6 +49,10 @@ def tables(result: dict[str, Any]) -> list[Table]:
         value, interval = shown(after[name]), _span(after[f"{name}_interval"])
         parts = [result[part]["calibration"] if result[part] else {} for part in ("photographs", "simulated")]
         first.add_row(f"{name} ECE", value, interval, *(shown(one.get(name)) for one in (*parts, single)))
+    if aside := result["without_anecdotes"]:
+        said = ", ".join(f"{_WORDS.get(name, name)} {shown(aside[name])}" for name in _TO_REACH)
+        first.caption = f"all but {', '.join(result['facts']['anecdotes'])}: {said}"
+        first.caption_justify = "left"
     latency = result["latency_ms"]
     first.add_row("ms an image", shown(latency["with_views"], ".1f"), "", "", "", shown(latency["one_view"], ".1f"))
     second = Table(title="by source", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))

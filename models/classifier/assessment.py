@@ -89,7 +89,7 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
     """Table 1's figures at a threshold, as values that JSON knows, with 95 % intervals by resampling groups.
 
     `likelier` is the accuracy where the likelier class is said, as the paper has it: a threshold that is chosen for
-    recall costs accuracy.
+    recall costs accuracy. `recall_at_precision` needs no threshold: the most recall of all that reach PRECISION.
 
     Args:
         judged: at least one picture.
@@ -106,7 +106,10 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
             likelier == judged.crack,
         ],
         1,
-    ).astype(np.float64)
+    )
+    at_each = judged.chance[:, None] >= np.unique(judged.chance[judged.crack])  # where recall changes
+    crack = judged.crack[:, None]
+    outcome = np.concatenate([outcome, at_each & crack, at_each & ~crack], 1).astype(np.float64)
     total = outcome.sum(0)
     drawn = resampled(judged.groups, outcome, resamples)
     intervals = {} if drawn is None else {name: list(one) for name, one in middles(_rates(drawn)).items()}
@@ -137,10 +140,17 @@ def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[st
 
 
 def _rates(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Of true, false, right, missed ones, and those whose likelier class is right (n, 5); NaN: a share of nothing."""
-    true, false, right, missed, likelier = counted.T
+    """Of counts (n, 5 + 2 k), NaN for a share of nothing.
+
+    The counts are true, false, right and missed ones, those whose likelier class is right, and, at each of k
+    thresholds, true ones, then false ones.
+    """
+    true, false, right, missed, likelier = counted.T[:5]
     pictures = true + false + right + missed
+    found, mistaken = np.hsplit(counted[:, 5:], 2)  # at each threshold
     with np.errstate(invalid="ignore"):
+        precise = found / (found + mistaken) >= PRECISION
+        most = np.where(precise, found, 0).max(1, initial=0)
         return {
             "accuracy": (true + right) / pictures,
             "likelier": likelier / pictures,
@@ -148,6 +158,7 @@ def _rates(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
             "recall": true / (true + missed),
             "f1": 2 * true / (2 * true + false + missed),
             "specificity": right / (right + false),
+            "recall_at_precision": most / (true + missed),
         }
 
 

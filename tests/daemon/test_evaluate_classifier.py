@@ -171,6 +171,28 @@ def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[
     assert result["facts"]["views"] == ["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
 
 
+def test_figures_are_also_given_without_the_source_that_is_an_anecdote(
+    evaluated: tuple[dict[str, Any], str], weights: Path, data: Path, tmp_path: Path
+) -> None:
+    assert evaluated[0]["without_anecdotes"] is None, "there is none here"
+    shutil.copytree(data, tmp_path / "data")
+    manifest = tmp_path / "data" / "manifest.csv"
+    classes = {"crack": "MT_Crack", "without_crack": "MT_Free"}
+    rows = [row.split(",") for row in manifest.read_text().split()]
+    renamed = [[*row[:2], "mt", row[3], classes[row[4]]] if row[2] == "own" else row for row in rows]
+    manifest.write_text("\n".join(map(",".join, renamed)))
+    code, said, _ = run(
+        *("evaluate", "classifier", "--data", tmp_path / "data", "--simulated", "6", "--weights", weights),
+        *("--json", tmp_path / "figures.json"),
+    )
+    assert code == 0
+    assert "all but mt/MT_Crack: accuracy" in said
+    result = json.loads((tmp_path / "figures.json").read_text())
+    six = result["by_source"]["mt/MT_Crack"]
+    assert result["without_anecdotes"]["pictures"] == result["all"]["pictures"] - six["pictures"]
+    assert result["without_anecdotes"]["true"] == result["all"]["true"] - six["called"]
+
+
 def test_the_calibration_is_given_before_the_temperature_after_it_and_with_one_view(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -46,6 +46,17 @@ def test_table_1_of_the_paper_comes_out_as_it_was_recomputed() -> None:
     json.dumps(found, allow_nan=False)
 
 
+def test_recall_at_a_precision_is_the_most_that_any_threshold_reaches() -> None:
+    known = judged([0.9] * 9 + [0.8] + [0.7] * 5 + [0.6] * 9 + [0.1], [True] * 9 + [False] + [True] * 5 + [False] * 10)
+    found = figures(known, 0.85)
+    assert (found["recall"], found["recall_at_precision"]) == (9 / 14, 1.0), "14 of 15 called above 0.65 are right"
+    low, high = found["intervals"]["recall_at_precision"]
+    assert low <= 1.0 <= high
+    none = figures(judged([0.9, 0.8], [False, True]), 0.5)
+    assert none["recall_at_precision"] == 0, "the only crack comes after a false one"
+    assert "recall_at_precision" not in figures(judged([0.9], [False]), 0.5)["intervals"]
+
+
 def test_a_threshold_for_recall_does_not_change_what_is_likelier() -> None:
     found = figures(paper(), 0.05)
     assert (found["recall"], found["accuracy"], found["likelier"]) == (1.0, 0.5, 0.925)
