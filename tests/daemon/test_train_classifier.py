@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from rich.progress import Progress
 from typer.testing import CliRunner
 
@@ -22,9 +24,11 @@ from daemon.cli import app
 from daemon.evaluate_classifier import Options
 from daemon.train_classifier import FOLDS, IMAGENET, SCRATCH, Order, train_classifier_command
 from models.classifier import card, export
+from models.classifier.calibration import fit_temperature
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.training import classifier
+from models.training.classifier import Batch, batch_of, logits_of
 from models.training.classifier_data import Example, Parts, known, learnt, parted, read_folder
 from models.training.samples import held_out
 from simulator.classifier_crops import TEST_PRODUCTS
@@ -193,6 +197,42 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
         low, high = one["intervals"]["accuracy"]
         assert low <= one["accuracy"] <= high
     assert not (tmp_path / "out" / "fold").exists()
+
+
+def test_a_fold_neither_learns_from_nor_chooses_by_the_groups_that_it_is_measured_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt_from: dict[int, set[str]] = {}  # by the seed, which each fold has for its own
+    chosen: list[set[str]] = []
+
+    def batch(examples: Sequence[Example], draws: NDArray[np.float64], size: int, key: Sequence[int]) -> Batch:
+        learnt_from[key[0]] = {one.group for one in examples}
+        return batch_of(examples, draws, size, key)
+
+    def look(network: str, state: dict[str, torch.Tensor], examples: Sequence[Example], side: int) -> torch.Tensor:
+        chosen.append({one.group for one in examples})
+        return logits_of(network, state, examples, side)
+
+    monkeypatch.setattr(classifier, "batch_of", batch)
+    monkeypatch.setattr(classifier, "logits_of", look)
+    train_classifier_command(Order(tmp_path, (data,), simulated=0, minutes=0.01, folds=2, network="mobilenet_v2"))
+    every = {f"own/{number}" for number in range(24) if not held_out(f"own/{number}")}
+    folds = json.loads((tmp_path / FOLDS).read_text())["folds"]
+    unseen = [every - met - asked for met, asked in zip(learnt_from.values(), chosen, strict=True)]
+    assert [len(one) for one in unseen] == [one["groups"] for one in folds]
+    assert sorted(group for one in unseen for group in one) == sorted(every), "each is measured on once"
+    assert not any(met & asked for met, asked in zip(learnt_from.values(), chosen, strict=True))
+
+
+def test_the_temperature_is_the_one_that_validation_asks_for(data: Path, tmp_path: Path) -> None:
+    order = Order(tmp_path, (data,), simulated=0, minutes=0.01, network="mobilenet_v2")
+    train_classifier_command(order)
+    examples = classifier_data.training_examples(order.data, order.simulated, order.seed, lambda *_: None)
+    met = classifier_data.met_in_use(parted(examples, order.seed).validation)
+    raw = Classifier.load(tmp_path / "classifier.pt", device="cpu").uncalibrated([one.pixels for one in met])
+    fitted = fit_temperature(raw, [one.crack for one in met])
+    assert json.loads((tmp_path / "classifier.json").read_text())["temperature"] == pytest.approx(fitted, rel=1e-3)
+    assert fitted != pytest.approx(1, rel=0.1)
 
 
 def test_an_interrupted_training_says_how_to_go_on(
