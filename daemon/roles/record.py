@@ -210,7 +210,8 @@ class RecordProcess(Child):
         if not self.config.results.pictures or result is None or not result.rows:
             self._memory.release(facts.slot, Hold.RECORD)
             return
-        pixels = self._memory.pixels(facts.slot)[: result.rows, : result.columns]
+        # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
+        pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
         settings = self.config.results
         write = partial(
             write_evidence,

@@ -5,13 +5,19 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from daemon import messages as m
-from daemon.plate_memory import Hold
+from daemon.channel import Client
+from daemon.evidence import CROP_SIZE, plate_directory
+from daemon.plate_memory import Hold, PlateMemory
 from daemon.results import Store, store_path
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from tests.daemon.conftest import FACTS, RUN, Parent
@@ -92,3 +98,30 @@ def test_the_slot_of_a_plate_whose_pictures_a_predecessor_did_not_finish_is_let_
     record = parent("record", prepare=lambda memory: memory.open(0, 7))
     record.hear(m.Heartbeat)
     assert Hold.RECORD not in record.memory.facts(0).holds
+
+
+def test_the_pictures_of_a_plate_that_an_abort_cut_off_show_the_places_of_its_defects(
+    tmp_path: Path, parent: Start
+) -> None:
+    """Its rows are a lower bound then, the first row of the last band of windows: defects may lie below."""
+
+    def fill(memory: PlateMemory) -> None:
+        memory.open(0, 7)
+        memory.pixels(0)[:90] = np.arange(90, dtype=np.uint8)[:, None]
+        memory.set_rows(0, 90)
+
+    record = parent("record", prepare=fill)
+    deep = replace(DEFECT, peak_x=20, peak_y=80)
+    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record")) as merge:
+        record.tell(m.PlateSeen(7))
+        merge.send(m.Decided(replace(RESULT, rows=41, complete=False, defects=(deep,)), None), time.monotonic())
+        crop = plate_directory(tmp_path, RUN, 7) / "defect-001.png"
+        until = time.monotonic() + 30
+        while not crop.is_file():
+            assert time.monotonic() < until
+            record.link.receive(time.monotonic())
+            merge.receive(time.monotonic())
+            time.sleep(0.01)
+    found = cv2.imread(str(crop), cv2.IMREAD_GRAYSCALE)
+    assert found is not None
+    assert found[CROP_SIZE // 2, CROP_SIZE // 2] == 80
