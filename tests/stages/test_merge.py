@@ -104,6 +104,7 @@ def test_a_quarantined_window_makes_the_plate_inconclusive_but_a_defect_still_ng
 def test_a_plate_without_a_slot_is_decided_at_once(cause: Cause) -> None:
     (result,) = decisions(told(Merger(RECIPE, "run"), PlateClosed(1, ROWS, COLUMNS, (cause,))))
     assert (result.verdict, result.causes, result.windows_scored) == (Verdict.INCONCLUSIVE, (cause,), 0)
+    assert result.classifier == "none", "nothing was inspected"
 
 
 def test_a_plate_whose_rows_are_lost_from_memory_is_decided_at_once() -> None:

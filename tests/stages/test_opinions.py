@@ -129,7 +129,7 @@ def test_a_plate_waits_for_the_answers_and_no_longer() -> None:
     done = told(merger, story(1, ONE))
     assert done[-1] == AwaitClassifier(1)
     assert not decisions(done)
-    assert told(merger, story(1, ONE)[1:3]) == told(merger, story(1, ONE)[1:3])  # repeats start no new wait
+    assert not [one for one in told(merger, story(1, ONE)) if isinstance(one, AwaitClassifier)], "no new wait"
     (decide,) = told(merger, [answer(asks(done)[0], 0.75)])
     (result,) = decisions([decide])
     assert (result.defects[0].probability, result.defects[0].heat) == (0.75, Heat(25, 25, HEAT))
