@@ -58,7 +58,8 @@ class ClassifyProcess(Child):
         busy = len(self._work) + len(self._questions) > 0
         if now - self._checked_at > _KNOWN_ANSWER_S:
             self._prove()
-        while len(self._work) < self._batch and (question := self._questions.take(self._is_ready)) is not None:
+        # What goes before it is not held up by a question that is begun.
+        while (question := self._questions.take(self._is_ready, self._work.to_beat(self._batch))) is not None:
             self._read(question)
         if len(self._work):
             self._compute()

@@ -105,11 +105,13 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     merge.ask(early, m.ClassifyCrops(2, 1, 1, SHAPE.columns, 7, (Crop(0, 10, 10),)), stale, known)
     merge.listen(1)
     assert [(one.plate, one.window) for one in merge.answers] == [(1, 2)]
-    merge.ask(m.CropsUnwanted(2), early)
-    merge.child.memory.close_plate(1, SHAPE.rows, 0, ())
+    # An answer to what was asked last tells that the rest was heard before the plate's end.
+    merge.ask(m.CropsUnwanted(2), early, m.ClassifyCrops(1, 0, 1, SHAPE.columns, 3, (Crop(0, 10, 10),)))
     merge.listen(2)
-    merge.listen(3, seconds=0.3)
-    assert [(one.plate, one.window) for one in merge.answers] == [(1, 2), (2, 0)]
+    merge.child.memory.close_plate(1, SHAPE.rows, 0, ())
+    merge.listen(3)
+    merge.listen(4, seconds=0.3)
+    assert [(one.plate, one.window) for one in merge.answers] == [(1, 2), (1, 3), (2, 0)]
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
 
 
@@ -216,6 +218,27 @@ def test_on_a_cpu_it_listens_after_each_crop_whatever_the_batch(
         assert len(merge.answers) < 6
 
 
+def test_what_cannot_wait_is_not_held_up_by_a_question_that_is_begun(
+    unlooped: tuple[ClassifyProcess, Server],
+) -> None:
+    """Of an older plate, or of the same one: a question may be of eight crops, and plain ones have little time."""
+    child, merge = unlooped
+    assert len(answered(child, merge, 1)) == 1
+    faint = tuple(Crop(index, 10, 20, faint=True) for index in range(8))
+    child._memory.close_plate(1, SHAPE.rows, 0, ())
+    child._questions.add(Question(2, 1, 1, SHAPE.columns, 0, faint))
+    child.tick(time.monotonic())
+    child._questions.add(Question(2, 1, 1, SHAPE.columns, 5, (Crop(0, 10, 20),)))
+    child._questions.add(question(1, 4))
+    while len(child._work):
+        child.tick(time.monotonic())
+    heard: list[m.CropsClassified] = []
+    until = time.monotonic() + 30
+    while len(heard) < 3 and time.monotonic() < until:
+        heard += [body for _, body in merge.receive(time.monotonic()) if isinstance(body, m.CropsClassified)]
+    assert [(one.plate, one.window) for one in heard] == [(1, 4), (2, 5), (2, 0)]
+
+
 def test_what_a_merge_that_is_no_more_asked_is_not_answered_to_its_successor_as_its_own(
     merge: Merge, tmp_path: Path
 ) -> None:
@@ -265,6 +288,18 @@ def test_what_can_wait_comes_after_the_other_questions_of_its_plate() -> None:
     assert [(one.plate, one.window) for one in taken if one is not None] == [(1, 7), (1, 0), (2, 9)]
 
 
+def test_only_what_goes_before_a_rank_is_taken_where_one_is_given() -> None:
+    questions = Questions()
+    for one in (question(2, 0), Question(1, 0, 1, 50, 4, (Crop(0, 0, 0, faint=True),))):
+        questions.add(one)
+    assert questions.take(lambda _: True, before=(1, True)) is None
+    assert questions.take(lambda one: one.plate == 2, before=(2, False)) is None
+    first = questions.take(lambda _: True, before=(2, False))
+    assert first is not None
+    assert (first.plate, first.window) == (1, 4)
+    assert questions.take(lambda _: True, before=(2, False)) is None
+
+
 class Counting:
     """Says of a crop how bright it is, and notes how many came together."""
 
@@ -303,6 +338,20 @@ def test_answers_stand_with_their_crops_and_what_is_dropped_is_not_answered() ->
     work.add(3, 0, (), np.zeros((9, 9), np.uint8))
     work.clear()
     assert work.compute(classifier, 9) == []
+
+
+def test_crops_that_were_read_later_go_before_those_of_a_question_that_is_begun_where_they_rank_before() -> None:
+    work, _, classifier = worked((2, 0, 2))
+    assert work.to_beat(2) == (2, False)
+    assert work.to_beat(3) is None
+    work.compute(classifier, 1)
+    plate = np.full((9, 9), 1, np.uint8)
+    work.add(1, 1, [Crop(0, 0, 0, faint=True)], plate)
+    work.add(1, 2, [Crop(0, 0, 0), Crop(1, 0, 0)], plate)
+    work.add(2, 3, [Crop(0, 0, 0)], plate)
+    assert work.to_beat(1) == (1, False)
+    done = [(one.plate, one.window, len(one.answers)) for _ in range(5) for one in work.compute(classifier, 1)]
+    assert done == [(1, 2, 2), (1, 1, 1), (2, 0, 2), (2, 3, 1)]
 
 
 @pytest.mark.parametrize(("y", "rows"), [(0, SIDE), (111, SIDE), (112, SIDE), (500, 612)])
