@@ -109,6 +109,16 @@ class Child:
         """Map the plate memory."""
         return PlateMemory(self.plan.plates_fd, self.plan.shape)
 
+    def other_weights(self, fact: str, found: str) -> str | None:
+        """Why weights with that SHA-256 must not be used: results would name others. None where they may."""
+        stored = self.plan.facts.get(fact)
+        if found == stored:
+            return None
+        return (
+            f"the weights file has the sha256 {found}, the service started with {stored}: it was replaced meanwhile, "
+            "and results would name the wrong weights; restart the service to use the new ones"
+        )
+
     def start(self) -> None:
         """What takes long before the loop: loading, mapping."""
 

@@ -7,7 +7,7 @@ import time
 from daemon import messages as m
 from daemon.channel import Event, Joined
 from daemon.process import Child, Plan
-from models.classifier.classifier import Classifier
+from models.classifier.classifier import Classifier, ClassifierError
 from stages.classify import Question, Questions, Work
 
 _KNOWN_ANSWER_S = 30.0
@@ -34,11 +34,17 @@ class ClassifyProcess(Child):
         """Incarnation of the merge that asked what is in work."""
 
     def start(self) -> None:
-        """Load the weights, prove them on a known crop, then say that questions are welcome."""
+        """Load the weights, prove them on a known crop, then say that questions are welcome.
+
+        Raises:
+            ClassifierError: weights that cannot be used, compute wrongly, or are not those that results name.
+        """
         settings = self.config.classify
         self._classifier = Classifier.load(
             settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
         )
+        if why := self.other_weights("classifier_sha256", self._classifier.facts["weights_sha256"]):
+            raise ClassifierError(why)
         self._prove()
         if doubt := self._classifier.doubt():
             self.log.warning("classifier in doubt", reason=doubt)

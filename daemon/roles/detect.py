@@ -8,7 +8,7 @@ from collections import deque
 from daemon import messages as m
 from daemon.channel import Event, Joined
 from daemon.process import Child, Plan
-from models.detector import Detector
+from models.detector import Detector, DetectorError
 from stages.detect import score_windows
 
 _READY_S = 0.5
@@ -34,9 +34,15 @@ class DetectProcess(Child):
         self._checked_at = 0.0
 
     def start(self) -> None:
-        """Load the weights, prove them on a known window, then ask for work."""
+        """Load the weights, prove them on a known window, then ask for work.
+
+        Raises:
+            DetectorError: weights that cannot be used, compute wrongly, or are not those that results name.
+        """
         workers = self.config.workers
         self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+        if why := self.other_weights("weights_sha256", self._detector.facts["weights_sha256"]):
+            raise DetectorError(why)
         self._detector.known_answer()
         self._checked_at = time.monotonic()
         self._results = self.connect("results", lambda _event, _now: None)

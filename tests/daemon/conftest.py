@@ -22,6 +22,7 @@ from daemon.channel import Server
 from daemon.plate_memory import PlateMemory, Shape
 from daemon.process import Plan
 from daemon.results import RunFacts
+from daemon.state import classifier_sha256, weights_sha256
 
 RUN = "a" * 32
 FACTS = RunFacts(run=RUN, recipe="P10B", simulated=True)
@@ -40,6 +41,8 @@ def plan_of(
     pid: int | None = None,
 ) -> Plan:
     """What the first process of that role is told; `pid` is its supervisor's, None for this process."""
+    config, recipe = config or load_config(None), recipe or load_recipe("P10B")
+    weights = {"weights_sha256": weights_sha256(recipe), "classifier_sha256": classifier_sha256(config)}
     return Plan(
         run=RUN,
         role=role,
@@ -47,14 +50,14 @@ def plan_of(
         incarnation=1,
         sockets=str(directory),
         state=str(directory),
-        config=(config or load_config(None)).model_dump(mode="json"),
-        recipe=(recipe or load_recipe("P10B")).model_dump(mode="json"),
+        config=config.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
         shape=SHAPE,
         plates_fd=plates_fd,
         camera_fd=-1,
         lifeline_fd=lifeline,
         supervisor_pid=os.getpid() if pid is None else pid,
-        facts=asdict(FACTS),
+        facts=asdict(FACTS) | weights,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import shutil
 import signal
 import tempfile
 import threading
@@ -20,6 +22,8 @@ import zmq
 from daemon import messages as m
 from daemon.channel import Client
 from daemon.results import PlateRow
+from models.classifier import card
+from models.classifier.networks import make
 from stages.merge_events import Answer
 from stages.plate import Cause, Verdict
 from tests.classifier_weights import untrained
@@ -247,3 +251,29 @@ def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
     last = list(rows.values())[-SHEETS:]
     assert all(str(row.classifier).startswith("veto, absent") for row in last)
     assert not any(Cause.ROLE_LOST in row.causes for row in rows.values())
+
+
+def test_a_classifier_whose_weights_were_replaced_at_work_is_lost_and_no_result_names_the_wrong_ones(
+    service: Make, weights: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(weights.parent, own)
+    before = hashlib.sha256((own / weights.name).read_bytes()).hexdigest()
+    one = service(
+        recipe={"classifier": {"mode": "annotate", "deadline_s": 0.2}},
+        classify={"device": "cpu", "dtype": "float32", "weights": str(own / weights.name), "views": ["identity"]},
+        restart={"budget": 1},
+    )
+    one.start()
+    one.wait_for(lambda: one.logged("classifier ready"))
+    card.write(own, make("mobilenet_v2").eval().state_dict(), "mobilenet_v2", {})
+    one.kill("classify-0")
+    one.wait_for(lambda: one.logged("role lost: its restarts are spent; plates are decided without it"))
+    finals = max(one.finals(), default=0)
+    one.wait_for(lambda: max(one.finals(), default=0) > finals + SLOTS)
+    one.send(signal.SIGTERM)
+    assert one.finish() == 0, one.stderr()
+    assert "restart the service to use the new ones" in one.stderr()
+    rows = one.verdicts()
+    assert {row.classifier_sha256 for row in rows.values()} == {before}
+    assert str(rows[max(rows)].classifier).startswith("annotate, absent")

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -152,6 +153,22 @@ def test_views_that_the_temperature_was_not_fitted_for_are_a_warning_at_the_star
     warnings = [one for one in logs if one["log_level"] == "warning"]
     assert [one["event"] for one in warnings] == ["classifier in doubt"] * said
     assert all("and these are identity, flip_vertical" in one["reason"] for one in warnings)
+
+
+@pytest.mark.parametrize("stored", ["12" * 32, None])
+def test_weights_that_are_not_those_that_results_name_are_refused_at_the_start(
+    tmp_path: Path, weights: Path, stored: str | None
+) -> None:
+    """As when the file was replaced, or came, while the service was running, and the classifier is started anew."""
+    with closing(PlateMemory.create(SHAPE)) as memory:
+        config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS))
+        plan = plan_of(tmp_path, "classify", 0, config=config, plates_fd=memory.fd)
+        other = msgspec.structs.replace(plan, facts=plan.facts | {"classifier_sha256": stored})
+        child = ClassifyProcess(other)
+        with pytest.raises(ClassifierError, match=f"service started with {stored}.*restart the service"):
+            child.start()
+        child.supervisor.close()
+        child.context.destroy(linger=0)
 
 
 def answered(child: ClassifyProcess, merge: Server, window: int) -> list[m.CropsClassified]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from daemon.plate_memory import PlateMemory
 from daemon.roles.detect import DetectProcess
+from models.detector import DetectorError
+from tests.daemon.conftest import SHAPE, plan_of
 
 
 class Wrong:
@@ -31,3 +37,14 @@ def test_a_detector_that_computes_wrongly_ends_its_process_under_load_too(queue:
     made.tick(good_until)
     with pytest.raises(ArithmeticError):
         made.tick(good_until + 1.0)
+
+
+def test_weights_that_are_not_those_that_results_name_are_refused_at_the_start(tmp_path: Path) -> None:
+    """As when the file was replaced while the service was running, and a worker is started anew."""
+    with closing(PlateMemory.create(SHAPE)) as memory:
+        plan = plan_of(tmp_path, "detect", 0, plates_fd=memory.fd)
+        made = DetectProcess(msgspec.structs.replace(plan, facts=plan.facts | {"weights_sha256": "12" * 32}))
+        with pytest.raises(DetectorError, match=r"service started with 1212.*restart the service"):
+            made.start()
+        made.supervisor.close()
+        made.context.destroy(linger=0)
