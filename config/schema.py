@@ -228,7 +228,9 @@ class Classifier(Strict):
         "makes no plate NG, and a fainter one than the detector reports alone does where the chance is not below; "
         "confirm: only one from confirm_above on does",
     )
-    veto_below: Share = Field(0.3, description="chance of a crack below which a defect is vetoed")
+    veto_below: Share = Field(
+        0.3, description="chance of a crack below which a defect is vetoed; above 0 with mode veto"
+    )
     veto_most_score: Share = Field(
         0.62, description="a defect with a higher score is never vetoed, whatever the classifier says of it"
     )
@@ -236,6 +238,15 @@ class Classifier(Strict):
     deadline_s: float = Field(
         0.2, ge=0, le=60, description="seconds after a plate's last window for which the classifier is waited for"
     )
+
+    @model_validator(mode="after")
+    def _something_vetoed(self) -> Classifier:
+        if self.mode == "veto" and self.veto_below == 0:
+            raise ValueError(
+                "veto_below (0.0) must be above 0 where mode is veto: nothing would be vetoed, and each fainter region "
+                "that was answered would be a defect; mode: annotate notes the chance and changes no verdict"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_crack_vetoed(self) -> Classifier:

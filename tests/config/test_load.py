@@ -165,6 +165,16 @@ def test_a_recipe_that_vetoes_what_it_calls_a_crack_is_refused(tmp_path: Path) -
     assert load_recipe(path).classifier.confirm_above == 0.01
 
 
+def test_a_recipe_that_vetoes_nothing_is_refused_and_told_what_notes_the_chance_alone(tmp_path: Path) -> None:
+    """It would make every fainter region that was answered a defect."""
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nclassifier: {mode: veto, veto_below: 0}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"classifier: veto_below \(0.0\) must be above 0 .* mode: annotate"):
+        load_recipe(path)
+    path.write_text("name: own\nclassifier: {mode: annotate, veto_below: 0}\n", encoding="utf-8")
+    assert load_recipe(path).classifier.veto_below == 0
+
+
 def test_a_recipes_missing_name_and_bad_template_are_told(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("templates:\n  - {width: 9, height: 5, step: 5}\n", encoding="utf-8")

@@ -152,7 +152,7 @@ def in_service(sheet: NDArray[np.uint8], recipe: Recipe, detector: Detector, cla
 def test_faint_regions_are_decided_here_as_in_the_service(
     sheet: NDArray[np.uint8], classifier: Classifier, backed: bool
 ) -> None:
-    asking = Classified(mode="veto", veto_below=0.0 if backed else 0.9, confirm_above=0.9, veto_most_score=1.0)
+    asking = Classified(mode="veto", veto_below=1e-9 if backed else 0.9, confirm_above=0.9, veto_most_score=1.0)
     recipe = GENERAL.model_copy(
         update={
             "classifier": asking,
