@@ -54,7 +54,9 @@ COUNTERS = {
         ("strip lost", "strip refused", "row lost", "row beyond the most", "edge not heard"),
     ),
     "crops_total": Counter(
-        "Crops for the classifier by what became of them", "outcome", ("classified", "late", "left out")
+        "Crops for the classifier by what became of them",
+        "outcome",
+        ("classified", "late", "left out", "nobody to ask"),
     ),
     "answers_refused_total": Counter(
         "Answers of the classifier that were not believed or came too late",

@@ -47,7 +47,9 @@ class OpinionCounters:
     crops_late: int = 0
     """Not answered when their plate was decided, for want of time."""
     crops_left_out: int = 0
-    """Never asked: more than a plate may have, around no pixel of it, or with nobody to ask."""
+    """Never asked: more than a plate may have, or around no pixel of it."""
+    crops_unheard: int = 0
+    """With nobody to ask."""
     answers_late: int = 0
     """For plates that were decided."""
     answers_repeated: int = 0
@@ -78,6 +80,8 @@ class _Plate:
     windows: dict[int, _Window] = field(default_factory=dict)
     places: set[Place] = field(default_factory=set)
     """Asked about."""
+    unheard: set[Place] = field(default_factory=set)
+    """There was nobody to ask about them."""
     opinions: dict[Place, Opinion] = field(default_factory=dict)
 
     @property
@@ -86,12 +90,13 @@ class _Plate:
         return {place for window in self.windows.values() for place in window.seen}
 
     @property
-    def silent(self) -> tuple[int, int]:
-        """Places without an answer: that more time would have brought, and left out."""
+    def silent(self) -> tuple[int, int, int]:
+        """Places without an answer: that more time would have brought, left out, and with nobody to ask."""
         unanswered = self.seen - self.opinions.keys()
         to_come = {(crop.x, crop.y) for window in self.windows.values() for crop in window.next}
-        late = len(unanswered & (self.places | to_come))
-        return late, len(unanswered) - late
+        unheard = unanswered & self.unheard
+        late = (unanswered & (self.places | to_come)) - unheard
+        return len(late), len(unanswered) - len(late) - len(unheard), len(unheard)
 
 
 class Opinions:
@@ -168,7 +173,8 @@ class Opinions:
     def summary(self, plate: int) -> str:
         """The recipe's mode, and what of the plate is without an answer: "veto, late: 3 of 12 crops"."""
         known = self._plates.get(plate, _Plate())
-        crops, (late, left_out) = len(known.seen), known.silent
+        crops, (late, beyond, unheard) = len(known.seen), known.silent
+        left_out = beyond + unheard
         parts = [str(self._mode)]
         if self._mode == "off":
             return parts[0]
@@ -196,9 +202,10 @@ class Opinions:
         stop = [StopClassifying(plate)] if self.waits(plate) else []
         known = self._plates.pop(plate, None)
         if known is not None:
-            late, left_out = known.silent
+            late, left_out, unheard = known.silent
             self.counters.crops_late += late
             self.counters.crops_left_out += left_out
+            self.counters.crops_unheard += unheard
         return stop
 
     def _next(self, plate: int, number: int) -> list[Classify]:
@@ -206,8 +213,11 @@ class Opinions:
         known = self._plates[plate]
         window = known.windows[number]
         left = [crop for crop in window.next if (crop.x, crop.y) not in known.places]
+        if self._absent:
+            known.unheard |= {(crop.x, crop.y) for crop in left}
+            left = []
         faint = can_wait(left)
-        most = 0 if self._absent else (MOST_BEFORE_FAINT if faint else MOST_IN_PLATE) - len(known.places)
+        most = (MOST_BEFORE_FAINT if faint else MOST_IN_PLATE) - len(known.places)
         alike = [crop for crop in left if crop.faint == faint]
         window.asked = tuple(alike[: max(0, min(MOST_AT_ONCE, most))])
         # What has no room now will have none.

@@ -64,6 +64,7 @@ class MergeProcess(Child):
         self.tally.set("crops_total", asked.crops_classified, "classified")
         self.tally.set("crops_total", asked.crops_late, "late")
         self.tally.set("crops_total", asked.crops_left_out, "left out")
+        self.tally.set("crops_total", asked.crops_unheard, "nobody to ask")
         self.tally.set("answers_refused_total", asked.answers_late, "plate decided")
         self.tally.set("answers_refused_total", asked.answers_repeated, "repeated")
         self.tally.set("answers_refused_total", asked.answers_unasked, "not asked")

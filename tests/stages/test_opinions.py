@@ -434,6 +434,19 @@ def test_without_a_classifier_plates_are_decided_at_once_and_say_so() -> None:
     assert {r.verdict for r in decisions(done)} == {Verdict.NG, Verdict.OK}
 
 
+def test_what_is_left_out_of_a_plate_and_what_there_was_nobody_to_ask_about_are_counted_apart() -> None:
+    merger = Merger(recipe("veto"), "run")
+    beyond = replace(region(5, 5), peak_x=28)
+    done = told(merger, [*story(1, {5: (beyond,)}), ClassifierLost(), *story(2, ONE), *story(3, {5: (beyond,)})])
+    assert [result.classifier for result in decisions(done)] == [
+        "veto, left out: 1 of 1 crops",
+        "veto, absent: 1 of 1 crops",
+        "veto, absent: 1 of 1 crops",
+    ]
+    counters = merger.opinions.counters
+    assert (counters.crops_left_out, counters.crops_unheard, counters.crops_late) == (2, 1, 0)
+
+
 @pytest.mark.parametrize("end", [Deadline(1), Abort(Cause.SHUTDOWN), Abort(Cause.ROLE_LOST)])
 def test_whatever_else_ends_a_plate_does_not_wait_for_the_classifier(end: Event) -> None:
     merger = Merger(recipe("annotate"), "run")
