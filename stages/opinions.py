@@ -22,6 +22,8 @@ MOST_IN_PLATE = 256
 """Crops of one plate; what is beyond is left out."""
 MOST_BEFORE_FAINT = 128
 """Crops of one plate after which no faint ones are asked about, so that there is room for the others."""
+MOST_REPEATED = 2
+"""Classifiers that are asked again what those before them have not answered: a crop may be what ended them."""
 
 Place = tuple[int, int]
 """x, y of a region's peak in plate coordinates."""
@@ -49,7 +51,7 @@ class OpinionCounters:
     crops_left_out: int = 0
     """Never asked: more than a plate may have, or around no pixel of it."""
     crops_unheard: int = 0
-    """With nobody to ask."""
+    """With nobody to ask, or not answered by any of several classifiers."""
     answers_late: int = 0
     """For plates that were decided."""
     answers_repeated: int = 0
@@ -69,6 +71,8 @@ class _Window:
     """Not asked yet, in the order in which they will be."""
     asked: tuple[Crop, ...] = ()
     """Asked and not answered."""
+    repeated: int = 0
+    """How often that was asked again."""
     answered: set[int] = field(default_factory=set)
     """Regions whose answer was believed."""
 
@@ -81,7 +85,7 @@ class _Plate:
     places: set[Place] = field(default_factory=set)
     """Asked about."""
     unheard: set[Place] = field(default_factory=set)
-    """There was nobody to ask about them."""
+    """There was nobody to ask about them, or nobody left who might answer."""
     opinions: dict[Place, Opinion] = field(default_factory=dict)
 
     @property
@@ -149,14 +153,18 @@ class Opinions:
         return known is not None and not self._absent and any(window.asked for window in known.windows.values())
 
     def again(self) -> list[Classify]:
-        """All that is asked and not answered, for a classifier that knows nothing of it."""
+        """All that is asked and not answered, for a classifier that knows nothing of it.
+
+        What was asked again MOST_REPEATED times is dropped; what comes next in its window is asked in its place.
+        """
         if self._absent:
             return []
         return [
-            Classify(plate, number, window.asked)
+            ask
             for plate, known in sorted(self._plates.items())
             for number, window in sorted(known.windows.items())
             if window.asked
+            for ask in self._again(plate, number)
         ]
 
     def lost(self) -> None:
@@ -208,6 +216,16 @@ class Opinions:
             self.counters.crops_unheard += unheard
         return stop
 
+    def _again(self, plate: int, number: int) -> list[Classify]:
+        """The question that a window waits with once more, or the one after it."""
+        known = self._plates[plate]
+        window = known.windows[number]
+        if window.repeated == MOST_REPEATED:
+            known.unheard |= {(crop.x, crop.y) for crop in window.asked}
+            return self._next(plate, number)
+        window.repeated += 1
+        return [Classify(plate, number, window.asked)]
+
     def _next(self, plate: int, number: int) -> list[Classify]:
         """The next question about a window: of crops that are all faint, or none of them."""
         known = self._plates[plate]
@@ -219,7 +237,7 @@ class Opinions:
         faint = can_wait(left)
         most = (MOST_BEFORE_FAINT if faint else MOST_IN_PLATE) - len(known.places)
         alike = [crop for crop in left if crop.faint == faint]
-        window.asked = tuple(alike[: max(0, min(MOST_AT_ONCE, most))])
+        window.asked, window.repeated = tuple(alike[: max(0, min(MOST_AT_ONCE, most))]), 0
         # What has no room now will have none.
         window.next = [crop for crop in left if crop not in window.asked] if window.asked else []
         if not window.asked:

@@ -37,7 +37,7 @@ from stages.merge_events import (
     StopClassifying,
     WindowScored,
 )
-from stages.opinions import MOST_AT_ONCE, MOST_BEFORE_FAINT, MOST_IN_PLATE, Opinions
+from stages.opinions import MOST_AT_ONCE, MOST_BEFORE_FAINT, MOST_IN_PLATE, MOST_REPEATED, Opinions
 from stages.plate import Cause, Heat, PlateResult, Verdict, WindowResult
 
 ROWS, COLUMNS, WINDOWS = 70, 50, 12
@@ -424,6 +424,32 @@ def test_a_new_classifier_is_asked_again_for_what_is_not_answered() -> None:
     assert set(again) < set(asks(done))
 
 
+def test_what_no_classifier_has_answered_is_asked_again_of_two_more_and_then_no_longer() -> None:
+    """A crop may be what ends each of them."""
+    merger = Merger(recipe("veto"), "run")
+    *before, last = story(1, {4: spots(MOST_AT_ONCE + 1), 8: (region(3, 3),)})
+    first, other = asks(told(merger, before))
+    assert asks(told(merger, [ClassifierStarted()])) == [first, other]
+    told(merger, [answer(other, 0.0)])
+    assert asks(told(merger, [ClassifierStarted()])) == [first]
+    (rest,) = asks(told(merger, [ClassifierStarted()]))
+    assert (rest.window, len(rest.crops)) == (4, 1)
+    # Each question has its own count; an answer to what was dropped is not believed.
+    assert asks(told(merger, [answer(first, 0.0), ClassifierStarted()])) == [rest]
+    (result,) = decisions(told(merger, [answer(rest, 0.0), last]))
+    assert (result.verdict, result.classifier) == (Verdict.NG, f"veto, left out: {MOST_AT_ONCE} of 10 crops")
+    counters = merger.opinions.counters
+    assert (counters.crops_classified, counters.crops_unheard, counters.crops_late) == (2, MOST_AT_ONCE, 0)
+
+
+def test_a_place_that_no_classifier_has_answered_is_not_asked_about_by_another_window_that_sees_it() -> None:
+    merger = Merger(recipe("veto"), "run")
+    told(merger, [scored(1, 4, region(1, 5)), *[ClassifierStarted()] * (MOST_REPEATED + 1)])
+    assert asks(told(merger, [scored(1, 3, region(21, 5))])) == []
+    (result,) = decisions(told(merger, story(1, {})))
+    assert result.classifier == "veto, left out: 1 of 1 crops"
+
+
 def test_without_a_classifier_plates_are_decided_at_once_and_say_so() -> None:
     merger = Merger(recipe("veto"), "run")
     (result,) = decisions(told(merger, [*story(1, ONE), ClassifierLost()]))
@@ -540,6 +566,7 @@ def test_whatever_the_order_of_windows_and_answers_the_decision_is_one_and_the_s
     waiting = story(1, found)
     waiting += rng.choices(waiting, k=repeats)
     results: list[PlateResult] = []
+    starts = MOST_REPEATED
     while waiting:
         event = waiting.pop(rng.randrange(len(waiting)))
         done = merger.handle(event)
@@ -548,7 +575,9 @@ def test_whatever_the_order_of_windows_and_answers_the_decision_is_one_and_the_s
             # Some answers come twice, some after garbage, some only when the classifier was started anew.
             waiting += [true_answer(ask)] * rng.randint(1, 2)
             waiting += [CropsClassified(ask.plate, ask.window, rng.choice(GARBAGE[:6]) * 2)] * rng.randint(0, 1)
-            waiting += [ClassifierStarted()] * rng.randint(0, 1)
+            anew = rng.randint(0, min(1, starts))
+            waiting += [ClassifierStarted()] * anew
+            starts -= anew
     assert results == [expected]
 
 
@@ -637,6 +666,7 @@ def test_however_many_answers_are_lost_there_is_one_decision_at_the_deadline_and
         for ask in asks(done):
             if rng.random() < 0.5:
                 waiting.append(true_answer(ask))
+            waiting += [ClassifierStarted()] * rng.randint(0, 1)
         if isinstance(event, CropsClassified) and not decisions(done) and not results:
             crops = next(ask.crops for ask in asked if ask.window == event.window)
             believed |= {(crop.x, crop.y): chance_of(crop) for crop in crops}
