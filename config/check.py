@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.errors import ConfigError, Fault
@@ -20,6 +20,8 @@ class Report:
     """One line each; a configuration with any cannot run."""
     facts: list[str]
     """What a run with this configuration would be; empty where it could not be read."""
+    warnings: list[str] = field(default_factory=list)
+    """One line each; a configuration with any can run, and may do what is not meant."""
 
 
 def check(path: Path | None) -> Report:
@@ -31,7 +33,8 @@ def check(path: Path | None) -> Report:
     except ConfigError as error:
         return Report(str(error).splitlines(), [])
     faults = service_faults(config, recipe, source)
-    return Report([str(fault) for fault in faults], _facts(config, recipe, source))
+    warnings = _located(_deadline_warnings(config, recipe), config, source)
+    return Report([str(fault) for fault in faults], _facts(config, recipe, source), [str(one) for one in warnings])
 
 
 def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
@@ -50,12 +53,16 @@ def service_faults(config: Config, recipe: Recipe, source: str = "configuration"
         *_classifier_faults(config, recipe),
         *_memory_faults(config, recipe),
     ]
-    about_recipe = config.recipe if is_recipe_path(config.recipe) else f"recipe {config.recipe}"
-    return [Fault(about_recipe if in_recipe else source, message, key) for in_recipe, key, message in told]
+    return _located(told, config, source)
 
 
 _Told = list[tuple[bool, str, str]]
 """Whether it is the recipe's fault, the dotted key, the message."""
+
+
+def _located(told: _Told, config: Config, source: str) -> list[Fault]:
+    about_recipe = config.recipe if is_recipe_path(config.recipe) else f"recipe {config.recipe}"
+    return [Fault(about_recipe if in_recipe else source, message, key) for in_recipe, key, message in told]
 
 
 def _camera_faults(config: Config, recipe: Recipe) -> _Told:
@@ -143,6 +150,22 @@ def _classifier_faults(config: Config, recipe: Recipe) -> _Told:
         "classifier` and name them in classify.weights of the configuration, or set it to off"
     )
     return [(True, "classifier.mode", message)]
+
+
+def _deadline_warnings(config: Config, recipe: Recipe) -> _Told:
+    """Where sheets that wait for a classifier that hangs would take all slots: one is always filling."""
+    rate, asked = config.camera.line_rate_hz, recipe.classifier
+    if rate is None or recipe.length is None or asked.mode == "off":
+        return []
+    covered = (config.slots - 1) * recipe.length.nominal_rows / rate
+    if asked.deadline_s <= covered:
+        return []
+    message = (
+        f"found {asked.deadline_s}, but {config.slots} slots last {covered:.2g} s at {rate:g} rows a second: while a "
+        "classifier hangs, each sheet it is asked about keeps its slot so long, and others are INCONCLUSIVE "
+        "(overload); take a shorter one, or more slots"
+    )
+    return [(True, "classifier.deadline_s", message)]
 
 
 def _memory_faults(config: Config, recipe: Recipe) -> _Told:

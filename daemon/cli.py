@@ -243,6 +243,8 @@ def check(
     report = check_config(file)
     for line in report.facts:
         typer.echo(line)
+    for line in report.warnings:
+        typer.echo(f"warning: {line}", err=True)
     for line in report.faults:
         typer.echo(line, err=True)
     raise typer.Exit(1 if report.faults else 0)

@@ -24,7 +24,7 @@ def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
 
 def test_the_shipped_configuration_passes_and_says_what_it_needs() -> None:
     report = check(None)
-    assert report.faults == []
+    assert (report.faults, report.warnings) == ([], [])
     assert any("3 slots of 21135 x 9777 px, 619910685 bytes" in fact for fact in report.facts)
 
 
@@ -119,6 +119,30 @@ def test_check_tells_of_a_recipe_whose_classifier_has_no_weights(
     (tmp_path / "line.yaml").write_text("recipe: own.yaml\n", encoding="utf-8")
     (fault,) = check(tmp_path / "line.yaml").faults
     assert "classifier.mode: found veto, but no weights" in fault
+
+
+@pytest.mark.parametrize(
+    ("mode", "deadline_s", "line", "warned"),
+    [
+        ("veto", 2.0, "slots: 3\ncamera: {line_rate_hz: 20000}\n", True),
+        ("veto", 1.9, "slots: 3\ncamera: {line_rate_hz: 20000}\n", False),
+        ("veto", 2.0, "slots: 4\ncamera: {line_rate_hz: 20000}\n", False),
+        ("veto", 2.0, "slots: 3\n", False),
+        ("off", 2.0, "slots: 3\ncamera: {line_rate_hz: 20000}\n", False),
+    ],
+)
+def test_a_deadline_of_the_classifier_beyond_what_free_slots_last_is_a_warning(
+    tmp_path: Path, mode: str, deadline_s: float, line: str, warned: bool
+) -> None:
+    """While one slot fills, two are for sheets of 19,214 rows that wait for a classifier that hangs: 1.92 s."""
+    text = shipped("recipes", "P10B.yaml").read_text(encoding="utf-8")
+    own = text.replace("mode: veto", f"mode: {mode}\n  deadline_s: {deadline_s}")
+    (tmp_path / "own.yaml").write_text(own, encoding="utf-8")
+    (tmp_path / "line.yaml").write_text(f"recipe: own.yaml\n{line}", encoding="utf-8")
+    report = check(tmp_path / "line.yaml")
+    assert report.faults == []
+    assert len(report.warnings) == warned
+    assert all("classifier.deadline_s: found 2.0, but 3 slots last 1.9 s" in one for one in report.warnings)
 
 
 def test_a_recipe_of_ones_own_can_be_simulated() -> None:

@@ -50,6 +50,14 @@ def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments: tuple[str, ..
     assert answer.stderr.strip()
 
 
+def test_a_warning_about_a_configuration_is_told_and_is_no_fault(tmp_path: Path) -> None:
+    config = tmp_path / "line.yaml"
+    config.write_text("slots: 2\ncamera: {line_rate_hz: 200000}\n", encoding="utf-8")
+    answer = linesentry("check", config)
+    assert answer.returncode == 0
+    assert answer.stderr.startswith("warning: recipe P10B: classifier.deadline_s: found 0.2, but 2 slots last 0.096 s")
+
+
 def test_a_misspelt_key_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
     config = tmp_path / "line.yaml"
     config.write_text("camera:\n  strip_row: 512\n", encoding="utf-8")
