@@ -150,7 +150,7 @@ class Merger:
                 return self._let_go(plate)
             case Abort(cause):
                 self._aborted = self._aborted or cause
-                return [i for plate in self.open_plates for i in self._decide_if_due(self._plates[plate])]
+                return self._all_due()
             case RecordRestarted():
                 states = [self._plates[plate] for plate in self.open_plates]
                 return [Decide(state.decided) for state in states if state.decided is not None]
@@ -187,10 +187,11 @@ class Merger:
     ) -> list[Instruction]:
         match event:
             case ClassifierStarted():
-                return [*self.opinions.again()]
+                # What is not asked any more may be all that a plate waited for.
+                return [*self.opinions.again(), *self._all_due()]
             case ClassifierLost():
                 self.opinions.lost()
-                return [i for plate in self.open_plates for i in self._decide_if_due(self._plates[plate])]
+                return self._all_due()
         state, asked = self._plates.get(event.plate), list[Classify]()
         if isinstance(event, ClassifierDeadline):
             if state is None or not state.awaited or state.decided is not None:
@@ -276,6 +277,9 @@ class Merger:
         state.quarantined = set()
         self.counters.plates_decided += 1
         return [Decide(state.decided), *self.opinions.close(state.plate)]
+
+    def _all_due(self) -> list[Instruction]:
+        return [one for plate in self.open_plates for one in self._decide_if_due(self._plates[plate])]
 
     def _decision(self, state: _Plate) -> PlateResult:
         closed, results = state.closed, sorted(state.results.values(), key=lambda r: r.window)

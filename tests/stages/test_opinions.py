@@ -442,6 +442,13 @@ def test_what_no_classifier_has_answered_is_asked_again_of_two_more_and_then_no_
     assert (counters.crops_classified, counters.crops_unheard, counters.crops_late) == (2, MOST_AT_ONCE, 0)
 
 
+def test_a_plate_that_waits_for_nothing_but_what_is_asked_no_more_is_decided_then() -> None:
+    merger = Merger(recipe("veto"), "run")
+    told(merger, story(1, ONE))
+    done = [told(merger, [ClassifierStarted()]) for _ in range(MOST_REPEATED + 1)]
+    assert [len(decisions(one)) for one in done] == [0] * MOST_REPEATED + [1]
+
+
 def test_a_place_that_no_classifier_has_answered_is_not_asked_about_by_another_window_that_sees_it() -> None:
     merger = Merger(recipe("veto"), "run")
     told(merger, [scored(1, 4, region(1, 5)), *[ClassifierStarted()] * (MOST_REPEATED + 1)])
