@@ -156,23 +156,32 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones_and_the_nearest() -> N
         load_recipe("p10b")
 
 
-def test_a_recipe_that_vetoes_what_it_calls_a_crack_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("refused", "told", "taken"),
+    [
+        pytest.param(
+            "{mode: veto, veto_below: 0.95}",
+            r"classifier: veto_below \(0.95\) must not exceed confirm_above \(0.5\)",
+            "{mode: confirm, confirm_above: 0.01}",
+            id="what it calls a crack",
+        ),
+        pytest.param(  # each fainter region that was answered would be a defect
+            "{mode: veto, veto_below: 0}",
+            r"classifier: veto_below \(0.0\) must be above 0 .* mode: annotate",
+            "{mode: annotate, veto_below: 0}",
+            id="nothing",
+        ),
+    ],
+)
+def test_a_recipe_that_vetoes_amiss_is_refused_and_only_where_it_vetoes(
+    tmp_path: Path, refused: str, told: str, taken: str
+) -> None:
     path = tmp_path / "own.yaml"
-    path.write_text("name: own\nclassifier: {mode: veto, veto_below: 0.95}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"classifier: veto_below \(0.95\) must not exceed confirm_above \(0.5\)"):
+    path.write_text(f"name: own\nclassifier: {refused}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=told):
         load_recipe(path)
-    path.write_text("name: own\nclassifier: {mode: confirm, confirm_above: 0.01}\n", encoding="utf-8")
-    assert load_recipe(path).classifier.confirm_above == 0.01
-
-
-def test_a_recipe_that_vetoes_nothing_is_refused_and_told_what_notes_the_chance_alone(tmp_path: Path) -> None:
-    """It would make every fainter region that was answered a defect."""
-    path = tmp_path / "own.yaml"
-    path.write_text("name: own\nclassifier: {mode: veto, veto_below: 0}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"classifier: veto_below \(0.0\) must be above 0 .* mode: annotate"):
-        load_recipe(path)
-    path.write_text("name: own\nclassifier: {mode: annotate, veto_below: 0}\n", encoding="utf-8")
-    assert load_recipe(path).classifier.veto_below == 0
+    path.write_text(f"name: own\nclassifier: {taken}\n", encoding="utf-8")
+    assert load_recipe(path).name == "own"
 
 
 def test_a_recipes_missing_name_and_bad_template_are_told(tmp_path: Path) -> None:
