@@ -89,7 +89,7 @@ def classify_command(
 
 def answered(classifier: Classifier, images: Sequence[Path], explain: Path | None = None) -> Iterator[Answer]:
     """The answer for each file, in their order; files that cannot be read or judged have an error instead."""
-    taken = {path.resolve() for path in images}
+    taken = {os.path.realpath(path) for path in images}
     """What no map is written onto: the inputs, and the maps of others."""
     for first in range(0, len(images), _AT_ONCE):
         read = [_read(path) for path in images[first : first + _AT_ONCE]]
@@ -124,14 +124,14 @@ def _read(path: Path) -> NDArray[np.uint8] | str:
         return str(error)
 
 
-def _explained(folder: Path, path: Path, pixels: NDArray[np.uint8], answer: Classified, taken: set[Path]) -> Path:
+def _explained(folder: Path, path: Path, pixels: NDArray[np.uint8], answer: Classified, taken: set[str]) -> Path:
     """Write the picture with its map, STEM-heat.png, or STEM-2-heat.png and so on where that name is taken."""
     target = folder / f"{path.stem}-heat.png"
     number = 1
-    while target.resolve() in taken:
+    while os.path.realpath(target) in taken:
         number += 1
         target = folder / f"{path.stem}-{number}-heat.png"
-    taken.add(target.resolve())
+    taken.add(os.path.realpath(target))
     heat = np.frombuffer(answer.heat, np.uint8).reshape(GRID, GRID)
     picture = cv2.imencode(".png", overlay(pixels, heat)[:, :, ::-1])[1]
     target.write_bytes(picture.tobytes())

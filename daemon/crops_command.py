@@ -81,7 +81,8 @@ def crops_command(order: Order) -> int:
 
 def _sources(order: Order) -> list[Source]:
     for path in order.data:
-        if not (path / "annotations.json").is_file() and (manifest := manifest_of(path)) is not None:
+        named = path.is_dir() and not (path / "annotations.json").is_file()
+        if named and (manifest := manifest_of(path)) is not None:
             # Their crops would bear other groups, of which others are for tests.
             raise SourceError(
                 f"the photographs of {path} have groups of their own in {manifest}: train on them as they are, "

@@ -151,7 +151,7 @@ def _unknown(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Ex
     Raises:
         DataError: there are only others.
     """
-    learnt = known(examples, str(card.get("groups", "")))
+    learnt = known(examples, str(card.get("groups", "")).split())
     left = [one for one, met in zip(examples, learnt, strict=True) if not met]
     others = [one for one, met in zip(examples, learnt, strict=True) if met]
     if not others:

@@ -16,8 +16,7 @@ from config.schema import Recipe
 from daemon.evaluate_data import Picture, Source, SourceError, interference_called, length_of
 from daemon.evaluate_marks import instances, marks_of, noise_beside
 from models.assessment import TruthBox
-from models.images import ImageError, open_image
-from models.training.samples import Photograph, held_out, manifest_of, photographs, read
+from models.training.samples import Photograph, grey, held_out, labels_of, manifest_of, photographs, read
 from simulator.products import PRODUCTS
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
@@ -150,10 +149,8 @@ def _with_noise(image: NDArray[np.uint8], one: TruthBox) -> TruthBox:
 def _photographs(path: Path, manifest: Path, change: _Change, all_groups: bool) -> Source:
     try:
         every = photographs(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise SourceError(
-            f"{manifest} cannot be used ({error!r}): it needs image, mask_or_label, set, group, class"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise SourceError(str(error)) from error
     known = [one for one in every if _marked(one) or one.clean]
     chosen = [one for one in known if all_groups or held_out(one.group)]
     if not chosen:
@@ -247,16 +244,16 @@ def _mask_of(image: Path) -> Path:
 
 def _grey(path: Path) -> NDArray[np.uint8]:
     try:
-        with open_image(path) as image:
-            return image.rows(0, image.height)
-    except ImageError as error:
-        raise SourceError(f"{path}: {error}") from error
+        return grey(path)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
 
 
 def _mask(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None:
-        raise SourceError(f"{path} cannot be read as an image: give a mask of 8 or 16 bit grey values")
+    try:
+        mask = labels_of(path)
+    except ValueError as error:
+        raise SourceError(f"{error}; give a mask of 8 or 16 bit grey values") from error
     if mask.shape != shape:
         raise SourceError(f"{path} is {mask.shape}, its image is {shape}: a mask is grey and of its image's size")
-    return np.asarray(mask)
+    return mask

@@ -147,7 +147,7 @@ def inspect_image(
     if classifier is not None and keep is not None:
         _classify(classifier, keep, asked, opinions)
     facts = facts_of("", 0, rows=rows, columns=columns, results=results, recipe=recipe)
-    facts = replace(facts, classifier=opinions.summary(0))
+    facts = replace(facts, classifier=opinions.summary(0, inspected=bool(results)))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
     return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
 

@@ -163,9 +163,8 @@ def _card_of(start: Path | None) -> dict[str, Any]:
 
 def _met(said: dict[str, Any]) -> Met:
     """What weights have met, by their card."""
-    validated = str(said.get("validation_groups", ""))
-    trained = sorted(set(str(said.get("groups", "")).split()) - set(validated.split()))
-    return Met(" ".join(trained), validated)
+    groups, validated = (frozenset(str(said.get(name, "")).split()) for name in ("groups", "validation_groups"))
+    return Met(groups - validated, validated)
 
 
 def _say(words: str) -> None:
@@ -256,8 +255,8 @@ def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None, st
     `start` is the card of the weights that it started from.
     """
     before = _met(start)
-    trained = {*learnt(parts.training).split(), *before.trained.split()}
-    validated = {*learnt(parts.validation).split(), *before.validated.split()} - trained
+    trained = learnt(parts.training) | before.trained
+    validated = (learnt(parts.validation) | before.validated) - trained
     return {
         "target": "a thin linear anomaly in metal; real scratches stand in for cracks",
         "started_from": named(order.pretrained),
@@ -309,7 +308,7 @@ def _cross_validated(console: Console, order: Order, examples: Sequence[Example]
             f"{order.pretrained} was trained on {count} of these {len(photographs)} photographs, so no fold would be "
             "unseen: start from weights that were not (--pretrained)"
         )
-    parts_of = [_fold(usable, fold, folds, order.seed) for fold in range(folds)]
+    parts_of = [_fold(usable, fold, folds, order.seed, start) for fold in range(folds)]
     path = order.out / FOLDS
     order.out.mkdir(parents=True, exist_ok=True)
     same = {**order.plan.same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(usable)}
@@ -326,19 +325,24 @@ def _cross_validated(console: Console, order: Order, examples: Sequence[Example]
     print(path)  # noqa: T201 - the command's answer
 
 
-def _fold(usable: Sequence[Example], fold: int, folds: int, seed: int) -> Parts:
-    """One fold to measure, the rest to learn from and to choose by.
+def _fold(usable: Sequence[Example], fold: int, folds: int, seed: int, start: Met) -> Parts:
+    """One fold to measure, the rest to learn from and to choose by; what the start has met is learnt from alone.
 
     Raises:
         DataError: the fold has no picture, or the rest not both classes to learn from and to choose by.
     """
-    place = folded(usable, folds, seed)
-    seen = [one for one, at in zip(usable, place, strict=True) if at != fold]
+    met = known(usable, start.all)
+    fresh = [one for one, before in zip(usable, met, strict=True) if not before]
+    place = folded(fresh, folds, seed)
+    seen = [one for one, at in zip(fresh, place, strict=True) if at != fold]
     inner = folded(seen, _VALIDATION_FOLDS, seed + 1 + fold)
     parts = Parts(
-        tuple(one for one, at in zip(seen, inner, strict=True) if at),
+        (
+            *(one for one, at in zip(seen, inner, strict=True) if at),
+            *(one for one, before in zip(usable, met, strict=True) if before),
+        ),
         tuple(one for one, at in zip(seen, inner, strict=True) if not at),
-        tuple(one for one, at in zip(usable, place, strict=True) if at == fold),
+        tuple(one for one, at in zip(fresh, place, strict=True) if at == fold),
     )
     short = {"measured": bool(parts.test)} | {
         name: len({one.crack for one in part}) == len(CLASSES)

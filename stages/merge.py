@@ -308,7 +308,7 @@ class Merger:
             windows_truncated=sum(r.truncated for r in results),
             rows_missing=closed.rows_missing if closed is not None else 0,
             causes=tuple(dict.fromkeys(causes)),
-            classifier=self.opinions.summary(state.plate) if results else "none",
+            classifier=self.opinions.summary(state.plate, inspected=bool(results)),
         )
         # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.
         height = rows if closed is not None else rows + 2 * self._recipe.windows.size

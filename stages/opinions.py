@@ -44,7 +44,6 @@ class Opinion:
 class OpinionCounters:
     """Crops by what became of them, and answers that were not believed."""
 
-    crops_asked: int = 0
     crops_classified: int = 0
     crops_late: int = 0
     """Not answered when their plate was decided, for want of time."""
@@ -178,8 +177,13 @@ class Opinions:
         known = self._plates.get(plate)
         return {} if known is None else known.opinions
 
-    def summary(self, plate: int) -> str:
-        """The recipe's mode, and what of the plate is without an answer: "veto, late: 3 of 12 crops"."""
+    def summary(self, plate: int, *, inspected: bool = True) -> str:
+        """The recipe's mode, and what of the plate is without an answer: "veto, late: 3 of 12 crops".
+
+        "none" where nothing of the plate was `inspected`, so that there was nothing to ask about.
+        """
+        if not inspected:
+            return "none"
         known = self._plates.get(plate, _Plate())
         crops, (late, beyond, unheard) = len(known.seen), known.silent
         left_out = beyond + unheard
@@ -243,7 +247,6 @@ class Opinions:
         if not window.asked:
             return []
         known.places |= {(crop.x, crop.y) for crop in window.asked}
-        self.counters.crops_asked += len(window.asked)
         return [Classify(plate, number, window.asked)]
 
     def _window(self, result: WindowResult, columns: int) -> _Window:

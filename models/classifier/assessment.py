@@ -75,10 +75,13 @@ def threshold_of(judged: Judged, weights: NDArray[np.float64] | None = None) -> 
     odds = np.log(values / (1 - values))
     between = np.concatenate([[odds[0] - 1], (odds[1:] + odds[:-1]) / 2, [odds[-1] + 1]])
     cuts = 1 / (1 + np.exp(-between))
-    called = judged.chance[None] >= cuts[:, None]
-    true = (called & judged.crack) @ weights
+    falling = np.argsort(-judged.chance, kind="stable")
+    count = np.searchsorted(-judged.chance[falling], -cuts, side="right")  # that are called cracks
+    called, true = (
+        np.concatenate([[0.0], np.cumsum(counted[falling])])[count] for counted in (weights, weights * judged.crack)
+    )
     recall = true / weights[judged.crack].sum()
-    precision = true / np.maximum(called @ weights, weights.min())
+    precision = true / np.maximum(called, weights.min())
     reached = np.minimum(1.0, np.minimum(recall / RECALL, precision / PRECISION))
     best = np.flatnonzero(reached == reached.max())
     midst = (between[best[0]] + between[best[-1]]) / 2

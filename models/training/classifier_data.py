@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from models.training.samples import Photograph, grey, held_out, labels_of, photo
 CRACK, WITHOUT = "crack", "without_crack"
 """Folders, and classes of a manifest."""
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-_CRACKED = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
+_CRACKED_KINDS = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
 _LINES = {"neu_seg": 3}
 """Value that marks the lines in the masks of a set; any but 0 in others."""
 
@@ -132,9 +132,9 @@ def _listed(data: Path) -> list[Photograph]:
 
 
 def _cracked(one: Photograph) -> bool:
-    if one.kind in {CRACK, "cracked"} or (one.collection, one.kind) in _CRACKED:
+    if one.kind in {CRACK, "cracked"} or (one.collection, one.kind) in _CRACKED_KINDS:
         return True
-    known = {collection for collection, _ in _CRACKED}
+    known = {collection for collection, _ in _CRACKED_KINDS}
     if one.kind in {WITHOUT, "clean"} or one.collection in known:
         return False
     raise DataError(
@@ -175,17 +175,17 @@ def _read(one: Photograph) -> Example:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """Groups that weights have met, as `learnt` writes them: what their model card keeps."""
+    """Groups that weights have met, each as `learnt` names it: what their model card keeps."""
 
-    trained: str = ""
+    trained: frozenset[str] = frozenset()
     """Learnt from."""
-    validated: str = ""
+    validated: frozenset[str] = frozenset()
     """Never learnt from, but weights, temperature or threshold were chosen by them."""
 
     @property
-    def all(self) -> str:
+    def all(self) -> frozenset[str]:
         """Both."""
-        return " ".join(sorted({*self.trained.split(), *self.validated.split()}))
+        return self.trained | self.validated
 
 
 def parted(
@@ -279,15 +279,14 @@ def fingerprint(examples: Sequence[Example]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def learnt(examples: Sequence[Example]) -> str:
-    """Their groups for a model card: the first 8 hexadecimal digits of the SHA-256 of each, sorted, with spaces."""
-    return " ".join(sorted({_short(one.group) for one in examples}))
+def learnt(examples: Sequence[Example]) -> frozenset[str]:
+    """Their groups for a model card: the first 8 hexadecimal digits of the SHA-256 of each."""
+    return frozenset(_short(one.group) for one in examples)
 
 
-def known(examples: Sequence[Example], groups: str) -> list[bool]:
-    """Of each example, whether its group is one of those that `learnt` has written."""
-    written = set(groups.split())
-    return [_short(one.group) in written for one in examples]
+def known(examples: Sequence[Example], groups: Collection[str]) -> list[bool]:
+    """Of each example, whether its group is one of those, named as by `learnt`."""
+    return [_short(one.group) in groups for one in examples]
 
 
 def _short(group: str) -> str:

@@ -59,6 +59,17 @@ def test_no_map_is_written_onto_any_input_however_that_is_named(weights: Path, t
     assert [path.read_bytes() for path in inputs] == before
 
 
+def test_a_link_that_leads_to_itself_leaves_the_other_pictures_their_answers(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    images = [str(tmp_path / "loop.png"), str(picture(tmp_path / "x.png"))]
+    result = CliRunner().invoke(app, ["classify", *images, "--json", "--weights", str(weights)])
+    assert result.exit_code == 1, result.stderr
+    loop, other = map(json.loads, result.stdout.splitlines())
+    assert "loop.png" in loop["image"]
+    assert "symbolic link" in loop["error"]
+    assert 0 <= other["probability"] <= 1
+
+
 def test_pictures_of_one_stem_have_maps_of_their_own(weights: Path, tmp_path: Path) -> None:
     images = [picture(tmp_path / name) for name in ("a/1.png", "b/1.png", "1-2.png", "1.bmp")]
     written = explained(weights, tmp_path / "maps", *images)

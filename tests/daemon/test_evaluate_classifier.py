@@ -137,7 +137,7 @@ def test_pictures_of_groups_that_the_weights_learnt_from_are_left_out_and_counte
     asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--json", "-", "--weights")
     copy = shutil.copy(weights, tmp_path)
     card_of = json.loads(weights.with_suffix(".json").read_text())
-    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": learnt(tested[:2])}))
+    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": " ".join(learnt(tested[:2]))}))
     code, said, complaint = run(*asked, copy)
     result = json.loads(said)
     assert code == 0
@@ -145,7 +145,7 @@ def test_pictures_of_groups_that_the_weights_learnt_from_are_left_out_and_counte
     assert (result["facts"]["learnt_pictures"], result["facts"]["learnt_groups"]) == (2, 2)
     assert result["all"]["pictures"] == len(tested) - 2
     (tmp_path / "classifier.json").write_text(
-        json.dumps({**card_of, "left_out": [], "groups": learnt(read_folder(data))})
+        json.dumps({**card_of, "left_out": [], "groups": " ".join(learnt(read_folder(data)))})
     )
     code, said, complaint = run(*asked, copy)
     assert (code, said) == (2, "")
@@ -421,6 +421,12 @@ def test_photographs_with_groups_are_not_cut_into_crops(data: Path, tmp_path: Pa
     assert f"{data / 'manifest.csv'}" in complaint
     assert "train classifier --data" in complaint
     assert not (tmp_path / "crops").exists()
+
+
+def test_a_folder_of_photographs_that_is_not_there_is_named_as_such(data: Path, tmp_path: Path) -> None:
+    code, said, complaint = run("crops", tmp_path / "crops", "--data", data / "typo")
+    assert (code, said) == (2, "")
+    assert f"{data / 'typo'} is no folder" in complaint
 
 
 def test_crops_of_sheets_with_masks_are_a_folder_that_the_classifier_reads(tmp_path: Path) -> None:

@@ -216,7 +216,11 @@ def test_images_with_masks_that_training_takes_all_of_are_refused(tmp_path: Path
         ({"a.png": lined()[0], "a_mask.png": lined()[1], "b_mask.png": lined()[1]}, "no picture b.png beside it"),
         ({"annotations.json": b"{"}, "not as `linesentry simulate` writes it"),
         ({"annotations.json": json.dumps({"images": [], "annotations": []}).encode()}, "KeyError: 'info'"),
-        ({"manifest.csv": b"name\nx\n"}, "manifest.csv cannot be used"),
+        ({"manifest.csv": b"name\nx\n"}, "manifest.csv lacks the columns class, group, image"),
+        (
+            {"manifest.csv": b"image,mask_or_label,set,group,class\na.png,,mt,1,MT_crack\n"},
+            "^[^ ]*manifest.csv, line 2: set mt has no class 'MT_crack': write one of MT_Blowhole",
+        ),
         ({"manifest.csv": b"image,mask_or_label,set,group,class\na.png,,xsdd,1,surface scratch\n"}, "none of which"),
     ],
 )

@@ -208,9 +208,11 @@ def test_an_image_smaller_than_the_widest_template_is_too_small(
     detectors: list[Detector], rows: int, columns: int
 ) -> None:
     source = Rows(np.full((rows, columns), 90, np.uint8))
-    found = inspect_image(source, GENERAL, detectors)
+    asking = GENERAL.model_copy(update={"classifier": Classified(mode="annotate")})
+    found = inspect_image(source, asking, detectors)
     assert (found.verdict, found.causes) == (Verdict.INCONCLUSIVE, (Cause.TOO_SMALL,))
     assert found.coverage is None
+    assert found.classifier == "none", "as in the service, where nothing was inspected"
     assert source.read[-1][1] == rows, "damage in a small image would not show"
 
 

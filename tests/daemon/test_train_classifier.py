@@ -76,8 +76,8 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert 0 < written["threshold"] < 1
     assert written["temperature"] > 0
     assert not set(written["trained_on"]) & set(TEST_PRODUCTS)
-    assert not any(known(read_folder(data, held_out), written["groups"]))
-    assert all(known(read_folder(data, lambda group: not held_out(group)), written["groups"]))
+    assert not any(known(read_folder(data, held_out), written["groups"].split()))
+    assert all(known(read_folder(data, lambda group: not held_out(group)), written["groups"].split()))
     pictures = sum(one["pictures"] for one in (*written["trained_on"].values(), *written["chosen_on"].values()))
     tested = sum(held_out(f"own/{number}") for number in range(24))
     assert tested > 0
@@ -132,7 +132,11 @@ def test_weights_are_exported_without_training_and_compared_on_what_they_were_ch
 ) -> None:
     torch.manual_seed(3)
     validation = parted(read_folder(data), 5).validation
-    facts = {"seeds": [5], "groups": learnt(read_folder(data)), "validation_groups": learnt(validation)}
+    facts = {
+        "seeds": [5],
+        "groups": " ".join(learnt(read_folder(data))),
+        "validation_groups": " ".join(learnt(validation)),
+    }
     weights = card.write(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts, threshold=0.3)
     asked = ["export", "classifier", "--data", str(data), "--simulated", "0", "--weights", str(weights)]
     out = tmp_path / "export"
@@ -271,8 +275,8 @@ def start(data: Path, tmp_path: Path) -> Path:
     examples = read_folder(data)
     chosen_by = [one for one in examples if not one.test][:8]
     facts = {
-        "groups": learnt(examples),
-        "validation_groups": learnt(chosen_by),
+        "groups": " ".join(learnt(examples)),
+        "validation_groups": " ".join(learnt(chosen_by)),
         "started_from": "scratch",
         "command": "linesentry train classifier --data first",
     }
@@ -287,8 +291,8 @@ def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_a
     examples = read_folder(data)
     before = json.loads(start.with_suffix(".json").read_text())
     written = json.loads((tmp_path / "out" / "classifier.json").read_text())
-    assert all(known(examples, written["groups"])), "also those that this training kept for tests"
-    assert written["validation_groups"] == before["validation_groups"]
+    assert all(known(examples, written["groups"].split())), "also those that this training kept for tests"
+    assert set(written["validation_groups"].split()) == set(before["validation_groups"].split())
     assert sum(one["pictures"] for one in written["chosen_on"].values()) == 8
     assert written["started_from"] == f"classifier.pt, sha256 {before['sha256']}"
     assert written["start"]["started_from"] == "scratch"
@@ -307,6 +311,21 @@ def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met
             train_classifier_command(measured)
         assert ended.value.code == 2
         assert words in capsys.readouterr().err
+
+
+def test_folds_choose_and_measure_by_no_crop_that_their_start_has_met(data: Path, tmp_path: Path) -> None:
+    order = Order(
+        tmp_path / "out", (data,), simulated=24, minutes=0.01, folds=2, network="resnet18", pretrained=tmp_path / "s.pt"
+    )
+    crops = classifier_data.training_examples((), order.simulated, order.seed, lambda *_: None)
+    made = card.write(tmp_path, make("resnet18").state_dict(), "resnet18", {"groups": " ".join(learnt(crops))})
+    train_classifier_command(replace(order, pretrained=made))
+    found = json.loads((tmp_path / "out" / FOLDS).read_text())["folds"]
+    fresh = [one for one in read_folder(data) if not one.test]
+    assert sum(one["pictures"] for one in found) == len(fresh)
+    examples = classifier_data.training_examples(order.data, order.simulated, order.seed, lambda *_: None)
+    painted = [one for one in examples if one.simulated and not one.test and one.group in {own.group for own in fresh}]
+    assert sum(one["all"]["pictures"] for one in found) == len(fresh) + len(painted)
 
 
 def test_a_training_is_not_gone_on_with_from_another_start_of_the_same_name(

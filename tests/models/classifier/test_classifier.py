@@ -58,9 +58,18 @@ def test_damaged_network_gives_no_number_rather_than_a_wrong_one(weights: Path) 
     assert answer.heat == bytes(GRID * GRID)
 
 
-@pytest.mark.parametrize(("offsets", "holds"), [((-3, 3), True), ((3, 4), False), ((-4, -3), False)])
-def test_known_answer_lies_between_those_of_the_number_formats(
-    offsets: tuple[float, float], *, holds: bool, weights: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("dtype", "offsets", "holds"),
+    [
+        ("bfloat16", (-3, 3), True),
+        ("bfloat16", (3, 4), False),
+        ("bfloat16", (-4, -3), False),
+        ("float32", (0, 9), True),
+        ("float32", (-3, 3), False),
+    ],
+)
+def test_known_answer_is_that_of_float32_and_lies_between_both_formats_in_bfloat16(
+    dtype: Literal["float32", "bfloat16"], offsets: tuple[float, float], *, holds: bool, weights: Path, tmp_path: Path
 ) -> None:
     content = json.loads(weights.with_suffix(".json").read_text())
     for record, offset in zip(content["known_answer"].values(), offsets, strict=True):
@@ -68,7 +77,7 @@ def test_known_answer_lies_between_those_of_the_number_formats(
     (tmp_path / "w.json").write_text(json.dumps(content))
     (tmp_path / "w.pt").write_bytes(weights.read_bytes())
     with contextlib.nullcontext() if holds else pytest.raises(ClassifierError, match="log_odds: "):
-        Classifier.load(tmp_path / "w.pt", device="cpu").known_answer()
+        Classifier.load(tmp_path / "w.pt", device="cpu", dtype=dtype).known_answer()
 
 
 @pytest.mark.parametrize("known", [None, {}, [1], {"log_odds": 1.0}, {"float32": {"log_odds": 1.0}}])

@@ -279,7 +279,7 @@ def test_counts_are_given_by_source() -> None:
 def test_groups_that_were_learnt_from_are_known_again() -> None:
     parts = parted(many(60))
     written = learnt(parts.training)
-    assert len(written.split()) == len({one.group for one in parts.training})
+    assert len(written) == len({one.group for one in parts.training})
     assert all(known(parts.training, written))
     assert not any(known(parts.validation, written))
-    assert not any(known(parts.training, ""))
+    assert not any(known(parts.training, ()))
