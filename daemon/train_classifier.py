@@ -9,7 +9,7 @@ import json
 import pickle
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from sklearn.metrics import log_loss
+from torch import Tensor
 
 from daemon.classifier_data import Told, met_in_use, training_examples
 from models.classifier import card, export
@@ -51,7 +53,7 @@ IMAGENET, SCRATCH = Path("imagenet"), Path("scratch")
 """Stand for the ImageNet weights that a package brings, and for fresh ones."""
 FOLDS = "classifier-folds.json"
 """What a cross-validation leaves beside the weights."""
-_OF_A_START = "sha256", "made", "started_from", "start", "seeds", "schedule", "command", "note"
+_OF_A_START = "sha256", "made", "weights", "started_from", "start", "seeds", "schedule", "command", "note"
 """What a card keeps of the card of the weights that the training started from."""
 _VALIDATION_FOLDS = 5
 """One part in so many chooses the weights, the temperature and the threshold (C 34: 80/20)."""
@@ -183,46 +185,80 @@ def _weights(console: Console, order: Order, examples: Sequence[Example]) -> Non
     resumed = _steps(checkpoint) if order.resume else None
     outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
     with console.status("fitting temperature and threshold on validation"):
-        path, _ = _calibrated(order.out, outcome, order, parts, _facts(order, parts, outcome, resumed, start))
+        states = {"end": outcome.state}
+        if start:
+            states["mean of start and end"] = _between(order.pretrained, outcome.state)
+        path, _, _ = _calibrated(order.out, states, order, parts, _facts(order, parts, outcome, resumed, start))
     said = exported(console, path, order.out / "export", parts.validation)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
+
+
+def _between(start: Path | None, end: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of the weights that a training started from and those that it ended with.
+
+    Either has learnt what the other has not, and faults that are chance differ (Wortsman et al., ICML 2022).
+    """
+    before = card.read(start)[0].state_dict() if start is not None else end
+    return {
+        name: (before[name] + value.float()) / 2 if value.is_floating_point() else value for name, value in end.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
     """What validation says of trained weights."""
 
+    before: Judged
     temperature: float
-    threshold: float
+    loss: float
+    """Cross-entropy after the temperature."""
+
+    @property
+    def after(self) -> Judged:
+        """The answers with the temperature."""
+        return replace(self.before, chance=calibrated(self.before.chance, self.temperature))
+
+
+def _asked(folder: Path, state: dict[str, Tensor], order: Order, met: Sequence[Example]) -> _Chosen:
+    """What validation says of these weights as they would ship."""
+    raw = card.write(folder, state, order.network, {})
+    before = judged_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
+    chosen = _Chosen(before, fit_temperature(before.chance, before.crack), 0.0)
+    return replace(chosen, loss=float(log_loss(before.crack, chosen.after.chance)))
 
 
 def _calibrated(
-    folder: Path, outcome: Outcome, order: Order, parts: Parts, facts: dict[str, Any]
-) -> tuple[Path, _Chosen]:
-    """Write weights and card with the temperature and threshold that the packed weights ask for; both or neither."""
+    folder: Path, states: Mapping[str, dict[str, Tensor]], order: Order, parts: Parts, facts: dict[str, Any]
+) -> tuple[Path, float, float]:
+    """Write weights and card with the temperature and threshold that the packed weights ask for; both or neither.
+
+    Of several weights those whose answers validation finds likeliest.
+
+    Returns:
+        The weights' path, their temperature and threshold.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    met = met_in_use(parts.validation)
     with TemporaryDirectory(prefix=".calibrated-", dir=folder) as aside:
-        raw = card.write(Path(aside), outcome.state, order.network, facts)
-        met = met_in_use(parts.validation)
-        before = judged_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
-        temperature = fit_temperature(before.chance, before.crack)
-        after = replace(before, chance=calibrated(before.chance, temperature))
-        threshold = threshold_of(after, _even([one.simulated for one in met]))
-        said = figures(after, threshold)
+        asked = {name: _asked(Path(aside), state, order, met) for name, state in states.items()}
+        name, best = min(asked.items(), key=lambda one: one[1].loss)
+        threshold = threshold_of(best.after, _even([one.simulated for one in met]))
+        said = figures(best.after, threshold)
         validation = {
-            "pictures": len(after),
+            "pictures": len(met),
+            "loss": {state: round(one.loss, 5) for state, one in asked.items()},
             **{name: said[name] for name in ("accuracy", "likelier", "precision", "recall", "f1", "intervals")},
-            "ece_before": calibration(before, resamples=0)["weighted"],
-            "ece_after": calibration(after, resamples=0)["weighted"],
+            "ece_before": calibration(best.before, resamples=0)["weighted"],
+            "ece_after": calibration(best.after, resamples=0)["weighted"],
         }
-        facts = {**facts, "validation": validation}
+        facts = {**facts, "weights": name, "validation": validation}
         made = card.write(
-            Path(aside), outcome.state, order.network, facts, temperature=temperature, threshold=threshold
+            Path(aside), states[name], order.network, facts, temperature=best.temperature, threshold=threshold
         )
         for path in (made, made.with_suffix(".json")):
             path.replace(folder / path.name)
-    return folder / made.name, _Chosen(temperature, threshold)
+    return folder / made.name, best.temperature, threshold
 
 
 def _even(simulated: Sequence[bool]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -374,15 +410,15 @@ def _made(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
 def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
     """The figures of a fold, on photographs and on all."""
     with TemporaryDirectory(prefix=".fold-", dir=order.out) as folder:
-        path, chosen = _calibrated(Path(folder), outcome, order, parts, {})
+        path, temperature, threshold = _calibrated(Path(folder), {"end": outcome.state}, order, parts, {})
         raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.test])
-    judged = judged_of(parts.test, calibrated(raw, chosen.temperature))
+    judged = judged_of(parts.test, calibrated(raw, temperature))
     photographs = judged.only(np.array([not one.simulated for one in parts.test], np.bool_))
     return {
-        **_short(photographs if len(photographs) else judged, chosen.threshold),
-        "all": _short(judged, chosen.threshold),
-        "temperature": chosen.temperature,
-        "threshold": chosen.threshold,
+        **_short(photographs if len(photographs) else judged, threshold),
+        "all": _short(judged, threshold),
+        "temperature": temperature,
+        "threshold": threshold,
         "minutes": round(outcome.seconds / 60, 2),
         "steps": outcome.steps,
     }

@@ -299,6 +299,25 @@ def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_a
     assert written["start"]["command"] == before["command"]
 
 
+@pytest.mark.parametrize("likelier", ["end", "mean of start and end"])
+def test_a_training_leaves_its_last_weights_or_their_mean_with_its_start_as_validation_finds_likelier(
+    data: Path, tmp_path: Path, start: Path, likelier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {"end": 0.5, "mean of start and end": 0.75 if likelier == "end" else 0.25}
+    said = iter(losses.values())
+    monkeypatch.setattr(train_classifier, "log_loss", lambda *_: next(said))
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start, seed=7)
+    train_classifier_command(order)
+    written = json.loads((tmp_path / "out" / "classifier.json").read_text())
+    assert (written["weights"], written["validation"]["loss"]) == (likelier, losses)
+    before = card.read(start)[0].state_dict()
+    end = torch.load(tmp_path / "out" / "classifier.ckpt", weights_only=True)["best"]
+    expected = end if likelier == "end" else {name: (before[name] + value) / 2 for name, value in end.items()}
+    for name, value in card.read(tmp_path / "out" / "classifier.pt")[0].state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-3)
+
+
 def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met(
     data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
