@@ -43,13 +43,11 @@ from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.views import DEFAULT_VIEWS, View
 from models.detector import WEIGHTS
-from models.training.classifier_data import DataError, Example, fingerprint, known
+from models.training.classifier_data import ANECDOTES, DataError, Example, fingerprint, known
 
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3
 """Images that the latency is the median of, and those before."""
-_ANECDOTES = ("mt/MT_Crack",)
-"""Sources of six samples: given by source, and all figures without them beside those with."""
 _UNSURE = (0.4, 0.6)
 """Between these the paper calls a probability intermediate (C 88)."""
 
@@ -120,7 +118,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
                 "network": card["network"],
                 "started_from": str(card.get("started_from", "unknown")),
                 "left_out": left_out,
-                "anecdotes": list(_ANECDOTES),
+                "anecdotes": list(ANECDOTES),
                 "folds": of_folds,
                 **learnt,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
@@ -189,7 +187,7 @@ def _figures(
     before = replace(judged, chance=raw[~strange])
     alone = replace(judged, chance=calibrated(single, temperature)[~strange])
     photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
-    told = np.array([source not in _ANECDOTES for source in judged.sources], np.bool_)
+    told = np.array([source not in ANECDOTES for source in judged.sources], np.bool_)
     called, called_alone = judged.chance >= at, alone.chance >= at
     return {
         "all": figures(judged, at),

@@ -34,6 +34,7 @@ from models.detector import WEIGHTS
 from models.training.classifier import Outcome, Plan, named, train
 from models.training.classifier import Progress as Step
 from models.training.classifier_data import (
+    ANECDOTES,
     DataError,
     Example,
     Met,
@@ -414,8 +415,11 @@ def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
         raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.test])
     judged = judged_of(parts.test, calibrated(raw, temperature))
     photographs = judged.only(np.array([not one.simulated for one in parts.test], np.bool_))
+    counted = photographs if len(photographs) else judged
+    told = np.array([source not in ANECDOTES for source in counted.sources], np.bool_)
     return {
-        **_short(photographs if len(photographs) else judged, threshold),
+        **_short(counted, threshold),
+        "likelier_without_anecdotes": _short(counted.only(told) if told.any() else counted, threshold)["likelier"],
         "all": _short(judged, threshold),
         "temperature": temperature,
         "threshold": threshold,

@@ -268,5 +268,5 @@ def fold_table(folds: Sequence[dict[str, float]]) -> dict[str, dict[str, float |
             "mean": float(np.mean([one[name] for one in folds])),
             "sd": float(np.std([one[name] for one in folds], ddof=1)) if len(folds) > 1 else None,
         }
-        for name in ("accuracy", "likelier", "precision", "recall", "f1", "ece")
+        for name in ("accuracy", "likelier", "likelier_without_anecdotes", "precision", "recall", "f1", "ece")
     }

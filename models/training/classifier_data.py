@@ -21,6 +21,8 @@ CRACK, WITHOUT = "crack", "without_crack"
 """Folders, and classes of a manifest."""
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 _CRACKED_KINDS = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
+ANECDOTES = ("mt/MT_Crack",)
+"""Sources of six samples: given by source, and what counts is given without them, too."""
 _LINES = {"neu_seg": 3}
 """Value that marks the lines in the masks of a set; any but 0 in others."""
 

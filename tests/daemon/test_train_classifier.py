@@ -171,6 +171,7 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
 ) -> None:
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, folds=2, network="resnet18")
     measured = train_classifier._measured
+    monkeypatch.setattr(train_classifier, "ANECDOTES", ("own/crack",))
 
     def interrupted(order: Order, outcome: classifier.Outcome, parts: Parts) -> dict[str, object]:
         if (order.out / FOLDS).is_file():
@@ -200,6 +201,8 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
         assert one["minutes"] > 0
         low, high = one["intervals"]["accuracy"]
         assert low <= one["accuracy"] <= high
+        right = one["likelier_without_anecdotes"] * (one["pictures"] - one["cracks"])
+        assert right == pytest.approx(round(right)), "of the pictures without a crack alone"
     assert not (tmp_path / "out" / "fold").exists()
 
 
