@@ -187,11 +187,11 @@ def _figures(
     before = replace(judged, chance=raw[~strange])
     alone = replace(judged, chance=calibrated(single, temperature)[~strange])
     photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
-    told = np.array([source not in ANECDOTES for source in judged.sources], np.bool_)
+    told = judged.without(ANECDOTES)
     called, called_alone = judged.chance >= at, alone.chance >= at
     return {
         "all": figures(judged, at),
-        "without_anecdotes": None if told.all() or not told.any() else figures(judged.only(told), at),
+        "without_anecdotes": figures(told, at) if 0 < len(told) < len(judged) else None,
         "photographs": with_calibration(judged.only(photographs), at) if photographs.any() else None,
         "simulated": with_calibration(judged.only(~photographs), at) if not photographs.all() else None,
         "by_set": by_collection(judged, at),

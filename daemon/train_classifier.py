@@ -184,25 +184,27 @@ def _weights(console: Console, order: Order, examples: Sequence[Example]) -> Non
     if order.resume and not checkpoint.is_file():
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
     resumed = _steps(checkpoint) if order.resume else None
+    # Read now: weights that do not fit their card are told before the training, not after it.
+    own = order.pretrained if start.get("network") == order.network else None
+    before = None if own is None else card.read(own)[0].state_dict()
     outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
     with console.status("fitting temperature and threshold on validation"):
         states = {"end": outcome.state}
-        if start:
-            states["mean of start and end"] = _between(order.pretrained, outcome.state)
+        if before is not None:
+            states["mean of start and end"] = _between(before, outcome.state)
         path, _, _ = _calibrated(order.out, states, order, parts, _facts(order, parts, outcome, resumed, start))
     said = exported(console, path, order.out / "export", parts.validation)
     print(path)  # noqa: T201 - the command's answer
     print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
 
 
-def _between(start: Path | None, end: dict[str, Tensor]) -> dict[str, Tensor]:
+def _between(start: dict[str, Tensor], end: dict[str, Tensor]) -> dict[str, Tensor]:
     """The mean of the weights that a training started from and those that it ended with.
 
     Either has learnt what the other has not, and faults that are chance differ (Wortsman et al., ICML 2022).
     """
-    before = card.read(start)[0].state_dict() if start is not None else end
     return {
-        name: (before[name] + value.float()) / 2 if value.is_floating_point() else value for name, value in end.items()
+        name: (start[name] + value.float()) / 2 if value.is_floating_point() else value for name, value in end.items()
     }
 
 
@@ -212,21 +214,19 @@ class _Chosen:
 
     before: Judged
     temperature: float
+    after: Judged
+    """The same with the temperature."""
     loss: float
-    """Cross-entropy after the temperature."""
-
-    @property
-    def after(self) -> Judged:
-        """The answers with the temperature."""
-        return replace(self.before, chance=calibrated(self.before.chance, self.temperature))
+    """Cross-entropy of those."""
 
 
 def _asked(folder: Path, state: dict[str, Tensor], order: Order, met: Sequence[Example]) -> _Chosen:
     """What validation says of these weights as they would ship."""
     raw = card.write(folder, state, order.network, {})
     before = judged_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
-    chosen = _Chosen(before, fit_temperature(before.chance, before.crack), 0.0)
-    return replace(chosen, loss=float(log_loss(before.crack, chosen.after.chance)))
+    temperature = fit_temperature(before.chance, before.crack)
+    after = replace(before, chance=calibrated(before.chance, temperature))
+    return _Chosen(before, temperature, after, loss=float(log_loss(after.crack, after.chance)))
 
 
 def _calibrated(
@@ -416,10 +416,10 @@ def _measured(order: Order, outcome: Outcome, parts: Parts) -> dict[str, Any]:
     judged = judged_of(parts.test, calibrated(raw, temperature))
     photographs = judged.only(np.array([not one.simulated for one in parts.test], np.bool_))
     counted = photographs if len(photographs) else judged
-    told = np.array([source not in ANECDOTES for source in counted.sources], np.bool_)
+    told = counted.without(ANECDOTES)
     return {
         **_short(counted, threshold),
-        "likelier_without_anecdotes": _short(counted.only(told) if told.any() else counted, threshold)["likelier"],
+        "likelier_without_anecdotes": figures(told if len(told) else counted, threshold, resamples=0)["likelier"],
         "all": _short(judged, threshold),
         "temperature": temperature,
         "threshold": threshold,

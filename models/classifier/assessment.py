@@ -5,7 +5,7 @@ Pure: takes probabilities and truth, and counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,10 @@ class Judged:
             tuple(self.groups[place] for place in places),
             tuple(self.sources[place] for place in places),
         )
+
+    def without(self, sources: Collection[str]) -> Judged:
+        """Those of all other sources."""
+        return self.only(np.array([source not in sources for source in self.sources], np.bool_))
 
 
 def threshold_of(judged: Judged, weights: NDArray[np.float64] | None = None) -> float:

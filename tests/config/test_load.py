@@ -157,31 +157,34 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones_and_the_nearest() -> N
 
 
 @pytest.mark.parametrize(
-    ("refused", "told", "taken"),
+    ("refused", "told", "taken", "kept"),
     [
         pytest.param(
             "{mode: veto, veto_below: 0.95}",
             r"classifier: veto_below \(0.95\) must not exceed confirm_above \(0.5\)",
             "{mode: confirm, confirm_above: 0.01}",
+            ("confirm_above", 0.01),
             id="what it calls a crack",
         ),
         pytest.param(  # each fainter region that was answered would be a defect
             "{mode: veto, veto_below: 0}",
             r"classifier: veto_below \(0.0\) must be above 0 .* mode: annotate",
             "{mode: annotate, veto_below: 0}",
+            ("veto_below", 0),
             id="nothing",
         ),
     ],
 )
 def test_a_recipe_that_vetoes_amiss_is_refused_and_only_where_it_vetoes(
-    tmp_path: Path, refused: str, told: str, taken: str
+    tmp_path: Path, refused: str, told: str, taken: str, kept: tuple[str, float]
 ) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(f"name: own\nclassifier: {refused}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=told):
         load_recipe(path)
     path.write_text(f"name: own\nclassifier: {taken}\n", encoding="utf-8")
-    assert load_recipe(path).name == "own"
+    name, value = kept
+    assert getattr(load_recipe(path).classifier, name) == value
 
 
 def test_a_recipes_missing_name_and_bad_template_are_told(tmp_path: Path) -> None:
