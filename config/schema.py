@@ -336,9 +336,11 @@ class Simulator(Strict):
 
     seed: int = Field(1, ge=0, description="the first sheet's seed; the same seed makes the same sheet")
     sheets: Positive = Field(3, description="different sheets that are made; they come round again")
-    density: int | None = Field(None, ge=0, description="microcracks a sheet, mean; null: simulator/reference.yaml")
+    density: int | None = Field(
+        None, ge=0, description="microcracks a sheet, mean; null: simulator/sheets/reference.yaml"
+    )
     interference: tuple[Literal["oil", "noise", "light"], ...] = Field((), description="disturbances on every sheet")
-    strength: float = Field(1.0, ge=0, description="1 is the default strength of simulator/reference.yaml")
+    strength: float = Field(1.0, ge=0, description="1 is the default strength of simulator/sheets/reference.yaml")
 
 
 class Workers(Strict):

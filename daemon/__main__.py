@@ -1,5 +1,5 @@
 """`python -m daemon` is the command `linesentry`."""
 
-from daemon.cli import main
+from daemon.cli.app import main
 
 main()

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Windows
-from models.detector import Detector, WindowView
-from models.halo import around
-from models.quality import own_area
+from models.detector.detector import Detector, WindowView
+from models.detector.halo import around
+from models.detector.quality import own_area
 from stages.plate import Window, WindowResult
 
 

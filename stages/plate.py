@@ -8,8 +8,8 @@ from enum import StrEnum
 from math import inf, isnan
 
 from config.schema import Windows
-from models.quality import Quality
-from models.regions import Region
+from models.detector.quality import Quality
+from models.detector.regions import Region
 
 
 class Verdict(StrEnum):

@@ -17,7 +17,7 @@ import numpy as np
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
-from models.halo import HALO
+from models.detector.halo import HALO
 from stages.plate import Cause, Window, window_at, window_columns, window_rows
 
 SUSPECT_DEATHS = 2

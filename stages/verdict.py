@@ -12,8 +12,8 @@ from math import fsum, isnan, sqrt
 from typing import Literal
 
 from config.schema import Limits, Recipe
-from models.quality import Quality
-from models.regions import clearer
+from models.detector.quality import Quality
+from models.detector.regions import clearer
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
 LIT_SHARE = 0.1

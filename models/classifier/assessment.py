@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assessment import RESAMPLES, Interval, Share, middle, middles, resampled
 from models.classifier.calibration import binned, calibration_errors, expected_calibration_error
 from models.classifier.networks import CLASSES, CRACK
+from models.measure.assessment import RESAMPLES, Interval, Share, middle, middles, resampled
 
 RECALL, PRECISION = 0.98, 0.90
 """That a threshold is to reach."""

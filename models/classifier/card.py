@@ -13,12 +13,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from models import weights_file
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, Network, make
 from models.classifier.preprocess import INPUT
 from models.classifier.temperature import TEMPERATURES
 from models.classifier.views import DEFAULT_VIEWS, View
+from models.weights import files as weights_file
 
 NAME = "classifier.pt"
 

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.allocator import keep_freed
 from models.classifier import card as cards
 from models.classifier.errors import ClassifierError
 from models.classifier.gradcam import evidence, scaled
@@ -19,7 +18,8 @@ from models.classifier.network import CRACK, Network
 from models.classifier.preprocess import INPUT, prepared
 from models.classifier.temperature import calibrated
 from models.classifier.views import DEFAULT_VIEWS, View, averaged, undone, viewed
-from models.detector import WEIGHTS, bfloat16_is_fast, known_window
+from models.detector.detector import WEIGHTS, bfloat16_is_fast, known_window
+from models.machine.allocator import keep_freed
 
 __all__ = ["GRID", "Classified", "Classifier", "ClassifierError", "known_values"]
 GRID = 7

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.memory import available_bytes
+from models.machine.memory import available_bytes
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation import Box
+from models.measure.matching import Box
 
 Map = NDArray[np.float32]
 Image = NDArray[np.uint8]

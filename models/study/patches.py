@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation import Box
-from models.regions import find_regions
+from models.detector.regions import find_regions
+from models.measure.matching import Box
 
 PATCH = 64
 """Side of a patch, px of the plate."""
@@ -22,7 +22,7 @@ def patch_boxes(
         values: feature values (h, w) of the window, NaN where not judged.
         stride: px from one patch to the next; over 64 leaves gaps.
         scale: px for one value along each axis.
-        seed: as in `models.regions.find_regions`, and so the others.
+        seed: as in `models.detector.regions.find_regions`, and so the others.
         grow: likewise.
         floor: likewise.
         least_area: likewise.

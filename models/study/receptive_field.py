@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
-from models.features import FeatureNetwork
+from models.detector.features import FeatureNetwork
 from models.study.backbone import layer
 
 Name = Literal["aspp", "rfb", "drconv"]

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
-from models.allocator import keep_freed
-from models.detector import bfloat16_is_fast
-from models.features import GREY_SCALE
+from models.detector.detector import bfloat16_is_fast
+from models.detector.features import GREY_SCALE
+from models.machine.allocator import keep_freed
 from models.study.boxes import Boxes
 from models.training.examples import reduced, turned
-from models.training.samples import Crop
+from models.training.photographs import Crop
 
 BATCH = 8
 _RATE, _WEIGHT_DECAY = 2e-3, 1e-4

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from config.schema import DEFAULT_TEMPLATES
-from models.features import FeatureNetwork, Folded
+from models.detector.features import FeatureNetwork, Folded
 
 
 class StudyNetwork(FeatureNetwork):

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from config.schema import Recipe
-from models.detector import Detector, known_values
-from models.threshold import Learnt
+from models.detector.detector import Detector, known_values
+from models.detector.threshold import Learnt
 
 PLAIN = Recipe(name="plain")
 """Resolution, templates and pitch of the weights that ship."""

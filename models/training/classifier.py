@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.allocator import keep_freed
 from models.classifier.augmentation import augmented
 from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
 from models.classifier.preprocess import INPUT, prepared
-from models.detector import bfloat16_is_fast
+from models.detector.detector import bfloat16_is_fast
+from models.machine.allocator import keep_freed
+from models.training.checkpoints import Average, save_whole, slowed
 from models.training.classifier_data import DataError, Example, fingerprint
 from models.training.depthwise import quicken
-from models.training.keeping import Average, save_whole, slowed
-from models.training.where import Where
+from models.training.localisation import Where
 
 _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
 _WEIGHT_DECAY = 1e-4

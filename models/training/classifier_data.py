@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.preprocess import resized
-from models.training.samples import Photograph, grey, held_out, labels_of, photographs
+from models.training.photographs import Photograph, grey, held_out, labels_of, photographs
 
 CRACK, WITHOUT = "crack", "without_crack"
 """Folders, and classes of a manifest."""

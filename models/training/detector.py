@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
 from config.schema import Recipe
-from models.allocator import keep_freed
-from models.detector import bfloat16_is_fast
-from models.features import network_for
+from models.detector.detector import bfloat16_is_fast
+from models.detector.features import network_for
+from models.machine.allocator import keep_freed
 from models.training.card import PLAIN
+from models.training.checkpoints import Average, save_whole, slowed
 from models.training.examples import stacked
-from models.training.keeping import Average, save_whole, slowed
 from models.training.patches import patches_of
-from models.training.samples import Crop, Source, Stream
+from models.training.photographs import Crop, Source, Stream
 
 _POOL = 600
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.features import GREY_SCALE
-from models.training.samples import Crop
+from models.detector.features import GREY_SCALE
+from models.training.photographs import Crop
 
 
 def stacked(rng: np.random.Generator, crops: Sequence[Crop], scale: int = 2) -> tuple[Tensor, Tensor, Tensor]:

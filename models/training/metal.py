@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.samples import Crop, Photograph, held_out, photographs, read
+from models.training.photographs import Crop, Photograph, held_out, photographs, read
 
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
 _MARKED_SHARE = 0.5
@@ -38,7 +38,7 @@ class RealMetal:
         """Read them.
 
         Args:
-            folders: each as `models.training.samples.photographs` takes it; groups that are held out are left out.
+            folders: each as `models.training.photographs.photographs` takes it; groups that are held out are left out.
             paint: adds cracks to photographs; without it only real ones are learnt.
             part: of the groups that are not held out, one in five is for validation.
 

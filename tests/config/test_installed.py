@@ -15,8 +15,8 @@ from prometheus_client import generate_latest
 
 from config.load import shipped
 from config.schema import Config
-from daemon.counters import COUNTERS
-from daemon.telemetry import Metrics
+from daemon.telemetry.counters import COUNTERS
+from daemon.telemetry.metrics import Metrics
 
 UNIT = shipped("systemd", "linesentry.service")
 MOST_EXPOSURE = 15

@@ -79,7 +79,10 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("workers:\n  batch: 65\n", "c.yaml:2: workers.batch: found 65, allowed: 64 or less"),
         ("workers: 3\n", "c.yaml:1: workers: found 3, allowed: a section of keys and values"),
         ("results:\n  pictures: no\n", "c.yaml:2: results.pictures: found 'no', allowed: true or false"),
-        ("simulator:\n  interference: [oil, dust]\n", "c.yaml:2: simulator.interference[1]: found 'dust', allowed: "),
+        (
+            "simulator:\n  interference: [oil, dust]\n",
+            "c.yaml:2: simulator.interference[1]: found 'dust', allowed: ",
+        ),
         ("classify:\n  views: []\n", "c.yaml:2: classify.views: found [], allowed: "),
         ("classify:\n  views: [identity, identity]\n", "c.yaml:1: classify: views names identity twice"),
         ("camera:\n  source: folder\n", "c.yaml:1: camera: source is folder, but folder names no directory of images"),

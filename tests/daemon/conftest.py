@@ -17,12 +17,12 @@ import zmq
 
 from config.load import load_config, load_recipe
 from config.schema import Config, Recipe
-from daemon import messages as m
-from daemon.channel import Server
-from daemon.plate_memory import PlateMemory, Shape
-from daemon.process import Plan
-from daemon.results import RunFacts
-from daemon.state import classifier_sha256, weights_sha256
+from daemon.service.child import Plan
+from daemon.store.results import RunFacts
+from daemon.store.state import classifier_sha256, weights_sha256
+from daemon.wire import messages as m
+from daemon.wire.channel import Server
+from daemon.wire.plate_memory import PlateMemory, Shape
 
 RUN = "a" * 32
 FACTS = RunFacts(run=RUN, recipe="P10B", simulated=True)
@@ -88,7 +88,7 @@ class Parent:
         path = directory / f"{self.name}.json"
         path.write_bytes(msgspec.json.encode(plan))
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "daemon.process", self.name, str(path)],
+            [sys.executable, "-m", "daemon.service.child", self.name, str(path)],
             pass_fds=(lifeline, self.memory.fd),
             stderr=subprocess.DEVNULL,
         )

@@ -20,8 +20,8 @@ import yaml
 
 from config.load import load_recipe
 from config.schema import Recipe
-from daemon.plate_memory import PlateMemory, Shape
-from daemon.results import PlateRow, Store, store_path
+from daemon.store.results import PlateRow, Store, store_path
+from daemon.wire.plate_memory import PlateMemory, Shape
 from stages.plate import Verdict
 
 ROWS, COLUMNS, SHEETS = 1300, 1300, 3
@@ -151,8 +151,8 @@ class Service:
             with contextlib.suppress(OSError, ValueError, IndexError):
                 words = (path / "cmdline").read_bytes().split(b"\0")
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self.pid and b"daemon.process" in words:
-                    found[words[words.index(b"daemon.process") + 1].decode()] = int(path.name)
+                if parent == self.pid and b"daemon.service.child" in words:
+                    found[words[words.index(b"daemon.service.child") + 1].decode()] = int(path.name)
         return found
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:

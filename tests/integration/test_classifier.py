@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import zmq
 
-from daemon import messages as m
-from daemon.channel import Client
-from daemon.results import PlateRow
+from daemon.store.results import PlateRow
+from daemon.wire import messages as m
+from daemon.wire.channel import Client
 from models.classifier import card
 from models.classifier.networks import make
 from stages.merge_events import Answer

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from daemon.plate_memory import Hold
-from daemon.results import PlateRow
+from daemon.store.results import PlateRow
+from daemon.wire.plate_memory import Hold
 from stages.plate import Cause, Verdict
 from tests.integration.conftest import SHEETS, Service, substance
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.results import RunFacts, Store, StoreError, store_path
+from daemon.store.results import RunFacts, Store, StoreError, store_path
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.record import (
     Alarm,

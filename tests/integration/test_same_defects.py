@@ -11,8 +11,8 @@ from typing import Any
 
 import cv2
 
-from daemon.sheets import product_of
-from simulator.sheet import render
+from daemon.cameras.simulated import product_of
+from simulator.sheets.sheet import render
 
 KEYS = ("x", "y", "width", "height", "area", "score", "edge", "x_mm", "y_mm", "width_mm", "height_mm")
 

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.sheets import product_of
-from simulator.sheet import render
+from daemon.cameras.simulated import product_of
+from simulator.sheets.sheet import render
 from stages.plate import Cause, Verdict
 from tests.integration.conftest import COLUMNS, ROWS, SHEETS, SLOTS, Service, substance
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
-from models.halo import HALO
+from models.detector.halo import HALO
 from stages.plate import Cause, window_columns, window_rows
 from stages.tile import (
     MOST_LEASES_OF_A_WINDOW,

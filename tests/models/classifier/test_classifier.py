@@ -18,7 +18,7 @@ from models.classifier.classifier import GRID, Classifier, ClassifierError
 from models.classifier.gradcam import gradcam
 from models.classifier.preprocess import prepared
 from models.classifier.views import DEFAULT_VIEWS, View
-from models.detector import known_window
+from models.detector.detector import known_window
 
 
 def noise(*shape: int, seed: int = 1) -> NDArray[np.uint8]:

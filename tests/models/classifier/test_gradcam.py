@@ -18,8 +18,8 @@ from models.classifier.gradcam import evidence, gradcam
 from models.classifier.network import CLASSES, Network
 from models.classifier.networks import NETWORKS, installed_weights, load_pretrained, make
 from models.classifier.preprocess import prepared
-from models.detector import WEIGHTS
-from simulator import classifier_crops
+from models.detector.detector import WEIGHTS
+from simulator.crops import classifier as classifier_crops
 
 
 class Sample(NamedTuple):

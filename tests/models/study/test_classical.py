@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.evaluation import Box, match
+from models.measure.matching import Box, match
 from models.study.classical import METHODS, boxes_of, components, halved
 from models.study.patches import joined, patch_boxes
 

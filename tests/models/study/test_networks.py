@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from config.schema import Recipe
-from models.detector import Detector, WindowView
-from models.features import FeatureNetwork
+from models.detector.detector import Detector, WindowView
+from models.detector.features import FeatureNetwork
 from models.study.receptive_field import Aspp, DrConv, Name, Rfb, with_receptive_field
 from models.study.training import boxes_of, examples, pixel_loss, train
 from models.study.variants import StudyNetwork
-from models.training.samples import Crop
+from models.training.photographs import Crop
 
 _NAMES: tuple[Name, ...] = ("aspp", "rfb", "drconv")
 

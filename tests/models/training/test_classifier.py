@@ -13,9 +13,9 @@ from torch.nn import functional
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import make
 from models.training import classifier
+from models.training.checkpoints import Average, slowed
 from models.training.classifier import Outcome, Plan, Progress, batch_of, logits_of, side_at, train
 from models.training.classifier_data import DataError, Example
-from models.training.keeping import Average, slowed
 
 torch.set_num_threads(1)
 

@@ -27,7 +27,7 @@ from models.training.classifier_data import (
     parted,
     read_folder,
 )
-from models.training.samples import held_out
+from models.training.photographs import held_out
 
 GREY = np.full((40, 60), 90, np.uint8)
 

@@ -1,0 +1,1 @@
+"""The cameras that the line process can open."""

@@ -1,0 +1,1 @@
+"""Offline science: data, training, evaluation, the study, the bench. The service never imports it."""

@@ -1,0 +1,177 @@
+"""Everything a classifier learns from or is measured on: photographs, simulated crops, cracks painted on metal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from daemon.lab.data.hard_negatives import A_STRETCH, alarms
+from models.training.classifier_data import DataError, Example, groups_of, read_folder
+from models.training.photographs import held_out
+from simulator.crops.classifier import TEST_PRODUCTS, Cut, test_crops, training_crops
+from simulator.crops.cut import TRAINING_PRODUCTS, paint_on_metal, scratch_on_metal
+from simulator.crops.grain import off_grain
+from simulator.crops.wild import disturbance_of
+from simulator.sheets.products import PRODUCTS
+
+PAINTED = "painted"
+"""Class of photographs without a crack on which one was painted."""
+_PAINTED_SHARE = 0.15
+"""Of the simulated crops, so many more are painted on photographs;"""
+_SCRATCHED_SHARE = 0.5
+"""of which so many with a scratch, thin and often long, in place of cracks."""
+_ALARM_SHARE = 0.1
+"""So many more are what the detector takes for a crack on sheets without one."""
+_ALARMS_A_TEST_SHEET = 3
+"""Few, so that those of a test are of many sheets: crops of one sheet are alike, and count as one group."""
+_FIRST_ALARM = 7_000_000
+"""Seed of their sheets, to train on and, from a million further, to test on."""
+_LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
+"""Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
+_TRIES = 20
+"""To paint each, on average: two are enough on most metal, and on metal as rough as it is bright none succeeds."""
+
+Told = Callable[[str, int, int], None]
+"""What is being made, how many are there, of how many."""
+
+
+def training_examples(folders: Sequence[Path], simulated: int, seed: int, told: Told) -> list[Example]:
+    """Photographs of folders (test groups among them, marked), simulated crops of the training products and families.
+
+    Crops in a folder that were cut of a test product's sheets are for tests, whatever their group's hash.
+
+    Raises:
+        DataError: a folder that cannot be used, or nothing to learn from.
+    """
+    examples = _photographs(folders, lambda _group: True, told)
+    clean = [one for one in examples if not one.crack and not one.test]
+    made = [
+        _of_cut(cut, number, test=False) for number, cut in _counted(training_crops(seed, simulated), simulated, told)
+    ]
+    made += _alarms(TRAINING_PRODUCTS, _FIRST_ALARM + 1000 * seed, simulated, told, test=False)
+    painted = _painted(clean, round(_PAINTED_SHARE * simulated) if clean else 0, seed)
+    if not (found := [*examples, *made, *painted]):
+        raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
+    return found
+
+
+def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[str], told: Told) -> list[Example]:
+    """Photographs of test groups and of sets that were left out of training; crops of the test products.
+
+    Raises:
+        DataError: a folder that cannot be used, or nothing to measure on.
+    """
+
+    def chosen(group: str) -> bool:
+        collection = group.split("/", 1)[0]
+        return held_out(group) or collection in left_out or collection in TEST_PRODUCTS
+
+    made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, told)]
+    made += _alarms(TEST_PRODUCTS, _FIRST_ALARM + 1_000_000, simulated, told, test=True)
+    if not (found := [*_photographs(folders, chosen, told), *made]):
+        raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
+    return found
+
+
+def met_in_use(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Photographs as they were taken, and crops of sheets: what a temperature and a threshold are chosen by.
+
+    The families of windows, and cracks painted on photographs, are there to learn from: their share and their hardness
+    are the generator's. All of them where the rest is not of both classes.
+    """
+    met = tuple(one for one in examples if not one.simulated or one.collection in PRODUCTS)
+    return met if len({one.crack for one in met}) == 2 else tuple(examples)
+
+
+def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], told: Told) -> list[Example]:
+    total = sum(count for data in folders for group, count in groups_of(data).items() if chosen(group))
+    done = 0
+
+    def read(count: int) -> None:
+        nonlocal done
+        done += count
+        told("reading photographs", done, total)
+
+    found = [one for data in folders for one in read_folder(data, chosen, on_progress=read)]
+    return [
+        replace(one, test=one.test or one.collection in TEST_PRODUCTS, simulated=one.collection in PRODUCTS)
+        for one in found
+    ]
+
+
+def _counted(cuts: Iterator[Cut], total: int, told: Told) -> Iterator[tuple[int, Cut]]:
+    for number, cut in enumerate(cuts):
+        told("cutting crops of simulated sheets", number + 1, total)
+        yield number, cut
+
+
+def _alarms(products: Sequence[str], first_seed: int, simulated: int, told: Told, *, test: bool) -> list[Example]:
+    count = round(_ALARM_SHARE * simulated)
+    found = []
+    each = _ALARMS_A_TEST_SHEET if test else A_STRETCH
+    for number, cut in enumerate(alarms(products, first_seed, count, each)):
+        told("looking for what the detector takes for a crack", number + 1, count)
+        found.append(_of_cut(cut, number, test=test))
+    return found
+
+
+def _of_cut(cut: Cut, number: int, *, test: bool) -> Example:
+    return Example(
+        pixels=cut.pixels,
+        crack=cut.crack,
+        collection=cut.maker,
+        kind=cut.kind,
+        group=cut.group,
+        name=f"{cut.group} {cut.kind} {number}",
+        mask=cut.mask if cut.crack else None,
+        test=test,
+        simulated=True,
+    )
+
+
+def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """Cracks and scratches, bright and dark, painted on photographs without any: the metal must not tell the class.
+
+    Fewer than `count`, and a line on stderr that says so, where the metal is too rough for them.
+    """
+    found: list[Example] = []
+    rng = np.random.default_rng([seed, 7])
+    for _ in range(_TRIES * count):
+        if len(found) == count:
+            break
+        ground = clean[int(rng.integers(len(clean)))]
+        dark = bool(rng.random() < 0.5)
+        picture = (255 - ground.pixels if dark else ground.pixels).astype(np.float32)
+        before = picture.copy()
+        if rng.random() < _SCRATCHED_SHARE:
+            mask = scratch_on_metal(rng, picture)
+        else:
+            mask, _ = paint_on_metal(rng, picture, rng.uniform(0, 2))
+        spread = disturbance_of(before, np.zeros_like(before))
+        # A line with the grain is what plain metal is full of.
+        plain = off_grain(before, mask) & (
+            np.minimum(picture, 255) - before > np.maximum(_LEAST_HEIGHT, _LEAST_TO_GROUND * spread)
+        )
+        if plain.sum() < _LEAST_PIXELS:
+            continue
+        pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        name = f"{ground.name} painted {len(found)}"
+        found.append(
+            replace(
+                ground,
+                pixels=255 - pixels if dark else pixels,
+                crack=True,
+                kind=PAINTED,
+                name=name,
+                mask=mask,
+                simulated=True,
+            )
+        )
+    if len(found) < count:
+        words = f"cracks were painted on {len(found)} photographs instead of {count}: the metal is too rough for more"
+        print(f"linesentry: {words}", file=sys.stderr)  # noqa: T201 - the commands that learn from them speak
+    return found

@@ -1,0 +1,286 @@
+"""The command `linesentry evaluate classifier`: held-out pictures through the classifier, and what it says of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from daemon.lab.data.classifier import test_examples
+from daemon.lab.evaluate.classifier_gallery import Exhibits, exhibits
+from daemon.lab.evaluate.classifier_report import page, tables
+from daemon.lab.evaluate.report import answer
+from daemon.lab.train.classifier import FOLDS, judged_of, told_on
+from daemon.store.state import code_sha256
+from models.classifier.assessment import (
+    BINS,
+    Judged,
+    by_collection,
+    by_source,
+    calibration,
+    draws,
+    figures,
+    fold_table,
+    with_calibration,
+)
+from models.classifier.calibration import calibrated, reliability
+from models.classifier.card import NAME, checked
+from models.classifier.classifier import Classifier
+from models.classifier.errors import ClassifierError
+from models.classifier.views import DEFAULT_VIEWS, View
+from models.detector.detector import WEIGHTS
+from models.machine.cpu import cpu_model
+from models.training.classifier_data import ANECDOTES, DataError, Example, fingerprint, known
+
+_AT_ONCE = 16
+_TIMED, _WARM = 15, 3
+"""Images that the latency is the median of, and those before."""
+_UNSURE = (0.4, 0.6)
+"""Between these the paper calls a probability intermediate (C 88)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for; the command's help says what each means."""
+
+    data: Sequence[Path] = ()
+    simulated: int = 480
+    weights: Path | None = None
+    views: Sequence[str] = DEFAULT_VIEWS
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    report: Path | None = None
+    json: Path | None = None
+
+
+def evaluate_classifier_command(options: Options) -> int:
+    """Evaluate, and write what was asked for.
+
+    Returns:
+        0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
+    """
+    return answer(
+        lambda: evaluate(options),
+        page,
+        tables,
+        (DataError, ClassifierError),
+        html=options.report,
+        figures=options.json,
+    )
+
+
+def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
+    """All figures, as values that JSON knows, and the pictures of the report.
+
+    Raises:
+        DataError: data that cannot be used.
+        ClassifierError: weights or views that cannot be used.
+    """
+    started = time.monotonic()
+    weights = WEIGHTS / NAME if options.weights is None else options.weights
+    _, card = checked(weights, weights.with_suffix(".json"))
+    views = [view for view in get_args(View) if view in options.views]
+    if unknown := [view for view in options.views if view not in get_args(View)]:
+        raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
+    folds, of_folds = _folds(weights, str(card["network"]))
+    classifier = Classifier.load(weights, device=options.device, views=views)
+    if doubt := classifier.doubt():
+        print(f"linesentry evaluate: {doubt}", file=sys.stderr)  # noqa: T201 - a command speaks
+    plain = Classifier.load(weights, device=options.device, views=("identity",))
+    left_out = [str(name) for name in card.get("left_out", [])]
+    console = Console(stderr=True)
+    with told_on(console) as told:
+        examples, learnt = _unknown(test_examples(options.data, options.simulated, left_out, told), card)
+        raw = _asked(classifier, examples, lambda done: told(f"asking, {len(views)} views", done, len(examples)))
+        single = _asked(plain, examples, lambda done: told("asking, one view", done, len(examples)))
+    with console.status("counting"):
+        at, temperature = float(card["threshold"]), float(card["temperature"])
+        pictures = exhibits(classifier, examples, calibrated(raw, temperature), at)
+        result = {
+            "facts": {
+                "command": shlex.join(["linesentry", *sys.argv[1:]]),
+                "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                "data": [*(str(path) for path in options.data), f"{options.simulated} simulated crops"],
+                "weights": str(weights),
+                "weights_sha256": card["sha256"],
+                "network": card["network"],
+                "started_from": str(card.get("started_from", "unknown")),
+                "left_out": left_out,
+                "anecdotes": list(ANECDOTES),
+                "folds": of_folds,
+                **learnt,
+                "test_groups_sha256": fingerprint([one for one in examples if one.test]),
+                "temperature": temperature,
+                "threshold": at,
+                "views": list(views),
+                "code_sha256": code_sha256(),
+                "machine": f"{cpu_model() or os.uname().machine}, {torch.get_num_threads()} thread(s)",
+                "device": classifier.facts["device"],
+                "dtype": classifier.facts["dtype"],
+            },
+            **_figures(examples, raw, single, temperature, at, left_out),
+            "evidence": pictures.evidence,
+            "folds": folds,
+            "latency_ms": {
+                "images": _TIMED,
+                "with_views": _latency(classifier, examples),
+                "one_view": _latency(plain, examples),
+            },
+        }
+    result["facts"]["seconds"] = round(time.monotonic() - started, 1)
+    return result, pictures
+
+
+def _unknown(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Example], dict[str, int]]:
+    """Examples of groups that the weights have not learnt from, and how many others there were, as facts.
+
+    Raises:
+        DataError: there are only others.
+    """
+    learnt = known(examples, str(card.get("groups", "")).split())
+    left = [one for one, met in zip(examples, learnt, strict=True) if not met]
+    others = [one for one, met in zip(examples, learnt, strict=True) if met]
+    if not others:
+        return left, {}
+    found = {"learnt_pictures": len(others), "learnt_groups": len({one.group for one in others})}
+    words = "{learnt_pictures} pictures of {learnt_groups} groups that these weights learnt from".format(**found)
+    if not left:
+        raise DataError(f"there are only {words}: give others")
+    print(f"linesentry evaluate: {words} are left out", file=sys.stderr)  # noqa: T201 - a command speaks
+    return left, found
+
+
+def _asked(classifier: Classifier, examples: Sequence[Example], told: Any) -> NDArray[np.float64]:  # noqa: ANN401
+    parts = []
+    for first in range(0, len(examples), _AT_ONCE):
+        parts.append(classifier.uncalibrated([one.pixels for one in examples[first : first + _AT_ONCE]]))
+        told(min(len(examples), first + _AT_ONCE))
+    return np.concatenate(parts)
+
+
+def _figures(
+    examples: Sequence[Example],
+    raw: NDArray[np.float64],
+    single: NDArray[np.float64],
+    temperature: float,
+    at: float,
+    left_out: Sequence[str],
+) -> dict[str, Any]:
+    """Of the raw chances with views and of those of one view."""
+    every = judged_of(examples, calibrated(raw, temperature))
+    strange = np.array([one.collection in left_out for one in examples], np.bool_)
+    if strange.all():
+        raise DataError("every picture is of a set that was left out: give data of the others, or --simulated N, too")
+    judged = every.only(~strange)
+    before = replace(judged, chance=raw[~strange])
+    alone = replace(judged, chance=calibrated(single, temperature)[~strange])
+    photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
+    told = judged.without(ANECDOTES)
+    called, called_alone = judged.chance >= at, alone.chance >= at
+    return {
+        "all": figures(judged, at),
+        "without_anecdotes": figures(told, at) if 0 < len(told) < len(judged) else None,
+        "photographs": with_calibration(judged.only(photographs), at) if photographs.any() else None,
+        "simulated": with_calibration(judged.only(~photographs), at) if not photographs.all() else None,
+        "by_set": by_collection(judged, at),
+        "by_source": by_source(judged, at),
+        "one_view": {
+            "all": figures(alone, at),
+            "calibration": calibration(alone),
+            "righted": int(((called == judged.crack) & (called_alone != judged.crack)).sum()),
+            "wronged": int(((called != judged.crack) & (called_alone == judged.crack)).sum()),
+        },
+        "calibration": {"before": calibration(before), "after": calibration(judged)},
+        "reliability": {
+            "before": [_bin(one) for one in reliability(before.chance, before.crack, BINS)],
+            "after": [_bin(one) for one in reliability(judged.chance, judged.crack, BINS)],
+        },
+        "histogram": _histogram(judged),
+        "unsure": float(((judged.chance > _UNSURE[0]) & (judged.chance < _UNSURE[1])).mean()),
+        "counts": {"true": int(judged.crack.sum()), "called": int(called.sum()), "pictures": len(judged)},
+        "draws": draws(judged, at),
+        "draws_photographs": draws(judged.only(photographs), at),
+        "left_out": {
+            name: {"all": with_calibration(part, at), "by_source": by_source(part, at)}
+            for name, part in _split(every, examples, left_out)
+        },
+        "pictures": [
+            {"name": one.name, "source": one.source, "group": one.group, "crack": one.crack, "chance": round(chance, 5)}
+            for one, chance in zip(examples, every.chance.tolist(), strict=True)
+        ],
+    }
+
+
+def _split(judged: Judged, examples: Sequence[Example], names: Sequence[str]) -> list[tuple[str, Judged]]:
+    sets = np.array([one.collection for one in examples], np.str_)
+    return [(name, judged.only(sets == name)) for name in names if (sets == name).any()]
+
+
+def _bin(one: Any) -> dict[str, float]:  # noqa: ANN401 - a Reliability
+    return {"low": one.low, "high": one.high, "count": one.count, "said": one.said, "true": one.true}
+
+
+def _histogram(judged: Judged) -> dict[str, list[int]]:
+    """Pictures of each class by the chance that was said, in 20 bins."""
+    return {
+        name: np.histogram(judged.chance[judged.crack == truth], bins=20, range=(0, 1))[0].tolist()
+        for name, truth in (("crack", True), ("without_crack", False))
+    }
+
+
+def _folds(weights: Path, network: str) -> tuple[dict[str, Any] | None, str]:
+    """What a cross-validation of that network left beside the weights, and what there is to say of it."""
+    path = weights.with_name(FOLDS)
+    if not path.is_file():
+        return None, "none beside the weights"
+    try:
+        found = json.loads(path.read_text())
+        if found["network"] != network:
+            return None, f"{path} is of {found['network']}, and the weights are a {network}: not shown"
+        made, of = _made(found)
+        folds = {
+            "network": network,
+            "of": of,
+            "started_from": found.get("started from"),
+            "minutes": found.get("minutes"),
+            "folds": found["folds"],
+            "table": fold_table(found["folds"]),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not what --folds writes ({error}): take it away, or train again") from error
+    return folds, str(path) if made == of else f"{path}, unfinished: {made} of {of} folds"
+
+
+def _made(found: dict[str, Any]) -> tuple[int, int]:
+    """The number of folds that a cross-validation has measured, and of how many.
+
+    Raises:
+        ValueError: it has none, or more than all of them.
+    """
+    made, of = len(found["folds"]), int(found["of"])
+    if not 0 < made <= of:
+        raise ValueError(f"{made} of {of} folds")
+    return made, of
+
+
+def _latency(classifier: Classifier, examples: Sequence[Example]) -> float:
+    """Median ms from one crop to its answer with its map."""
+    crops = [examples[index % len(examples)].pixels for index in range(_WARM + _TIMED)]
+    times = []
+    for crop in crops:
+        began = time.perf_counter()
+        classifier.classify([crop])
+        times.append(1000 * (time.perf_counter() - began))
+    return round(statistics.median(times[_WARM:]), 2)

@@ -1,0 +1,248 @@
+"""The command `linesentry evaluate detector`: from its options to tables, JSON and a report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from config.errors import ConfigError
+from config.load import load_config, load_recipe, recipe_hash
+from config.schema import Recipe
+from daemon.lab.data.folders import folder
+from daemon.lab.data.pictures import Picture, Source, SourceError, simulated
+from daemon.lab.evaluate.detector_gallery import Gallery
+from daemon.lab.evaluate.detector_report import figures, page, tables
+from daemon.lab.evaluate.report import answer
+from daemon.lab.evaluate.scoring import Inspected, PatientDetector, load_detectors, scored_plates
+from daemon.offline.inspect import load_classifier
+from daemon.store.state import code_sha256
+from models.classifier.classifier import Classifier
+from models.classifier.errors import ClassifierError
+from models.detector.detector import DetectorError
+from models.machine.cpu import cpu_model
+from models.measure.assessment import Scored
+from simulator.sheets.products import PRODUCTS
+
+_FOUND_FROM = 0.5
+"""Least score that counts as found where none is asked for."""
+_SAY_EVERY_S = 15.0
+"""How often progress is told where nobody watches a bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for; the command's help says what each means."""
+
+    data: Sequence[Path] = ()
+    simulate: Sequence[str] = ()
+    plates: int = 2
+    density: int | None = None
+    seed: int | None = None
+    interference: Sequence[str] = ("none",)
+    strength: float = 1.0
+    enlarge: float = 1.0
+    contrast: float = 1.0
+    all_groups: bool = False
+    recipe: str | None = None
+    config: Path | None = None
+    weights: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | None = None
+    at: float | None = None
+    report: Path | None = None
+    json: Path | None = None
+
+
+def evaluate_command(options: Options) -> int:
+    """Evaluate, and write what was asked for.
+
+    Returns:
+        0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
+    """
+    return answer(
+        lambda: _evaluate(options),
+        page,
+        tables,
+        (SourceError, ConfigError, DetectorError, ClassifierError),
+        html=options.report,
+        figures=options.json,
+    )
+
+
+def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
+    started = time.monotonic()
+    sources = sources_of(options)
+    work = [(source, recipe_for(source, options)) for source in sources]
+    settings = None if options.config is None else load_config(options.config).classify
+    at = _FOUND_FROM if options.at is None else options.at
+    gallery, scored = Gallery(at), list[Scored]()
+    detectors: list[PatientDetector] = []
+    classifier: Classifier | None = None
+    loaded: Recipe | None = None
+    pixels = seconds = 0.0
+    facts: dict[str, Any] = {}
+    _tell_aside(sources)
+    with _telling(sum(source.count for source in sources)) as teller:
+        for source, recipe in work:
+            if recipe != loaded:
+                detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
+                classifier = load_classifier(recipe, options.device, settings)
+                facts |= detectors[0].facts
+                if classifier is not None:
+                    facts["classifier_sha256"] = classifier.facts["weights_sha256"]
+
+            def look(picture: Picture, inspected: Inspected) -> None:
+                nonlocal pixels, seconds
+                pixels += picture.image.size
+                seconds += inspected.seconds
+                gallery.look(picture.image, inspected.scored)
+                teller.done(picture, inspected)
+
+            scored += scored_plates(source, recipe, detectors, classifier=classifier, look=look)
+    if not scored:
+        raise SourceError("no picture was left to judge: see which marks the recipe's polarity asks for")
+    made_from = {
+        "command": _command(),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "data": [source.name for source, _ in work],
+        "recipes": {recipe.name: recipe_hash(recipe) for _, recipe in work},
+        "weights_sha256": facts["weights_sha256"],
+        "classifier_sha256": facts.get("classifier_sha256", "not asked"),
+        "code_sha256": code_sha256(),
+        "machine": f"{cpu_model() or os.uname().machine}, {len(detectors)} thread(s); {facts['device']}",
+        "dtype": facts["dtype"],
+        "settings": _settings(options),
+        "detector_mpx_per_s": round(pixels / 1e6 / max(seconds, 1e-9), 1),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return figures(scored, made_from, at), gallery
+
+
+def sources_of(options: Options) -> list[Source]:
+    """What to evaluate on, checked before anything is computed.
+
+    Raises:
+        SourceError: nothing was named, or something that cannot be used.
+    """
+    made = []
+    for name in [part.strip() for one in options.simulate for part in one.split(",") if part.strip()]:
+        if name not in PRODUCTS:
+            raise SourceError(f"product {name!r} is unknown; there are {', '.join(PRODUCTS)}")
+        made.append(
+            simulated(
+                PRODUCTS[name],
+                options.plates,
+                seed=options.seed,
+                density=options.density,
+                interference=options.interference,
+                strength=options.strength,
+            )
+        )
+    made += [
+        folder(path, enlarge=options.enlarge, contrast=options.contrast, all_groups=options.all_groups)
+        for path in options.data
+    ]
+    if not made:
+        raise SourceError("nothing to evaluate on was named: give --data FOLDER, --simulate PRODUCT, or both")
+    return made
+
+
+def recipe_for(source: Source, options: Options) -> Recipe:
+    """The recipe asked for; else the one of the source's product, else `general`; with the least score asked for.
+
+    Raises:
+        ConfigError: there is no such recipe, or it cannot be used.
+    """
+    name = options.recipe
+    if name is None and options.config is not None:
+        name = load_config(options.config).recipe
+    recipe = load_recipe(name or source.product or "general")
+    if options.weights is not None:
+        recipe = recipe.model_copy(update={"weights": str(options.weights)})
+    if options.at is not None:
+        decision = recipe.decision.model_copy(update={"ng_score": options.at})
+        recipe = recipe.model_copy(update={"decision": decision})
+    return recipe
+
+
+def _tell_aside(sources: Sequence[Source]) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    for source in sources:
+        if source.aside:
+            console.print(
+                f"{source.name}: {source.aside} of {source.count + source.aside} pictures were left aside, of groups "
+                "that training takes; if nothing was trained on them, --all-groups judges them too",
+                highlight=False,
+                markup=False,
+            )
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    """What shapes the data and the figures, for the record."""
+    usual = f"{_FOUND_FROM}, for verdicts the recipe's"
+    kept: dict[str, Any] = {"least score": usual if options.at is None else options.at}
+    if options.simulate:
+        kept |= {
+            "plates": options.plates,
+            "density": "the reference's" if options.density is None else options.density,
+            "seed": "the test seeds" if options.seed is None else options.seed,
+            "interference": ", ".join(options.interference),
+            "strength": options.strength,
+        }
+    if options.data:
+        kept |= {
+            "enlarge": options.enlarge,
+            "contrast": options.contrast,
+            "groups": "all" if options.all_groups else "held out",
+        }
+    return kept
+
+
+def _command() -> str:
+    return shlex.join(["linesentry", *sys.argv[1:]])
+
+
+# --- progress ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Tells on stderr how far it is: a bar where somebody watches, else a line now and then."""
+
+    bars: Bars
+    total: int
+    watched: bool
+    count: int = 0
+    found: int = 0
+    said: float = field(default_factory=time.monotonic)
+
+    def done(self, picture: Picture, inspected: Inspected) -> None:
+        self.count += 1
+        self.found += len(inspected.scored.found)
+        words = f"{picture.name}: {inspected.scored.verdict}, {len(inspected.scored.found)} found"
+        if self.watched:
+            self.bars.update(self.bars.task_ids[0], completed=self.count, description=words)
+        elif time.monotonic() - self.said > _SAY_EVERY_S:
+            self.said = time.monotonic()
+            self.bars.console.print(f"{self.count} of {self.total}  {words}", highlight=False, markup=False)
+
+
+@contextmanager
+def _telling(total: int) -> Iterator[_Teller]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
+        bars.add_task("the first picture", total=total)
+        yield _Teller(bars, total, console.is_terminal)

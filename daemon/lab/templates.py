@@ -1,0 +1,203 @@
+"""What `linesentry templates` says: the closed form of each template, the widths it answers for, and k*."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import ceil, floor, sqrt
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from config.errors import ConfigError
+from config.load import load_config, load_recipe
+from config.schema import Template
+from models.detector.scales import LEAST_WIDTH, MOST_WIDTH, binary_scales, critical_ratio, partition
+from models.detector.templates import parabola
+
+FULL_SCALE = 255
+"""Grey levels of a row's pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFacts:
+    """One template: f(x) = k1 x^2 + k2 x + k3 on [0, W], highest at Xb; widths in px, values in grey levels."""
+
+    width: float
+    height: float
+    step: float
+    s: float
+    """sqrt(1 - dH / H): 1 is a line with equal ends, near 0 one that is all step."""
+    k1: float
+    k2: float
+    k3: float
+    peak: float
+    """Xb, px from the lower end."""
+    first: int
+    """The least whole width, px, that it answers for."""
+    last: int
+    """The greatest one; less than `first` where none is left for it."""
+    ratio: float | None
+    """k* to the next narrower template; None for the narrowest."""
+
+
+def template_facts(
+    templates: Sequence[Template],
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    rule: Literal["rule", "printed"] = "rule",
+) -> tuple[TemplateFacts, ...]:
+    """The facts of each template, the widest first.
+
+    Args:
+        templates: any order, no two of one width.
+        least: the narrowest line's width, px; None: the narrowest template's.
+        most: the widest line's width, px; None: the widest template's.
+        rule: how the widths are shared out, see models.detector.scales.partition.
+
+    Raises:
+        ValueError: as partition does.
+    """
+    ordered = sorted(templates, key=lambda template: -template.width)
+    least = ordered[-1].width if least is None else least
+    most = ordered[0].width if most is None else most
+    ranges = partition(ordered, least=ceil(least), most=max(floor(most), ceil(least)), rule=rule)
+    ratios = [critical_ratio(wide, narrow) for wide, narrow in pairwise(ordered)]
+    return tuple(
+        _facts(template, ranges[template.width], ratio)
+        for template, ratio in zip(ordered, [*ratios, None], strict=True)
+    )
+
+
+def _facts(template: Template, widths: tuple[int, int], ratio: float | None) -> TemplateFacts:
+    line = parabola(template.width, template.height, template.step)
+    return TemplateFacts(
+        width=template.width,
+        height=template.height,
+        step=template.step,
+        s=sqrt(1 - template.step / template.height),
+        k1=line.k1,
+        k2=line.k2,
+        k3=line.k3,
+        peak=line.peak,
+        first=widths[0],
+        last=widths[1],
+        ratio=ratio,
+    )
+
+
+def own_scales(
+    widest: float | None, least: float | None, height: float | None, step: float | None, *, strict: bool = False
+) -> tuple[Template, ...] | None:
+    """The scale set of one's own widest line; None when none of the four values is given.
+
+    Raises:
+        ValueError: some of the four are missing, or they describe no scale set.
+    """
+    given = {"--widest": widest, "--least": least, "--height": height, "--step": step}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        if strict:
+            raise ValueError("--strict is about a scale set of one's own: give " + ", ".join(given))
+        return None
+    if widest is None or least is None or height is None or step is None:
+        raise ValueError(f"a scale set of one's own needs {', '.join(given)}; missing: {', '.join(missing)}")
+    if not LEAST_WIDTH < widest <= MOST_WIDTH:
+        raise ValueError(f"--widest is more than {LEAST_WIDTH:g} and at most {MOST_WIDTH:g} px; found {widest:g}")
+    if not 0 <= step < height <= FULL_SCALE:
+        raise ValueError(f"0 <= --step < --height <= {FULL_SCALE} grey levels; found step {step:g}, height {height:g}")
+    return binary_scales(Template(width=widest, height=height, step=step), least, strict=strict)
+
+
+def templates_json(facts: Sequence[TemplateFacts]) -> list[dict[str, Any]]:
+    """One plain object a template, the widest first."""
+    return [asdict(one) for one in facts]
+
+
+def templates_table(facts: Sequence[TemplateFacts], title: str) -> Table:
+    """The facts for a terminal."""
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("W", "H", "dH", "s", "k1", "k2", "k3", "Xb", "widths", "k*"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in facts:
+        table.add_row(
+            *(f"{value:g}" for value in (one.width, one.height, one.step)),
+            *(f"{value:.4f}" for value in (one.s, one.k1, one.k2, one.k3)),
+            f"{one.peak:.3f}",
+            _range(one),
+            "" if one.ratio is None else f"{one.ratio:.4f}",
+        )
+    table.caption = (
+        "f(x) = k1 x^2 + k2 x + k3 on [0, W], highest at Xb; W, Xb and widths in px, H, dH and k3 in grey levels.\n"
+        "k*: a line of k* W px is as like this template as the next narrower one."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _range(one: TemplateFacts) -> str:
+    if one.last < one.first:
+        return "none"
+    return f"{one.first}" if one.first == one.last else f"{one.first} to {one.last}"
+
+
+def templates_command(
+    config: Path | None,
+    recipe: str | None,
+    *,
+    own: tuple[float | None, float | None, float | None, float | None],
+    strict: bool = False,
+    printed: bool = False,
+    json_output: bool = False,
+    plot: Path | None = None,
+) -> None:
+    """The command: a table or JSON on stdout, and a plot where one is asked for.
+
+    Args:
+        config: configuration file that names the recipe; None: the one that ships.
+        recipe: name or file, instead of the configuration's.
+        own: widest and least width, height and step of a scale set that takes the place of a recipe's templates.
+        strict: halve that set by the letter of the stop rule.
+        printed: share out the widths as printed.
+        json_output: JSON instead of the table.
+        plot: picture to write.
+
+    Raises:
+        SystemExit: 2 for wrong input, 1 for a picture that cannot be written, with one line on stderr.
+    """
+    from daemon.lab.template_plot import plot_templates  # noqa: PLC0415 - it imports this module's facts
+
+    try:
+        scales, title = _scales(config, recipe, own_scales(*own, strict=strict))
+        facts = template_facts(scales, least=own[1], rule="printed" if printed else "rule")
+        if plot is not None:
+            plot_templates(scales, facts, plot)
+    except (ConfigError, ValueError) as error:
+        typer.echo(f"linesentry: {error}", err=True)
+        raise SystemExit(2) from error
+    except OSError as error:
+        typer.echo(f"linesentry: the plot {plot} cannot be written: {error.strerror}", err=True)
+        raise SystemExit(1) from error
+    if json_output:
+        typer.echo(json.dumps(templates_json(facts)))
+    else:
+        Console().print(templates_table(facts, title))
+
+
+def _scales(
+    config: Path | None, recipe: str | None, own: tuple[Template, ...] | None
+) -> tuple[tuple[Template, ...], str]:
+    """The templates that are asked for, and what they are."""
+    if own is None:
+        chosen = load_recipe(recipe if recipe is not None else load_config(config).recipe)
+        return chosen.templates, f"Templates of recipe {chosen.name}"
+    if config is not None or recipe is not None:
+        raise ValueError("a recipe has its own templates: give a recipe or a scale set, not both")
+    return own, "Templates of the scale set"

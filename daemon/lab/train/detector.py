@@ -1,0 +1,235 @@
+"""The command `linesentry train detector`: from simulated crops and photographs to weights with their model card."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from config.errors import ConfigError
+from config.load import load_recipe
+from config.schema import Recipe
+from daemon.store.state import code_sha256
+from models.training.card import PLAIN, write
+from models.training.detector import Outcome, train
+from models.training.detector import Progress as Step
+from models.training.figures import Clean, evaluate, learn_threshold
+from models.training.metal import RealMetal
+from models.training.photographs import Crop
+from simulator.crops import other_formulas, pressed, wild
+from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
+
+_CROP, _BATCH = 512, 6
+_VALIDATION = 24
+_WINDOW = 650
+_MOST_ON_SHEETS, _MOST_ON_CROPS = 0.05, 0.25
+"""Share of defect-free sheets of the training products, and of wild crops, on which a false alarm may remain."""
+_SHEET_CROPS, _CROPS_A_SHEET = 24, 64
+"""As many times more crops of sheets than of other kinds tell so low a share; half of those of a sheet lie at its folds
+and edges, about as many as a whole sheet has there."""
+_LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
+"""Of a kind, for the floor and again for the figures: what a long training is worth, and a short trial can afford."""
+_CLEAN_SEED, _HELD_OUT_SEED, _VALIDATION_SEED = 2_000_000_000, 3_000_000_000, 4_000_000_000
+"""Added to the seed, far from those that training draws from."""
+
+Source = Callable[[np.random.Generator, int], Crop]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be trained, on what, for how long."""
+
+    out: Path
+    """Folder for detector-<resolution>.pt, its card .json and, while it trains, the checkpoint .ckpt."""
+    data: tuple[Path, ...] = ()
+    """Folders of photographs of real metal (models.training.photographs.photographs)."""
+    metal_share: float = 0.25
+    """Of the crops that are learnt from, so many are of photographs; 1: all, and nothing is simulated."""
+    minutes: float = 30.0
+    """Time to train, that before a resume included."""
+    seed: int = 0
+    """Of the network, the crops and their order."""
+    preset: Literal["default", "paper"] = "default"
+    resolution: Literal["half", "full"] = "half"
+    recipe: str | None = None
+    """Name or file of the recipe whose templates and pitch the network is trained with; None: those that ship."""
+    patience: int = 10
+    """Looks at validation crops, two minutes apart, without progress before the training ends early."""
+    resume: Path | None = None
+    """A checkpoint to go on from."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the training is kept while it runs."""
+        return self.out / f"detector-{self.resolution}.ckpt"
+
+
+def train_detector_command(order: Order) -> None:
+    """Train, learn the threshold on defect-free crops, measure on crops never trained on, and write it all.
+
+    Raises:
+        SystemExit: 2 when the data or the checkpoint cannot be used, 130 after Ctrl-C; both with a line on stderr.
+    """
+    console = Console(stderr=True)
+    checkpoint = order.checkpoint
+    code = code_sha256()
+    try:
+        recipe = _network(order)
+        metal, checks = _metal(order)
+        outcome = _trained(console, order, recipe, metal, checks)
+    except KeyboardInterrupt:
+        kept = f"go on with --resume {checkpoint}" if checkpoint.is_file() else "nothing was learnt yet"
+        print(f"linesentry train: interrupted; {kept}", file=sys.stderr)  # noqa: T201 - a command speaks
+        raise SystemExit(130) from None
+    except (ConfigError, OSError, ValueError, RuntimeError) as error:
+        print(f"linesentry train: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        raise SystemExit(2) from error
+    count = int(min(_MOST_CROPS, max(_LEAST_CROPS, _CROPS_A_MINUTE * order.minutes)))
+    with console.status("learning the threshold on defect-free crops"):
+        seed = order.seed + _CLEAN_SEED
+        clean = _clean(seed, count) if checks is None else [_wild("photographs", checks, seed, count)]
+        threshold, by_floor = learn_threshold(outcome.state, clean, recipe=recipe)
+    figures: dict[str, Any] = {}
+    kinds = _kinds(cracks=None) if checks is None else {"photographs": checks}
+    for name, source in kinds.items():
+        with console.status(f"measuring on held-out crops: {name}"):
+            crops = _drawn(source, order.seed + _HELD_OUT_SEED, count)
+            figures[name] = evaluate(outcome.state, threshold, crops, recipe)
+    facts = {**_facts(order, outcome, metal, code), "false_alarms_by_floor": by_floor, "figures": figures}
+    path = write(order.out, outcome.state, threshold, facts, recipe)
+    print(path)  # noqa: T201 - the command's answer
+    print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
+
+
+def _facts(order: Order, outcome: Outcome, metal: RealMetal | None, code: str) -> dict[str, Any]:
+    """What the model card says of the training."""
+    alone = order.metal_share == 1
+    folders = order.data if metal else ()
+    return {
+        "started_from": list(outcome.started_from),
+        "trained_on": {
+            "simulated": None if alone else "simulator.crops.cut.training_crop",
+            "products": [] if alone else list(TRAINING_PRODUCTS),
+            "metal": [f"{one.name}, groups that are not held out (models.training.photographs)" for one in folders],
+            "metal_share": order.metal_share if metal else 0.0,
+            "photographs_sha256": metal.fingerprint() if metal else None,
+        },
+        "seeds": [order.seed],
+        "schedule": {
+            "preset": order.preset,
+            "minutes": round(outcome.seconds / 60, 2),
+            "steps": outcome.steps,
+            "crops": outcome.crops,
+            "crop_px": _CROP,
+            "batch": _BATCH,
+            "loss": round(outcome.loss, 4),
+            "validation": [list(look) for look in outcome.history],
+            "torch": torch.__version__,
+        },
+        "command": " ".join(["linesentry", *sys.argv[1:]]),
+        "code_sha256": code,
+    }
+
+
+def _network(order: Order) -> Recipe:
+    """What the network is made by: of a recipe its templates and pitch alone, for the crops are of bright cracks."""
+    if order.recipe is None:
+        return PLAIN.model_copy(update={"resolution": order.resolution})
+    recipe = load_recipe(order.recipe)
+    if recipe.resolution != order.resolution:
+        raise ValueError(
+            f"recipe {recipe.name} asks for resolution {recipe.resolution}, the training for {order.resolution}: "
+            f"add --resolution {recipe.resolution}, or change the recipe"
+        )
+    return Recipe(name=recipe.name, resolution=recipe.resolution, templates=recipe.templates, pitch=recipe.pitch)
+
+
+def _metal(order: Order) -> tuple[RealMetal | None, RealMetal | None]:
+    """Photographs to learn from; and, where nothing else is there, those that looks, floor and figures are of."""
+    alone = order.metal_share == 1
+    if alone and not order.data:
+        raise ValueError("--metal-share 1 trains on photographs alone: name them with --data FOLDER")
+    if not order.data or order.metal_share == 0:
+        return None, None
+    metal = RealMetal(order.data, paint_on_metal, "training" if alone else "all")
+    if metal.passed_over:
+        each = ", ".join(f"{count} of {name}" for name, count in sorted(metal.passed_over.items()))
+        print(  # noqa: T201 - a command speaks
+            f"linesentry train: photographs passed over: {each}; used are known classes, and of any set class crack "
+            "with a mask and class without_crack",
+            file=sys.stderr,
+        )
+    return metal, RealMetal(order.data, paint_on_metal, "validation") if alone else None
+
+
+def _trained(
+    console: Console, order: Order, recipe: Recipe, metal: RealMetal | None, checks: RealMetal | None
+) -> Outcome:
+    """Train with a bar on stderr."""
+    words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("training: first crops", total=60 * order.minutes)
+
+        def show(step: Step) -> None:
+            words = f"step {step.step}  loss {step.loss:.3f}  crops {step.drawn}"
+            bar.update(task, completed=step.seconds, description=words)
+
+        rng = np.random.default_rng(order.seed + _VALIDATION_SEED)
+        looks = training_crop if checks is None else checks
+        return train(
+            training_crop,
+            minutes=order.minutes,
+            seed=order.seed,
+            metal=metal,
+            metal_share=order.metal_share,
+            crop=_CROP,
+            batch=_BATCH,
+            preset=order.preset,
+            recipe=recipe,
+            validation=[looks(rng, _CROP) for _ in range(_VALIDATION)],
+            patience=order.patience,
+            checkpoint=order.checkpoint,
+            resume=order.resume,
+            on_progress=show,
+        )
+
+
+def _kinds(cracks: int | None) -> dict[str, Source]:
+    """Sources of crops by name; with 0 cracks the sheets hold none."""
+    sheets = SheetCrops() if cracks is None else SheetCrops(cracks)
+    return {
+        "sheets of " + " and ".join(TRAINING_PRODUCTS): sheets,
+        "simulator.crops.wild": wild.training_window,
+        "simulator.crops.other_formulas": other_formulas.training_window,
+        "simulator.crops.pressed": pressed.training_window,
+    }
+
+
+def _clean(seed: int, count: int) -> Iterator[Clean]:
+    """Defect-free crops of each kind; sheets, which a line sees day and night, must be far cleaner than wild crops."""
+    for number, (name, source) in enumerate(_kinds(cracks=0).items()):
+        if number == 0:
+            sheets = max(1, round(_SHEET_CROPS * count / _CROPS_A_SHEET))
+            groups = (_drawn(SheetCrops(cracks=0), seed + sheet, _CROPS_A_SHEET) for sheet in range(sheets))
+            yield Clean(name, groups, _MOST_ON_SHEETS)
+        else:
+            yield _wild(name, source, seed, count)
+
+
+def _wild(name: str, source: Source, seed: int, count: int) -> Clean:
+    # A crop whose cracks are too faint to be judged is not sure to be free of them.
+    crops = _drawn(source, seed, 2 * count)
+    return Clean(name, ([crop] for crop in crops if not crop[1].any() and not crop[2].any()), _MOST_ON_CROPS)
+
+
+def _drawn(source: Source, seed: int, count: int) -> Iterator[Crop]:
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield source(rng, _WINDOW)

@@ -1,0 +1,1 @@
+"""The stages of the line in one process, on files."""

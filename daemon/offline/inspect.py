@@ -1,0 +1,386 @@
+"""`linesentry inspect`: the stages of the line in one process, on image files.
+
+An image is read in bands of one row of windows, so that memory stays bounded; windows, defects and verdict are
+computed by the same functions as in the service. The results of a window do not depend on its neighbours in a batch
+nor on the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.schema import Camera, Recipe, Windows, Workers
+from config.schema import Classify as Settings
+from models.detector.halo import HALO
+from models.images import ImageError, ImageSource, open_image
+from models.machine.memory import available_bytes
+from stages.defects import defects_of
+from stages.merge_events import Classify, can_wait
+from stages.opinions import Opinions
+from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
+from stages.verdict import bands_of, facts_of, verdict_of
+
+if TYPE_CHECKING:
+    from daemon.store.evidence import Evidence
+    from models.classifier.classifier import Classifier
+    from models.detector.detector import Detector
+
+CAMERA_WIDTH = int(Camera().width)
+_CROPS_AT_ONCE = 16
+Progress = Callable[[int, int], None]
+"""Told the windows done and the windows in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectResult:
+    """What is said of one image file."""
+
+    image: str
+    plate: PlateResult
+    width: int | None
+    """px that were inspected; None when the file could not be opened."""
+    height: int | None
+    seconds: float
+    first_column: int = 0
+    """Image column of the plate's column 0: not 0 where the recipe's columns were cut from a full camera row."""
+    warnings: tuple[str, ...] = ()
+    failed: bool = False
+    """The image could not be inspected; the plate's reason says why."""
+    evidence: Evidence | None = None
+
+
+def inspect_files(
+    paths: Iterable[Path],
+    recipe: Recipe,
+    detectors: Sequence[Detector],
+    *,
+    classifier: Classifier | None = None,
+    bits: int | None = None,
+    pictures: Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[InspectResult]:
+    """Inspect image files one after the other, and yield their results in that order.
+
+    A file that cannot be inspected yields an INCONCLUSIVE result with cause UNREADABLE and the reason; the others
+    are still done. `detectors` are of this recipe, one for each thread that is to compute. Without a `classifier` a
+    recipe that asks for one is decided as the service decides where its classifier is lost.
+    """
+    stems: set[str] = set()
+    for path in paths:
+        started = time.monotonic()
+        width = height = kept = None
+        notes: tuple[str, ...] = ()
+        try:
+            with open_image(path, bits) as source:
+                width, height, notes = source.width, source.height, source.warnings
+                first, last = plate_columns(width, recipe)
+                if pictures is not None:
+                    try:
+                        kept = _room_for(height, last - first, pictures)
+                    except OSError as error:
+                        notes += (f"{shown(str(pictures))}: {error.strerror}; no pictures of {shown(path.name)}",)
+                plate = inspect_image(source, recipe, detectors, classifier=classifier, progress=progress, keep=kept)
+        except (ImageError, OSError, MemoryError) as error:
+            reason = str(error) or "not enough memory"
+            yield failure(path, reason, width=width, height=height, seconds=time.monotonic() - started)
+            continue
+        except Exception as error:  # noqa: BLE001 - a fault in one image must not cost the others, nor be hidden
+            reason = f"inspection failed: {type(error).__name__}: {error}; run linesentry doctor"
+            yield failure(path, reason, width=width, height=height, seconds=time.monotonic() - started)
+            continue
+        result = InspectResult(
+            image=str(path),
+            plate=plate,
+            width=last - first,
+            height=height,
+            seconds=time.monotonic() - started,
+            first_column=first,
+            warnings=notes + plate.warnings,
+        )
+        yield result if pictures is None or kept is None else _with_pictures(result, kept, path, pictures, stems)
+
+
+def inspect_image(
+    source: ImageSource,
+    recipe: Recipe,
+    detectors: Sequence[Detector],
+    *,
+    classifier: Classifier | None = None,
+    progress: Progress | None = None,
+    keep: NDArray[np.uint8] | None = None,
+) -> PlateResult:
+    """Inspect one image as a plate of which every row is there.
+
+    Every row is read, so that damage anywhere shows. An image smaller than the widest template is INCONCLUSIVE (too
+    small). `keep`, uint8 of the plate's shape, is filled with its pixels. The classifier sees what the service would
+    let it see, and has all the time that it needs.
+
+    Raises:
+        ImageError: the image is damaged, does not fit in memory, or has not the recipe's width.
+    """
+    first, last = plate_columns(source.width, recipe)
+    rows, columns = source.height, last - first
+    opinions = Opinions(recipe, absent=classifier is None)
+    if classifier is not None and keep is None and recipe.classifier.mode != "off":
+        keep = _room_for(rows, columns, Path(tempfile.gettempdir()))
+    bands = _bands(source, first, last, recipe.windows, keep)
+    results: list[WindowResult] = []
+    if min(rows, columns) < max(template.width for template in recipe.templates):
+        deque(bands, maxlen=0)
+    else:
+        results = _score(bands, rows, columns, recipe.windows, detectors=detectors, progress=progress)
+    asked = [question for result in results for question in opinions.ask(result, columns)]
+    if classifier is not None and keep is not None:
+        _classify(classifier, keep, asked, opinions)
+    facts = facts_of("", 0, rows=rows, columns=columns, results=results, recipe=recipe)
+    facts = replace(facts, classifier=opinions.summary(0, inspected=bool(results)))
+    defects = defects_of(results, rows, columns, recipe, opinions.of(0))
+    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
+
+
+def load_classifier(
+    recipe: Recipe, device: Literal["auto", "cpu", "cuda"] = "auto", settings: Settings | None = None
+) -> Classifier | None:
+    """The classifier, where the recipe has it asked, as the settings of a line name it; None: the one that ships.
+
+    What there is to doubt in its answers is said on stderr.
+
+    Raises:
+        ClassifierError: its weights or the device cannot be had, or it does not give its known answer.
+    """
+    if recipe.classifier.mode == "off":
+        return None
+    from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch: not for a recipe without
+
+    settings = Settings() if settings is None else settings
+    classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
+    classifier.known_answer()
+    if doubt := classifier.doubt():
+        print(f"linesentry: {doubt}", file=sys.stderr)  # noqa: T201 - whichever command asks
+    return classifier
+
+
+def plate_columns(width: int, recipe: Recipe, camera_width: int = CAMERA_WIDTH) -> tuple[int, int]:
+    """The image columns [first, last) that are the plate.
+
+    A recipe without columns takes the whole image. With columns, an image as wide as they are is the plate itself,
+    and one as wide as the camera is cut as the service cuts it; any other width cannot be placed.
+
+    Raises:
+        ImageError: the image has neither width.
+    """
+    columns = recipe.columns
+    if columns is None or width == columns.count:
+        return 0, width
+    if width == camera_width and columns.last <= width:
+        return columns.first, columns.last
+    raise ImageError(
+        f"the image is {width:,} px wide; a plate of recipe {recipe.name} is {columns.count:,} px wide and a row of "
+        f"the camera {camera_width:,} px; give the recipe of this product, or the recipe general for any size"
+    )
+
+
+def failure(
+    path: Path | str, reason: str, *, width: int | None = None, height: int | None = None, seconds: float = 0.0
+) -> InspectResult:
+    """The result of an image that could not be inspected."""
+    plate = PlateResult(
+        run="",
+        plate=0,
+        verdict=Verdict.INCONCLUSIVE,
+        causes=(Cause.UNREADABLE,),
+        reason=reason,
+        complete=False,
+        rows=height or 0,
+        columns=width or 0,
+        windows=0,
+        windows_scored=0,
+        coverage=None,
+    )
+    return InspectResult(str(path), plate, width, height, seconds, failed=True)
+
+
+def to_json(result: InspectResult) -> dict[str, Any]:
+    """The object of one image: the same keys whatever happened, plain JSON values, mm None without a pitch."""
+    plate = result.plate
+    return {
+        "image": shown(result.image),
+        "verdict": plate.verdict.value,
+        "reason": plate.reason,
+        "causes": [cause.value for cause in plate.causes],
+        "complete": plate.complete,
+        "width": result.width,
+        "height": result.height,
+        "first_column": result.first_column,
+        "windows": plate.windows,
+        "coverage": _number(plate.coverage),
+        "classifier": plate.classifier,
+        "warnings": list(result.warnings),
+        "defects": [
+            {
+                "x": defect.x,
+                "y": defect.y,
+                "width": defect.width,
+                "height": defect.height,
+                "x_mm": _number(defect.x_mm),
+                "y_mm": _number(defect.y_mm),
+                "width_mm": _number(defect.width_mm),
+                "height_mm": _number(defect.height_mm),
+                "score": _number(defect.score),
+                "probability": _number(defect.probability),
+                "vetoed": defect.vetoed,
+                "edge": defect.edge,
+                "area": defect.area,
+                "peak_x": defect.peak_x,
+                "peak_y": defect.peak_y,
+            }
+            for defect in plate.defects
+        ],
+        "seconds": round(result.seconds, 6),
+    }
+
+
+def shown(name: str) -> str:
+    r"""A file's name as text: bytes of it that are no UTF-8 as \xNN, as a terminal and every JSON reader take it."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+# --- bands and windows -----------------------------------------------------------------------------------------
+
+
+def _bands(
+    source: ImageSource, first: int, last: int, windows: Windows, keep: NDArray[np.uint8] | None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Each row of windows from the top: the first row of its pixels, and the pixels, uint8 (rows, columns).
+
+    The HALO rows above and below, which are seen with it, are among them; each image row is read once.
+    """
+    rows, columns = source.height, last - first
+    band, above, read = np.empty((0, columns), np.uint8), 0, 0
+    for row in range(window_rows(rows, windows)):
+        top = max(0, row * windows.stride - HALO)
+        bottom = min(row * windows.stride + windows.size + HALO, rows)
+        shared = band[top - above :]
+        band, above = np.empty((bottom - top, columns), np.uint8), top
+        band[: len(shared)] = shared
+        if read < bottom:
+            fresh = source.rows(read, bottom)[:, first:last]
+            band[read - top :] = fresh
+            if keep is not None:
+                keep[read:bottom] = fresh
+            read = bottom
+        yield top, band
+
+
+def _score(
+    bands: Iterable[tuple[int, NDArray[np.uint8]]],
+    rows: int,
+    columns: int,
+    windows: Windows,
+    *,
+    detectors: Sequence[Detector],
+    progress: Progress | None,
+) -> list[WindowResult]:
+    """The results of all windows, in their order; while one band is computed the next is read."""
+    from stages.detect import score_windows  # noqa: PLC0415 - brings torch, which the readers do without
+
+    across = window_columns(columns, windows)
+    total = across * window_rows(rows, windows)
+    idle: SimpleQueue[Detector] = SimpleQueue()
+    for detector in detectors:
+        idle.put(detector)
+
+    def score(band: NDArray[np.uint8], batch: list[Window], top: int) -> list[WindowResult]:
+        detector = idle.get()
+        try:
+            return score_windows(detector, band, batch, windows, run="", plate=0, top=top)
+        finally:
+            idle.put(detector)
+
+    results: list[WindowResult] = []
+    waiting: deque[list[Future[list[WindowResult]]]] = deque()
+
+    def gather() -> None:
+        for future in waiting.popleft():
+            results.extend(future.result())
+            if progress is not None:
+                progress(len(results), total)
+
+    size = Workers().batch
+    pool = ThreadPoolExecutor(len(detectors), thread_name_prefix="detect")
+    try:
+        for row, (top, band) in enumerate(bands):
+            in_row = [window_at(row * across + column, rows, columns, windows) for column in range(across)]
+            batches = [in_row[i : i + size] for i in range(0, across, size)]
+            waiting.append([pool.submit(score, band, batch, top) for batch in batches])
+            if len(waiting) > 1:
+                gather()
+        while waiting:
+            gather()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return results
+
+
+def _classify(classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence[Classify], opinions: Opinions) -> None:
+    """Answer what was asked of a plate, and what is asked upon that; what cannot wait comes first."""
+    from stages.classify import Work  # noqa: PLC0415 - brings torch, which the readers do without
+
+    work, waiting = Work(), list(asked)
+    while waiting or len(work):
+        while waiting and len(work) < _CROPS_AT_ONCE:
+            question = min(waiting, key=lambda one: can_wait(one.crops))
+            waiting.remove(question)
+            work.add(question.plate, question.window, question.crops, pixels)
+        for answered in work.compute(classifier, _CROPS_AT_ONCE):
+            waiting += opinions.take(answered)
+
+
+# --- pictures --------------------------------------------------------------------------------------------------
+
+
+def _room_for(rows: int, columns: int, pictures: Path) -> NDArray[np.uint8]:
+    """Room for a plate's pixels: in memory, or in a nameless file beside the pictures where they would crowd it.
+
+    Raises:
+        OSError: there is no room in either.
+    """
+    if rows * columns <= available_bytes() // 4:
+        return np.empty((rows, columns), np.uint8)
+    pictures.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=pictures) as file:
+        os.posix_fallocate(file.fileno(), 0, rows * columns)  # a full disk is told here, not by a signal later
+        return np.memmap(file, np.uint8, "r+", shape=(rows, columns))
+
+
+def _with_pictures(
+    result: InspectResult, pixels: NDArray[np.uint8], path: Path, pictures: Path, stems: set[str]
+) -> InspectResult:
+    """The result with its pictures written; files of equal name in several folders get a number."""
+    from daemon.store.evidence import write_evidence  # noqa: PLC0415 - only for those who want pictures
+
+    stem, number = path.stem, 1
+    while stem in stems:
+        number += 1
+        stem = f"{path.stem}-{number}"
+    stems.add(stem)
+    evidence = write_evidence(pixels, result.plate, pictures, title=shown(path.name), stem=stem)
+    return replace(result, evidence=evidence, warnings=result.warnings + evidence.errors)

@@ -1,0 +1,210 @@
+"""What every child process runs: set up, loop, heartbeat, tear down.
+
+A child is started by exec with the descriptors it needs, learns everything else from one JSON file, leaves SIGINT
+and SIGTERM to the supervisor, and dies with it: by the kernel's parent-death signal and by the end of a pipe,
+whichever comes first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+import structlog
+import zmq
+
+from config.schema import Config, Recipe
+from daemon.telemetry.counters import Tally
+from daemon.telemetry.logs import configure
+from daemon.wire.channel import Client, Event, Server
+from daemon.wire.messages import Exit, Heartbeat, Sender
+from daemon.wire.plate_memory import PlateMemory, Shape
+from stages.switch import SwitchState
+
+ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.1
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that a child is told at its start."""
+
+    run: str
+    role: str
+    index: int
+    incarnation: int
+    sockets: str
+    """Directory of the run's sockets, mode 0700."""
+    state: str
+    """State directory of the service."""
+    config: dict[str, object]
+    recipe: dict[str, object]
+    shape: Shape
+    plates_fd: int
+    camera_fd: int
+    """Strip buffers of the simulated camera; -1 where the role has no use for them."""
+    lifeline_fd: int
+    supervisor_pid: int
+    switch: SwitchState = SwitchState(1)
+    """Where the supervisor's count of the switch stands."""
+    camera_row: int | None = None
+    """Camera row up to which the supervisor has heard the switch; None on a line never heard before."""
+    facts: dict[str, object] = {}
+    """What is stored with every plate of the run; given to record."""
+    plates: int | None = None
+    """Sheets after which the simulated line ends; None for ever."""
+
+    @property
+    def sender(self) -> Sender:
+        """The identity of this incarnation."""
+        return Sender(self.run, self.role, self.index, self.incarnation)
+
+
+class Child:
+    """The frame of a child process; a role registers its endpoints and overrides `tick`."""
+
+    role: ClassVar[str]
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.me = plan.sender
+        self.config = Config.model_validate(plan.config)
+        self.recipe = Recipe.model_validate(plan.recipe)
+        self.log = structlog.get_logger()
+        self.tally = Tally()
+        self.plates: dict[int, tuple[int, int]] = {}
+        """Windows merged and regions found so far of each open plate, for people who watch."""
+        self.note = ""
+        self.stopping = False
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._poller = zmq.Poller()
+        self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
+        self._beat_at = 0.0
+        self._poller.register(plan.lifeline_fd, zmq.POLLIN)
+        self.supervisor = self.connect("supervisor", self.on_supervisor)
+
+    # --- for roles -------------------------------------------------------------------------------------------
+
+    def connect(self, address: str, handler: Callable[[Event, float], None]) -> Client:
+        """Connect to another process's socket; its events go to the handler."""
+        client = Client(self.context, self.me, Path(self.plan.sockets) / address)
+        self._register(client, handler)
+        return client
+
+    def bind(self, address: str, handler: Callable[[Event, float], None]) -> Server:
+        """Bind a socket of this process; its events go to the handler."""
+        server = Server(self.context, self.me, Path(self.plan.sockets) / address)
+        self._register(server, handler)
+        return server
+
+    def plate_memory(self) -> PlateMemory:
+        """Map the plate memory."""
+        return PlateMemory(self.plan.plates_fd, self.plan.shape)
+
+    def other_weights(self, fact: str, found: str) -> str | None:
+        """Why weights with that SHA-256 must not be used: results would name others. None where they may."""
+        stored = self.plan.facts.get(fact)
+        if found == stored:
+            return None
+        return (
+            f"the weights file has the sha256 {found}, the service started with {stored}: it was replaced meanwhile, "
+            "and results would name the wrong weights; restart the service to use the new ones"
+        )
+
+    def start(self) -> None:
+        """What takes long before the loop: loading, mapping."""
+
+    def tick(self, now: float) -> None:
+        """What is due without a message; called after each round of the loop."""
+
+    def wait_s(self) -> float:
+        """Longest time to wait for a message, s; 0 when there is work at hand."""
+        return _POLL_S
+
+    def stop(self) -> None:
+        """Give back what the role holds."""
+
+    def on_supervisor(self, event: Event, now: float) -> None:
+        """A command of the supervisor; roles extend it."""
+        del now
+        if isinstance(event[1], Exit):
+            self.stopping = True
+
+    # --- the loop --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until the supervisor says so or is gone."""
+        self.start()
+        self.beat(time.monotonic())
+        while not self.stopping:
+            ready = dict(self._poller.poll(round(self.wait_s() * 1000)))
+            now = time.monotonic()
+            if self.plan.lifeline_fd in ready:
+                self.log.error("the supervisor is gone")
+                break
+            for endpoint, handler in self._endpoints.items():
+                if endpoint.socket in ready:
+                    for event in endpoint.receive(now):
+                        handler(event, now)
+                else:
+                    endpoint.tick(now)
+            self.tick(time.monotonic())
+            self.tally.add("busy_seconds_total", time.monotonic() - now, self.role)
+            self.beat(time.monotonic())
+        self.stop()
+        for endpoint in self._endpoints:
+            endpoint.close()
+        self.context.destroy(linger=0)
+
+    def beat(self, now: float, *, force: bool = False) -> None:
+        """Send a heartbeat when it is due."""
+        if not force and now - self._beat_at < self.config.restart.heartbeat_s:
+            return
+        self._beat_at = now
+        for endpoint in self._endpoints:
+            for reason, count in endpoint.refused.items():
+                self.tally.add("messages_refused_total", count, reason)
+            endpoint.refused.clear()
+        body = Heartbeat(
+            pid=os.getpid(),
+            counters=self.tally.values(),
+            note=self.note,
+            plates=self.plates,
+        )
+        self.supervisor.send(body, now, keep=False)
+
+    def _register(self, endpoint: Client | Server, handler: Callable[[Event, float], None]) -> None:
+        self._endpoints[endpoint] = handler
+        self._poller.register(endpoint.socket, zmq.POLLIN)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends; end now if that has happened already."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def main() -> None:
+    """Entry of every child: `python -m daemon.service.child NAME PLAN`."""
+    plan = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Plan)
+    die_with_parent(plan.supervisor_pid)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    level = Config.model_validate(plan.config).telemetry.log_level
+    configure(plan.sender.name, run=plan.run, level=level)
+    module = importlib.import_module(f"daemon.service.roles.{plan.role}")
+    child: Child = module.ROLE(plan)
+    child.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The child processes: started by exec, watched by heartbeats, reaped by pidfd, restarted on a budget."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from config.schema import Restart
+from daemon.service.child import Plan
+from daemon.service.restarts import Restarts
+from daemon.wire.messages import Heartbeat
+
+PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
+"""Role, index and incarnation to the plan of the process and the descriptors that it inherits."""
+
+
+@dataclass(slots=True)
+class Kid:
+    """One place for a process: role and index stay, the process in it may change."""
+
+    role: str
+    index: int
+    optional: bool = False
+    """The service works without it, if need be."""
+    incarnation: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    pidfd: int = -1
+    started_at: float = 0.0
+    heard_at: float | None = None
+    """Time of its last heartbeat; None until its first."""
+    beat: Heartbeat | None = None
+    start_again_at: float = 0.0
+    killed_for: str | None = None
+    """Why the supervisor itself ended it."""
+    status: int | None = None
+    """Exit status of the last process: negative for a signal."""
+
+    @property
+    def name(self) -> str:
+        """Role and index."""
+        return f"{self.role}-{self.index}"
+
+
+class Children:
+    """All child processes of one run."""
+
+    def __init__(
+        self, settings: Restart, poller: zmq.Poller, plan: PlanFor, gone: Callable[[Kid, str, float], None]
+    ) -> None:
+        self._settings = settings
+        self._poller = poller
+        self._plan = plan
+        self._gone = gone
+        self._kids: dict[str, Kid] = {}
+        self._restarts: dict[str, Restarts] = {}
+        self._lost: set[str] = set()
+        self._stopping = False
+
+    # --- what there is ---------------------------------------------------------------------------------------
+
+    @property
+    def all_up(self) -> bool:
+        """Every process has given its first heartbeat, but for optional ones that have died already."""
+        return all(
+            kid.heard_at is not None or (kid.optional and (kid.incarnation > 1 or kid.process is None))
+            for kid in self._kids.values()
+        )
+
+    def all_fresh(self, now: float) -> bool:
+        """Every process is starting or has been heard of late."""
+        return all(kid.heard_at is None or now - kid.heard_at < self._settings.hang_s for kid in self._kids.values())
+
+    def down(self) -> list[str]:
+        """Names of processes that do not run, or have not yet been heard."""
+        return [kid.name for kid in self._kids.values() if kid.process is None or kid.heard_at is None]
+
+    def pids(self, role: str) -> list[int]:
+        """Process ids of a role."""
+        return [kid.process.pid for kid in self._kids.values() if kid.role == role and kid.process is not None]
+
+    def note(self, role: str) -> str:
+        """What the role's first process says that it is doing."""
+        beat = self._kids[f"{role}-0"].beat
+        return beat.note if beat else ""
+
+    def plates(self) -> Mapping[int, tuple[int, int]]:
+        """Windows merged and regions found so far of the open plates, as merge says."""
+        beat = self._kids["merge-0"].beat
+        return beat.plates if beat else {}
+
+    def by_role(self) -> dict[str, tuple[int, int]]:
+        """Processes up and processes wanted of each role."""
+        table: dict[str, tuple[int, int]] = {}
+        for kid in self._kids.values():
+            up, wanted = table.get(kid.role, (0, 0))
+            table[kid.role] = (up + (kid.process is not None and kid.heard_at is not None), wanted + 1)
+        return table
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def add(self, role: str, index: int, *, optional: bool = False) -> None:
+        """Start a process and keep it running from now on."""
+        kid = Kid(role, index, optional)
+        self._kids[kid.name] = kid
+        self._restarts.setdefault(role, Restarts(self._settings)).place()
+        self._start(kid)
+
+    def joined(self, role: str, index: int, now: float) -> None:
+        """The process of that name has opened its connection."""
+        del now
+        self._kids[f"{role}-{index}"].killed_for = None
+
+    def heard(self, role: str, index: int, beat: Heartbeat, now: float) -> None:
+        """A heartbeat came."""
+        kid = self._kids[f"{role}-{index}"]
+        if kid.process is not None and kid.process.pid == beat.pid:
+            if kid.heard_at is not None:
+                self._restarts[role].worked(index, now - kid.heard_at)
+            kid.heard_at, kid.beat = now, beat
+
+    def restart(self, role: str, index: int, reason: str, now: float) -> None:
+        """End a process by the supervisor's own hand; it is started again without blame."""
+        del now
+        kid = self._kids[f"{role}-{index}"]
+        if kid.process is not None:
+            kid.killed_for = reason
+            kid.process.kill()
+
+    def reap(self, polled: Mapping[object, int], now: float) -> None:
+        """Take note of processes that have ended."""
+        for kid in self._kids.values():
+            if kid.pidfd in polled and kid.process is not None:
+                self._ended(kid, now)
+
+    def watch(self, now: float) -> list[str]:
+        """Kill what hangs, start what is due; roles whose restarts are spent are named once."""
+        newly = [role for role, of in self._restarts.items() if role not in self._lost and of.spent]
+        self._lost.update(newly)
+        for kid in self._kids.values():
+            if kid.process is None:
+                if kid.role not in self._lost and not self._stopping and now >= kid.start_again_at:
+                    self._start(kid)
+            elif kid.heard_at is None and now - kid.started_at > self._settings.start_s:
+                kid.killed_for = "start"
+                kid.process.kill()
+            elif kid.heard_at is not None and now - kid.heard_at > self._settings.hang_s:
+                kid.killed_for = "hang"
+                kid.process.kill()
+        return newly
+
+    def stop_all(
+        self,
+        tell: Callable[[str], bool],
+        listen: Callable[[float], object],
+        most_s: float,
+        hurry: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Ask every process to stop, and wait for it, but not once there is a hurry."""
+        self._stopping = True
+        # Those who feed first, so that nobody talks to a process that is gone.
+        for kid in self._kids.values():
+            if kid.process is not None:
+                tell(kid.name)
+        until = time.monotonic() + most_s
+        while not hurry() and time.monotonic() < until and any(kid.process is not None for kid in self._kids.values()):
+            polled = dict(self._poller.poll(50))
+            # A process that is only just starting is told when it joins.
+            listen(time.monotonic())
+            for kid in self._kids.values():
+                if kid.pidfd in polled and kid.process is not None:
+                    self._forget(kid)
+
+    def kill_all(self) -> None:
+        """End every process now."""
+        self._stopping = True
+        for kid in self._kids.values():
+            if kid.process is not None:
+                kid.process.kill()
+                self._forget(kid)
+
+    def _start(self, kid: Kid) -> None:
+        kid.incarnation += 1
+        plan, fds = self._plan(kid.role, kid.index, kid.incarnation)
+        path = Path(plan.sockets) / f"{kid.name}.json"
+        path.write_bytes(msgspec.json.encode(plan))
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment.pop("NOTIFY_SOCKET", None)
+        # Blocked over the exec, so that ^C at a terminal, or a SIGTERM to the whole group, does not end a process
+        # that has yet to say that it leaves both to the supervisor.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "daemon.service.child", kid.name, str(path)],
+                pass_fds=fds,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        kid.pidfd = os.pidfd_open(kid.process.pid)
+        self._poller.register(kid.pidfd, zmq.POLLIN)
+        kid.started_at = time.monotonic()
+        kid.heard_at, kid.beat, kid.killed_for = None, None, None
+
+    def _ended(self, kid: Kid, now: float) -> None:
+        reason = kid.killed_for or "died"
+        self._forget(kid)
+        restarts = self._restarts[kid.role]
+        if reason != "line restarted":
+            restarts.ended(kid.index)
+        kid.start_again_at = now + restarts.pause(kid.index)
+        self._gone(kid, reason, now)
+
+    def _forget(self, kid: Kid) -> None:
+        assert kid.process is not None
+        kid.status = kid.process.wait()
+        self._poller.unregister(kid.pidfd)
+        os.close(kid.pidfd)
+        kid.process, kid.pidfd, kid.heard_at = None, -1, None

@@ -1,0 +1,308 @@
+"""What `linesentry doctor` looks at: whether this machine can do what the configuration asks, and what to do if not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pynvml
+from rich.table import Table
+from rich.text import Text
+
+from config.schema import Config, Recipe
+from config.weights import classifier_path, weights_path
+from daemon.store.results import Store, StoreError, store_path
+from daemon.store.state import StateDirectory, StateError
+from daemon.wire.plate_memory import PlateMemoryError, Shape, reserve
+from models.machine.cpu import cpu_flags
+from models.machine.memory import available_bytes
+
+SERVICE_BYTES = 2_500_000_000
+"""What the processes may take beyond the plate memory."""
+
+LEAST_DISK_BYTES = 1_000_000_000
+"""With less than this free, results are in danger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool | None
+    """None: works, but not as it should."""
+    found: str
+    advice: str = ""
+    """What to do; empty when all is well."""
+
+
+def doctor(config: Config, recipe: Recipe) -> list[Check]:
+    """Look at everything the service needs, for real: memory is reserved, files are written, a window is computed.
+
+    What is reserved or written is let go of again. Takes some seconds, most of them for the detector.
+    """
+    return list(_checks(config, recipe))
+
+
+def doctor_table(checks: Sequence[Check]) -> Table:
+    """The checks as a table for a terminal."""
+    table = Table("", "check", header_style="bold")
+    table.add_column("found", overflow="fold")
+    table.add_column("what to do", overflow="fold")
+    marks = {True: Text("ok", "green"), None: Text("warning", "yellow"), False: Text("FAILED", "bold red")}
+    for check in checks:
+        table.add_row(marks[check.ok], check.name, Text(check.found), Text(check.advice))
+    return table
+
+
+def _checks(config: Config, recipe: Recipe) -> Iterator[Check]:
+    shape = ring_shape(config, recipe)
+    yield memory(shape)
+    if shape is not None:
+        yield ring(shape)
+    yield cores(config)
+    yield processor()
+    yield gpu(config)
+    try:
+        state = StateDirectory.of(config).path
+    except StateError as error:
+        yield Check("state directory", ok=False, found=str(error), advice="choose another with state_directory")
+    else:
+        yield state_directory(state)
+        yield disk_space(config, state)
+        yield database(state)
+    weights = weight_file(recipe)
+    yield weights
+    if weights.ok is not False:
+        yield known_answer(config, recipe)
+    yield classifier(config, recipe)
+    yield metrics_port(config)
+    yield notify_socket()
+
+
+# --- memory and processor ---------------------------------------------------------------------------------------------
+
+
+def ring_shape(config: Config, recipe: Recipe) -> Shape | None:
+    """The plate memory that the service would reserve; None for a recipe of no fixed size."""
+    if recipe.slot_rows is None:
+        return None
+    columns = config.camera.width if recipe.columns is None else recipe.columns.count
+    return Shape(config.slots, recipe.slot_rows, columns)
+
+
+def memory(shape: Shape | None) -> Check:
+    """Whether the plate memory and the processes fit into what is available."""
+    available = available_bytes()
+    needed = SERVICE_BYTES + (0 if shape is None else shape.total_bytes)
+    found = f"{_gb(available)} available, about {_gb(needed)} needed"
+    if available >= needed:
+        return Check("memory", ok=True, found=found)
+    return Check("memory", ok=None, found=found, advice="fewer slots or workers, end other programs, or add memory")
+
+
+def ring(shape: Shape) -> Check:
+    """Reserve the plate memory in full, as the service does at its start, and let it go."""
+    found = f"{shape.slots} slots of {shape.rows:,} x {shape.columns:,} px, {_gb(shape.total_bytes)}"
+    available = available_bytes()
+    if shape.total_bytes > available:
+        # Reserving it all the same could make the kernel end some other process.
+        found += f", but {_gb(available)} are available"
+        return Check("plate memory", ok=False, found=found, advice="fewer slots, or add memory")
+    try:
+        os.close(reserve("linesentry-doctor", shape.total_bytes))
+    except PlateMemoryError as error:
+        return Check("plate memory", ok=False, found=str(error), advice="fewer slots, or add memory")
+    return Check("plate memory", ok=True, found=f"{found}: reserved and released")
+
+
+def cores(config: Config) -> Check:
+    """The processor cores this process may use, against the workers asked for."""
+    count = len(os.sched_getaffinity(0))
+    asked = config.workers.count
+    found = f"{count} to be used, {'one worker each' if asked is None else f'{asked} workers asked for'}"
+    if asked is not None and asked > count:
+        return Check("cores", ok=None, found=found, advice=f"set workers.count to {count} at most")
+    if count < 2:
+        return Check("cores", ok=None, found=found, advice="two cores at least keep acquisition and detector apart")
+    return Check("cores", ok=True, found=found)
+
+
+def processor() -> Check:
+    """Whether the processor computes the detector fast."""
+    flags = cpu_flags()
+    fast = sorted(flags & {"avx512_bf16", "amx_bf16"})
+    if fast:
+        return Check("processor", ok=True, found=f"{', '.join(fast)}: the detector computes in bfloat16")
+    if "avx2" in flags:
+        return Check("processor", ok=True, found="no avx512_bf16: the detector computes in float32, at half the speed")
+    return Check("processor", ok=None, found="no avx2: the detector will be slow", advice="use a newer processor")
+
+
+def gpu(config: Config) -> Check:
+    """The GPUs that the driver names; none is fine unless one is asked for."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        found = f"none ({error})"
+        if config.workers.device == "cuda":
+            return Check(
+                "GPU", ok=False, found=found, advice="install the driver, or set workers.device to auto or cpu"
+            )
+        return Check("GPU", ok=True, found=f"{found}: the CPU is used")
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        devices = [f"{pynvml.nvmlDeviceGetName(h)}, {_gb(pynvml.nvmlDeviceGetMemoryInfo(h).total)}" for h in handles]
+    except pynvml.NVMLError as error:
+        return Check("GPU", ok=None, found=f"the driver does not answer: {error}", advice="run nvidia-smi")
+    finally:
+        pynvml.nvmlShutdown()
+    return Check("GPU", ok=True, found="; ".join(devices) or "none")
+
+
+# --- disk and database ------------------------------------------------------------------------------------------------
+
+
+def state_directory(directory: Path) -> Check:
+    """Write a file into the state directory, down to the disk, and delete it."""
+    try:
+        with tempfile.TemporaryFile(dir=directory, prefix=".doctor-") as file:
+            file.write(b"\xa5" * (1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        advice = "check its owner and permissions and the room on its disk, or choose another with state_directory"
+        return Check("state directory", ok=False, found=f"{directory}: {error.strerror}", advice=advice)
+    return Check("state directory", ok=True, found=f"{directory}: written and deleted")
+
+
+def disk_space(config: Config, directory: Path) -> Check:
+    """Whether the disk holds the pictures that may be kept, and results beside."""
+    free = shutil.disk_usage(directory).free
+    most_gb = config.results.retention.most_gb
+    found = f"{_gb(free)} free, pictures may take {'any size' if most_gb is None else f'{most_gb:g} GB'}"
+    if free < LEAST_DISK_BYTES:
+        return Check("disk space", ok=False, found=found, advice="make room: with a full disk no plate is OK")
+    taken = sum(file.stat().st_size for file in (directory / "pictures").glob("*/*/*"))
+    if most_gb is not None and most_gb * 1e9 - taken > free - LEAST_DISK_BYTES:
+        return Check("disk space", ok=None, found=found, advice="make room, or lower results.retention.most_gb")
+    return Check("disk space", ok=True, found=found)
+
+
+def database(directory: Path) -> Check:
+    """Open the result store, check it, and write into it without keeping what was written."""
+    path = store_path(directory)
+    if not path.exists():
+        return Check("database", ok=True, found=f"{path}: none yet, the first start makes it")
+    try:
+        with Store.open(path) as store:
+            faults = store.check()
+            ledger = store.ledger()
+    except StoreError as error:
+        # A service at work may hold it for a moment.
+        return Check("database", ok=None if error.kind == "locked" else False, found=error.kind, advice=str(error))
+    if faults:
+        advice = "move it away and keep it: a new one is begun at the next start"
+        return Check("database", ok=False, found=f"{path} is damaged: {faults[0]}", advice=advice)
+    return Check("database", ok=True, found=f"{path}: sound, {ledger.seen:,} plates, {ledger.open} open")
+
+
+# --- detector ---------------------------------------------------------------------------------------------------------
+
+
+def weight_file(recipe: Recipe) -> Check:
+    """Whether the recipe's weights are there and are those that their model card describes."""
+    path = weights_path(recipe)
+    card = path.with_suffix(".json")
+    advice = "install linesentry again, or train: linesentry train detector"
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        described = json.loads(card.read_text(encoding="utf-8"))["sha256"]
+    except OSError as error:
+        return Check("weights", ok=False, found=f"{error.filename}: {error.strerror}", advice=advice)
+    except (ValueError, KeyError, TypeError):
+        return Check("weights", ok=False, found=f"{card} is no model card with a sha256", advice=advice)
+    if digest != described:
+        found = f"{path.name} has sha256 {digest[:12]}, its card says {str(described)[:12]}"
+        return Check("weights", ok=False, found=found, advice=advice)
+    return Check("weights", ok=True, found=f"{path.name}, sha256 {digest[:12]} as its card says")
+
+
+def known_answer(config: Config, recipe: Recipe) -> Check:
+    """Load the detector as a worker does and let it compute the built-in window."""
+    from models.detector.detector import Detector, DetectorError  # noqa: PLC0415 - torch takes seconds, other checks do not
+
+    workers = config.workers
+    try:
+        detector = Detector.load(recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+        detector.known_answer()
+    except DetectorError as error:
+        advice = "install linesentry again; if that does not help, the processor or GPU computes wrongly"
+        return Check("known answer", ok=False, found=str(error), advice=advice)
+    return Check("known answer", ok=True, found=f"right, on {detector.facts['device']} in {detector.facts['dtype']}")
+
+
+def classifier(config: Config, recipe: Recipe) -> Check:
+    """Load the classifier as its process does and let it compute the built-in crops, where the recipe has it asked."""
+    mode = recipe.classifier.mode
+    if mode == "off":
+        return Check("classifier", ok=True, found="off in the recipe")
+    from models.classifier.classifier import Classifier, ClassifierError  # noqa: PLC0415 - torch takes seconds
+
+    settings = config.classify
+    try:
+        loaded = Classifier.load(settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views)
+        loaded.known_answer()
+    except ClassifierError as error:
+        # A service does not start without the file. One that cannot use it works, and says so with each plate; only
+        # `confirm` then confirms nothing.
+        works = mode != "confirm" and classifier_path(config).is_file()
+        advice = "train one: linesentry train classifier; or set classifier.mode of the recipe to off"
+        return Check("classifier", ok=None if works else False, found=str(error), advice=advice)
+    found = f"{mode}: right, {loaded.facts['network']} on {loaded.facts['device']} in {loaded.facts['dtype']}"
+    return Check("classifier", ok=True, found=found)
+
+
+# --- surroundings -----------------------------------------------------------------------------------------------------
+
+
+def metrics_port(config: Config) -> Check:
+    """Whether the port of /metrics and /healthz is free."""
+    host, port = config.telemetry.host, config.telemetry.port
+    if port == 0:
+        return Check("metrics port", ok=True, found="any free port")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except OSError as error:
+        advice = "if that is not linesentry itself at work, set telemetry.host or telemetry.port"
+        return Check("metrics port", ok=None, found=f"{host}:{port}: {error.strerror}", advice=advice)
+    return Check("metrics port", ok=True, found=f"{host}:{port} is free")
+
+
+def notify_socket() -> Check:
+    """Whether systemd, if it started this, can be told how the service is."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address is None:
+        if "WATCHDOG_USEC" in os.environ:
+            advice = "set Type=notify and NotifyAccess=main in the unit"
+            return Check("systemd", ok=False, found="a watchdog is set, but no NOTIFY_SOCKET", advice=advice)
+        return Check("systemd", ok=True, found="not started by systemd: nothing is notified")
+    if address.startswith("@") or Path(address).is_socket():
+        return Check("systemd", ok=True, found=f"notified at {address}")
+    return Check(
+        "systemd", ok=False, found=f"no socket at {address}", advice="unset NOTIFY_SOCKET, or start by systemd"
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

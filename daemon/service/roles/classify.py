@@ -1,0 +1,121 @@
+"""The classify process: says of crops whether they show a crack, reading them in place from the plate memory."""
+
+from __future__ import annotations
+
+import time
+
+from daemon.service.child import Child, Plan
+from daemon.wire import messages as m
+from daemon.wire.channel import Event, Joined
+from models.classifier.classifier import Classifier, ClassifierError
+from stages.classify import Question, Questions, Work
+
+_KNOWN_ANSWER_S = 30.0
+"""Time between two proofs of the classifier, where it has nothing to answer."""
+_PROOF_HOLDS_S = 2.0
+"""Where it has, no answer is sent without a proof that is newer: nonsense may look like an answer."""
+_GPU_BATCH = 16
+_ROWS_COME_S = 0.005
+"""How often rows are looked for that a crop still lacks."""
+
+
+class ClassifyProcess(Child):
+    """Answers what merge asks; what was asked by a merge that is no more, or of a reused slot, is dropped."""
+
+    role = "classify"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._memory = self.plate_memory()
+        self._questions = Questions()
+        self._work = Work()
+        self._checked_at = 0.0
+        self._asker = 0
+        """Incarnation of the merge that asked what is in work."""
+
+    def start(self) -> None:
+        """Load the weights, prove them on a known crop, then say that questions are welcome.
+
+        Raises:
+            ClassifierError: weights that cannot be used, compute wrongly, or are not those that results name.
+        """
+        settings = self.config.classify
+        self._classifier = Classifier.load(
+            settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
+        )
+        if why := self.other_weights("classifier_sha256", self._classifier.facts["weights_sha256"]):
+            raise ClassifierError(why)
+        self._prove()
+        if doubt := self._classifier.doubt():
+            self.log.warning("classifier in doubt", reason=doubt)
+        # On a CPU crops are computed one by one anyway: after each it hears what is no longer wanted, and is heard.
+        self._batch = (settings.batch or _GPU_BATCH) if self._classifier.device.type == "cuda" else 1
+        self._merge = self.connect("crops", self._on_merge)
+        self.log.info("classifier ready", **self._classifier.facts)
+
+    def wait_s(self) -> float:
+        """Not while there are crops to classify, and not long while there are questions."""
+        if len(self._work):
+            return 0.0
+        return _ROWS_COME_S if len(self._questions) else super().wait_s()
+
+    def tick(self, now: float) -> None:
+        """Prove the classifier when that is due; read what is asked; classify the next crops."""
+        busy = len(self._work) + len(self._questions) > 0
+        if now - self._checked_at > _KNOWN_ANSWER_S:
+            self._prove()
+        # What goes before it is not held up by a question that is begun.
+        while (question := self._questions.take(self._is_ready, self._work.to_beat(self._batch))) is not None:
+            self._read(question)
+        if len(self._work):
+            self._compute()
+        self.note = f"{len(self._questions)} windows wait" if busy else "waits for crops"
+
+    def _on_merge(self, event: Event, _now: float) -> None:
+        sender, body = event
+        match body:
+            case Joined():
+                # A new merge asks anew.
+                self._asker = sender.incarnation
+                self._questions.clear()
+                self._work.clear()
+            case m.ClassifyCrops(plate, slot, generation, columns, window, crops):
+                self._questions.add(Question(plate, slot, generation, columns, window, crops))
+            case m.CropsUnwanted(plate):
+                self._questions.forget(plate)
+                self._work.forget(plate)
+
+    def _is_ready(self, question: Question) -> bool:
+        """Whether all rows of the crops are there, or never will be (of this plate, or of one that is gone)."""
+        facts = self._memory.facts(question.slot)
+        return facts.closed or facts.rows >= question.rows_needed or facts.generation != question.generation
+
+    def _read(self, question: Question) -> None:
+        """Copy the crops, unless the slot has been given to another plate meanwhile."""
+        rows = self._memory.facts(question.slot).rows
+        if rows:
+            pixels = self._memory.pixels(question.slot)[:rows, : question.columns]
+            self._work.add(question.plate, question.window, question.crops, pixels)
+        if not self._memory.is_current(question.slot, question.generation):
+            self._work.forget(question.plate, question.window)
+            self.tally.add("results_dropped_total", 1, "stale slot")
+
+    def _compute(self) -> None:
+        count, started = min(self._batch, len(self._work)), time.monotonic()
+        done = self._work.compute(self._classifier, count)
+        now = time.monotonic()
+        for _ in range(count):
+            self.tally.observe("crop_seconds", (now - started) / count)
+        if done and now - self._checked_at > _PROOF_HOLDS_S:
+            self._prove()
+        for window in done:
+            answer = m.CropsClassified(window.plate, window.window, window.answers, self._asker)
+            self._merge.send(answer, now, keep=False)
+
+    def _prove(self) -> None:
+        """Compute what is known; where that fails the process ends, with all that it has not answered."""
+        self._classifier.known_answer()
+        self._checked_at = time.monotonic()
+
+
+ROLE = ClassifyProcess

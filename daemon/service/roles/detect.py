@@ -1,0 +1,105 @@
+"""The detect process: scores leased windows, reading them in place from the plate memory."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from daemon.service.child import Child, Plan
+from daemon.wire import messages as m
+from daemon.wire.channel import Event, Joined
+from models.detector.detector import Detector, DetectorError
+from stages.detect import score_windows
+
+_READY_S = 0.5
+_KNOWN_ANSWER_S = 30.0
+"""Time between two proofs of the detector, where it has nothing else to do."""
+_KNOWN_ANSWER_BUSY_S = 120.0
+"""The same under load: a worker that is never idle must not compute wrongly for hours."""
+LEASES_AHEAD = 2
+"""Batches that a worker holds: one in work, and one so that it never waits for a message."""
+
+
+class DetectProcess(Child):
+    """Takes leases in order; a lease of a tile stage that is no more, or of a reused slot, is dropped."""
+
+    role = "detect"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._memory = self.plate_memory()
+        self._queue: deque[m.Lease] = deque()
+        self._finished: int | None = None
+        self._ready_at = 0.0
+        self._checked_at = 0.0
+
+    def start(self) -> None:
+        """Load the weights, prove them on a known window, then ask for work.
+
+        Raises:
+            DetectorError: weights that cannot be used, compute wrongly, or are not those that results name.
+        """
+        workers = self.config.workers
+        self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+        if why := self.other_weights("weights_sha256", self._detector.facts["weights_sha256"]):
+            raise DetectorError(why)
+        self._detector.known_answer()
+        self._checked_at = time.monotonic()
+        self._results = self.connect("results", lambda _event, _now: None)
+        self._tile = self.connect("leases", self._on_tile)
+        self.log.info("detector ready", **self._detector.facts)
+
+    def wait_s(self) -> float:
+        """Do not wait while there are leases."""
+        return 0.0 if self._queue else super().wait_s()
+
+    def tick(self, now: float) -> None:
+        """Prove the detector when that is due, or score the next lease."""
+        if now - self._checked_at > (_KNOWN_ANSWER_BUSY_S if self._queue else _KNOWN_ANSWER_S):
+            self._detector.known_answer()
+            self._checked_at = now
+        elif self._queue:
+            self._score(self._queue.popleft())
+            self._say_ready(time.monotonic())
+        if now - self._ready_at > _READY_S:
+            self._say_ready(now)
+
+    def _on_tile(self, event: Event, now: float) -> None:
+        match event[1]:
+            case Joined():
+                # Leases of the tile stage's former incarnation mean nothing to the new one.
+                self._queue.clear()
+                self._finished = None
+                self._say_ready(now)
+            case m.Lease() as lease:
+                self._queue.append(lease)
+
+    def _say_ready(self, now: float) -> None:
+        self._ready_at = now
+        credits_ = LEASES_AHEAD * self.config.workers.batch
+        self._tile.send(m.WorkerReady(self.plan.index, credits_, self._finished), now, keep=False)
+
+    def _score(self, lease: m.Lease) -> None:
+        self._memory.write_board(self.plan.index, lease.plate, (window.index for window in lease.windows))
+        results = score_windows(
+            self._detector,
+            self._memory.pixels(lease.slot)[: lease.rows, : lease.columns],
+            lease.windows,
+            self.recipe.windows,
+            run=self.plan.run,
+            plate=lease.plate,
+        )
+        self._memory.write_board(self.plan.index, 0, ())
+        self._finished = lease.lease
+        if not self._memory.is_current(lease.slot, lease.generation):
+            self.tally.add("results_dropped_total", len(results), "stale slot")
+            return
+        now = time.monotonic()
+        for result in results:
+            scored = m.WindowScored(result, lease.slot, lease.generation, lease.columns)
+            self._results.send(scored, now, keep=False)
+            self.tally.observe("window_seconds", result.seconds)
+        self.tally.add("windows_total", len(results), "scored")
+
+
+ROLE = DetectProcess

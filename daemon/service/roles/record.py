@@ -1,0 +1,328 @@
+"""The record process: commits sightings and verdicts to the result store, then writes the pictures."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import cv2
+import msgspec
+
+from daemon.service.child import Child, Plan
+from daemon.store.evidence import Evidence, plate_directory, write_evidence
+from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
+from daemon.store.retention import prune
+from daemon.wire import messages as m
+from daemon.wire.channel import Event, Joined
+from daemon.wire.plate_memory import Hold, SlotFacts
+from stages import record
+from stages.plate import PlateResult, Verdict
+from stages.record import Recorder
+
+_RECENT = 64
+"""Final plates of which a new tile or merge process is told."""
+_PRUNE_S = 600.0
+
+
+class RecordProcess(Child):
+    """Runs the recorder's writes, one transaction each, and tells tile, merge and supervisor what is committed."""
+
+    role = "record"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._recorder = Recorder()
+        self._memory = self.plate_memory()
+        self._facts = msgspec.convert(plan.facts, RunFacts)
+        self._state = Path(plan.state)
+        self._store: Store | None = None
+        self._decided: dict[int, m.Decided] = {}
+        self._final: deque[int] = deque(maxlen=_RECENT)
+        self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures", initializer=_give_way)
+        self._writing: dict[int, tuple[SlotFacts, Future[Evidence]]] = {}
+        self._pruned_at = 0.0
+        self._aborted: m.Abort | None = None
+
+    def start(self) -> None:
+        """Open the store; one that fails now is tried again with the first write."""
+        cv2.setNumThreads(1)
+        self._links = self.bind("record", self._on_link)
+        try:
+            self._open_store()
+        except StoreError as error:
+            self.tally.add("store_failures_total", 1, error.kind)
+            self._alarm(error.kind, str(error))
+
+    def wait_s(self) -> float:
+        """Look often at pictures in work, whose slots others wait for."""
+        return 0.02 if self._writing else super().wait_s()
+
+    def tick(self, now: float) -> None:
+        """Retry what waits, finish pictures, prune."""
+        self._do(record.Tick(), now)
+        if self._aborted is not None:
+            self._close_open(self._aborted, now)
+        for plate, (facts, future) in list(self._writing.items()):
+            if future.done():
+                del self._writing[plate]
+                self._finish_pictures(facts, future.result())
+        if now - self._pruned_at > _PRUNE_S:
+            self._pruned_at = now
+            self._prune()
+        self.note = f"{self._recorder.waiting} writes wait" if self._recorder.waiting else "store is in step"
+
+    def stop(self) -> None:
+        """Finish the pictures in work."""
+        self._pictures.shutdown(wait=True)
+        for facts, future in self._writing.values():
+            self._finish_pictures(facts, future.result())
+        if self._store is not None:
+            self._store.close()
+
+    # --- what others say -------------------------------------------------------------------------------------
+
+    def on_supervisor(self, event: Event, now: float) -> None:
+        """The switch saw a plate; or every open plate is to end."""
+        super().on_supervisor(event, now)
+        match event[1]:
+            case m.PlateSeen(plate):
+                if plate in self._final:
+                    # The supervisor has missed the verdict: the record that committed it is no more.
+                    self._tell_verdict(plate, now)
+                else:
+                    self._do(record.Seen(plate), now)
+            case m.Abort() as abort:
+                self._aborted = abort
+
+    def _on_link(self, event: Event, now: float) -> None:
+        sender, body = event
+        if isinstance(body, Joined):
+            self._tell_newcomer(sender.name, now)
+        elif isinstance(body, m.Decided):
+            self._decided.setdefault(body.result.plate, body)
+            self._do(record.Decided(body.result), now)
+
+    def _tell_newcomer(self, name: str, now: float) -> None:
+        for plate in self._final:
+            self._links.send(name, m.PlateFinal(plate), now)
+        if name == "tile-0" and self._store is not None:
+            self._tell_seen(self._store, now)
+
+    def _tell_seen(self, store: Store, now: float) -> None:
+        try:
+            for plate in store.open_plates(self.plan.run):
+                self._links.send("tile-0", m.PlateSeen(plate), now)
+        except StoreError as error:
+            self._alarm(error.kind, str(error))
+
+    # --- what the recorder says ------------------------------------------------------------------------------
+
+    def _do(self, event: record.Event, now: float) -> None:
+        todo = self._recorder.handle(event, now)
+        while todo:
+            instruction = todo.pop(0)
+            match instruction:
+                case record.CommitSeen() | record.CommitVerdict():
+                    outcome = self._write(instruction)
+                    todo = todo + self._recorder.handle(outcome, time.monotonic())
+                case record.ConfirmSeen(plate):
+                    self._links.send("tile-0", m.PlateSeen(plate), now)
+                case record.ConfirmFinal(plate):
+                    self._confirm_final(plate, now)
+                case record.Refuse(plate):
+                    self.tally.add("messages_refused_total", 1, "store behind")
+                    if isinstance(event, record.Decided):
+                        del self._decided[plate]
+                case record.AskAgain():
+                    self._links.send("merge-0", m.SayAgain(), now)
+                    self.supervisor.send(m.SayAgain(), now)
+                case record.Alarm(kind, text):
+                    self._alarm(kind, text)
+                    if kind != "refused":
+                        self.supervisor.send(m.StoreFailing(kind), now)
+                case record.AllClear(text):
+                    self.log.warning(text)
+                    self.supervisor.send(m.StoreFailing(None), now)
+
+    def _write(self, write: record.CommitSeen | record.CommitVerdict) -> record.StoreSucceeded | record.StoreFailed:
+        at = datetime.now(UTC)
+        try:
+            if self._store is None:
+                self._open_late(time.monotonic())
+            assert self._store is not None
+            if isinstance(write, record.CommitSeen):
+                self._store.seen(self.plan.run, write.plate, at)
+            else:
+                self._commit(self._store, write, at)
+        except StoreError as error:
+            self.tally.add("store_failures_total", 1, error.kind)
+            return record.StoreFailed(write.write, error.kind, str(error))
+        return record.StoreSucceeded(write.write)
+
+    def _commit(self, store: Store, write: record.CommitVerdict, at: datetime) -> None:
+        result = write.result
+        decided = self._decided.get(result.plate)
+        last_row_at = decided.last_row_at if decided else None
+        latency = None if last_row_at is None else time.monotonic() - last_row_at
+        if store.commit_verdict(result, decided_at=at, latency_s=latency, event=write.event):
+            # The verdict as committed, which the store's failure may have changed.
+            self._decided[result.plate] = m.Decided(result, last_row_at, latency)
+            if latency is not None:
+                self.tally.observe("plate_latency_seconds", latency)
+        else:
+            # The first verdict stays, and is the one to tell, for its sender may not have been heard.
+            self._decided.pop(result.plate, None)
+
+    def _confirm_final(self, plate: int, now: float) -> None:
+        self._final.append(plate)
+        for name in ("tile-0", "merge-0"):
+            self._links.send(name, m.PlateFinal(plate), now)
+        result = self._tell_verdict(plate, now)
+        for facts in self._memory.all_facts():
+            if facts.plate == plate and Hold.RECORD in facts.holds:
+                self._start_pictures(facts, result)
+
+    def _tell_verdict(self, plate: int, now: float) -> PlateResult | None:
+        """Tell the supervisor the verdict that is committed; None when the store fails just now."""
+        decided = self._decided.pop(plate, None)
+        if decided is None and self._store is not None:
+            try:
+                row = self._store.plate(plate)
+            except StoreError as error:
+                self._alarm(error.kind, str(error))
+                return None
+            if row is not None and row.verdict is not None:
+                decided = m.Decided(result_of(row), None, row.latency_s)
+        if decided is None:
+            return None
+        self.supervisor.send(decided, now)
+        return decided.result
+
+    # --- pictures --------------------------------------------------------------------------------------------
+
+    def _start_pictures(self, facts: SlotFacts, result: PlateResult | None) -> None:
+        if not self.config.results.pictures or result is None or not result.rows:
+            self._memory.release(facts.slot, Hold.RECORD)
+            return
+        # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
+        pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
+        settings = self.config.results
+        write = partial(
+            write_evidence,
+            pixels,
+            result,
+            plate_directory(self._state, self.plan.run, result.plate),
+            title=f"{self.recipe.name} plate {result.plate}",
+            settings=settings,
+        )
+        self._writing[result.plate] = (facts, self._pictures.submit(write))
+
+    def _finish_pictures(self, facts: SlotFacts, report: Evidence) -> None:
+        self._memory.release(facts.slot, Hold.RECORD)
+        for error in report.errors:
+            self.log.error("a picture could not be written", plate=facts.plate, error=error)
+            self.tally.add("store_failures_total", 1, "pictures")
+        if self._store is not None and report.overview is not None:
+            try:
+                self._store.set_pictures(facts.plate, report.overview.parent)
+            except StoreError as error:
+                self._alarm(error.kind, str(error))
+
+    # --- the store -------------------------------------------------------------------------------------------
+
+    def _open_store(self) -> None:
+        """Open the store and take up what a predecessor has committed there."""
+        store = Store.open(store_path(self._state))
+        try:
+            store.begin_run(self._facts)
+            known = [row.plate for row in store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
+        except StoreError:
+            store.close()
+            raise
+        self._store = store
+        self._final.extend(sorted(known))
+        for facts in self._memory.all_facts():
+            if Hold.RECORD in facts.holds and facts.plate in self._final:
+                self.log.warning("pictures of a plate are lost: record was restarted", plate=facts.plate)
+                self._memory.release(facts.slot, Hold.RECORD)
+
+    def _open_late(self, now: float) -> None:
+        """Open the store that failed at the start, and tell what is committed there to those who joined by then."""
+        self._open_store()
+        assert self._store is not None
+        for plate in self._final:
+            for name in ("tile-0", "merge-0"):
+                self._links.send(name, m.PlateFinal(plate), now)
+            self._tell_verdict(plate, now)
+        self._tell_seen(self._store, now)
+
+    def _close_open(self, abort: m.Abort, now: float) -> None:
+        if self._recorder.waiting:
+            return
+        try:
+            if self._store is None:
+                self._open_late(now)
+            assert self._store is not None
+            closed = self._store.close_open(self.plan.run, abort.cause)
+        except StoreError as error:
+            self._alarm(error.kind, str(error))
+            return
+        self._aborted = None
+        for plate in closed:
+            self.log.error("plate ended without its windows", plate=plate, cause=abort.cause)
+            self._confirm_final(plate, now)
+        self.supervisor.send(abort, now)
+
+    def _prune(self) -> None:
+        """Delete what is too old or too much; between pictures, so that no verdict waits for it."""
+        store, retention = self._store, self.config.results.retention
+        if store is None:
+            return
+
+        def run() -> None:
+            try:
+                pruned = prune(store, self._state / "pictures", retention)
+            except StoreError as error:
+                self._alarm(error.kind, str(error))
+                return
+            for failure in pruned.errors:
+                self.log.error("a picture could not be deleted", error=failure)
+
+        self._pictures.submit(run)
+
+    def _alarm(self, kind: str, text: str) -> None:
+        self.log.error("result store failed", kind=kind, error=text)
+
+
+def result_of(row: PlateRow) -> PlateResult:
+    """The result that the store has of a plate, without what only its pictures needed."""
+    return PlateResult(
+        run=row.run,
+        plate=row.plate,
+        verdict=row.verdict or Verdict.INCONCLUSIVE,
+        causes=row.causes,
+        reason=row.reason or "",
+        complete=bool(row.complete),
+        rows=row.rows or 0,
+        columns=row.columns or 0,
+        windows=row.windows or 0,
+        windows_scored=row.windows_scored or 0,
+        coverage=row.coverage,
+        warnings=row.warnings,
+        defects=row.defects,
+        classifier=row.classifier or "none",
+    )
+
+
+def _give_way() -> None:
+    """Let this thread run when nothing else wants to: a picture can wait, a verdict cannot."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+ROLE = RecordProcess

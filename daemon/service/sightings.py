@@ -1,0 +1,67 @@
+"""The supervisor's own count of the switch: which plates were seen, whether acquisition lives or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from daemon.wire.plate_memory import SlotFacts
+from stages.camera import Strip
+from stages.switch import Leading, MidSheet, SwitchCounter, SwitchState, Unheard
+
+
+class Sightings:
+    """Numbers the plates of a run from what the line says of its switch.
+
+    A line that starts anew counts its rows and edges anew, so what an earlier one said late must not be mixed in.
+    """
+
+    def __init__(self, debounce_rows: int, first_plate: int) -> None:
+        self.camera_row: int | None = None
+        """Camera row up to which the switch was heard; None on a line never heard."""
+        self._debounce = debounce_rows
+        self._switch = SwitchCounter(debounce_rows, SwitchState(first_plate, count=0))
+        self._line = 1
+        self._line_gone = False
+        self._untold: set[int] = set()
+
+    @property
+    def state(self) -> SwitchState:
+        """What a counter needs to go on from here."""
+        return self._switch.state
+
+    def hear(self, line: int, strip: Strip) -> list[int]:
+        """Plates first seen by what that incarnation of the line says; nothing by one that is no more."""
+        if line != self._line:
+            return []
+        self.camera_row = strip.first_row + strip.rows
+        facts = self._switch.hear(strip.edges, strip.level, self.camera_row)
+        self._untold = {plate for plate in self._untold if plate >= self._switch.state.next_plate}
+        return [fact.plate for fact in facts if isinstance(fact, Leading | Unheard | MidSheet)]
+
+    def decided(self, plate: int) -> None:
+        """A plate has a verdict: its number is taken, even if the line should die before it tells of it here."""
+        if plate >= self._switch.state.next_plate:
+            self._untold.add(plate)
+
+    def line_gone(self) -> None:
+        """The line's process ended. What it had sent by then may still be heard until `begin_anew`."""
+        self._line_gone = True
+
+    def begin_anew(self, slots: Iterable[SlotFacts]) -> list[int]:
+        """Before a process starts that will hear, or be, the line's new incarnation; nothing if the old one lives.
+
+        Gives the plates that acquisition has opened, with a slot or without, although the old line died before it
+        could tell of them here.
+        """
+        if not self._line_gone:
+            return []
+        self._line_gone = False
+        self._line += 1
+        self.camera_row = None
+        following = self._switch.state.next_plate
+        in_slots = {facts.plate for facts in slots if facts.holds and facts.plate >= following}
+        untold = sorted(in_slots | self._untold)
+        self._untold.clear()
+        following = max([following, *(plate + 1 for plate in untold)])
+        self._switch = SwitchCounter(self._debounce, SwitchState(following, count=0))
+        return untold

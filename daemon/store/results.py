@@ -1,0 +1,306 @@
+"""The result store: plates, their defects and events in one SQLite file, and the ledger computed from it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from config.schema import Retention
+from daemon.store.rows import Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
+from daemon.store.schema import StoreError, defects, events, explained, open_engine, plates, prepare
+from stages.plate import Cause, PlateResult, Verdict, worst_first
+
+__all__ = ["Event", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
+
+
+def store_path(state_directory: Path) -> Path:
+    """Where the result store of a state directory lies."""
+    return state_directory / "results.sqlite"
+
+
+class Store:
+    """The result store. Every method that touches the file raises StoreError when it cannot; nothing is then written.
+
+    Methods may be called from several threads; each is one transaction.
+    """
+
+    def __init__(self, path: Path, engine: sa.Engine) -> None:
+        self.path = path
+        self.ignored = 0
+        """Verdicts that came after a plate's first one, since the store was opened."""
+        self._engine = engine
+        self._reader = engine.execution_options(reads=True)
+        self._lock = threading.Lock()
+        self._facts: RunFacts | None = None
+        status = path.stat()
+        self._file = (status.st_dev, status.st_ino)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open the store, creating the file where it may; raises StoreError for a file that is not one of ours."""
+        engine = open_engine(path, read_only=read_only)
+        try:
+            prepare(engine, path, read_only=read_only)
+            return cls(path, engine)
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            engine.dispose()
+            raise explained(error, path) from error
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- a run ---
+
+    def begin_run(self, facts: RunFacts) -> int:
+        """Make the facts those of the plates to come; give the number of the run's next plate.
+
+        Plates of other runs that have no verdict become INCONCLUSIVE (service died). May be called again for the same
+        run, by a process that was restarted.
+        """
+        with self._transaction() as connection:
+            _close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)
+            last: int | None = connection.scalar(sa.select(sa.func.max(plates.c.plate)))
+        self._facts = facts
+        return 1 if last is None else last + 1
+
+    def seen(self, run: str, plate: int, at: datetime) -> None:
+        """Commit that the switch saw a plate; again is no harm."""
+        with self._transaction() as connection:
+            self._seen(connection, run, plate, at)
+
+    def commit_verdict(
+        self,
+        result: PlateResult,
+        *,
+        decided_at: datetime,
+        latency_s: float | None = None,
+        part_id: str | None = None,
+        event: str | None = None,
+    ) -> bool:
+        """Commit a plate's verdict and defects in one transaction; False if it has a verdict, which then stays.
+
+        A plate not yet seen is written as seen. `event` is the text of an event to be stored with the verdict.
+        """
+        with self._transaction() as connection:
+            self._seen(connection, result.run, result.plate, decided_at)
+            written = connection.execute(
+                sa.update(plates)
+                .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
+                .values(
+                    verdict=result.verdict.value,
+                    causes=[cause.value for cause in result.causes],
+                    reason=result.reason,
+                    complete=result.complete,
+                    rows=result.rows,
+                    columns=result.columns,
+                    windows=result.windows,
+                    windows_scored=result.windows_scored,
+                    coverage=result.coverage,
+                    warnings=list(result.warnings),
+                    classifier=result.classifier,
+                    latency_s=latency_s,
+                    part_id=part_id,
+                    decided_at=decided_at,
+                    **means(result.quality),
+                )
+            ).rowcount
+            if written and result.defects:
+                connection.execute(
+                    sa.insert(defects),
+                    [
+                        {"plate": result.plate, "number": number, **stored(defect)}
+                        for number, defect in enumerate(worst_first(result.defects), start=1)
+                    ],
+                )
+            if written and event is not None:
+                _event(connection, decided_at, result.run, kind="store", text=event, plate=result.plate)
+        self.ignored += not written
+        return bool(written)
+
+    def close_open(self, run: str, cause: Cause) -> tuple[int, ...]:
+        """Give the run's plates without a verdict INCONCLUSIVE for this cause; their numbers."""
+        with self._transaction() as connection:
+            return _close(connection, plates.c.run == run, cause)
+
+    def set_pictures(self, plate: int, directory: Path) -> None:
+        """Note where a plate's pictures are; a directory below that of the store is noted relative to it."""
+        base = self.path.parent
+        noted = directory.relative_to(base) if directory.is_relative_to(base) else directory.absolute()
+        with self._transaction() as connection:
+            connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
+
+    def event(self, kind: str, text: str, plate: int | None = None) -> None:
+        """Store something worth keeping that is not a result."""
+        run = None if self._facts is None else self._facts.run
+        with self._transaction() as connection:
+            _event(connection, datetime.now(UTC), run, kind=kind, text=text, plate=plate)
+
+    # --- questions ---
+
+    def open_plates(self, run: str) -> tuple[int, ...]:
+        """The run's plates that were seen and have no verdict, oldest first."""
+        query = (
+            sa.select(plates.c.plate).where(plates.c.run == run, plates.c.verdict.is_(None)).order_by(plates.c.plate)
+        )
+        with self._transaction(write=False) as connection:
+            return tuple(connection.scalars(query))
+
+    def ledger(self, run: str | None = None) -> Ledger:
+        """The plates of a run, or of the whole store, counted."""
+        query = sa.select(plates.c.verdict, sa.func.count()).group_by(plates.c.verdict)
+        if run is not None:
+            query = query.where(plates.c.run == run)
+        with self._transaction(write=False) as connection:
+            counts: dict[str | None, int] = {row[0]: row[1] for row in connection.execute(query)}
+        ok, ng, unsure = (counts.get(verdict.value, 0) for verdict in (Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE))
+        return Ledger(sum(counts.values()), ok, ng, unsure, counts.get(None, 0))
+
+    def plates(
+        self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
+    ) -> list[PlateRow]:
+        """The latest plates with their defects, latest first."""
+        query = sa.select(plates).order_by(plates.c.plate.desc()).limit(limit)
+        if verdict is not None:
+            query = query.where(plates.c.verdict == verdict.value)
+        if run is not None:
+            query = query.where(plates.c.run == run)
+        with self._transaction(write=False) as connection:
+            found = connection.execute(query).mappings().all()
+            return [plate_row(dict(row), defects_of(connection, row["plate"])) for row in found]
+
+    def plate(self, number: int) -> PlateRow | None:
+        """One plate, or None if there is none of that number."""
+        with self._transaction(write=False) as connection:
+            row = connection.execute(sa.select(plates).where(plates.c.plate == number)).mappings().one_or_none()
+            return None if row is None else plate_row(dict(row), defects_of(connection, number))
+
+    def events(self, limit: int | None = 100) -> list[Event]:
+        """The latest events, latest first."""
+        query = (
+            sa.select(events.c.at, events.c.kind, events.c.text, events.c.run, events.c.plate)
+            .order_by(events.c.id.desc())
+            .limit(limit)
+        )
+        with self._transaction(write=False) as connection:
+            return [Event(*row) for row in connection.execute(query)]
+
+    # --- upkeep ---
+
+    def prune(self, now: datetime, retention: Retention, batch: int = 500) -> list[Path]:
+        """Delete what is older than the retention's days; the directories of the pictures that go with it.
+
+        Open plates stay, and so does the one of the highest number: numbers never repeat. At most `batch` plates go
+        in one transaction, so that a verdict never waits long for the lock.
+        """
+        if retention.days is None:
+            return []
+        limit = now - timedelta(days=retention.days)
+        highest = sa.select(sa.func.max(plates.c.plate)).scalar_subquery()
+        old = (
+            sa.select(plates.c.plate)
+            .where(plates.c.seen_at < limit, plates.c.verdict.is_not(None), plates.c.plate != highest)
+            .limit(batch)
+        )
+        pictures: list[Path] = []
+        while True:
+            with self._transaction() as connection:
+                gone = connection.scalars(
+                    sa.delete(plates).where(plates.c.plate.in_(old)).returning(sa.func.coalesce(plates.c.pictures, ""))
+                ).all()
+                connection.execute(sa.delete(events).where(events.c.at < limit))
+            pictures += [self.path.parent / directory for directory in gone if directory]
+            if len(gone) < batch:
+                return pictures
+
+    def check(self) -> list[str]:
+        """SQLite's own quick check, and a write that is rolled back; what is wrong, empty when nothing is."""
+        with self._transaction() as connection:
+            found: Sequence[str] = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+            _event(connection, datetime.now(UTC), None, kind="check", text="written and rolled back", plate=None)
+            connection.rollback()
+        return [line for line in found if line != "ok"]
+
+    # --- inside ---
+
+    @contextmanager
+    def _transaction(self, *, write: bool = True) -> Iterator[sa.Connection]:
+        """One transaction on the file that was opened; what fails comes out as StoreError and leaves no trace."""
+        with self._lock:
+            self._same_file()
+            try:
+                with (self._engine if write else self._reader).connect() as connection:
+                    yield connection
+                    connection.commit()
+            except (sa.exc.DBAPIError, sqlite3.Error) as error:
+                failure = explained(error, self.path)
+                if failure.kind == "broken":
+                    self._engine.dispose()  # whatever state the connection is in, the next try begins afresh
+                raise failure from error
+            except (sa.exc.StatementError, OverflowError, ValueError) as error:  # a value that cannot be stored
+                raise StoreError("refused", f"{self.path}: {error}") from error
+
+    def _same_file(self) -> None:
+        """SQLite goes on writing to a file that was deleted; what it writes then would be lost."""
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise StoreError("broken", f"{self.path} is gone ({error.strerror}): put it back, or restart") from error
+        if (status.st_dev, status.st_ino) != self._file:
+            raise StoreError("broken", f"{self.path} was replaced by another file: put it back, or restart")
+
+    def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime) -> None:
+        facts = self._facts
+        if facts is None or facts.run != run:
+            begun = "none" if facts is None else facts.run
+            raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
+        connection.execute(
+            insert(plates).values(plate=plate, seen_at=at, **asdict(facts)).on_conflict_do_nothing(["plate"])
+        )
+        owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
+        if owner != run:
+            raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")
+
+
+def _event(
+    connection: sa.Connection, at: datetime, run: str | None, *, kind: str, text: str, plate: int | None
+) -> None:
+    connection.execute(sa.insert(events).values(at=at, run=run, kind=kind, text=text, plate=plate))
+
+
+def _close(connection: sa.Connection, which: sa.ColumnElement[bool], cause: Cause) -> tuple[int, ...]:
+    """INCONCLUSIVE for the open plates among these; their numbers, oldest first."""
+    closed = connection.execute(
+        sa.update(plates)
+        .where(which, plates.c.verdict.is_(None))
+        .values(
+            verdict=Verdict.INCONCLUSIVE.value,
+            causes=[cause.value],
+            reason=f"{cause.value}: the plate was seen, but no verdict was reached",
+            complete=False,
+            warnings=[],
+            classifier="none",
+            decided_at=datetime.now(UTC),
+        )
+        .returning(plates.c.plate)
+    ).scalars()
+    return tuple(sorted(closed))

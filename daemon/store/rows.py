@@ -1,0 +1,129 @@
+"""What goes into the result store and what comes out of it, as types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from math import sqrt
+from typing import Any
+
+import sqlalchemy as sa
+
+from daemon.store.schema import defects
+from models.detector.quality import Quality
+from stages.plate import Cause, Defect, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What every plate of a run says of where its verdict comes from. Hashes are SHA-256, hex."""
+
+    run: str
+    """Run id, 32 hex digits."""
+    recipe: str
+    simulated: bool
+    product: str | None = None
+    batch_id: str | None = None
+    recipe_sha256: str | None = None
+    configuration_sha256: str | None = None
+    weights_sha256: str | None = None
+    classifier_sha256: str | None = None
+    code_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Plates counted in the store; seen = ok + ng + inconclusive + open, always."""
+
+    seen: int
+    ok: int
+    ng: int
+    inconclusive: int
+    open: int
+    """Seen, but without a verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth keeping that is not a plate's result: an alarm, a restart, a failure of the store."""
+
+    at: datetime
+    kind: str
+    text: str
+    run: str | None
+    plate: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlateRow:
+    """A plate as stored; everything of the verdict is None while the plate is open."""
+
+    plate: int
+    run: str
+    seen_at: datetime
+    recipe: str
+    product: str | None
+    part_id: str | None
+    batch_id: str | None
+    simulated: bool
+    recipe_sha256: str | None
+    configuration_sha256: str | None
+    weights_sha256: str | None
+    classifier_sha256: str | None
+    code_sha256: str | None
+    verdict: Verdict | None
+    causes: tuple[Cause, ...]
+    reason: str | None
+    complete: bool | None
+    rows: int | None
+    columns: int | None
+    windows: int | None
+    windows_scored: int | None
+    coverage: float | None
+    warnings: tuple[str, ...]
+    brightness: float | None
+    """Mean grey level of the plate's judged pixels; likewise the three below are means over the plate."""
+    contrast: float | None
+    saturation: float | None
+    focus: float | None
+    classifier: str | None
+    latency_s: float | None
+    decided_at: datetime | None
+    pictures: str | None
+    """Directory of the plate's pictures, relative to the state directory."""
+    defects: tuple[Defect, ...]
+    """Worst first."""
+
+
+def means(quality: Quality) -> dict[str, float | None]:
+    """Means over the plate of what the gates look at band by band; None where nothing was measured."""
+    mean = quality.total / quality.lit if quality.lit else None
+    return {
+        "brightness": mean,
+        "contrast": None if mean is None else sqrt(max(0.0, quality.squares / quality.lit - mean * mean)),
+        "saturation": quality.clipped / quality.unmasked if quality.unmasked else None,
+        "focus": quality.focus if quality.lit else None,
+    }
+
+
+def stored(defect: Defect) -> dict[str, Any]:
+    """What of a defect goes into the store; the heat map is in its picture, and being faint is in score and verdict."""
+    kept = [field.name for field in fields(defect) if field.name not in ("heat", "faint")]
+    return {name: getattr(defect, name) for name in kept}
+
+
+def defects_of(connection: sa.Connection, plate: int) -> tuple[Defect, ...]:
+    """A plate's defects, worst first."""
+    query = sa.select(defects).where(defects.c.plate == plate).order_by(defects.c.number)
+    return tuple(
+        Defect(**{name: value for name, value in row.items() if name not in ("plate", "number")})
+        for row in connection.execute(query).mappings()
+    )
+
+
+def plate_row(row: dict[str, Any], found: tuple[Defect, ...]) -> PlateRow:
+    """A row of the table plates and the plate's defects, as types."""
+    row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
+    row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
+    row["warnings"] = tuple(row["warnings"] or ())
+    return PlateRow(**row, defects=found)

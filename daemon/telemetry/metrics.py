@@ -1,0 +1,213 @@
+"""The one Prometheus registry, owned by the supervisor and fed by the heartbeats of its children.
+
+No multiprocess mode and so no files of dead processes: see docs/decisions/0001-one-metrics-registry.md.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from daemon.telemetry.counters import COUNTERS, HISTOGRAMS
+
+PREFIX = "linesentry_"
+SLOT_STATES = ("free", "filling", "held")
+MOST_LABELS = 64
+"""Values of one label that are told apart; further ones count as `other`, so that no message can grow the registry."""
+
+
+class Metrics(Collector):
+    """All metrics of a service. Every method may be called from any thread."""
+
+    def __init__(self, version: str, recipe: str) -> None:
+        self.registry = CollectorRegistry()
+        self._lock = threading.Lock()
+        self._totals: dict[str, dict[str, float]] = {
+            **{
+                name: dict.fromkeys(counter.known or ([] if counter.label else [""]), 0.0)
+                for name, counter in COUNTERS.items()
+            },
+            **{name: {} for name in HISTOGRAMS},
+        }
+        self._reported: dict[tuple[str, int], dict[str, float]] = {}
+        self._ended: set[tuple[str, int]] = set()
+        self._restarts: dict[tuple[str, str], float] = {}
+        self._slots = dict.fromkeys(SLOT_STATES, 0)
+        self._open_plates = 0
+        self._roles: dict[str, tuple[int, int, int]] = {}
+        self._vram: tuple[int, int] | None = None
+        self._build = (version, recipe)
+        self.registry.register(self)
+
+    def heartbeat(self, role: str, incarnation: int, counters: Mapping[str, float]) -> int:
+        """Take the absolute counters of one process; returns how many were refused (and counted so).
+
+        Unknown keys and values that are no finite, non-negative numbers are refused; a value below the one before is
+        passed over. What comes after `ended` is late and changes nothing.
+        """
+        refused = 0
+        with self._lock:
+            who = (role, incarnation)
+            if who in self._ended:
+                return 0
+            reported = self._reported.setdefault(who, {})
+            for name, value in counters.items():
+                metric, _, label = name.partition("/")
+                if not _countable(metric, label, value):
+                    refused += 1
+                    continue
+                grown = value - reported.get(name, 0.0)
+                if grown > 0:
+                    reported[name] = value
+                    self._grow(metric, label, grown)
+            if refused:
+                self._grow("messages_refused_total", "malformed counter", refused)
+        return refused
+
+    def ended(self, role: str, incarnation: int) -> None:
+        """A process has ended: its counts stay, and nothing more is taken from it."""
+        with self._lock:
+            self._reported.pop((role, incarnation), None)
+            self._ended.add((role, incarnation))
+
+    def count(self, name: str, amount: float = 1.0, label: str = "") -> None:
+        """Count something that the supervisor itself saw. Raises KeyError for a counter that is not in the table."""
+        if (COUNTERS[name].label is None) != (label == ""):
+            raise KeyError(f"{name} has the label {COUNTERS[name].label}, found the value {label!r}")
+        with self._lock:
+            self._grow(name, label, amount)
+
+    def restarted(self, role: str, reason: str) -> None:
+        """A process of that role ended and is started again unless its role is lost; the reason is one of few words."""
+        with self._lock:
+            place = (role, reason)
+            if place not in self._restarts and len(self._restarts) >= MOST_LABELS:
+                place = (role, "other")
+            self._restarts[place] = self._restarts.get(place, 0.0) + 1
+
+    def set_role(self, role: str, up: int, wanted: int, memory_bytes: int) -> None:
+        """How many processes of a role are up and how many should be, and their private memory together, bytes."""
+        with self._lock:
+            self._roles[role] = (up, wanted, memory_bytes)
+
+    def set_slots(self, free: int, filling: int, held: int) -> None:
+        """Plate slots by state."""
+        with self._lock:
+            self._slots = {"free": free, "filling": filling, "held": held}
+
+    def set_open_plates(self, plates: int) -> None:
+        """Plates that were seen and have no verdict yet."""
+        with self._lock:
+            self._open_plates = plates
+
+    def set_vram(self, used_bytes: int | None) -> None:
+        """GPU memory of the service now; None where there is no GPU. The peak is the highest value set."""
+        with self._lock:
+            if used_bytes is not None:
+                self._vram = (used_bytes, max(used_bytes, self._vram[1] if self._vram else 0))
+
+    def total(self, name: str, label: str = "") -> float:
+        """The value of a counter now; 0 for a label that was never counted."""
+        with self._lock:
+            return self._totals[name].get(label, 0.0)
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics as prometheus_client wants them, all of one moment."""
+        with self._lock:
+            return [*self._counters(), *self._histograms(), *self._gauges()]
+
+    def _grow(self, metric: str, label: str, amount: float) -> None:
+        totals = self._totals[metric]
+        if label not in totals and len(totals) >= MOST_LABELS:
+            label = "other"
+        totals[label] = totals.get(label, 0.0) + amount
+
+    def _counters(self) -> Iterable[Metric]:
+        for name, counter in COUNTERS.items():
+            family = CounterMetricFamily(PREFIX + name, counter.help, labels=[counter.label] if counter.label else [])
+            for label, total in self._totals[name].items():
+                family.add_metric([label] if counter.label else [], total)
+            yield family
+        family = CounterMetricFamily(
+            f"{PREFIX}restarts_total", "Processes that ended, but for those of a stop", labels=["role", "reason"]
+        )
+        for (role, reason), total in self._restarts.items():
+            family.add_metric([role, reason], total)
+        yield family
+
+    def _histograms(self) -> Iterable[Metric]:
+        for name, histogram in HISTOGRAMS.items():
+            totals = self._totals[name]
+            below, buckets = 0.0, []
+            for bound in (*histogram.buckets, math.inf):
+                below += totals.get(str(bound), 0.0)
+                buckets.append(("+Inf" if bound == math.inf else str(bound), below))
+            family = HistogramMetricFamily(PREFIX + name, histogram.help)
+            family.add_metric([], buckets, sum_value=totals.get("sum", 0.0))
+            yield family
+
+    def _gauges(self) -> Iterable[Metric]:
+        yield _gauge(
+            "build_info", "1; version of the code and name of the recipe", ("version", "recipe"), {self._build: 1}
+        )
+        slots: dict[tuple[str, ...], int] = {(state,): count for state, count in self._slots.items()}
+        yield _gauge("slots", "Plate slots by state", ("state",), slots)
+        yield _gauge("open_plates", "Plates that were seen and have no verdict yet", (), {(): self._open_plates})
+        roles = self._roles.items()
+        yield _gauge(
+            "process_up", "Processes of a role that are up", ("role",), {(role,): up for role, (up, _, _) in roles}
+        )
+        yield _gauge(
+            "process_wanted",
+            "Processes of a role that should be up",
+            ("role",),
+            {(role,): n for role, (_, n, _) in roles},
+        )
+        yield _gauge(
+            "process_memory_bytes",
+            "Private memory of a role's processes, plate memory not included",
+            ("role",),
+            {(role,): memory for role, (_, _, memory) in roles},
+        )
+        if self._vram is not None:
+            yield _gauge("vram_used_bytes", "GPU memory of the service", (), {(): self._vram[0]})
+            yield _gauge(
+                "vram_peak_bytes", "Highest GPU memory of the service since its start", (), {(): self._vram[1]}
+            )
+
+
+def private_memory(pids: Collection[int]) -> int:
+    """Private bytes of these processes together (smaps_rollup); one that has ended adds nothing.
+
+    Anonymous pages, and file pages that no other process maps. Private_Dirty is not asked: the kernel counts into it
+    any page of the plate memory that only one process has touched so far.
+    """
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Anonymous:", "Private_Clean:")))
+    return total
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], int]) -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
+    for labelled, value in values.items():
+        family.add_metric(labelled, value)
+    return family
+
+
+def _countable(metric: str, label: str, value: object) -> bool:
+    if not isinstance(value, int | float) or not 0 <= value < 2**63:  # NaN is in no range
+        return False
+    if metric in HISTOGRAMS:
+        return label == "sum" or label in map(str, (*HISTOGRAMS[metric].buckets, math.inf))
+    return metric in COUNTERS and (COUNTERS[metric].label is None) == (label == "")

@@ -1,0 +1,1 @@
+"""What the processes share: channels, messages, plate memory."""

@@ -1,0 +1,260 @@
+"""The plate memory: a ring of plate slots in one anonymous shared mapping, read in place by every process.
+
+The mapping is a memfd reserved in full when it is made, so it has no name to leak, no size limit of a tmpfs, and
+no page that could be missing later; children inherit the descriptor. A slot is free when no role holds it, never
+by a timer or a guess. See docs/decisions/0004-plate-memory-on-memfd.md.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.schema import MOST_BATCH, MOST_WORKERS
+from models.machine.memory import available_bytes
+from stages.plate import Cause
+
+
+class PlateMemoryError(Exception):
+    """The plate memory could not be reserved or attached; the message says how many bytes were wanted."""
+
+
+class Hold(IntEnum):
+    """Roles that can hold a slot; the value is the byte of the slot's header that says so."""
+
+    ACQUIRE = 0
+    TILE = 1
+    RECORD = 2
+
+
+class State(IntEnum):
+    """What a slot is doing."""
+
+    FREE = 0
+    FILLING = 1
+    HELD = 2
+
+
+CAUSES = tuple(Cause)
+
+_SLOT = np.dtype(
+    {
+        "names": ["generation", "plate", "rows", "missing", "last_row_at", "causes", "closed", "holds"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<u8", "u1", ("u1", 8)],
+        "itemsize": 64,
+    }
+)
+_BOARD = np.dtype(
+    {
+        "names": ["plate", "count", "windows"],
+        "formats": ["<u8", "<u8", ("<i4", MOST_BATCH)],
+        "itemsize": 16 + 4 * MOST_BATCH,
+    }
+)
+_PAGE = mmap.PAGESIZE
+
+
+def _pages(size: int) -> int:
+    return -(-size // _PAGE) * _PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size of the plate memory: slots of rows x columns px, uint8."""
+
+    slots: int
+    rows: int
+    columns: int
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one slot, whole pages."""
+        return _pages(self.rows * self.columns)
+
+    @property
+    def header_bytes(self) -> int:
+        """Bytes of the slot headers and the workers' boards, whole pages."""
+        return _pages(self.slots * _SLOT.itemsize + MOST_WORKERS * _BOARD.itemsize)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of the whole mapping."""
+        return self.header_bytes + self.slots * self.slot_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFacts:
+    """What a slot's header says."""
+
+    slot: int
+    plate: int
+    generation: int
+    rows: int
+    """Final rows written so far; all of them once it is closed."""
+    missing: int
+    closed: bool
+    causes: tuple[Cause, ...]
+    holds: frozenset[Hold]
+    last_row_at: float | None = None
+    """Monotonic time when the strip with its last row was delivered, s; None while it is open, or not known."""
+
+    @property
+    def state(self) -> State:
+        """Free when no role holds it; filling while acquisition does."""
+        if not self.holds:
+            return State.FREE
+        return State.FILLING if Hold.ACQUIRE in self.holds else State.HELD
+
+
+class PlateMemory:
+    """The ring of plate slots, mapped into this process.
+
+    Acquisition alone opens, fills and closes slots; every other role only clears its own hold. Each field of a
+    header has one writer at a time and is one aligned machine word or byte, so that no lock is needed.
+    """
+
+    def __init__(self, fd: int, shape: Shape) -> None:
+        self.fd = fd
+        self.shape = shape
+        found = os.fstat(fd).st_size
+        if found != shape.total_bytes:
+            raise PlateMemoryError(f"plate memory has {found} bytes, but {shape} needs {shape.total_bytes}")
+        self._map = mmap.mmap(fd, shape.total_bytes)
+        self._slots: NDArray[Any] = np.frombuffer(self._map, _SLOT, shape.slots)
+        self._boards: NDArray[Any] = np.frombuffer(self._map, _BOARD, MOST_WORKERS, offset=shape.slots * _SLOT.itemsize)
+
+    @classmethod
+    def create(cls, shape: Shape) -> PlateMemory:
+        """Reserve the whole mapping now.
+
+        Raises:
+            PlateMemoryError: when the machine cannot give that many bytes.
+        """
+        wanted = f"{shape.total_bytes} bytes for {shape.slots} plate slots of {shape.rows} x {shape.columns} px"
+        available = available_bytes()
+        if shape.total_bytes > available:
+            raise PlateMemoryError(
+                f"cannot reserve {wanted}: only {available} bytes are available; "
+                "use fewer slots, or a machine with more memory"
+            )
+        return cls(reserve("linesentry-plates", shape.total_bytes), shape)
+
+    def close(self) -> None:
+        """Close the descriptor; the mapping goes with the last view of it."""
+        os.close(self.fd)
+
+    def pixels(self, slot: int) -> NDArray[np.uint8]:
+        """The slot's pixels, uint8 (rows, columns), in place."""
+        shape = self.shape
+        offset = shape.header_bytes + slot * shape.slot_bytes
+        return np.frombuffer(self._map, np.uint8, shape.rows * shape.columns, offset).reshape(shape.rows, shape.columns)
+
+    # --- headers ---------------------------------------------------------------------------------------------
+
+    def facts(self, slot: int) -> SlotFacts:
+        """What the slot's header says now."""
+        header = self._slots[slot]
+        bits = int(header["causes"])
+        return SlotFacts(
+            slot=slot,
+            plate=int(header["plate"]),
+            generation=int(header["generation"]),
+            rows=int(header["rows"]),
+            missing=int(header["missing"]),
+            closed=bool(header["closed"]),
+            causes=tuple(cause for bit, cause in enumerate(CAUSES) if bits >> bit & 1),
+            holds=frozenset(role for role in Hold if header["holds"][role]),
+            last_row_at=float(header["last_row_at"]) or None,
+        )
+
+    def all_facts(self) -> list[SlotFacts]:
+        """What the headers of all slots say now."""
+        return [self.facts(slot) for slot in range(self.shape.slots)]
+
+    def free_slots(self) -> tuple[int, ...]:
+        """Slots that no role holds."""
+        return tuple(int(slot) for slot in np.flatnonzero(~self._slots["holds"].any(axis=1)))
+
+    def is_current(self, slot: int, generation: int) -> bool:
+        """Whether the slot still holds what it held when it had that generation; asked after reading."""
+        return bool(self._slots["generation"][slot] == generation)
+
+    def open(self, slot: int, plate: int) -> int:
+        """Give a free slot to a plate, held by every role; returns the slot's new generation."""
+        header = self._slots[slot]
+        if header["holds"].any():
+            raise PlateMemoryError(f"slot {slot} is held by {sorted(self.facts(slot).holds)}: it cannot be opened")
+        header["generation"] += 1
+        header["plate"] = plate
+        header["rows"] = 0
+        header["missing"] = 0
+        header["last_row_at"] = 0.0
+        header["causes"] = 0
+        header["closed"] = 0
+        for role in Hold:
+            header["holds"][role] = 1
+        return int(header["generation"])
+
+    def set_rows(self, slot: int, rows: int) -> None:
+        """Say that so many rows are final."""
+        self._slots["rows"][slot] = rows
+
+    def close_plate(
+        self, slot: int, rows: int, missing: int, causes: Iterable[Cause], last_row_at: float | None = None
+    ) -> None:
+        """Say that the plate has ended, and with what; gives up acquisition's hold."""
+        header = self._slots[slot]
+        header["rows"] = rows
+        header["missing"] = missing
+        header["last_row_at"] = last_row_at or 0.0
+        header["causes"] = sum(1 << CAUSES.index(cause) for cause in set(causes))
+        header["closed"] = 1
+        self.release(slot, Hold.ACQUIRE)
+
+    def release(self, slot: int, role: Hold) -> None:
+        """Clear a role's hold."""
+        self._slots["holds"][slot, role] = 0
+
+    def counts(self) -> dict[str, int]:
+        """Slots by state; free + filling + held = slots, always."""
+        states = [facts.state for facts in self.all_facts()]
+        return {state.name.lower(): states.count(state) for state in State}
+
+    # --- the workers' boards ---------------------------------------------------------------------------------
+
+    def write_board(self, worker: int, plate: int, windows: Iterable[int]) -> None:
+        """Publish which windows a worker is about to touch; what stands there when it dies is blamed."""
+        board = self._boards[worker]
+        board["count"] = 0
+        for index, window in enumerate(windows):
+            board["windows"][index] = window
+            board["plate"] = plate
+            board["count"] = index + 1
+
+    def read_board(self, worker: int) -> tuple[tuple[int, int], ...]:
+        """The (plate, window) pairs that a worker was on."""
+        board = self._boards[worker]
+        return tuple((int(board["plate"]), int(window)) for window in board["windows"][: int(board["count"])])
+
+
+def reserve(name: str, size: int) -> int:
+    """Make an anonymous shared mapping of `size` bytes, all of them reserved now; returns its descriptor.
+
+    Raises:
+        PlateMemoryError: when the machine cannot give that many bytes.
+    """
+    fd = os.memfd_create(name)
+    try:
+        os.ftruncate(fd, size)
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        os.close(fd)
+        raise PlateMemoryError(f"cannot reserve {size} bytes for {name}: {error}") from error
+    return fd

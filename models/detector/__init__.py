@@ -1,0 +1,1 @@
+"""The detector: templates, feature network, threshold, regions, and the picture's quality."""

@@ -1,0 +1,1 @@
+"""What the machine has and does: processor, memory, allocator."""

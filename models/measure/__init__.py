@@ -1,0 +1,1 @@
+"""How found defects meet true ones, and the figures that follow."""

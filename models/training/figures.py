@@ -1,0 +1,165 @@
+"""What trained weights do on crops: the threshold that defect-free ones allow, and the figures for the card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from config.schema import Recipe
+from models.detector.detector import Detector, WindowView, bfloat16_is_fast
+from models.detector.features import network_for
+from models.detector.regions import Region, find_regions
+from models.detector.threshold import Learnt, limit
+from models.measure.matching import Box, Match, match
+from models.training.card import PLAIN
+from models.training.photographs import Crop
+
+GROW, SPREAD = 3.5, 0.4
+_LEAST_AREA = 60
+"""Px of a crack that must lie in a crop for it to be asked for; a smaller rest was cut off by the crop's border."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Groups of crops without any crack, at most 650 px wide, and in what share of them a region may remain."""
+
+    name: str
+    groups: Iterable[Iterable[Crop]]
+    """Of one sheet each, or single crops."""
+    most: float
+
+
+def learn_threshold(
+    state: Mapping[str, Tensor],
+    clean: Iterable[Clean],
+    *,
+    least: float = 0.0,
+    grow: float = GROW,
+    spread: float = SPREAD,
+    recipe: Recipe = PLAIN,
+) -> tuple[Learnt, dict[str, dict[str, float]]]:
+    """The least floor at which each kind of defect-free crops raises a false alarm in as few groups as it may.
+
+    Args:
+        state: of a trained network.
+        clean: kinds of crops. One with a crack is passed over.
+        least: no lower floor is learnt, however clean the crops.
+        grow: how far below the floor the pixels of a region may lie.
+        spread: by how much the floor rises with a window's background (models.detector.threshold).
+        recipe: whose resolution, templates and pitch the network was trained with.
+
+    Returns:
+        The threshold, and the share of groups with a region by kind and floor, for the card.
+    """
+    floors = [least + 0.25 * step for step in range(29)]
+    detector = _detector(state, recipe)
+    chosen, rates = floors[0], {}
+    for kind in clean:
+        by_floor = _shares(detector, kind.groups, [Learnt(floor, grow, spread) for floor in floors])
+        rates[kind.name] = {f"{floor:.2f}": round(share, 4) for floor, share in zip(floors, by_floor, strict=True)}
+        allowed = (floor for floor, share in zip(floors, by_floor, strict=True) if share <= kind.most)
+        chosen = max(chosen, next(allowed, floors[-1]))
+    return Learnt(chosen, grow, spread), rates
+
+
+def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Sequence[Learnt]) -> list[float]:
+    """The share of groups with a region on crops without cracks, for each of the thresholds, whose floors rise."""
+    alarms = np.zeros(len(thresholds))
+    count = 0
+    for group in groups:
+        alarms += _alarms(detector, group, thresholds)
+        count += 1
+    return [float(share) for share in alarms / max(1, count)]
+
+
+def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Learnt]) -> NDArray[np.bool_]:
+    """For which of the thresholds a region remains on crops without cracks."""
+    found = np.zeros(len(thresholds), np.bool_)
+    for image, mask, _ in crops:
+        if mask.any():
+            continue
+        values = detector.features(_view(image))
+        for index, threshold in enumerate(thresholds):
+            if values.max() < threshold.floor - 2:
+                break
+            found[index] = found[index] or bool(_regions(detector, values, image.shape, threshold))
+    return found
+
+
+def evaluate(
+    state: Mapping[str, Tensor],
+    threshold: Learnt,
+    crops: Iterable[Crop],
+    recipe: Recipe = PLAIN,
+) -> dict[str, float]:
+    """Recall and precision on crops that were not trained on, at most 650 px wide, for the card.
+
+    A crack is what is connected in a crop's mask; those that overlap count as one. Cracks and stretches that are not
+    judged count neither way.
+    """
+    detector = _detector(state, recipe)
+    total = Match()
+    count = 0
+    for image, mask, ignored in crops:
+        found = _regions(detector, detector.features(_view(image)), image.shape, threshold)
+        # What is not judged joins the stretches of one crack, and a ring of it lies around each.
+        truth = [(box, seen) for box, seen in _components(mask | ignored, mask)]
+        total += match(
+            [(region.x, region.y, region.width, region.height) for region in found],
+            [box for box, seen in truth if seen >= _LEAST_AREA],
+            [box for box, seen in truth if seen < _LEAST_AREA],
+        )
+        count += 1
+    return {
+        "crops": count,
+        "cracks": total.true + total.missed,
+        "recall": round(total.recall, 4),
+        "precision": round(total.precision, 4),
+        "false": total.false,
+    }
+
+
+def _detector(state: Mapping[str, Tensor], recipe: Recipe) -> Detector:
+    network = network_for(recipe)
+    network.load_state_dict(dict(state))
+    card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(Learnt(0, 0, 0))}
+    dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
+    return Detector(recipe, network, card, torch.device("cpu"), dtype, 1)
+
+
+def _view(image: NDArray[np.uint8]) -> WindowView:
+    height, width = image.shape
+    return WindowView(image, 0, 0, (0, 0, width, height))
+
+
+def _regions(
+    detector: Detector, values: NDArray[np.float32], shape: tuple[int, ...], threshold: Learnt
+) -> tuple[Region, ...]:
+    levels = limit(values, detector.recipe.threshold, threshold)
+    found, _ = find_regions(
+        values,
+        scale=2 if detector.recipe.resolution == "half" else 1,
+        width=shape[1],
+        height=shape[0],
+        seed=levels.seed,
+        grow=levels.grow,
+        floor=threshold.floor + levels.rise,
+        least_area=detector.recipe.post.least_area,
+        opening=False,
+    )
+    return found
+
+
+def _components(whole: NDArray[np.bool_], seen: NDArray[np.bool_]) -> list[tuple[Box, int]]:
+    """Boxes of connected groups, and how many of their pixels are seen."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(whole.view(np.uint8), connectivity=8)
+    pixels = np.bincount(labels[seen], minlength=count)
+    boxes = [tuple(int(value) for value in stats[index, :4]) for index in range(count)]
+    return [((box[0], box[1], box[2], box[3]), int(pixels[index])) for index, box in enumerate(boxes) if index > 0]

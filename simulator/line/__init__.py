@@ -1,0 +1,1 @@
+"""The line that replays sheets: camera rows and the switch."""

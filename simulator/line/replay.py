@@ -1,0 +1,291 @@
+"""The line replayed: sheets, or a folder's images, pass the switch and the camera as strips of rows.
+
+Nothing here sleeps or starts a process: a caller paces the strips as it likes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.sheets.products import CAMERA_WIDTH
+from stages.camera import Edge, Strip
+
+Image = NDArray[np.uint8]
+
+_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
+_BACKGROUND_ROWS = 1024
+_BACKGROUND_SEED = 5
+_BOUNCES = (2, 3, 5, 6)
+"""Rows after an edge at which a bouncing switch changes again; it ends on the new level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong on purpose, by the number of a strip or of a sheet, both from 0."""
+
+    lost_strips: frozenset[int] = frozenset()
+    """Never delivered: block id and rows jump. Their edges come with the next strip: the switch has its own wire."""
+    short_strips: frozenset[int] = frozenset()
+    """End after half their rows, as after an encoder's stop; the rows that follow come in the next strip."""
+    stale_strips: frozenset[int] = frozenset()
+    """Delivered twice, the second time with the same block id, rows and edges."""
+    bouncing_sheets: frozenset[int] = frozenset()
+    """The switch bounces for some rows after both edges of these."""
+    touching_sheets: frozenset[int] = frozenset()
+    """Follow the sheet before without a gap: the switch does not fall between them."""
+    starts_high: bool = False
+    """The line starts in the middle of its first sheet: the switch is true, its rising edge is never seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How sheets pass the camera."""
+
+    width: int = CAMERA_WIDTH
+    """Pixels of a row."""
+    strip_rows: int = 512
+    """Rows of a strip."""
+    gap_rows: int = 1024
+    """Rows from a sheet's end to the next one's first row."""
+    switch_offset_rows: int = 64
+    """Rows by which the switch's edges come before the sheet's edges are at the camera."""
+    background: int = 10
+    """Grey level beside and between the sheets."""
+    faults: Faults = Faults()
+
+    def __post_init__(self) -> None:
+        least = {"width": 1, "strip_rows": 2, "gap_rows": 8, "switch_offset_rows": 0, "background": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} is {getattr(self, name)}: give {bound} or more")
+        if self.background > 255:
+            raise ValueError(f"background is {self.background}: give a grey level up to 255")
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """An image under the camera: the camera row and column of its first pixel."""
+
+    row: int
+    column: int
+    image: Image
+
+    @property
+    def end(self) -> int:
+        return self.row + int(self.image.shape[0])
+
+
+class _Line:
+    """Cuts a series of passing sheets into strips."""
+
+    def __init__(self, sheets: Iterator[tuple[Image, int]], settings: LineSettings) -> None:
+        self._settings = settings
+        self._sheets = enumerate(sheets)
+        self._passing: list[_Passing] = []
+        self._last: tuple[int, _Passing] | None = None
+        self._end: int | None = None
+        self._edges: list[tuple[int, bool]] = []
+        """Rows and new levels of edges that no strip has carried yet."""
+        self._counted = 0
+        self._level = settings.faults.starts_high
+        self._row = 0
+        self._block = 0
+        self._stale: Strip | None = None
+        noise = np.random.default_rng(_BACKGROUND_SEED).integers(
+            -2, 3, (_BACKGROUND_ROWS, settings.width), dtype=np.int16
+        )
+        self._background: Image = np.clip(noise + np.int16(settings.background), 0, 255).astype(np.uint8)
+
+    def next_strip(self, into: Image) -> Strip | None:
+        """Write the next strip's pixels into `into` (strip_rows x width, uint8) and say what it is.
+
+        Rows of `into` beyond the valid ones are left as they are. None when the line has ended: after the last sheet
+        its trailing edge, the switch's offset and the gap are still delivered, to a whole strip.
+
+        Raises:
+            ValueError: `into` has another shape or type, or a sheet does not fit the camera.
+        """
+        settings = self._settings
+        if into.shape != (settings.strip_rows, settings.width) or into.dtype != np.uint8:
+            raise ValueError(
+                f"the buffer is {into.dtype} {into.shape}: give uint8 ({settings.strip_rows}, {settings.width})"
+            )
+        if self._stale is not None:
+            strip, self._stale = self._stale, None
+            self._fill(into, strip)
+            return strip
+        while self._settings.faults.lost_strips and self._block in self._settings.faults.lost_strips:
+            if not self._advance(into=None):
+                return None
+        return self._advance(into)
+
+    def _advance(self, into: Image | None) -> Strip | None:
+        """Deliver a strip into `into`, or lose one when that is None; None when the line has ended."""
+        faults = self._settings.faults
+        rows = self._settings.strip_rows // (2 if self._block in faults.short_strips else 1)
+        end = self._row + rows
+        self._schedule(end)
+        if self._end is not None and self._row >= self._end:
+            return None
+        strip = Strip(self._block, self._row, rows, (), self._level)
+        if into is not None:
+            strip = Strip(self._block, self._row, rows, self._edges_before(end), self._level)
+            if strip.edges:
+                self._level = strip.edges[-1].rising
+            self._passing = [sheet for sheet in self._passing if sheet.end > self._row]
+            self._fill(into, strip)
+            if self._block in faults.stale_strips:
+                self._stale = strip
+        self._block += 1
+        self._row = end
+        return strip
+
+    def _schedule(self, end: int) -> None:
+        """Bring sheets onto the line until everything before row `end` is known."""
+        offset = self._settings.switch_offset_rows
+        while self._end is None and (self._last is None or self._last[1].end - offset < end):
+            following = next(self._sheets, None)
+            if following is None:
+                self._finish()
+            else:
+                number, (image, column) = following
+                self._bring(number, image, column)
+
+    def _bring(self, number: int, image: Image, column: int) -> None:
+        settings = self._settings
+        if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"sheet {number} is {image.dtype} {image.shape}: give uint8 (rows, columns)")
+        if column < 0 or column + image.shape[1] > settings.width:
+            raise ValueError(
+                f"sheet {number} covers camera columns {column} to {column + image.shape[1]}: "
+                f"the camera has {settings.width}"
+            )
+        touching = self._last is not None and number in settings.faults.touching_sheets
+        if self._last is None:
+            row = (
+                -(image.shape[0] // 2)
+                if settings.faults.starts_high
+                else settings.gap_rows + settings.switch_offset_rows
+            )
+        else:
+            row = self._last[1].end + (0 if touching else settings.gap_rows)
+            if not touching:
+                self._edge(self._last[0], self._last[1].end, rising=False)
+        sheet = _Passing(row, column, image)
+        if not touching and row >= 0:
+            self._edge(number, row, rising=True)
+        self._last = (number, sheet)
+        self._passing.append(sheet)
+
+    def _finish(self) -> None:
+        settings = self._settings
+        if self._last is None:
+            self._end = 0
+            return
+        number, sheet = self._last
+        self._edge(number, sheet.end, rising=False)
+        self._end = sheet.end + max(settings.gap_rows, settings.switch_offset_rows)
+
+    def _edge(self, sheet: int, row: int, *, rising: bool) -> None:
+        """An edge of the sheet that comes to the camera at `row`."""
+        at = max(row - self._settings.switch_offset_rows, 0)
+        self._edges.append((at, rising))
+        if sheet in self._settings.faults.bouncing_sheets:
+            for count, later in enumerate(_BOUNCES):
+                self._edges.append((at + later, rising if count % 2 else not rising))
+
+    def _edges_before(self, row: int) -> tuple[Edge, ...]:
+        due = list(itertools.takewhile(lambda edge: edge[0] < row, self._edges))
+        del self._edges[: len(due)]
+        first = self._counted + 1
+        self._counted += len(due)
+        return tuple(Edge(first + index, at, rising) for index, (at, rising) in enumerate(due))
+
+    def _fill(self, into: Image, strip: Strip) -> None:
+        row, end = strip.first_row, strip.first_row + strip.rows
+        for sheet in self._passing:
+            if sheet.end <= row or sheet.row >= end:
+                continue
+            self._fill_background(into, strip.first_row, slice(row, sheet.row), slice(None))
+            first, last = max(row, sheet.row), min(end, sheet.end)
+            right = sheet.column + sheet.image.shape[1]
+            place = slice(first - strip.first_row, last - strip.first_row)
+            into[place, sheet.column : right] = sheet.image[first - sheet.row : last - sheet.row]
+            for beside in (slice(0, sheet.column), slice(right, None)):
+                self._fill_background(into, strip.first_row, slice(first, last), beside)
+            row = last
+        self._fill_background(into, strip.first_row, slice(row, end), slice(None))
+
+    def _fill_background(self, into: Image, origin: int, rows: slice, columns: slice) -> None:
+        row = rows.start
+        while row < rows.stop:
+            start = row % _BACKGROUND_ROWS
+            count = min(rows.stop - row, _BACKGROUND_ROWS - start)
+            into[row - origin : row - origin + count, columns] = self._background[start : start + count, columns]
+            row += count
+
+
+class SheetLine(_Line):
+    """Sheets in memory pass the camera, over and over: the plate of number k (from 0) shows `sheets[k % n]`.
+
+    A sheet that touches the one before belongs to that one's plate.
+    """
+
+    def __init__(
+        self,
+        sheets: Sequence[Image],
+        first_columns: Sequence[int] | int = 0,
+        *,
+        plates: int | None = None,
+        settings: LineSettings | None = None,
+    ) -> None:
+        """Replay `sheets` (uint8, rows x columns) whose column 0 lies at the camera columns `first_columns`.
+
+        `plates` is how many pass in all, None for ever. Raises ValueError for no sheets or columns that do not match.
+        """
+        columns = [first_columns] * len(sheets) if isinstance(first_columns, int) else list(first_columns)
+        if not sheets:
+            raise ValueError("no sheets were given: give at least one")
+        if len(columns) != len(sheets):
+            raise ValueError(f"{len(sheets)} sheets and {len(columns)} first columns were given: give one for each")
+        if plates is not None and plates < 0:
+            raise ValueError(f"plates is {plates}: give 0 or more, or None for ever")
+        self._count = len(sheets)
+        passing = itertools.cycle(zip(sheets, columns, strict=True))
+        super().__init__(itertools.islice(passing, plates), settings or LineSettings())
+
+    def sheet_of(self, plate: int) -> int:
+        """Index of the sheet that the line's plate of that number (from 0) shows."""
+        return plate % self._count
+
+
+class FolderLine(_Line):
+    """A folder's images pass the camera in the order of their names; each is read when it is due."""
+
+    def __init__(
+        self,
+        folder: Path,
+        read: Callable[[Path], Image],
+        first_column: int = 0,
+        *,
+        repeat: bool = False,
+        settings: LineSettings | None = None,
+    ) -> None:
+        """Replay the folder once, or for ever; `read` gives uint8 (rows, columns). Masks (*_mask.*) are left out.
+
+        Raises ValueError for a folder without images; what `read` raises comes out of `next_strip`, which
+        goes on with the following file when called again.
+        """
+        self.files = tuple(
+            sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and "_mask" not in path.stem)
+        )
+        if not self.files:
+            raise ValueError(f"{folder} holds no images: give a folder with {', '.join(sorted(_SUFFIXES))} files")
+        passing = itertools.cycle(self.files) if repeat else iter(self.files)
+        super().__init__(map(lambda path: (read(path), first_column), passing), settings or LineSettings())  # noqa: C417 goes on after `read` raised

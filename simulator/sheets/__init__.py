@@ -1,0 +1,1 @@
+"""Sheets: relief, cracks, marks, disturbances, and the truth about them."""

@@ -1,0 +1,122 @@
+"""Rendered sheets as files: pictures, instance masks and one COCO JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from simulator.sheets.interference import Kind
+from simulator.sheets.products import PRODUCTS, Product
+from simulator.sheets.reference import Reference
+from simulator.sheets.sheet import Sheet, render
+
+Format = Literal["png", "tiff"]
+
+
+def simulate(
+    out: Path,
+    product: Product | str,
+    plates: int,
+    seed: int,
+    *,
+    format: Format = "png",  # noqa: A002 the command line's word
+    density: int | None = None,
+    interference: Iterable[Kind] = (),
+    strength: float = 1.0,
+    reference: Reference | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> list[Path]:
+    """Render `plates` sheets of seeds `seed`, `seed` + 1, ... into the folder `out`, byte-identical for the same call.
+
+    Writes <product>_<seed>.png (or a tiled .tiff), <product>_<seed>_mask.png (uint16, 0 is the sheet, k the crack of
+    instance k) and annotations.json (COCO); returns the pictures' paths. `on_progress` gets (sheet, rows done, rows).
+
+    Raises:
+        ValueError: An unknown product or format, fewer than one sheet, or what `render` refuses.
+        OSError: A file cannot be written.
+    """
+    if isinstance(product, str):
+        if product not in PRODUCTS:
+            raise ValueError(f"unknown product {product!r}: choose from {', '.join(PRODUCTS)}")
+        product = PRODUCTS[product]
+    if plates < 1:
+        raise ValueError(f"{plates} sheets were asked for: ask for 1 or more")
+    if format not in {"png", "tiff"}:
+        raise ValueError(f"unknown format {format!r}: choose png or tiff")
+    kinds = tuple(interference)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures: list[Path] = []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for index in range(plates):
+
+        def progress(done: int, rows: int, index: int = index) -> None:
+            if on_progress is not None:
+                on_progress(index, done, rows)
+
+        sheet = render(
+            product,
+            seed + index,
+            density,
+            interference=kinds,
+            strength=strength,
+            on_progress=progress,
+            reference=reference,
+        )
+        picture = out / f"{product.name}_{seed + index}.{format}"
+        _write_sheet(picture, sheet)
+        pictures.append(picture)
+        image, found = sheet.truth.coco(picture.name, index + 1, len(annotations) + 1)
+        images.append(image | {"mask_file_name": _mask_path(picture).name})
+        annotations.extend(found)
+    _write_coco(out / "annotations.json", product, images, annotations)
+    return pictures
+
+
+def _mask_path(picture: Path) -> Path:
+    return picture.with_name(f"{picture.stem}_mask.png")
+
+
+def _write_sheet(picture: Path, sheet: Sheet) -> None:
+    if picture.suffix == ".png":
+        _write_png(picture, sheet.image)
+    else:
+        tifffile.imwrite(
+            picture,
+            sheet.image,
+            tile=(512, 512),
+            compression="zstd",
+            predictor=True,
+            compressionargs={"level": 1},
+            photometric="minisblack",
+            metadata=None,
+            software=False,
+            maxworkers=1,
+        )
+    _write_png(_mask_path(picture), sheet.truth.mask())
+
+
+def _write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
+        raise OSError(f"{path} could not be written: check that the folder is writable and has room")
+
+
+def _write_coco(path: Path, product: Product, images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> None:
+    coco = {
+        "info": {
+            "description": "simulated sheets with microcracks",
+            "row_mm": product.row_mm,
+            "column_mm": product.column_mm,
+        },
+        "categories": [{"id": 1, "name": "microcrack", "supercategory": "defect"}],
+        "images": images,
+        "annotations": annotations,
+    }
+    path.write_text(json.dumps(coco, separators=(",", ":")) + "\n", "utf-8")

@@ -1,0 +1,50 @@
+"""The detect process and what it does when there is always work."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from daemon.service.roles.detect import DetectProcess
+from daemon.wire.plate_memory import PlateMemory
+from models.detector.detector import DetectorError
+from tests.daemon.conftest import SHAPE, plan_of
+
+
+class Wrong:
+    """A detector that computes wrongly."""
+
+    def known_answer(self) -> None:
+        raise ArithmeticError("wrong values")
+
+
+def worker(queue: list[Any]) -> Any:
+    made: Any = DetectProcess.__new__(DetectProcess)
+    made._queue, made._detector, made._checked_at, made._ready_at = deque(queue), Wrong(), 1000.0, 1000.0
+    made._score = lambda _lease: None
+    made._say_ready = lambda _now: None
+    return made
+
+
+@pytest.mark.parametrize(("queue", "good_until"), [([], 1030.0), (["lease"] * 2, 1120.0)])
+def test_a_detector_that_computes_wrongly_ends_its_process_under_load_too(queue: list[Any], good_until: float) -> None:
+    made = worker(queue)
+    made.tick(good_until)
+    with pytest.raises(ArithmeticError):
+        made.tick(good_until + 1.0)
+
+
+def test_weights_that_are_not_those_that_results_name_are_refused_at_the_start(tmp_path: Path) -> None:
+    """As when the file was replaced while the service was running, and a worker is started anew."""
+    with closing(PlateMemory.create(SHAPE)) as memory:
+        plan = plan_of(tmp_path, "detect", 0, plates_fd=memory.fd)
+        made = DetectProcess(msgspec.structs.replace(plan, facts=plan.facts | {"weights_sha256": "12" * 32}))
+        with pytest.raises(DetectorError, match=r"service started with 1212.*restart the service"):
+            made.start()
+        made.supervisor.close()
+        made.context.destroy(linger=0)

@@ -1,0 +1,90 @@
+"""The merge process between tile, a worker and record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from config.load import load_recipe
+from config.schema import Decision
+from daemon.wire import messages as m
+from daemon.wire.channel import Client, Server
+from models.detector.quality import Quality
+from stages.plate import Cause, WindowResult
+from tests.daemon.conftest import RUN, Parent
+
+LATE = load_recipe("P10B").model_copy(update={"decision": Decision(deadline_s=5.0)})
+WINDOW = WindowResult(RUN, 1, 0, (), truncated=False, quality=Quality(), threshold=0.0, seconds=0.0)
+
+
+class Neighbours:
+    """Tile, a worker and record of one merge process."""
+
+    def __init__(self, directory: Path, merge: Parent) -> None:
+        self.parent = merge
+        tile, worker, record = (m.Sender(RUN, role, 0, 1) for role in ("tile", "detect", "record"))
+        self.record = Server(merge.context, record, directory / "record")
+        self.tile = Client(merge.context, tile, directory / "merge")
+        self.worker = Client(merge.context, worker, directory / "results")
+        self.merged: list[int] = []
+        self.decided: list[m.Decided] = []
+
+    def wait(self, done: Callable[[], object]) -> None:
+        until = time.monotonic() + 30
+        while not done():
+            assert time.monotonic() < until
+            now = time.monotonic()
+            self.merged += [
+                w for _, body in self.tile.receive(now) if isinstance(body, m.WindowsMerged) for w in body.windows
+            ]
+            self.decided += [body for _, body in self.record.receive(now) if isinstance(body, m.Decided)]
+            self.worker.receive(now)
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        for endpoint in (self.record, self.tile, self.worker):
+            endpoint.close()
+
+
+@pytest.fixture
+def merge(tmp_path: Path, parent: Callable[..., Parent]) -> Iterator[Neighbours]:
+    with closing(Neighbours(tmp_path, parent("merge", recipe=LATE))) as made:
+        yield made
+
+
+def test_a_plate_whose_last_news_comes_after_its_deadline_is_late(merge: Neighbours) -> None:
+    """Also where every window is there by then."""
+    now = time.monotonic()
+    merge.worker.send(m.WindowScored(WINDOW), now)
+    merge.wait(lambda: merge.merged)
+    merge.tile.send(m.PlateClosed(1, 0, 100, 50, (), 0, now - 6.0), now)
+    merge.wait(lambda: merge.decided)
+    result = merge.decided[0].result
+    assert result.windows_scored == 1
+    assert Cause.LATE in result.causes
+
+
+def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(merge: Neighbours) -> None:
+    now = time.monotonic()
+    for result in (WINDOW, WINDOW, replace(WINDOW, window=10_000), replace(WINDOW, run="b" * 32)):
+        merge.worker.send(m.WindowScored(result), now)
+    merge.wait(lambda: len(merge.merged) == 2)
+    found = merge.parent.hear(m.Heartbeat).counters
+    while "results_dropped_total/repeated" not in found or not found["results_dropped_total/foreign run"]:
+        found = merge.parent.hear(m.Heartbeat).counters
+    dropped = {key.partition("/")[2]: count for key, count in found.items() if key.startswith("results_dropped")}
+    assert dropped == {"repeated": 1, "plate final": 0, "no such window": 1, "foreign run": 1}
+
+
+def test_a_decision_that_record_could_not_take_is_said_again_when_asked_for(merge: Neighbours) -> None:
+    now = time.monotonic()
+    merge.tile.send(m.PlateClosed(1, None, 0, 0, (Cause.OVERLOAD,), 0, now), now)
+    merge.wait(lambda: merge.decided)
+    merge.record.send("merge-0", m.SayAgain(), time.monotonic())
+    merge.wait(lambda: len(merge.decided) == 2)
+    assert merge.decided[0] == merge.decided[1]

@@ -1,0 +1,127 @@
+"""The record process and what it tells the supervisor of plates that have a verdict."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from daemon.store.evidence import CROP_SIZE, plate_directory
+from daemon.store.results import Store, store_path
+from daemon.wire import messages as m
+from daemon.wire.channel import Client
+from daemon.wire.plate_memory import Hold, PlateMemory
+from stages.plate import Cause, Defect, PlateResult, Verdict
+from tests.daemon.conftest import FACTS, RUN, Parent
+
+Start = Callable[..., Parent]
+NOW = datetime.now(UTC)
+DEFECT = Defect(x=1, y=2, width=3, height=4, area=9, score=0.75, peak_x=2, peak_y=3, edge=False)
+RESULT = PlateResult(
+    run=RUN,
+    plate=7,
+    verdict=Verdict.NG,
+    causes=(Cause.DEFECT,),
+    reason="1 defect",
+    complete=True,
+    rows=100,
+    columns=50,
+    windows=1,
+    windows_scored=1,
+    coverage=1.0,
+    defects=(DEFECT,),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(store_path(tmp_path)) as made:
+        made.begin_run(FACTS)
+        yield made
+
+
+def test_a_verdict_that_the_supervisor_missed_is_told_when_it_asks_for_the_plate(store: Store, parent: Start) -> None:
+    """The record that committed it died before it was heard."""
+    store.commit_verdict(RESULT, decided_at=NOW, latency_s=0.25)
+    record = parent("record")
+    record.tell(m.PlateSeen(7))
+    told = record.hear(m.Decided)
+    assert told.latency_s == 0.25
+    assert (told.result.plate, told.result.verdict, told.result.defects) == (7, Verdict.NG, (DEFECT,))
+
+
+def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(store: Store, parent: Start) -> None:
+    store.commit_verdict(RESULT, decided_at=NOW)
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    record = parent("record", prepare=lambda memory: memory.open(0, 7))
+    record.tell(m.PlateSeen(8))
+    assert record.hear(m.Heartbeat).counters["store_failures_total/locked"] > 0
+    assert record.hear(m.StoreFailing).kind == "locked"
+    assert Hold.RECORD in record.memory.facts(0).holds
+    other.execute("COMMIT")
+    other.close()
+    assert record.hear(m.Decided).result.plate == 7
+    assert record.hear(m.StoreFailing).kind is None
+    assert Hold.RECORD not in record.memory.facts(0).holds
+    until = time.monotonic() + 30
+    while store.open_plates(RUN) != (8,):
+        assert time.monotonic() < until
+        record.link.receive(time.monotonic())
+        time.sleep(0.01)
+
+
+def test_at_an_abort_open_plates_get_their_cause_and_final_ones_keep_their_verdict(store: Store, parent: Start) -> None:
+    store.commit_verdict(RESULT, decided_at=NOW)
+    store.seen(RUN, 8, NOW)
+    slot = 1
+    record = parent("record", prepare=lambda memory: memory.open(slot, 8))
+    record.tell(m.Abort(Cause.ROLE_LOST))
+    told = record.hear(m.Decided).result
+    assert (told.plate, told.verdict, told.causes) == (8, Verdict.INCONCLUSIVE, (Cause.ROLE_LOST,))
+    record.hear(m.Abort)
+    rows = {row.plate: row.verdict for row in store.plates()}
+    assert rows == {7: Verdict.NG, 8: Verdict.INCONCLUSIVE}
+    assert Hold.RECORD not in record.memory.facts(slot).holds
+
+
+def test_the_slot_of_a_plate_whose_pictures_a_predecessor_did_not_finish_is_let_go(store: Store, parent: Start) -> None:
+    store.commit_verdict(RESULT, decided_at=NOW)
+    record = parent("record", prepare=lambda memory: memory.open(0, 7))
+    record.hear(m.Heartbeat)
+    assert Hold.RECORD not in record.memory.facts(0).holds
+
+
+def test_the_pictures_of_a_plate_that_an_abort_cut_off_show_the_places_of_its_defects(
+    tmp_path: Path, parent: Start
+) -> None:
+    """Its rows are a lower bound then, the first row of the last band of windows: defects may lie below."""
+
+    def fill(memory: PlateMemory) -> None:
+        memory.open(0, 7)
+        memory.pixels(0)[:90] = np.arange(90, dtype=np.uint8)[:, None]
+        memory.set_rows(0, 90)
+
+    record = parent("record", prepare=fill)
+    deep = replace(DEFECT, peak_x=20, peak_y=80)
+    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record")) as merge:
+        record.tell(m.PlateSeen(7))
+        merge.send(m.Decided(replace(RESULT, rows=41, complete=False, defects=(deep,)), None), time.monotonic())
+        crop = plate_directory(tmp_path, RUN, 7) / "defect-001.png"
+        until = time.monotonic() + 30
+        while not crop.is_file():
+            assert time.monotonic() < until
+            record.link.receive(time.monotonic())
+            merge.receive(time.monotonic())
+            time.sleep(0.01)
+    found = cv2.imread(str(crop), cv2.IMREAD_GRAYSCALE)
+    assert found is not None
+    assert found[CROP_SIZE // 2, CROP_SIZE // 2] == 80

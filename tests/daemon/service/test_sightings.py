@@ -1,0 +1,78 @@
+"""The supervisor's count of the switch, over lines that come and go."""
+
+from __future__ import annotations
+
+from daemon.service.sightings import Sightings
+from daemon.wire.plate_memory import Hold, SlotFacts
+from stages.camera import Edge, Strip
+
+
+def strip(block: int, *edges: Edge, level: bool) -> Strip:
+    return Strip(block, block * 100, 100, edges, level)
+
+
+def slot(plate: int, *holds: Hold) -> SlotFacts:
+    return SlotFacts(0, plate, 1, 50, 0, closed=False, causes=(), holds=frozenset(holds))
+
+
+def begun() -> Sightings:
+    """A line whose plate 7 is in the beam."""
+    sightings = Sightings(16, 7)
+    assert sightings.hear(1, strip(0, Edge(1, 40, rising=True), level=False)) == [7]
+    return sightings
+
+
+def test_plates_are_numbered_from_the_first() -> None:
+    sightings = begun()
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    assert sightings.camera_row == 200
+    assert sightings.state.next_plate == 9
+
+
+def test_a_new_line_goes_on_with_the_numbers_and_begins_with_the_rows() -> None:
+    sightings = begun()
+    sightings.line_gone()
+    assert sightings.begin_anew([slot(7, Hold.TILE)]) == []
+    assert sightings.camera_row is None
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [8]
+
+
+def test_what_a_line_that_is_gone_said_late_is_heard_until_the_new_one_begins_and_not_after() -> None:
+    sightings = begun()
+    sightings.line_gone()
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    sightings.begin_anew([])
+    assert sightings.hear(1, strip(2, Edge(4, 220, rising=False), Edge(5, 250, rising=True), level=True)) == []
+    assert sightings.camera_row is None
+
+
+def test_a_plate_that_acquisition_opened_and_the_dead_line_did_not_tell_of_is_seen_and_its_number_not_given_again() -> (
+    None
+):
+    sightings = begun()
+    sightings.line_gone()
+    assert sightings.begin_anew([slot(7, Hold.TILE), slot(8, Hold.ACQUIRE, Hold.TILE), slot(9)]) == [8]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [9]
+
+
+def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it_keeps_its_number() -> None:
+    sightings = begun()
+    sightings.decided(7)
+    sightings.decided(8)
+    sightings.line_gone()
+    assert sightings.begin_anew([slot(7, Hold.TILE)]) == [8]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [9]
+
+
+def test_a_plate_decided_before_the_line_told_of_it_is_seen_once() -> None:
+    sightings = begun()
+    sightings.decided(8)
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    sightings.line_gone()
+    assert sightings.begin_anew([]) == []
+
+
+def test_acquisition_that_starts_anew_while_the_line_lives_changes_nothing() -> None:
+    sightings = begun()
+    assert sightings.begin_anew([slot(8, Hold.ACQUIRE)]) == []
+    assert sightings.state.plate == 7

@@ -1,0 +1,229 @@
+"""Conversations over a pipe that loses, between ends that restart; and sockets that carry them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from daemon.wire.channel import RESEND_S, Client, Conversation, Event, Joined, Server
+from daemon.wire.messages import AnyMessage, Envelope, PlateSeen, Sender, encode
+
+RUN = "a" * 32
+
+
+def sender(role: str, incarnation: int, run: str = RUN) -> Sender:
+    return Sender(run, role, 0, incarnation)
+
+
+class Pipe(RuleBasedStateMachine):
+    """`feeder` posts numbers to `eater`; what each incarnation of the eater gets is a run without gap or repeat."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.now = 0.0
+        self.posted = 0
+        self.feeder = Conversation(sender("tile", 1))
+        self.eater = Conversation(sender("merge", 1))
+        self.first_of_feeder = 1
+        self.to_eater: deque[Envelope] = deque()
+        self.to_feeder: deque[Envelope] = deque()
+        self.eaten: list[int] = []
+        self.ever: set[int] = set()
+
+    @rule(count=st.integers(1, 4))
+    def post(self, count: int) -> None:
+        for _ in range(count):
+            self.posted += 1
+            self.to_eater.append(self.feeder.post(PlateSeen(self.posted), self.now, keep=True))
+
+    @rule(count=st.integers(1, 5))
+    def deliver(self, count: int) -> None:
+        for _ in range(count):
+            if self.to_eater:
+                self.eat(self.eater.handle(self.to_eater.popleft(), self.now))
+            if self.to_feeder:
+                self.feeder.handle(self.to_feeder.popleft(), self.now)
+
+    def eat(self, delivered: list[AnyMessage | Joined]) -> None:
+        for body in delivered:
+            if isinstance(body, PlateSeen):
+                assert not self.eaten or body.plate == self.eaten[-1] + 1
+                self.eaten.append(body.plate)
+                self.ever.add(body.plate)
+            else:
+                assert isinstance(body, Joined)
+                self.eaten.clear()
+
+    @rule(count=st.integers(1, 3))
+    def lose(self, count: int) -> None:
+        for _ in range(count):
+            if self.to_eater:
+                self.to_eater.popleft()
+            if self.to_feeder:
+                self.to_feeder.popleft()
+
+    @rule(seconds=st.sampled_from([0.05, 0.5, 1.5]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.to_eater.extend(self.feeder.due(self.now))
+        self.to_feeder.extend(self.eater.due(self.now))
+
+    @rule(lost=st.booleans())
+    def restart_eater(self, lost: bool) -> None:
+        """A newcomer takes up what was not acknowledged; what was on its way to its predecessor may reach it."""
+        self.eater = Conversation(sender("merge", self.eater.me.incarnation + 1))
+        self.eaten.clear()
+        if lost:
+            self.to_eater.clear()
+
+    @rule(lost=st.booleans())
+    def restart_feeder(self, lost: bool) -> None:
+        """What its predecessor had not brought to the eater is lost with it."""
+        self.feeder = Conversation(sender("tile", self.feeder.me.incarnation + 1))
+        self.first_of_feeder = self.posted + 1
+        if lost:
+            self.to_eater.clear()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "feeder"):
+            return
+        for _ in range(8):
+            self.wait(RESEND_S)
+            self.deliver(200)
+        assert self.feeder.kept == 0
+        assert self.eater.peer == self.feeder.me
+        assert self.feeder.peer == self.eater.me
+        assert self.ever.issuperset(range(self.first_of_feeder, self.posted + 1))
+
+
+TestPipe = Pipe.TestCase
+TestPipe.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+
+
+def test_what_was_forgotten_for_a_newcomer_leaves_no_gap_to_wait_for() -> None:
+    feeder, eater = Conversation(sender("line", 1)), Conversation(sender("acquire", 1))
+    eater.handle(feeder.post(PlateSeen(1), 0.0, keep=True), 0.0)
+    feeder.post(PlateSeen(2), 0.0, keep=True)
+    feeder.forget_kept()
+    assert eater.handle(feeder.post(PlateSeen(3), 0.0, keep=True), 0.0) == [PlateSeen(3)]
+
+
+def test_an_acknowledgement_of_what_a_predecessor_said_acknowledges_nothing() -> None:
+    old, new, eater = (Conversation(sender(*who)) for who in (("tile", 1), ("tile", 2), ("merge", 1)))
+    for plate in (1, 2, 3):
+        eater.handle(old.post(PlateSeen(plate), 0.0, keep=True), 0.0)
+    new.post(PlateSeen(4), 0.0, keep=True)
+    for late in eater.due(0.0):
+        new.handle(late, 0.0)
+    assert new.kept == 1
+
+
+def test_what_is_not_kept_is_delivered_at_most_once_and_never_repeated() -> None:
+    feeder, eater = Conversation(sender("detect", 1)), Conversation(sender("merge", 1))
+    envelope = feeder.post(PlateSeen(1), 0.0, keep=False)
+    assert eater.handle(envelope, 0.0) == [Joined(), PlateSeen(1)]
+    assert feeder.kept == 0
+
+
+def test_a_message_of_an_incarnation_that_is_no_more_is_not_taken() -> None:
+    eater = Conversation(sender("merge", 1))
+    old, new = Conversation(sender("tile", 1)), Conversation(sender("tile", 2))
+    assert eater.handle(new.post(PlateSeen(2), 0.0, keep=True), 0.0) == [Joined(), PlateSeen(2)]
+    late = [old.post(PlateSeen(plate), 0.0, keep=True) for plate in (1, 2)]
+    assert [eater.handle(envelope, 0.0) for envelope in late] == [[], []]
+
+
+class Ends:
+    """Sockets in a directory, which are closed at the end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.made: list[Server | Client] = []
+
+    def server(self, incarnation: int = 1) -> Server:
+        """The merger, which binds."""
+        made = Server(self.context, sender("merge", incarnation), self.directory / "merge")
+        self.made.append(made)
+        return made
+
+    def client(self) -> Client:
+        """The tile stage, which connects."""
+        made = Client(self.context, sender("tile", 1), self.directory / "merge")
+        self.made.append(made)
+        return made
+
+
+@pytest.fixture
+def ends(tmp_path: Path) -> Iterator[Ends]:
+    made = Ends(tmp_path)
+    yield made
+    for end in made.made:
+        end.close()
+    made.context.destroy(linger=0)
+
+
+def until(found: list[Event], ends: list[Server | Client], wanted: int) -> None:
+    """Let both ends talk until so many messages were found at the first."""
+    for _ in range(500):
+        for end in ends:
+            heard = end.receive(time.monotonic())
+            if end is ends[0]:
+                found += heard
+        if len(found) >= wanted:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"only {found} came")
+
+
+def test_a_client_that_speaks_before_its_server_is_there_is_heard(ends: Ends) -> None:
+    client = ends.client()
+    client.send(PlateSeen(1), time.monotonic())
+    server = ends.server()
+    found: list[Event] = []
+    until(found, [server, client], 2)
+    assert found == [(client.me, Joined()), (client.me, PlateSeen(1))]
+
+
+def test_a_server_that_comes_anew_gets_what_its_predecessor_did_not_acknowledge(ends: Ends) -> None:
+    first = ends.server()
+    client = ends.client()
+    found: list[Event] = []
+    until(found, [first, client], 1)
+    first.close()
+    client.send(PlateSeen(1), time.monotonic())
+    second = ends.server(2)
+    found = []
+    until(found, [second, client], 2)
+    assert found[1] == (client.me, PlateSeen(1))
+
+
+def test_a_send_to_a_peer_that_is_not_there_does_not_block_and_leaves_when_it_comes(ends: Ends) -> None:
+    server = ends.server()
+    assert not server.send("tile-0", PlateSeen(1), time.monotonic())
+    client = ends.client()
+    found: list[Event] = []
+    until(found, [client, server], 2)
+    assert found == [(server.me, Joined()), (server.me, PlateSeen(1))]
+
+
+def test_foreign_malformed_and_misnamed_messages_are_counted_and_refused(ends: Ends) -> None:
+    server = ends.server()
+    client = ends.client()
+    foreign = Conversation(sender("tile", 1, "b" * 32)).post(PlateSeen(1), 0.0, keep=True)
+    other = Conversation(sender("record", 1)).post(PlateSeen(1), 0.0, keep=True)
+    for data in (b"\xc1nonsense", encode(foreign), encode(other)):
+        client.socket.send(data)
+    client.send(PlateSeen(2), time.monotonic())
+    found: list[Event] = []
+    until(found, [server, client], 2)
+    assert found == [(client.me, Joined()), (client.me, PlateSeen(2))]
+    assert server.refused == {"malformed": 1, "run": 1, "name": 1}

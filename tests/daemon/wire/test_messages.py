@@ -1,0 +1,141 @@
+"""Messages as bytes: what goes in comes out, and nothing else does."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.wire import messages as m
+from models.detector.quality import Quality
+from models.detector.regions import Region
+from stages.camera import Edge, Strip
+from stages.merge_events import Answer, Crop
+from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
+
+RUN = "a" * 32
+STRIP = Strip(7, 3584, 512, (Edge(3, 3600, rising=True),), level=False)
+DEFECT = Defect(x=1, y=2, width=3, height=4, area=9, score=0.1 + 0.2, peak_x=2, peak_y=3, edge=False)
+RESULT = PlateResult(
+    run=RUN,
+    plate=2**53 + 1,
+    verdict=Verdict.NG,
+    causes=(Cause.DEFECT, Cause.ROWS_MISSING),
+    reason="1 defect",
+    complete=False,
+    rows=1300,
+    columns=1300,
+    windows=9,
+    windows_scored=8,
+    coverage=None,
+    defects=(DEFECT, replace(DEFECT, probability=0.25, unanswered=1, vetoed=True, heat=Heat(12, 34, bytes(49)))),
+    quality=Quality(),
+)
+WINDOW = Window(index=4, row=1, x=600, y=600, width=650, height=650)
+REGION = Region(x=0, y=1, width=2, height=1, area=2, score=1 / 3, peak_x=0, peak_y=1, runs=bytes(range(12)))
+
+
+BODIES: list[m.AnyMessage] = [
+    m.Hello(),
+    m.StripReady(0, STRIP, 1.5),
+    m.StripTaken(3),
+    m.LineEnded(),
+    m.SwitchState(STRIP),
+    m.PlateOpened(1, None, 0, 1300),
+    m.RowsReady(1, 512),
+    m.PlateClosed(1, 0, 1300, 1300, (Cause.TOO_LONG,), 4, None),
+    m.AcquisitionAt(9),
+    m.PlateSeen(1),
+    m.PlateFinal(1),
+    m.Decided(RESULT, 12.5, 0.25),
+    m.WorkerReady(0, 8),
+    m.Lease(1, 1, 0, 3, 1300, 1300, closed=True, windows=(WINDOW,)),
+    m.WindowScored(
+        WindowResult(RUN, 1, 4, (REGION,), truncated=False, quality=Quality(), threshold=2.25, seconds=0.001)
+    ),
+    m.WindowQuarantined(1, 4),
+    m.WindowsMerged(1, (0, 1)),
+    m.ClassifyCrops(1, 0, 3, 1300, 4, (Crop(0, 12, 34), Crop(2, 56, 78))),
+    m.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49)), 1),
+    m.CropsUnwanted(1),
+    m.ClassifierLost(),
+    m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: (1, 2)}),
+    m.WorkerGone(0, blamed=True),
+    m.SayAgain(),
+    m.StoreFailing("full"),
+    m.StoreFailing(None),
+    m.Abort(Cause.SHUTDOWN),
+    m.Exit(),
+]
+
+
+def envelope(body: m.AnyMessage) -> m.Envelope:
+    return m.Envelope(m.VERSION, m.Sender(RUN, "tile", 0, 2), body, 5, 4, 3, 1)
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
+def test_a_message_comes_out_as_it_went_in(body: m.AnyMessage) -> None:
+    assert m.decode(m.encode(envelope(body)), RUN) == envelope(body)
+
+
+def test_every_kind_of_message_is_tried_here() -> None:
+    assert {type(body) for body in BODIES} == set(m.AnyMessage.__args__)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"version": 2}, "version"),
+        ({"sender": {"run": "b" * 32, "role": "tile", "index": 0, "incarnation": 1}}, "run"),
+        ({"sender": None}, "malformed"),
+        ({"body": {"type": "NoSuch"}}, "malformed"),
+        ({"body": {"type": "PlateSeen"}}, "malformed"),
+        ({"body": {"type": "PlateSeen", "plate": "1"}}, "malformed"),
+        ({"body": {"type": "PlateSeen", "plate": 1, "more": 1}}, "malformed"),
+        ({"body": {"type": "PlateSeen", "plate": 1.5}}, "malformed"),
+        ({"body": {"type": "Abort", "cause": "boredom"}}, "malformed"),
+        ({"sequence": True}, "malformed"),
+    ],
+)
+def test_what_is_not_quite_a_message_is_refused_with_the_reason(change: dict[str, object], reason: str) -> None:
+    raw = msgpack.unpackb(m.encode(envelope(m.PlateSeen(1))))
+    with pytest.raises(m.Refused) as refused:
+        m.decode(msgpack.packb({**raw, **change}), RUN)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x81\x90\x01",
+        b"\x81\x80\x01",
+        b"\x91" * 100_000,
+        b"\xdd\xff\xff\xff\xff",
+        b"\xa1\xff",
+        b"\xc7\x01\xff\x00",
+    ],
+    ids=["empty", "list as key", "map as key", "deep", "four billion", "no UTF-8", "bad timestamp"],
+)
+def test_bytes_made_to_break_a_decoder_are_refused(data: bytes) -> None:
+    with pytest.raises(m.Refused):
+        m.decode(data, RUN)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(m.Refused):
+        m.decode(data, RUN)
+
+
+@given(st.sampled_from(BODIES), st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
+def test_a_damaged_message_is_refused_or_is_a_message(body: m.AnyMessage, place: int, damage: bytes) -> None:
+    data = bytearray(m.encode(envelope(body)))
+    place %= len(data)
+    data[place : place + len(damage)] = damage
+    with contextlib.suppress(m.Refused):
+        assert isinstance(m.decode(bytes(data), RUN), m.Envelope)

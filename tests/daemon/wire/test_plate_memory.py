@@ -1,0 +1,129 @@
+"""The plate memory: reserved in full, held by roles, and read in place by whoever has its descriptor."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.schema import MOST_BATCH
+from daemon.wire.plate_memory import Hold, PlateMemory, PlateMemoryError, Shape, State
+from models.machine.memory import available_bytes
+from stages.plate import Cause
+
+SHAPE = Shape(slots=3, rows=100, columns=50)
+
+
+@pytest.fixture
+def memory() -> Iterator[PlateMemory]:
+    made = PlateMemory.create(SHAPE)
+    yield made
+    made.close()
+
+
+def test_all_of_it_is_reserved_when_it_is_made(memory: PlateMemory) -> None:
+    status = os.fstat(memory.fd)
+    assert status.st_size == SHAPE.total_bytes
+    assert status.st_blocks * 512 >= SHAPE.total_bytes
+    assert SHAPE.slot_bytes % mmap.PAGESIZE == 0
+
+
+def test_more_than_the_machine_has_is_refused_with_the_number_of_bytes() -> None:
+    rows = available_bytes() // 1000 + 1
+    with pytest.raises(PlateMemoryError, match=rf"cannot reserve \d+ bytes for 2 plate slots of {rows} x 1000 px"):
+        PlateMemory.create(Shape(2, rows, 1000))
+
+
+def test_a_descriptor_of_another_size_is_refused(memory: PlateMemory) -> None:
+    with pytest.raises(PlateMemoryError, match="bytes, but"):
+        PlateMemory(memory.fd, Shape(4, 100, 50))
+
+
+def test_what_one_process_writes_another_reads_in_place(memory: PlateMemory) -> None:
+    other = PlateMemory(os.dup(memory.fd), SHAPE)
+    memory.pixels(1)[:] = 7
+    memory.pixels(1)[99, 49] = 200
+    assert other.pixels(1)[99, 49] == 200
+    assert not np.any(other.pixels(0))
+    assert not np.any(other.pixels(2))
+    memory.open(1, 12)
+    assert other.facts(1).plate == 12
+    other.close()
+
+
+def test_a_slot_is_free_only_when_no_role_holds_it(memory: PlateMemory) -> None:
+    assert memory.free_slots() == (0, 1, 2)
+    memory.open(1, 5)
+    memory.set_rows(1, 40)
+    assert memory.facts(1).state is State.FILLING
+    memory.close_plate(1, 60, 2, (Cause.ROWS_MISSING, Cause.TOO_LONG))
+    facts = memory.facts(1)
+    assert facts.state is State.HELD
+    assert facts.holds == {Hold.TILE, Hold.RECORD}
+    assert (facts.rows, facts.missing, facts.closed) == (60, 2, True)
+    assert set(facts.causes) == {Cause.ROWS_MISSING, Cause.TOO_LONG}
+    memory.release(1, Hold.TILE)
+    assert memory.free_slots() == (0, 2)
+    memory.release(1, Hold.RECORD)
+    assert memory.free_slots() == (0, 1, 2)
+
+
+def test_a_slot_that_is_held_cannot_be_opened(memory: PlateMemory) -> None:
+    memory.open(0, 1)
+    with pytest.raises(PlateMemoryError, match="slot 0 is held by"):
+        memory.open(0, 2)
+
+
+def test_a_slot_used_again_has_another_generation_and_nothing_of_the_plate_before(memory: PlateMemory) -> None:
+    first = memory.open(0, 1)
+    memory.close_plate(0, 60, 2, (Cause.TOO_LONG,), 12.5)
+    assert memory.facts(0).last_row_at == 12.5
+    for role in Hold:
+        memory.release(0, role)
+    assert memory.is_current(0, first)
+    second = memory.open(0, 2)
+    assert second > first
+    assert not memory.is_current(0, first)
+    facts = memory.facts(0)
+    assert (facts.rows, facts.missing, facts.closed, facts.causes, facts.last_row_at) == (0, 0, False, (), None)
+
+
+@given(st.sets(st.sampled_from(list(Cause))))
+def test_any_set_of_causes_fits_a_header(causes: set[Cause]) -> None:
+    memory = PlateMemory.create(Shape(1, 1, 1))
+    memory.open(0, 1)
+    memory.close_plate(0, 1, 0, causes)
+    assert set(memory.facts(0).causes) == causes
+    memory.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["open", "close", "release"]), st.integers(0, 2), st.sampled_from(Hold))))
+def test_slots_free_filling_and_held_always_add_up(steps: list[tuple[str, int, Hold]]) -> None:
+    memory = PlateMemory.create(SHAPE)
+    for plate, (step, slot, role) in enumerate(steps, start=1):
+        if step == "open" and slot in memory.free_slots():
+            memory.open(slot, plate)
+        elif step == "close" and Hold.ACQUIRE in memory.facts(slot).holds:
+            memory.close_plate(slot, 10, 0, ())
+        elif step == "release" and role is not Hold.ACQUIRE:
+            memory.release(slot, role)
+        counts = memory.counts()
+        assert sum(counts.values()) == SHAPE.slots
+        assert counts["free"] == len(memory.free_slots())
+    memory.close()
+
+
+def test_a_board_says_which_windows_a_worker_is_on(memory: PlateMemory) -> None:
+    assert memory.read_board(3) == ()
+    memory.write_board(3, 7, (1, 5, 9))
+    assert memory.read_board(3) == ((7, 1), (7, 5), (7, 9))
+    assert memory.read_board(2) == ()
+    memory.write_board(3, 8, range(MOST_BATCH))
+    assert len(memory.read_board(3)) == MOST_BATCH
+    memory.write_board(3, 0, ())
+    assert memory.read_board(3) == ()
