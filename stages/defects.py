@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Recipe
-from models.detector.regions import Region
+from models.detector.findings import Region
 from stages.opinions import Opinion, Place, with_opinions
 from stages.plate import Defect, WindowResult, window_columns
 

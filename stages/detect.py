@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from config.schema import Windows
 from models.detector.detector import Detector, WindowView
-from models.detector.halo import around
-from models.detector.quality import own_area
+from models.detector.halo import around, own_area
 from stages.plate import Window, WindowResult
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from config.schema import Recipe
-from models.detector.regions import Region
+from models.detector.findings import Region
 from stages.merge_events import Answer, Classify, Crop, CropsClassified, StopClassifying, can_wait
 from stages.plate import HEAT_CELLS, Defect, Heat, WindowResult, window_columns
 

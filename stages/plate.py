@@ -8,8 +8,7 @@ from enum import StrEnum
 from math import inf, isnan
 
 from config.schema import Windows
-from models.detector.quality import Quality
-from models.detector.regions import Region
+from models.detector.findings import Quality, Region
 
 
 class Verdict(StrEnum):

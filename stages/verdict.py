@@ -12,8 +12,7 @@ from math import fsum, isnan, sqrt
 from typing import Literal
 
 from config.schema import Limits, Recipe
-from models.detector.quality import Quality
-from models.detector.regions import clearer
+from models.detector.findings import Quality, clearer
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
 LIT_SHARE = 0.1

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from daemon.store.schema import defects
-from models.detector.quality import Quality
+from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Verdict
 
 

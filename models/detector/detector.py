@@ -15,9 +15,10 @@ from torch import Tensor
 
 from config.schema import Pitch, Recipe, Windows
 from models.detector.features import GREY_SCALE, FeatureNetwork
+from models.detector.findings import VETO_ALLOWS, Quality, Region
 from models.detector.halo import HALO, Around
-from models.detector.quality import Quality, inside, measure
-from models.detector.regions import VETO_ALLOWS, Region, find_regions
+from models.detector.quality import inside, measure
+from models.detector.regions import find_regions
 from models.detector.threshold import Learnt, limit
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
@@ -40,7 +41,7 @@ class WindowView(NamedTuple):
     """Its top left in plate coordinates."""
     own: tuple[int, int, int, int]
     """x0, y0, x1, y1 of the part counted once on the plate, half-open, px of the window
-    (models.detector.quality.own_area)."""
+    (models.detector.halo.own_area)."""
     around: Around | None = None
     """The window with the plate around it; None where only the window itself is to be seen."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import sqrt
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Rectangle
+from models.detector.findings import Quality
 
 BLACK = 8
 """Grey levels up to this one are blacked out: no light came from there."""
@@ -28,66 +27,6 @@ _NOISE_SPREAD = 2.8
 """Standard deviation of the difference of two mean energies of white noise, as a share of either, for one sample."""
 _EVERY = 12
 """Focus looks at each so-many-th row and column of a large window."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """Sums over the pixels that a window owns, so that those of several windows add up (no window counts one twice).
-
-    A pixel is judged when it is unmasked, neither clipped nor blacked out, and lies where the picture is not blurred.
-    """
-
-    unmasked: int = 0
-    """Valid pixels outside the recipe's masks."""
-    judged: int = 0
-    clipped: int = 0
-    """Unmasked pixels at full scale."""
-    total: float = 0.0
-    """Sum of the grey levels of the pixels that are neither clipped nor blacked out."""
-    squares: float = 0.0
-    """Sum of their squares."""
-    lit: int = 0
-    """Number of those pixels."""
-    fine: float = 0.0
-    """Energy of second differences over 3 px less that over 1 px, summed over a sample of pixels: detail, not noise."""
-    coarse: float = 0.0
-    """The same over 8 px."""
-    doubt: float = 0.0
-    """Variance that white noise gives to `fine`."""
-
-    @property
-    def focus(self) -> float:
-        """Fine over coarse detail with the noise taken off: 0.1 to 1 is sharp, a defocused sheet has less than 0.05.
-
-        The highest value that noise leaves possible (three sigma); 1 where nothing stands out of the noise, 0 where
-        there is neither detail nor noise.
-        """
-        doubt = 3 * sqrt(max(self.doubt, 0.0))
-        if self.coarse <= doubt:
-            return 1.0 if doubt > 0 else 0.0
-        return (self.fine + doubt) / self.coarse
-
-
-def own_area(
-    x: int, y: int, width: int, height: int, columns: int, size: int, stride: int
-) -> tuple[int, int, int, int]:
-    """The part of a window that it alone counts: x0, y0, x1, y1, half-open, px of the window.
-
-    A window owns what neither the one above nor the one to its left has seen, so the own areas are a partition of the
-    plate whatever its length, which is not known while the windows of a plate that still passes are scored.
-
-    Args:
-        x: left of the window in plate coordinates.
-        y: top.
-        width: valid px.
-        height: valid rows.
-        columns: of the plate; what lies beyond them is nobody's.
-        size: side of a window, px.
-        stride: px from one window to the next.
-    """
-    shared = size - stride
-    right = min(width, columns - x)
-    return min(right, shared) if x > 0 else 0, min(height, shared) if y > 0 else 0, right, height
 
 
 def inside(masks: Sequence[Rectangle], x: int, y: int, width: int, height: int) -> NDArray[np.bool_] | None:

@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.detector.findings import Region, score_of
 from models.detector.repeats import Repeats
 from models.detector.zones import Weigher
 
 MOST_REGIONS = 200
 """A window reports at most so many, the worst ones; and as many fainter ones beside."""
-VETO_ALLOWS = 1.0
-"""Feature units below the floor from which regions are reported for a classifier that vetoes
-(docs/decisions/0024-veto.md)."""
 _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _LINE = 2.0
 _MOST_LINE = 4.0
 """A region twice as long as wide is neither helped nor held back by its shape; beyond four times it counts no more."""
 _MOST_COMPARED = 24
 """With more regions than that a window is not looked through for repetitions any more, which takes its time."""
-_STEEPNESS = 0.5
-"""Score a feature unit: a region one unit above the floor has a score of 0.62."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A connected group of candidates, in px of its window (origin top left, half-open)."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    area: int
-    """Pixels of the region."""
-    score: float
-    """In [0, 1], higher is worse."""
-    peak_x: int
-    peak_y: int
-    """Where the feature value is highest."""
-    runs: bytes
-    """Little-endian int32 of shape (n, 3): y, first x, x after the last; sorted by y then x; every pixel once."""
-    faint: bool = False
-    """Below the floor: no defect, unless a classifier takes it for a crack."""
 
 
 def find_regions(
@@ -139,18 +114,13 @@ def find_regions(
                 continue
         peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
         runs = _runs(inside, left, top, scale, width, height)
-        region = _region(runs, _score(evidence, floor), left + int(peak_x), top + int(peak_y), scale, width, height)
+        region = _region(runs, score_of(evidence, floor), left + int(peak_x), top + int(peak_y), scale, width, height)
         if evidence >= seed:
             plain.append(region)
         else:
             faint.append(replace(region, faint=True))
     regions = [*_worst(plain), *_worst(faint)]
     return tuple(sorted(regions, key=lambda region: (region.y, region.x))), len(plain) > MOST_REGIONS
-
-
-def clearer(score: float) -> float:
-    """The score of a region whose evidence lies VETO_ALLOWS higher."""
-    return score / (score + (1 - score) * math.exp(-_STEEPNESS * VETO_ALLOWS))
 
 
 def _worst(regions: list[Region]) -> list[Region]:
@@ -178,11 +148,6 @@ def _elongation(inside: NDArray[np.bool_]) -> float:
 def _bonus(elongation: float) -> float:
     """What the shape adds to the evidence, feature units."""
     return math.log(min(elongation, _MOST_LINE) / _LINE)
-
-
-def _score(evidence: float, floor: float) -> float:
-    """0.5 where the evidence is at the floor."""
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, _STEEPNESS * (evidence - floor)))))
 
 
 def _runs(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int, height: int) -> NDArray[np.int32]:

@@ -15,7 +15,8 @@ from torch import Tensor
 from config.schema import Recipe
 from models.detector.detector import Detector, WindowView, bfloat16_is_fast
 from models.detector.features import network_for
-from models.detector.regions import Region, find_regions
+from models.detector.findings import Region
+from models.detector.regions import find_regions
 from models.detector.threshold import Learnt, limit
 from models.measure.matching import Box, Match, match
 from models.training.card import PLAIN

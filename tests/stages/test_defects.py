@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from config.schema import Pitch, PostProcessing, Recipe, Windows
-from models.detector.quality import Quality
-from models.detector.regions import Region
+from models.detector.findings import Quality, Region
 from stages import defects as defects_module
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, windows_of

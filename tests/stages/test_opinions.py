@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.schema import Classifier, Columns, Decision, Gates, Length, Recipe, Windows
-from models.detector.quality import Quality
-from models.detector.regions import Region
+from models.detector.findings import Quality, Region
 from stages.merge import Merger
 from stages.merge_events import (
     Abort,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detector.quality import Quality
+from models.detector.findings import Quality
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.record import (
     Alarm,

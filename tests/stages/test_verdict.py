@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import Classifier, Decision, Gates, Length, Recipe
-from models.detector.quality import Quality
+from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Verdict
 from stages.verdict import TELLING, PlateFacts, added, standing, verdict_of
 

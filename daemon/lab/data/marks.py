@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from config.schema import Recipe
-from models.detector.quality import Quality
-from models.detector.regions import Region
+from models.detector.findings import Quality, Region
 from models.measure.assessment import TruthBox
 from models.measure.matching import Box
 from stages.defects import defects_of

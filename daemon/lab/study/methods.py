@@ -22,8 +22,8 @@ from config.schema import Recipe, Threshold, Windows
 from daemon.lab.study.sheets import Plate
 from models.detector.detector import WEIGHTS, Detector, WindowView, bfloat16_is_fast, without_borders
 from models.detector.features import FeatureNetwork
+from models.detector.findings import Quality
 from models.detector.halo import around
-from models.detector.quality import Quality
 from models.detector.regions import find_regions
 from models.detector.threshold import Learnt, limit
 from models.measure.assessment import Found, Scored

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from config.schema import Retention
 from daemon.store.results import RunFacts, Store, StoreError, store_path
-from models.detector.quality import Quality
+from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
 
 RUN = "a" * 32

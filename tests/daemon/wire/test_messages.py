@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.wire import messages as m
-from models.detector.quality import Quality
-from models.detector.regions import Region
+from models.detector.findings import Quality, Region
 from stages.camera import Edge, Strip
 from stages.merge_events import Answer, Crop
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult

@@ -5,32 +5,17 @@ from dataclasses import astuple
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from config.schema import Rectangle
-from models.detector.quality import Quality, inside, measure, own_area
+from models.detector.findings import Quality
+from models.detector.quality import inside, measure
 
 
 def surface(rows: int = 300, columns: int = 300, noise: float = 1.5) -> NDArray[np.uint8]:
     rng = np.random.default_rng(4)
     wave = 110 + 30 * np.sin(np.arange(columns) / 25)[None] + rng.normal(0, noise, (rows, columns))
     return np.clip(np.rint(wave), 0, 255).astype(np.uint8)
-
-
-@given(st.integers(1, 2000), st.integers(1, 2000), st.sampled_from([(650, 600), (64, 32), (100, 98)]))
-def test_own_areas_are_a_partition_of_the_plate(rows: int, columns: int, cut: tuple[int, int]) -> None:
-    size, stride = cut
-    across, down = np.zeros(columns, int), np.zeros(rows, int)
-    for x in range(0, columns, stride):
-        x0, _, x1, _ = own_area(x, 0, min(size, columns - x), min(size, rows), columns, size, stride)
-        across[x + x0 : x + x1] += 1
-    for y in range(0, rows, stride):
-        _, y0, _, y1 = own_area(0, y, min(size, columns), min(size, rows - y), columns, size, stride)
-        down[y + y0 : y + y1] += 1
-    assert (across == 1).all()
-    assert (down == 1).all()
 
 
 def test_sharp_noisy_surface_is_judged_whole() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from models.detector.regions import MOST_REGIONS, VETO_ALLOWS, Region, clearer, find_regions
+from models.detector.findings import Region, clearer
+from models.detector.regions import MOST_REGIONS, find_regions
 
 
 def found(
@@ -172,11 +173,6 @@ def test_however_many_faint_regions_there_are_none_of_the_others_is_left_out_for
     assert not truncated
     assert tuple(region for region in more if not region.faint) == plain
     assert len(more) - len(plain) == MOST_REGIONS
-
-
-def test_a_score_is_clearer_by_the_units_that_a_veto_allows() -> None:
-    assert np.log(clearer(0.9) / (1 - clearer(0.9))) == pytest.approx(np.log(9) + VETO_ALLOWS / 2)
-    assert (clearer(0.0), clearer(1.0)) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (325, 325)])

@@ -11,7 +11,8 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from config.schema import Rectangle, Zone
-from models.detector.regions import Region, find_regions
+from models.detector.findings import Region
+from models.detector.regions import find_regions
 from models.detector.zones import Weigher, Zones
 
 corners = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=3, max_size=8, unique=True).filter(

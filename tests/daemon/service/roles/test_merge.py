@@ -14,7 +14,7 @@ from config.load import load_recipe
 from config.schema import Decision
 from daemon.wire import messages as m
 from daemon.wire.channel import Client, Server
-from models.detector.quality import Quality
+from models.detector.findings import Quality
 from stages.plate import Cause, WindowResult
 from tests.daemon.conftest import RUN, Parent
 

@@ -21,7 +21,7 @@ from daemon.service.child import ROLES
 from daemon.service.roles.merge import MergeProcess
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
-from models.detector.regions import Region
+from models.detector.findings import Region
 from stages.merge_events import Answer, Crop
 from stages.plate import Cause, Verdict, WindowResult
 from tests.daemon.conftest import RUN, Parent, plan_of

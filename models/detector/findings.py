@@ -1,0 +1,81 @@
+"""What the detector says of a window, as plain data: every process sends and reads it, few load what computes it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+VETO_ALLOWS = 1.0
+"""Feature units below the floor from which regions are reported for a classifier that vetoes
+(docs/decisions/0024-veto.md)."""
+_STEEPNESS = 0.5
+"""Score a feature unit: a region one unit above the floor has a score of 0.62."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A connected group of candidates, in px of its window (origin top left, half-open)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    """Pixels of the region."""
+    score: float
+    """In [0, 1], higher is worse."""
+    peak_x: int
+    peak_y: int
+    """Where the feature value is highest."""
+    runs: bytes
+    """Little-endian int32 of shape (n, 3): y, first x, x after the last; sorted by y then x; every pixel once."""
+    faint: bool = False
+    """Below the floor: no defect, unless a classifier takes it for a crack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Sums over the pixels that a window owns, so that those of several windows add up (no window counts one twice).
+
+    A pixel is judged when it is unmasked, neither clipped nor blacked out, and lies where the picture is not blurred.
+    """
+
+    unmasked: int = 0
+    """Valid pixels outside the recipe's masks."""
+    judged: int = 0
+    clipped: int = 0
+    """Unmasked pixels at full scale."""
+    total: float = 0.0
+    """Sum of the grey levels of the pixels that are neither clipped nor blacked out."""
+    squares: float = 0.0
+    """Sum of their squares."""
+    lit: int = 0
+    """Number of those pixels."""
+    fine: float = 0.0
+    """Energy of second differences over 3 px less that over 1 px, summed over a sample of pixels: detail, not noise."""
+    coarse: float = 0.0
+    """The same over 8 px."""
+    doubt: float = 0.0
+    """Variance that white noise gives to `fine`."""
+
+    @property
+    def focus(self) -> float:
+        """Fine over coarse detail with the noise taken off: 0.1 to 1 is sharp, a defocused sheet has less than 0.05.
+
+        The highest value that noise leaves possible (three sigma); 1 where nothing stands out of the noise, 0 where
+        there is neither detail nor noise.
+        """
+        doubt = 3 * math.sqrt(max(self.doubt, 0.0))
+        if self.coarse <= doubt:
+            return 1.0 if doubt > 0 else 0.0
+        return (self.fine + doubt) / self.coarse
+
+
+def score_of(evidence: float, floor: float) -> float:
+    """The score of a region with that evidence, feature units: 0.5 where it is at the floor."""
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, _STEEPNESS * (evidence - floor)))))
+
+
+def clearer(score: float) -> float:
+    """The score of a region whose evidence lies VETO_ALLOWS higher."""
+    return score / (score + (1 - score) * math.exp(-_STEEPNESS * VETO_ALLOWS))
