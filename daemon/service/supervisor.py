@@ -1,20 +1,14 @@
 """The supervisor: starts, watches and restarts the processes of one service, and counts what the switch saw.
 
-It owns the plate memory, the metrics registry, the service's word to systemd and the ledger of sightings. It does no
+It owns the plate memory, the metrics registry, the service's word to systemd and the ledger of plates. It does no
 inspection itself, so that it can outlive every process that does.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import signal
-import tempfile
 import time
 import uuid
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -22,27 +16,29 @@ from typing import Protocol
 import structlog
 import zmq
 
-from config.load import config_hash, recipe_hash
 from config.schema import MOST_WORKERS, Config, Recipe
+from daemon.service import health
 from daemon.service.child import Plan
 from daemon.service.children import Children, Kid
+from daemon.service.ledger import RunLedger
 from daemon.service.notify import Notifier
+from daemon.service.plans import Plans, run_facts
 from daemon.service.sightings import Sightings
+from daemon.service.signals import Signals
+from daemon.service.sockets import socket_directory
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
-from daemon.store.results import RunFacts, Store, StoreError, store_path
-from daemon.store.state import StateDirectory, classifier_sha256, code_sha256, weights_sha256
+from daemon.store.results import Store, store_path
+from daemon.store.state import StateDirectory
 from daemon.telemetry.metrics import Metrics, private_memory
 from daemon.telemetry.server import Health, MetricsServer
 from daemon.telemetry.vram import Vram
 from daemon.wire import messages as m
 from daemon.wire.channel import Joined, Server
 from daemon.wire.plate_memory import Hold, PlateMemory, Shape, reserve
-from stages.plate import Cause, Verdict, found_and_vetoed
+from stages.plate import Cause
 
 _POLL_MS = 50
 _EXIT_S = 10.0
-_LONGEST_BASE = 56
-"""Bytes of the directory below which the sockets lie: with their own names a path is 107 at most."""
 _PULSE_S = 1.0
 
 
@@ -57,15 +53,6 @@ class Observer(Protocol):
 
     def pulse(self, supervisor: Supervisor) -> None:
         """Called a few times a second."""
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What the supervisor has heard of the plates of this run."""
-
-    seen: int = 0
-    verdicts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
-    open: set[int] = field(default_factory=set)
 
 
 class ServiceError(Exception):
@@ -94,23 +81,22 @@ class Supervisor:
         self.state = state
         self.plates = plates
         self.run_id = uuid.uuid4().hex
-        self.ledger = Ledger()
         self.shape = Shape(config.slots, recipe.slot_rows, recipe.columns.count)
         self._observer = observer
         self._log = structlog.get_logger().bind(run=self.run_id)
         self._notifier = Notifier()
         self._vram = Vram()
-        self._signals: list[int] = []
+        self._signals = Signals()
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
         self._store_failing: str | None = None
         self._classifier_lost = False
         self._line_ended = False
         self._acquire_ended = False
-        self._last_plate = 0
         self._ready = False
         self._pulse_at = 0.0
         self.metrics = Metrics(version("linesentry"), recipe.name)
+        self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
 
     @property
     def workers(self) -> int:
@@ -132,49 +118,22 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
-        with self.state.lock(), self._socket_directory() as sockets:
-            # Before the first process starts: a signal is an order to stop them all.
-            before = {n: signal.signal(n, self._on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
+        # The signals before the first process starts: one is an order to stop them all.
+        with self.state.lock(), socket_directory(self.state.path, self.run_id) as sockets, self._signals:
+            self._begin(Path(sockets))
             try:
-                self._begin(Path(sockets))
-                try:
-                    return self._loop()
-                finally:
-                    self._end()
+                return self._loop()
             finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
+                self._end()
 
     # --- beginning and end -----------------------------------------------------------------------------------
-
-    def _socket_directory(self) -> tempfile.TemporaryDirectory[str]:
-        """A new directory, mode 0700; what a killed predecessor left is removed, which the lock makes safe."""
-        of_state = f"linesentry-{hashlib.sha256(bytes(self.state.path)).hexdigest()[:8]}-"
-        base = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or tempfile.gettempdir()
-        if len(os.fsencode(base)) > _LONGEST_BASE:
-            base = "/tmp"  # noqa: S108 - the directory made below it is new and nobody else's
-        for left in Path(base).glob(f"{of_state}*"):
-            if left.stat(follow_symlinks=False).st_uid == os.getuid():
-                shutil.rmtree(left, ignore_errors=True)
-        return tempfile.TemporaryDirectory(prefix=f"{of_state}{self.run_id[:8]}-", dir=base)
 
     def _begin(self, sockets: Path) -> None:
         self._notifier.extend(self.config.restart.start_s, "starting")
         self.sockets = sockets
-        facts = {
-            "run": self.run_id,
-            "recipe": self.recipe.name,
-            "simulated": self.config.camera.source == "simulator",
-            "product": self.recipe.name,
-            "batch_id": self.config.batch_id,
-            "recipe_sha256": recipe_hash(self.recipe),
-            "configuration_sha256": config_hash(self.config),
-            "weights_sha256": weights_sha256(self.recipe),
-            "classifier_sha256": classifier_sha256(self.config) if self.classifies else None,
-            "code_sha256": code_sha256(),
-        }
+        self._facts = run_facts(self.run_id, self.config, self.recipe)
         with Store.open(store_path(self.state.path)) as store:
-            self.first_plate = store.begin_run(RunFacts(**facts))  # type: ignore[arg-type]
+            self.first_plate = store.begin_run(self._facts)
         camera = self.config.camera
         self.memory = PlateMemory.create(self.shape)
         self._camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
@@ -188,7 +147,20 @@ class Supervisor:
         self._link = Server(self._context, m.Sender(self.run_id, "supervisor", 0, 1), sockets / "supervisor")
         self._poller = zmq.Poller()
         self._poller.register(self._link.socket, zmq.POLLIN)
-        self._facts = facts
+        self._plans = Plans(
+            config=self.config,
+            recipe=self.recipe,
+            facts=self._facts,
+            state=self.state.path,
+            sockets=sockets,
+            memory=self.memory,
+            camera_fd=self._camera_fd,
+            lifeline_fd=self._lifeline,
+            plates=self.plates,
+        )
+        self._start_all()
+
+    def _start_all(self) -> None:
         self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
         counts = {"line": 1, "acquire": 1, "tile": 1, "detect": self.workers}
         counts |= {"classify": int(self.classifies), "merge": 1, "record": 1}
@@ -207,7 +179,7 @@ class Supervisor:
     def _end(self) -> None:
         self._notifier.stopping("stopping")
         self.children.kill_all()
-        self._close_open()
+        self.ledger.close_in_store(self.state.path, self._facts, self._stopping.cause or Cause.SHUTDOWN)
         self._link.close()
         self._context.destroy(linger=0)
         self._server.close()
@@ -219,54 +191,11 @@ class Supervisor:
         self._vram.close()
         self._log.info("service ended", seen=self.ledger.seen, open=len(self.ledger.open))
 
-    def _close_open(self) -> None:
-        """End plates that no child was left to end."""
-        if not self.ledger.open:
-            return
-        cause = self._stopping.cause or Cause.SHUTDOWN
-        try:
-            with Store.open(store_path(self.state.path)) as store:
-                store.begin_run(RunFacts(**self._facts))  # type: ignore[arg-type]
-                for plate in sorted(self.ledger.open):
-                    store.seen(self.run_id, plate, datetime.now(UTC))
-                closed = store.close_open(self.run_id, cause)
-        except StoreError as error:
-            # The next start gives them their verdict: service died.
-            self._log.error("plates are left without a verdict", plates=sorted(self.ledger.open), error=str(error))
-            return
-        # The others were committed by a record that was not heard any more.
-        self._log.error("plates ended without their windows", plates=list(closed), cause=cause)
-        self.ledger.open.clear()
-
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
         if role in ("line", "acquire"):
             for plate in self._sightings.begin_anew(self.memory.all_facts()):
                 self._saw(plate, time.monotonic())
-        fds = {
-            "line": (self._camera_fd,),
-            "acquire": (self._camera_fd, self.memory.fd),
-            "merge": (),
-        }.get(role, (self.memory.fd,))
-        plan = Plan(
-            run=self.run_id,
-            role=role,
-            index=index,
-            incarnation=incarnation,
-            sockets=str(self.sockets),
-            state=str(self.state.path),
-            config=self.config.model_dump(mode="json"),
-            recipe=self.recipe.model_dump(mode="json"),
-            shape=self.shape,
-            plates_fd=self.memory.fd,
-            camera_fd=self._camera_fd,
-            lifeline_fd=self._lifeline,
-            supervisor_pid=os.getpid(),
-            switch=self._sightings.state,
-            camera_row=self._sightings.camera_row if incarnation > 1 else None,
-            facts=self._facts,
-            plates=self.plates,
-        )
-        return plan, (*fds, self._lifeline)
+        return self._plans.of(role, index, incarnation, self._sightings)
 
     # --- the loop --------------------------------------------------------------------------------------------
 
@@ -317,10 +246,7 @@ class Supervisor:
     def _saw(self, plate: int, now: float) -> None:
         if self._stopping.begun or self.finished:
             return
-        self._last_plate = plate
-        self.ledger.seen += 1
-        self.ledger.open.add(plate)
-        self.metrics.count("plates_seen_total")
+        self.ledger.saw(plate)
         self._link.send("record-0", m.PlateSeen(plate), now)
         if self._observer is not None:
             self._observer.seen(plate)
@@ -330,36 +256,9 @@ class Supervisor:
             self._link.send("record-0", m.PlateSeen(plate), now)
 
     def _decided(self, decided: m.Decided) -> None:
-        result = decided.result
-        if result.plate not in self.ledger.open:
-            self._sightings.decided(result.plate)
-            return
-        self.ledger.open.discard(result.plate)
-        self.ledger.verdicts[result.verdict] += 1
-        self.metrics.count("plates_total", 1, result.verdict)
-        for cause in result.causes:
-            self.metrics.count("plate_causes_total", 1, cause)
-        share = result.windows_scored / result.windows if result.windows else 0.0
-        pixels = result.rows * result.columns * share
-        self.metrics.count("pixels_total", pixels)
-        found, vetoed = found_and_vetoed(result.defects)
-        self.metrics.count("defects_total", found)
-        self.metrics.count("defects_vetoed_total", vetoed)
-        if self.recipe.pitch is not None:
-            area = pixels * self.recipe.pitch.row_mm * self.recipe.pitch.column_mm
-            self.metrics.count("inspected_area_mm2_total", area)
-        self._log.info(
-            "plate final",
-            plate=result.plate,
-            verdict=result.verdict,
-            reason=result.reason,
-            defects=found,
-            vetoed=vetoed,
-            coverage=result.coverage,
-            classifier=result.classifier,
-            latency_s=decided.latency_s,
-        )
-        if self._observer is not None:
+        if not self.ledger.decided(decided):
+            self._sightings.decided(decided.result.plate)
+        elif self._observer is not None:
             self._observer.final(decided)
 
     def _pulse(self, now: float) -> None:
@@ -384,20 +283,20 @@ class Supervisor:
         computing = [*self.children.pids("detect"), *self.children.pids("classify")]
         self.metrics.set_vram(self._vram.used_bytes(computing))
         if self._ready:
-            counts = ", ".join(f"{count} {verdict}" for verdict, count in self.ledger.verdicts.items())
-            self._notifier.status(f"{self.ledger.seen} plates seen: {counts}, {len(self.ledger.open)} open")
+            self._notifier.status(str(self.ledger))
 
     def _health(self) -> Health:
-        reasons = [f"{role} is down" for role in self.children.down()] if self._ready else ["starting"]
-        if self._stopping.role_lost is not None:
-            reasons.append(f"role {self._stopping.role_lost} is lost")
-        if self._classifier_lost:
-            reasons.append("role classify is lost: plates are decided without it")
-        if self._store_failing is not None:
-            reasons.append(f"the result store fails ({self._store_failing})")
-        if self._stopping.begun:
-            reasons.append("stopping")
-        return Health(tuple(reasons), {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)})
+        condition = health.Condition(
+            ready=self._ready,
+            # Asked from the server's thread, perhaps before there are any.
+            down=self.children.down() if self._ready else (),
+            role_lost=self._stopping.role_lost,
+            classifier_lost=self._classifier_lost,
+            store_failing=self._store_failing,
+            stopping=self._stopping.begun,
+        )
+        details = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
+        return Health(health.reasons(condition), details)
 
     # --- processes that end ----------------------------------------------------------------------------------
 
@@ -423,17 +322,13 @@ class Supervisor:
 
     # --- stopping --------------------------------------------------------------------------------------------
 
-    def _on_signal(self, number: int, _frame: object) -> None:
-        # Told by the loop: a handler that writes may find the stream in the middle of a line.
-        self._signals.append(number)
-
     def _advance(self, now: float) -> int | None:
         """One step towards the end, if there is one; the exit code when it is reached."""
-        if len(self._signals) > 1:
+        if self._signals.hurry:
             self._log.warning("second signal received: ending at once")
             return 1
-        if self._signals and not self._stopping.begun:
-            self._log.info("signal received", signal=signal.Signals(self._signals[0]).name)
+        if self._signals.received and not self._stopping.begun:
+            self._log.info("signal received", signal=self._signals.received[0].name)
             self._stopping.begin(now)
             self._notifier.stopping("finishing the plates in flight")
             self._notifier.extend(self.config.drain_s + GIVE_UP_S + _EXIT_S, "finishing the plates in flight")
@@ -447,7 +342,7 @@ class Supervisor:
         """No plate that was counted waits for its pictures (those that came after the stop are not counted)."""
         if self._aborted_store or self._stopping.role_lost is not None:
             return True
-        return not any(Hold.RECORD in f.holds and f.plate <= self._last_plate for f in self.memory.all_facts())
+        return not any(Hold.RECORD in f.holds and f.plate <= self.ledger.last for f in self.memory.all_facts())
 
     def _tell_abort(self, told: list[TellAbort], now: float) -> None:
         for one in told:
@@ -458,6 +353,6 @@ class Supervisor:
             tell=lambda name: self._link.send(name, m.Exit(), time.monotonic()),
             listen=self._link.receive,
             most_s=_EXIT_S,
-            hurry=lambda: len(self._signals) > 1,
+            hurry=lambda: self._signals.hurry,
         )
         return 0 if self._stopping.role_lost is None and not self.ledger.open else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -29,20 +28,6 @@ def test_a_recipe_of_any_length_is_refused_because_no_memory_can_be_reserved_for
 def test_a_state_directory_in_use_is_refused_with_the_process_that_uses_it(tmp_path: Path) -> None:
     with StateDirectory(tmp_path).lock(), pytest.raises(StateError, match=r"another linesentry \(process \d+\) uses"):
         supervisor(tmp_path).run()
-
-
-@pytest.mark.parametrize("depth", [1, 90])
-def test_sockets_lie_in_the_runtime_directory_or_where_their_path_fits(
-    depth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    base = Path(tempfile.mkdtemp(prefix="r", dir="/tmp")) / ("d" * depth)
-    base.mkdir()
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(base))
-    with supervisor(tmp_path)._socket_directory() as made:
-        assert Path(made).parent == (base if depth == 1 else Path("/tmp"))
-        assert Path(made).stat().st_mode & 0o777 == 0o700
-        assert len(f"{made}/supervisor") < 107
-    shutil.rmtree(base.parent)
 
 
 def test_more_slots_than_memory_are_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:

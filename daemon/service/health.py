@@ -1,0 +1,35 @@
+"""Whether a service is well, in words: one text for /healthz and for who looks at the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the health of a service depends on."""
+
+    ready: bool
+    """Every process has been up once."""
+    down: Sequence[str]
+    """Names of processes that should be up and are not."""
+    role_lost: str | None
+    classifier_lost: bool
+    store_failing: str | None
+    """How the result store fails; None while it works."""
+    stopping: bool
+
+
+def reasons(condition: Condition) -> tuple[str, ...]:
+    """Why the service is not well; nothing when it is."""
+    found = [f"{name} is down" for name in condition.down] if condition.ready else ["starting"]
+    if condition.role_lost is not None:
+        found.append(f"role {condition.role_lost} is lost")
+    if condition.classifier_lost:
+        found.append("role classify is lost: plates are decided without it")
+    if condition.store_failing is not None:
+        found.append(f"the result store fails ({condition.store_failing})")
+    if condition.stopping:
+        found.append("stopping")
+    return tuple(found)

@@ -1,0 +1,97 @@
+"""The plates of one run as the supervisor hears of them: seen = with a verdict + open, always.
+
+The store's ledger is what counts; this one is what the supervisor waits for, shows and exports.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from config.schema import Pitch
+from daemon.store.results import Store, StoreError, store_path
+from daemon.store.rows import RunFacts
+from daemon.telemetry.metrics import Metrics
+from daemon.wire.messages import Decided
+from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
+
+
+class RunLedger:
+    """Counts plates and their verdicts, in the metrics and the log too."""
+
+    def __init__(self, metrics: Metrics, pitch: Pitch | None, log: structlog.typing.FilteringBoundLogger) -> None:
+        self.seen = 0
+        self.last = 0
+        """Number of the plate that was seen last; 0 before the first."""
+        self.open: set[int] = set()
+        """Plates seen that have no verdict yet."""
+        self.verdicts = dict.fromkeys(Verdict, 0)
+        self._metrics = metrics
+        self._pitch = pitch
+        self._log = log
+
+    def saw(self, plate: int) -> None:
+        """The switch saw a plate begin."""
+        self.last = plate
+        self.seen += 1
+        self.open.add(plate)
+        self._metrics.count("plates_seen_total")
+
+    def decided(self, decided: Decided) -> bool:
+        """A verdict is committed; False, and nothing is counted, for a plate that is not open."""
+        result = decided.result
+        if result.plate not in self.open:
+            return False
+        self.open.discard(result.plate)
+        self.verdicts[result.verdict] += 1
+        self._count(result)
+        found, vetoed = found_and_vetoed(result.defects)
+        self._log.info(
+            "plate final",
+            plate=result.plate,
+            verdict=result.verdict,
+            reason=result.reason,
+            defects=found,
+            vetoed=vetoed,
+            coverage=result.coverage,
+            classifier=result.classifier,
+            latency_s=decided.latency_s,
+        )
+        return True
+
+    def close_in_store(self, state: Path, facts: RunFacts, cause: Cause) -> None:
+        """End in the store the plates that no process is left to end; without a store the next start does it."""
+        if not self.open:
+            return
+        try:
+            with Store.open(store_path(state)) as store:
+                store.begin_run(facts)
+                for plate in sorted(self.open):
+                    store.seen(facts.run, plate, datetime.now(UTC))
+                closed = store.close_open(facts.run, cause)
+        except StoreError as error:
+            # The next start gives them their verdict: service died.
+            self._log.error("plates are left without a verdict", plates=sorted(self.open), error=str(error))
+            return
+        # The others were committed by a record that was not heard any more.
+        self._log.error("plates ended without their windows", plates=list(closed), cause=cause)
+        self.open.clear()
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in self.verdicts.items())
+        return f"{self.seen} plates seen: {counts}, {len(self.open)} open"
+
+    def _count(self, result: PlateResult) -> None:
+        self._metrics.count("plates_total", 1, result.verdict)
+        for cause in result.causes:
+            self._metrics.count("plate_causes_total", 1, cause)
+        share = result.windows_scored / result.windows if result.windows else 0.0
+        pixels = result.rows * result.columns * share
+        self._metrics.count("pixels_total", pixels)
+        found, vetoed = found_and_vetoed(result.defects)
+        self._metrics.count("defects_total", found)
+        self._metrics.count("defects_vetoed_total", vetoed)
+        if self._pitch is not None:
+            self._metrics.count("inspected_area_mm2_total", pixels * self._pitch.row_mm * self._pitch.column_mm)

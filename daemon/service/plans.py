@@ -1,0 +1,75 @@
+"""What each child process is told at its start, and which descriptors it inherits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from config.load import config_hash, recipe_hash
+from config.schema import Config, Recipe
+from daemon.service.child import Plan
+from daemon.service.sightings import Sightings
+from daemon.store.rows import RunFacts
+from daemon.store.state import classifier_sha256, code_sha256, weights_sha256
+from daemon.wire.plate_memory import PlateMemory
+
+
+def run_facts(run: str, config: Config, recipe: Recipe) -> RunFacts:
+    """What is stored with every plate of a run that begins now."""
+    return RunFacts(
+        run=run,
+        recipe=recipe.name,
+        simulated=config.camera.source == "simulator",
+        product=recipe.name,
+        batch_id=config.batch_id,
+        recipe_sha256=recipe_hash(recipe),
+        configuration_sha256=config_hash(config),
+        weights_sha256=weights_sha256(recipe),
+        classifier_sha256=classifier_sha256(config) if recipe.classifier.mode != "off" else None,
+        code_sha256=code_sha256(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Makes the plans of one run's processes."""
+
+    config: Config
+    recipe: Recipe
+    facts: RunFacts
+    state: Path
+    sockets: Path
+    memory: PlateMemory
+    camera_fd: int
+    lifeline_fd: int
+    plates: int | None
+    """Sheets after which a simulated line ends; None for ever."""
+
+    def of(self, role: str, index: int, incarnation: int, sightings: Sightings) -> tuple[Plan, tuple[int, ...]]:
+        """The plan of a process that starts now, and the descriptors that it inherits."""
+        fds = {
+            "line": (self.camera_fd,),
+            "acquire": (self.camera_fd, self.memory.fd),
+            "merge": (),
+        }.get(role, (self.memory.fd,))
+        plan = Plan(
+            run=self.facts.run,
+            role=role,
+            index=index,
+            incarnation=incarnation,
+            sockets=str(self.sockets),
+            state=str(self.state),
+            config=self.config.model_dump(mode="json"),
+            recipe=self.recipe.model_dump(mode="json"),
+            shape=self.memory.shape,
+            plates_fd=self.memory.fd,
+            camera_fd=self.camera_fd,
+            lifeline_fd=self.lifeline_fd,
+            supervisor_pid=os.getpid(),
+            switch=sightings.state,
+            camera_row=sightings.camera_row if incarnation > 1 else None,
+            facts=asdict(self.facts),
+            plates=self.plates,
+        )
+        return plan, (*fds, self.lifeline_fd)
