@@ -15,7 +15,7 @@ from rich.text import Text
 
 from daemon.cameras.simulated import TRUTH_FILE
 from daemon.service.supervisor import Supervisor
-from daemon.store.evidence import plate_directory
+from daemon.store.pictures import plate_directory
 from daemon.wire.messages import Decided
 from daemon.wire.plate_memory import State
 from models.measure.matching import match

@@ -201,9 +201,15 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     level = Config.model_validate(plan.config).telemetry.log_level
     configure(plan.sender.name, run=plan.run, level=level)
-    module = importlib.import_module(f"daemon.service.roles.{plan.role}")
-    child: Child = module.ROLE(plan)
-    child.run()
+    _made(plan).run()
+
+
+def _made(plan: Plan) -> Child:
+    """The process of that role, by its name: daemon/service/roles/<role>.py has its class as ROLE."""
+    if plan.role not in ROLES:
+        raise ValueError(f"there is no role {plan.role!r}: the roles are {', '.join(ROLES)}")
+    child: Child = importlib.import_module(f"daemon.service.roles.{plan.role}").ROLE(plan)
+    return child
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config.schema import Retention
-from daemon.store.evidence import prune_pictures, remove
+from daemon.store.pictures import prune_pictures, remove
 from daemon.store.results import Store
 
 

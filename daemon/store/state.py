@@ -91,21 +91,36 @@ class StateDirectory:
 
 def weights_sha256(recipe: Recipe) -> str | None:
     """SHA-256 of the weights file, hex; None when there is none."""
-    path = weights_path(recipe)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return _sha256(weights_path(recipe))
 
 
 def classifier_sha256(config: Config) -> str | None:
     """SHA-256 of the classifier's weights file, hex; None when there is none."""
-    path = classifier_path(config)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return _sha256(classifier_path(config))
 
 
-def code_sha256() -> str:
-    """SHA-256 over the program's Python files, hex."""
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_sha256(root: Path = ROOT) -> str:
+    """SHA-256 over the program's Python files below that folder, hex.
+
+    Raises:
+        StateError: a package has none there, so that the hash would not say with what code a result was made.
+    """
     total = hashlib.sha256()
     for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            total.update(path.relative_to(ROOT).as_posix().encode())
+        paths = sorted((root / package).rglob("*.py"))
+        if not paths:
+            raise StateError(
+                f"no Python files of {package} in {root / package}: what a result was made with could not be told; "
+                "install linesentry whole"
+            )
+        for path in paths:
+            total.update(path.relative_to(root).as_posix().encode())
             total.update(path.read_bytes())
     return total.hexdigest()

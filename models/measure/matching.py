@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 Box = tuple[int, int, int, int]
 """x, y, width, height; px, half-open."""
@@ -64,6 +62,10 @@ def most_pairs(meets: NDArray[np.bool_]) -> list[int]:
     """For each found thing (a row) its true one (a column), or -1: as many pairs as possible, each in one at most."""
     if not meets.any():
         return [-1] * len(meets)
+    # Loaded here: who watches a line at a terminal need not hold it until there is something to compare.
+    from scipy.sparse import csr_matrix  # noqa: PLC0415
+    from scipy.sparse.csgraph import maximum_bipartite_matching  # noqa: PLC0415
+
     matching = maximum_bipartite_matching(csr_matrix(meets), perm_type="column")
     return [int(index) for index in matching]
 

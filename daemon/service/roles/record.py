@@ -15,7 +15,8 @@ import cv2
 import msgspec
 
 from daemon.service.child import Child, Plan
-from daemon.store.evidence import Evidence, plate_directory, write_evidence
+from daemon.store.evidence import Evidence, write_evidence
+from daemon.store.pictures import plate_directory
 from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
 from daemon.store.retention import prune
 from daemon.wire import messages as m

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.load import load_recipe
 from daemon.cli.terminal import TerminalView
-from daemon.store.evidence import plate_directory
+from daemon.store.pictures import plate_directory
 from daemon.wire.messages import Decided
 from stages.plate import Cause, Defect, PlateResult, Verdict
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
+import pkgutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
+import pytest
+
+import daemon.service.roles
+from daemon.service.child import ROLES
 from daemon.wire import messages as m
 from daemon.wire.channel import Joined
-from tests.daemon.conftest import Parent
+from tests.daemon.conftest import Parent, plan_of
 
 Start = Callable[..., Parent]
 
@@ -32,3 +44,30 @@ def test_a_child_stops_when_the_pipe_of_its_supervisor_ends(parent: Start) -> No
 
 def test_a_child_whose_supervisor_is_gone_before_it_starts_ends_at_once(parent: Start) -> None:
     assert parent("merge", pid=1).child.wait(30) == 1
+
+
+def test_a_role_is_found_by_its_name_among_the_modules_of_roles_and_nowhere_else() -> None:
+    assert sorted(module.name for module in pkgutil.iter_modules(daemon.service.roles.__path__)) == sorted(ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_has_a_process_that_says_its_name(role: str) -> None:
+    assert importlib.import_module(f"daemon.service.roles.{role}").ROLE.role == role
+
+
+def test_a_role_that_there_is_not_is_an_error_that_names_it_and_those_there_are(tmp_path: Path) -> None:
+    lifeline, end = os.pipe()
+    path = tmp_path / "plan.json"
+    path.write_bytes(msgspec.json.encode(plan_of(tmp_path, "polish", lifeline)))
+    ended = subprocess.run(
+        [sys.executable, "-m", "daemon.service.child", "polish-0", str(path)],
+        pass_fds=(lifeline,),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(lifeline)
+    os.close(end)
+    assert ended.returncode == 1
+    said = json.loads(ended.stderr)
+    assert said["role"] == "polish-0"
+    assert f"there is no role 'polish': the roles are {', '.join(ROLES)}" in said["exception"]

@@ -1,6 +1,5 @@
 """Evidence: pictures that show the plate as it was, never in the way of a verdict, never larger than allowed."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from config.schema import Results
-from daemon.store.evidence import crop_at, plate_directory, prune_pictures, remove, write_evidence
+from daemon.store.evidence import crop_at, write_evidence
 from daemon.store.overview import BOX, VETOED_BOX, counted, draw_overview, shrink
 from models.classifier.overlay import overlay
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, worst_first
@@ -43,9 +42,8 @@ def defect(x: int, y: int, score: float = 0.9, side: int = 20) -> Defect:
 def test_the_overview_and_the_crops_of_the_worst_defects_are_written(tmp_path: Path) -> None:
     image = plate(900, 700)
     found = [defect(50 * i, 60 * i, score=0.5 + i / 100) for i in range(1, 9)]
-    directory = plate_directory(tmp_path, "0123456789abcdef" * 2, 7)
+    directory = tmp_path / "pictures" / "01234567" / "000007"
     written = write_evidence(image, result(image, *found), directory, Results(overview_px=300, crops=3))
-    assert directory == tmp_path / "pictures" / "01234567" / "000007"
     assert written.errors == ()
     assert written.overview == directory / "overview.jpg"
     assert [path.name for path in written.crops] == ["defect-001.png", "defect-002.png", "defect-003.png"]
@@ -200,28 +198,3 @@ def test_a_name_that_is_no_text_is_drawn_as_far_as_it_is(tmp_path: Path) -> None
     image = plate(50, 50)
     name = b"plate-\xff\xfe.png".decode("utf-8", "surrogateescape")
     assert write_evidence(image, result(image), tmp_path, title=name, stem=name).errors == ()
-
-
-def pictures_of(directory: Path, size: int, age: float) -> Path:
-    directory.mkdir(parents=True)
-    (directory / "overview.jpg").write_bytes(b"x" * size)
-    os.utime(directory, (1e9 - age, 1e9 - age))
-    return directory
-
-
-def test_the_oldest_pictures_go_until_the_rest_fits(tmp_path: Path) -> None:
-    old = pictures_of(tmp_path / "aaaaaaaa" / "1", 1000, age=30)
-    middle = pictures_of(tmp_path / "bbbbbbbb" / "2", 1000, age=20)
-    new = pictures_of(tmp_path / "bbbbbbbb" / "3", 1000, age=10)
-    assert prune_pictures(tmp_path, None).directories == 0
-    assert prune_pictures(tmp_path, 3000e-9).directories == 0
-    pruned = prune_pictures(tmp_path, 2500e-9)
-    assert (pruned.directories, pruned.bytes, pruned.errors) == (1, 1000, ())
-    assert [path.exists() for path in (old, old.parent, middle, new)] == [False, False, True, True]
-    assert prune_pictures(tmp_path, 1e-9).directories == 2
-    assert names(tmp_path) == []
-    assert prune_pictures(tmp_path / "none", 1.0).directories == 0
-
-
-def test_removing_pictures_that_are_gone_is_no_error(tmp_path: Path) -> None:
-    assert remove(tmp_path / "none") is None

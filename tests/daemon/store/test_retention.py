@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from config.schema import Retention
-from daemon.store.evidence import plate_directory
+from daemon.store.pictures import plate_directory
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.retention import prune
 from stages.plate import Cause

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from config.load import load_recipe
 from config.schema import Config
-from daemon.store.state import StateDirectory, StateError
+from config.weights import SHIPPED
+from daemon.store.state import (
+    PACKAGES,
+    ROOT,
+    StateDirectory,
+    StateError,
+    classifier_sha256,
+    code_sha256,
+    weights_sha256,
+)
 
 
 def test_the_configured_directory_goes_before_that_of_systemd_and_that_before_the_users_own(
@@ -50,3 +62,35 @@ def test_a_lock_that_cannot_be_written_is_refused_and_taken_once_there_is_room(
             pass
     with state.lock():
         assert (tmp_path / "lock").read_text(encoding="ascii") == str(os.getpid())
+
+
+def test_the_hash_of_the_code_reads_every_package_of_the_program_and_refuses_one_without_files(tmp_path: Path) -> None:
+    hashes = set[str]()
+    for package in PACKAGES:
+        with pytest.raises(StateError, match=f"no Python files of {package} "):
+            code_sha256(tmp_path)
+        (tmp_path / package / "room").mkdir(parents=True)
+        (tmp_path / package / "room" / "__init__.py").write_text("", encoding="utf-8")
+    hashes.add(code_sha256(tmp_path))
+    for package in PACKAGES:
+        (tmp_path / package / "room" / "__init__.py").write_text("changed = 1\n", encoding="utf-8")
+        hashes.add(code_sha256(tmp_path))
+    assert len(hashes) == 1 + len(PACKAGES), "a change in any of them is another code"
+
+
+def test_the_packages_of_the_hash_are_those_that_the_program_is_made_of() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert sorted(f"{package}*" for package in PACKAGES) == sorted(declared["find"]["include"])
+    files = {path.relative_to(ROOT).parts[0] for path in ROOT.glob("*/**/__init__.py")} & set(PACKAGES)
+    assert files == set(PACKAGES)
+    assert len(code_sha256()) == 64
+
+
+def test_the_weights_of_a_recipe_and_of_the_classifier_are_found_and_hashed_as_their_cards_say() -> None:
+    for found, card in (
+        (weights_sha256(load_recipe("P10B")), "detector-half.json"),
+        (classifier_sha256(Config()), "classifier.json"),
+    ):
+        said = json.loads((SHIPPED / card).read_text(encoding="utf-8"))["sha256"]
+        assert found in (said.values() if isinstance(said, dict) else [said])
+    assert weights_sha256(load_recipe("P10B").model_copy(update={"weights": "/none.pt"})) is None

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from daemon.store.evidence import CROP_SIZE, plate_directory
+from daemon.store.evidence import CROP_SIZE
+from daemon.store.pictures import plate_directory
 from daemon.store.results import Store, store_path
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
