@@ -1,132 +1,77 @@
-"""The command `linesentry inspect`: from the words of the command line to output and exit code."""
+"""`linesentry inspect`: image files through the stages of the line, and what is shown of each."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+import typer
 
-from config.errors import ConfigError
-from config.load import load_recipe
-from config.schema import Pitch, Recipe, Workers
-from daemon.offline.inspect import InspectResult, failure, inspect_files, load_classifier, shown, to_json
-from stages.plate import Verdict, found_and_vetoed, worst_first
+from daemon.cli.options import Device, JsonOption, console, fail
 
 if TYPE_CHECKING:
-    from models.detector.detector import Detector
+    from rich.progress import Progress
+
+    from daemon.offline.inspect import InspectResult
 
 INSPECTED, NOT_ALL, WRONG_USAGE = 0, 1, 2
 SHOWN_DEFECTS = 10
-_COLOURS = {Verdict.OK: "green", Verdict.NG: "red", Verdict.INCONCLUSIVE: "yellow"}
-
-Device = Literal["auto", "cpu", "cuda"]
+_COLOURS = {"OK": "green", "NG": "red", "INCONCLUSIVE": "yellow"}
 
 
-def inspect_command(
-    images: list[Path],
-    recipe: str = "general",
-    *,
-    json_lines: bool = False,
-    pictures: Path | None = None,
-    pitch: tuple[float, float] | None = None,
-    bits: int | None = None,
-    device: Device = "auto",
-) -> int:
-    """Inspect image files and write what was found to stdout; returns the exit code.
-
-    Args:
-        images: the files, inspected and reported in this order.
-        recipe: name of a recipe that ships, or the path of one.
-        json_lines: one JSON object a line and nothing else on stdout; else a table for each image.
-        pictures: folder for an overview and crops of each image.
-        pitch: mm from row to row and from column to column, in place of the recipe's.
-        bits: significant bits of samples deeper than 8 bit.
-        device: where the detector computes.
-
-    Returns:
-        0 when all were inspected, whatever their verdicts; 1 when some could not be; 2 for wrong usage.
-    """
+def _pitch(text: str) -> tuple[float, float]:
     try:
-        chosen = _recipe(images, recipe, pitch, bits)
-    except (ConfigError, ValueError) as error:
-        print(f"linesentry inspect: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
-        return WRONG_USAGE
-    say = _say_json if json_lines else _Tables().say
-    code = INSPECTED
+        row, column = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"found {text!r}; give two numbers in mm, a row's and a pixel's: 0.052,0.0416"
+        ) from None
+    if not (0 < row < 1000 and 0 < column < 1000):
+        raise typer.BadParameter(f"found {text!r}; both must be greater than 0 mm")
+    return row, column
+
+
+def inspect(
+    images: Annotated[
+        list[Path], typer.Argument(help="image files: PNG, TIFF, BMP, JPEG; 8 or 16 bit; grey or colour")
+    ],
+    recipe: Annotated[str, typer.Option(help="recipe name or file")] = "general",
+    json_: JsonOption = False,
+    pictures: Annotated[Path | None, typer.Option(help="write an overview and the defects' crops there")] = None,
+    pitch: Annotated[str | None, typer.Option(help="mm a row and mm a pixel across: 0.052,0.0416")] = None,
+    bits: Annotated[int | None, typer.Option(min=1, max=16, help="significant bits of 16-bit images")] = None,
+    device: Annotated[Device, typer.Option(help="where the detector runs")] = "auto",
+) -> None:
+    """Inspect image files with the stages of the line, in one process."""
+    from config.errors import ConfigError  # noqa: PLC0415 - commands load what they need
+    from config.load import load_recipe  # noqa: PLC0415
+    from config.schema import Pitch  # noqa: PLC0415
+    from daemon.offline.inspect import load_and_inspect  # noqa: PLC0415
+
     try:
-        for result in _results(images, chosen, pictures, bits, device):
-            say(result)
-            if result.failed:
-                code = NOT_ALL
-    except BrokenPipeError:
-        # who read stdout has left; nothing more can be said there, not even when the interpreter flushes it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOT_ALL
-    return code
-
-
-def _recipe(images: list[Path], name: str, pitch: tuple[float, float] | None, bits: int | None) -> Recipe:
-    if not images:
-        raise ValueError("no image was named; name one or more image files")
-    if bits is not None and not 1 <= bits <= 16:
-        raise ValueError(f"--bits must be from 1 to 16, not {bits}")
-    recipe = load_recipe(name)
-    if pitch is None:
-        return recipe
-    row_mm, column_mm = pitch
-    if not (0 < row_mm < float("inf") and 0 < column_mm < float("inf")):
-        raise ValueError(f"--pitch must be two sizes in mm greater than 0, ROW,COLUMN, not {row_mm:g},{column_mm:g}")
-    return recipe.model_copy(update={"pitch": Pitch(row_mm=row_mm, column_mm=column_mm)})
-
-
-def _results(
-    images: list[Path], recipe: Recipe, pictures: Path | None, bits: int | None, device: Device
-) -> Iterator[InspectResult]:
-    try:
-        detectors = _detectors(recipe, device)
-        classifier = load_classifier(recipe, device)
-    except Exception as error:  # noqa: BLE001 - whatever stops the networks stops each image, and is said of each
-        for path in images:
-            yield failure(path, f"the networks cannot be loaded: {error}; run linesentry doctor")
-        return
-    bar = _Bar()
-    found = inspect_files(
-        bar.named(images),
-        recipe,
-        detectors,
-        classifier=classifier,
-        bits=bits,
-        pictures=pictures,
-        progress=bar.told,
-    )
-    for result in found:
+        chosen = load_recipe(recipe)
+    except ConfigError as error:
+        fail(str(error), WRONG_USAGE)
+    if pitch is not None:
+        row_mm, column_mm = _pitch(pitch)
+        chosen = chosen.model_copy(update={"pitch": Pitch(row_mm=row_mm, column_mm=column_mm)})
+    say = _say_json if json_ else _Tables().say
+    bar, code = _Bar(), INSPECTED
+    for result in load_and_inspect(bar.named(images), chosen, device, bits=bits, pictures=pictures, progress=bar.told):
         bar.take_away()
-        yield result
-
-
-def _detectors(recipe: Recipe, device: Device) -> list[Detector]:
-    """One detector for each core, each computing on one thread as the workers of the service do; one for a GPU."""
-    import torch  # noqa: PLC0415 - seconds to load: not for wrong usage or help
-
-    from models.detector.detector import Detector  # noqa: PLC0415 - the same
-
-    torch.set_num_threads(1)
-    count = 1
-    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
-        count = len(os.sched_getaffinity(0))
-    return [Detector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
+        say(result)
+        if result.failed:
+            code = NOT_ALL
+    raise typer.Exit(code)
 
 
 def _say_json(result: InspectResult) -> None:
+    from daemon.offline.inspect import to_json  # noqa: PLC0415 - commands load what they need
+
     sys.stdout.write(json.dumps(to_json(result), allow_nan=False) + "\n")
     sys.stdout.flush()
 
@@ -135,9 +80,14 @@ class _Tables:
     """A table for each image on stdout, for people."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        self._console = console()
 
     def say(self, result: InspectResult) -> None:
+        from rich.markup import escape  # noqa: PLC0415 - commands load what they need
+        from rich.table import Table  # noqa: PLC0415
+
+        from daemon.offline.inspect import shown  # noqa: PLC0415
+
         plate = result.plate
         colour = _COLOURS[plate.verdict]
         table = Table(title=escape(shown(result.image)), title_justify="left", show_header=False, min_width=60)
@@ -163,6 +113,8 @@ class _Tables:
 
 
 def _defects(result: InspectResult) -> str:
+    from stages.plate import found_and_vetoed, worst_first  # noqa: PLC0415 - commands load what they need
+
     defects = worst_first(result.plate.defects)
     found, vetoed = found_and_vetoed(defects)
     lines = [f"{found or 'none'}" + (f", and {vetoed} vetoed" if vetoed else "")]
@@ -191,6 +143,8 @@ class _Bar:
 
     def named(self, paths: list[Path]) -> Iterator[Path]:
         """The paths, each noted as it is taken."""
+        from daemon.offline.inspect import shown  # noqa: PLC0415 - commands load what they need
+
         for path in paths:
             self._name, self._started = shown(path.name), time.monotonic()
             yield path
@@ -200,6 +154,15 @@ class _Bar:
         if not self._watched or (self._progress is None and time.monotonic() - self._started < self.patience_s):
             return
         if self._progress is None:
+            from rich.console import Console  # noqa: PLC0415 - commands load what they need
+            from rich.progress import (  # noqa: PLC0415
+                BarColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
             words = TextColumn("{task.description}", markup=False)
             self._progress = Progress(
                 words,

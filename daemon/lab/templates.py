@@ -18,6 +18,7 @@ from rich.table import Table
 from config.errors import ConfigError
 from config.load import load_config, load_recipe
 from config.schema import Template
+from daemon.lab.orders import ShowTemplates
 from models.detector.scales import LEAST_WIDTH, MOST_WIDTH, binary_scales, critical_ratio, partition
 from models.detector.templates import parabola
 
@@ -148,26 +149,8 @@ def _range(one: TemplateFacts) -> str:
     return f"{one.first}" if one.first == one.last else f"{one.first} to {one.last}"
 
 
-def templates_command(
-    config: Path | None,
-    recipe: str | None,
-    *,
-    own: tuple[float | None, float | None, float | None, float | None],
-    strict: bool = False,
-    printed: bool = False,
-    json_output: bool = False,
-    plot: Path | None = None,
-) -> None:
-    """The command: a table or JSON on stdout, and a plot where one is asked for.
-
-    Args:
-        config: configuration file that names the recipe; None: the one that ships.
-        recipe: name or file, instead of the configuration's.
-        own: widest and least width, height and step of a scale set that takes the place of a recipe's templates.
-        strict: halve that set by the letter of the stop rule.
-        printed: share out the widths as printed.
-        json_output: JSON instead of the table.
-        plot: picture to write.
+def templates_command(order: ShowTemplates, console: Console) -> None:
+    """The command: a table on the console or JSON on stdout, and a plot where one is asked for.
 
     Raises:
         SystemExit: 2 for wrong input, 1 for a picture that cannot be written, with one line on stderr.
@@ -175,20 +158,21 @@ def templates_command(
     from daemon.lab.template_plot import plot_templates  # noqa: PLC0415 - it imports this module's facts
 
     try:
-        scales, title = _scales(config, recipe, own_scales(*own, strict=strict))
-        facts = template_facts(scales, least=own[1], rule="printed" if printed else "rule")
-        if plot is not None:
-            plot_templates(scales, facts, plot)
+        own = own_scales(order.widest, order.least, order.height, order.step, strict=order.strict)
+        scales, title = _scales(order.config, order.recipe, own)
+        facts = template_facts(scales, least=order.least, rule="printed" if order.printed else "rule")
+        if order.plot is not None:
+            plot_templates(scales, facts, order.plot)
     except (ConfigError, ValueError) as error:
         typer.echo(f"linesentry: {error}", err=True)
         raise SystemExit(2) from error
     except OSError as error:
-        typer.echo(f"linesentry: the plot {plot} cannot be written: {error.strerror}", err=True)
+        typer.echo(f"linesentry: the plot {order.plot} cannot be written: {error.strerror}", err=True)
         raise SystemExit(1) from error
-    if json_output:
+    if order.json:
         typer.echo(json.dumps(templates_json(facts)))
     else:
-        Console().print(templates_table(facts, title))
+        console.print(templates_table(facts, title))
 
 
 def _scales(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import tempfile
 import time
 from collections import deque
@@ -18,13 +17,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Camera, Recipe, Windows, Workers
-from config.schema import Classify as Settings
+from daemon.offline.networks import Device, load_classifier, load_detectors
 from models.detector.halo import HALO
 from models.images import ImageError, ImageSource, open_image
 from models.machine.memory import available_bytes
@@ -61,6 +60,28 @@ class InspectResult:
     failed: bool = False
     """The image could not be inspected; the plate's reason says why."""
     evidence: Evidence | None = None
+
+
+def load_and_inspect(
+    paths: Iterable[Path],
+    recipe: Recipe,
+    device: Device = "auto",
+    *,
+    bits: int | None = None,
+    pictures: Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[InspectResult]:
+    """Load the networks and inspect image files; where they cannot be loaded, that is said of each image."""
+    try:
+        detectors = load_detectors(recipe, device)
+        classifier = load_classifier(recipe, device)
+    except Exception as error:  # noqa: BLE001 - whatever stops the networks stops each image, and is said of each
+        for path in paths:
+            yield failure(path, f"the networks cannot be loaded: {error}; run linesentry doctor")
+        return
+    yield from inspect_files(
+        paths, recipe, detectors, classifier=classifier, bits=bits, pictures=pictures, progress=progress
+    )
 
 
 def inspect_files(
@@ -150,28 +171,6 @@ def inspect_image(
     facts = replace(facts, classifier=opinions.summary(0, inspected=bool(results)))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
     return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
-
-
-def load_classifier(
-    recipe: Recipe, device: Literal["auto", "cpu", "cuda"] = "auto", settings: Settings | None = None
-) -> Classifier | None:
-    """The classifier, where the recipe has it asked, as the settings of a line name it; None: the one that ships.
-
-    What there is to doubt in its answers is said on stderr.
-
-    Raises:
-        ClassifierError: its weights or the device cannot be had, or it does not give its known answer.
-    """
-    if recipe.classifier.mode == "off":
-        return None
-    from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch: not for a recipe without
-
-    settings = Settings() if settings is None else settings
-    classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
-    classifier.known_answer()
-    if doubt := classifier.doubt():
-        print(f"linesentry: {doubt}", file=sys.stderr)  # noqa: T201 - whichever command asks
-    return classifier
 
 
 def plate_columns(width: int, recipe: Recipe, camera_width: int = CAMERA_WIDTH) -> tuple[int, int]:

@@ -3,59 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from simulator.sheets.interference import Kind
+from simulator.sheets.order import MakeSheets
 from simulator.sheets.products import PRODUCTS, Product
 from simulator.sheets.reference import Reference
 from simulator.sheets.sheet import Sheet, render
 
-Format = Literal["png", "tiff"]
-
 
 def simulate(
-    out: Path,
-    product: Product | str,
-    plates: int,
-    seed: int,
+    order: MakeSheets,
     *,
-    format: Format = "png",  # noqa: A002 the command line's word
-    density: int | None = None,
-    interference: Iterable[Kind] = (),
-    strength: float = 1.0,
+    product: Product | None = None,
     reference: Reference | None = None,
-    on_progress: Callable[[int, int, int], None] | None = None,
+    on_progress: Callable[[int, int, int], object] | None = None,
 ) -> list[Path]:
-    """Render `plates` sheets of seeds `seed`, `seed` + 1, ... into the folder `out`, byte-identical for the same call.
+    """Render sheets of seeds `seed`, `seed` + 1, ... into the order's folder, byte-identical for the same order.
 
     Writes <product>_<seed>.png (or a tiled .tiff), <product>_<seed>_mask.png (uint16, 0 is the sheet, k the crack of
-    instance k) and annotations.json (COCO); returns the pictures' paths. `on_progress` gets (sheet, rows done, rows).
+    instance k) and annotations.json (COCO); returns the pictures' paths. `product` takes the place of the one that the
+    order names. `on_progress` gets (sheet, rows done, rows).
 
     Raises:
         ValueError: An unknown product or format, fewer than one sheet, or what `render` refuses.
         OSError: A file cannot be written.
     """
-    if isinstance(product, str):
-        if product not in PRODUCTS:
-            raise ValueError(f"unknown product {product!r}: choose from {', '.join(PRODUCTS)}")
-        product = PRODUCTS[product]
-    if plates < 1:
-        raise ValueError(f"{plates} sheets were asked for: ask for 1 or more")
-    if format not in {"png", "tiff"}:
-        raise ValueError(f"unknown format {format!r}: choose png or tiff")
-    kinds = tuple(interference)
-    out.mkdir(parents=True, exist_ok=True)
+    if product is None:
+        if order.product not in PRODUCTS:
+            raise ValueError(f"unknown product {order.product!r}: choose from {', '.join(PRODUCTS)}")
+        product = PRODUCTS[order.product]
+    if order.plates < 1:
+        raise ValueError(f"{order.plates} sheets were asked for: ask for 1 or more")
+    if order.format not in {"png", "tiff"}:
+        raise ValueError(f"unknown format {order.format!r}: choose png or tiff")
+    order.out.mkdir(parents=True, exist_ok=True)
     pictures: list[Path] = []
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for index in range(plates):
+    for index in range(order.plates):
 
         def progress(done: int, rows: int, index: int = index) -> None:
             if on_progress is not None:
@@ -63,20 +55,20 @@ def simulate(
 
         sheet = render(
             product,
-            seed + index,
-            density,
-            interference=kinds,
-            strength=strength,
+            order.seed + index,
+            order.density,
+            interference=[kind.value for kind in order.interference],
+            strength=order.strength,
             on_progress=progress,
             reference=reference,
         )
-        picture = out / f"{product.name}_{seed + index}.{format}"
+        picture = order.out / f"{product.name}_{order.seed + index}.{order.format}"
         _write_sheet(picture, sheet)
         pictures.append(picture)
         image, found = sheet.truth.coco(picture.name, index + 1, len(annotations) + 1)
         images.append(image | {"mask_file_name": _mask_path(picture).name})
         annotations.extend(found)
-    _write_coco(out / "annotations.json", product, images, annotations)
+    _write_coco(order.out / "annotations.json", product, images, annotations)
     return pictures
 
 

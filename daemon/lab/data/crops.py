@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -16,7 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from config.schema import Recipe
 from daemon.lab.data.pictures import Picture, Source, SourceError
-from daemon.lab.evaluate.detector import Options, sources_of
+from daemon.lab.evaluate.detector import sources_of
+from daemon.lab.orders import CutCrops as Order
+from daemon.lab.orders import EvaluateDetector
 from models.classifier.crops import SIDE, crop_at
 from models.training.classifier_data import CRACK, WITHOUT
 from models.training.photographs import manifest_of
@@ -27,19 +28,6 @@ _APART = 24
 _LEAST_VISIBLE = 0.6
 _LEAST_PIXELS = 30
 _TRIES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be cut, from what."""
-
-    out: Path
-    data: Sequence[Path] = ()
-    simulate: Sequence[str] = ()
-    plates: int = 2
-    seed: int | None = None
-    each: int = 40
-    """Crops of a sheet, half of them with a crack as far as it has any."""
 
 
 def crops_command(order: Order) -> int:
@@ -90,7 +78,9 @@ def _sources(order: Order) -> list[Source]:
             )
     # All of them: which are for tests is decided by the crops' groups, which are those of the pictures.
     return sources_of(
-        Options(data=order.data, simulate=order.simulate, plates=order.plates, seed=order.seed, all_groups=True)
+        EvaluateDetector(
+            data=order.data, simulate=order.simulate, plates=order.plates, seed=order.seed, all_groups=True
+        )
     )
 
 

@@ -10,9 +10,9 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from daemon.lab.data.classifier import test_examples
 from daemon.lab.evaluate.classifier_gallery import Exhibits, exhibits
 from daemon.lab.evaluate.classifier_report import page, tables
 from daemon.lab.evaluate.report import answer
+from daemon.lab.orders import EvaluateClassifier as Options
 from daemon.lab.train.classifier import FOLDS, judged_of, told_on
 from daemon.store.state import code_sha256
 from models.classifier.assessment import (
@@ -40,7 +41,7 @@ from models.classifier.calibration import calibrated, reliability
 from models.classifier.card import NAME, checked
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
-from models.classifier.views import DEFAULT_VIEWS, View
+from models.classifier.views import View
 from models.detector.detector import WEIGHTS
 from models.machine.cpu import cpu_model
 from models.training.classifier_data import ANECDOTES, DataError, Example, fingerprint, known
@@ -52,21 +53,8 @@ _UNSURE = (0.4, 0.6)
 """Between these the paper calls a probability intermediate (C 88)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is asked for; the command's help says what each means."""
-
-    data: Sequence[Path] = ()
-    simulated: int = 480
-    weights: Path | None = None
-    views: Sequence[str] = DEFAULT_VIEWS
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    report: Path | None = None
-    json: Path | None = None
-
-
-def evaluate_classifier_command(options: Options) -> int:
-    """Evaluate, and write what was asked for.
+def evaluate_classifier_command(options: Options, console: Console) -> int:
+    """Evaluate, and write what was asked for; the tables go to the console.
 
     Returns:
         0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
@@ -76,6 +64,7 @@ def evaluate_classifier_command(options: Options) -> int:
         page,
         tables,
         (DataError, ClassifierError),
+        console=console,
         html=options.report,
         figures=options.json,
     )
@@ -91,8 +80,9 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
     started = time.monotonic()
     weights = WEIGHTS / NAME if options.weights is None else options.weights
     _, card = checked(weights, weights.with_suffix(".json"))
-    views = [view for view in get_args(View) if view in options.views]
-    if unknown := [view for view in options.views if view not in get_args(View)]:
+    asked = [part.strip() for one in options.views for part in one.split(",") if part.strip()]
+    views = [view for view in get_args(View) if view in asked]
+    if unknown := [view for view in asked if view not in get_args(View)]:
         raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
     folds, of_folds = _folds(weights, str(card["network"]))
     classifier = Classifier.load(weights, device=options.device, views=views)

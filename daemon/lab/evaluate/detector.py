@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -26,7 +25,8 @@ from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.report import answer
 from daemon.lab.evaluate.scoring import Inspected, PatientDetector, load_detectors, scored_plates
-from daemon.offline.inspect import load_classifier
+from daemon.lab.orders import EvaluateDetector as Options
+from daemon.offline.networks import load_classifier
 from daemon.store.state import code_sha256
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
@@ -41,32 +41,8 @@ _SAY_EVERY_S = 15.0
 """How often progress is told where nobody watches a bar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is asked for; the command's help says what each means."""
-
-    data: Sequence[Path] = ()
-    simulate: Sequence[str] = ()
-    plates: int = 2
-    density: int | None = None
-    seed: int | None = None
-    interference: Sequence[str] = ("none",)
-    strength: float = 1.0
-    enlarge: float = 1.0
-    contrast: float = 1.0
-    all_groups: bool = False
-    recipe: str | None = None
-    config: Path | None = None
-    weights: Path | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: int | None = None
-    at: float | None = None
-    report: Path | None = None
-    json: Path | None = None
-
-
-def evaluate_command(options: Options) -> int:
-    """Evaluate, and write what was asked for.
+def evaluate_command(options: Options, console: Console) -> int:
+    """Evaluate, and write what was asked for; the tables go to the console.
 
     Returns:
         0; 2 with one line on stderr when something asked for cannot be used; 130 after Ctrl-C.
@@ -76,6 +52,7 @@ def evaluate_command(options: Options) -> int:
         page,
         tables,
         (SourceError, ConfigError, DetectorError, ClassifierError),
+        console=console,
         html=options.report,
         figures=options.json,
     )

@@ -31,6 +31,7 @@ def answer(
     tables: Callable[[dict[str, Any]], Sequence[Table]],
     refusals: tuple[type[Exception], ...],
     *,
+    console: Console,
     html: Path | None,
     figures: Path | None,
 ) -> int:
@@ -39,8 +40,9 @@ def answer(
     Args:
         evaluate: gives the figures, as values that JSON knows, and what the page shows beside them.
         drawn: makes the page of both.
-        tables: of the figures, for stdout.
+        tables: of the figures.
         refusals: what is raised where something asked for cannot be used.
+        console: stdout, for the tables.
         html: where the page goes.
         figures: where the figures go as JSON; - for stdout, in place of the tables.
 
@@ -67,7 +69,6 @@ def answer(
     if str(figures) == "-":
         print(text)  # noqa: T201 - the same
     else:
-        console = Console()
         for table in tables(result):
             console.print(table)
     return 0

@@ -11,7 +11,7 @@ from daemon.lab.data.pictures import Picture
 from daemon.lab.evaluate.scoring import inspect_picture, load_detectors
 from daemon.lab.study.measure import Record, Setting, figures
 from daemon.lab.study.sheets import Plate
-from daemon.offline.inspect import load_classifier
+from daemon.offline.networks import load_classifier
 from models.measure.assessment import Scored
 
 

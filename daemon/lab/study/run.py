@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.load import load_recipe, recipe_hash
+from daemon.lab.orders import RunStudy
 from daemon.lab.study.cells import Cell, Needs, cells
 from daemon.lab.study.measure import Record, Setting
 from daemon.lab.study.sheets import TEST_PRODUCTS, Scale
@@ -214,42 +215,33 @@ def machine() -> str:
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
-def study_command(
-    file: Path,
-    *,
-    only: str | None,
-    scale: Scale,
-    minutes: float | None,
-    seeds: int,
-    list_: bool,
-    render: bool,
-) -> None:
+def study_command(order: RunStudy) -> None:
     """Run, list or render; SystemExit 2 for wrong input, 1 where a cell failed."""
-    store = Store(file)
+    store = Store(order.file)
     try:
-        if render:
-            for path in write(store.read(), file):
+        if order.render:
+            for path in write(store.read(), order.file):
                 print(path)  # noqa: T201 - a command speaks
-        elif list_:
-            _list(store, only, scale, minutes, seeds)
+        elif order.list:
+            _list(store, order)
         else:
-            _run(store, only, scale, minutes, seeds)
+            _run(store, order)
     except KeyboardInterrupt:
-        print(f"linesentry study: interrupted; what was done is kept in {file}", file=sys.stderr)  # noqa: T201
+        print(f"linesentry study: interrupted; what was done is kept in {order.file}", file=sys.stderr)  # noqa: T201
         raise SystemExit(130) from None
     except (StudyError, OSError) as error:
         print(f"linesentry study: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from error
 
 
-def _list(store: Store, only: str | None, scale: Scale, minutes: float | None, seeds: int) -> None:
+def _list(store: Store, order: RunStudy) -> None:
     known, ships = store.read(), shipped_hashes()
-    for job in jobs(cells(), scale, seeds, only):
-        reason = why_missing(job, known.get(job.key), ships, minutes)
+    for job in jobs(cells(), order.scale, order.seeds, order.only):
+        reason = why_missing(job, known.get(job.key), ships, order.minutes)
         print(f"{job.name}\t{reason or 'done ' + known[job.key]['date']}")  # noqa: T201
 
 
-def _run(store: Store, only: str | None, scale: Scale, minutes: float | None, seeds: int) -> None:
+def _run(store: Store, order: RunStudy) -> None:
     # One thread for all, so that equal time is equal work.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -269,8 +261,11 @@ def _run(store: Store, only: str | None, scale: Scale, minutes: float | None, se
             if bar is not None and task is not None:
                 bar.update(task, description=f"{current}: {what}", completed=share)
 
-        setting = replace(Setting(scale=scale, told=told), minutes=DEFAULT_MINUTES if minutes is None else minutes)
-        done, faults = run(store, only=only, setting=setting, minutes=minutes, seeds=seeds, on_cell=cell)
+        minutes = DEFAULT_MINUTES if order.minutes is None else order.minutes
+        setting = replace(Setting(scale=order.scale, told=told), minutes=minutes)
+        done, faults = run(
+            store, only=order.only, setting=setting, minutes=order.minutes, seeds=order.seeds, on_cell=cell
+        )
     for fault in faults:
         print(f"linesentry study: {fault}", file=sys.stderr)  # noqa: T201
     print(f"{done} cells run; {store.path}")  # noqa: T201

@@ -24,6 +24,8 @@ from sklearn.metrics import log_loss
 from torch import Tensor
 
 from daemon.lab.data.classifier import Told, met_in_use, training_examples
+from daemon.lab.orders import ExportClassifier
+from daemon.lab.orders import TrainClassifier as Order
 from models.classifier import card, export
 from models.classifier.assessment import Judged, calibration, figures, fold_table, threshold_of
 from models.classifier.calibration import calibrated, expected_calibration_error, fit_temperature
@@ -60,30 +62,9 @@ _VALIDATION_FOLDS = 5
 """One part in so many chooses the weights, the temperature and the threshold (C 34: 80/20)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be trained, on what, for how long."""
-
-    out: Path
-    """Folder for classifier.pt, its card .json, the exported files and, while it trains, the checkpoint .ckpt."""
-    data: tuple[Path, ...] = ()
-    simulated: int = 6000
-    network: str = NETWORK
-    pretrained: Path | None = None
-    """Weights to start from, IMAGENET or SCRATCH; None: IMAGENET for the network that is trained by default."""
-    minutes: float = 60.0
-    """Of each training, that before a resume included."""
-    seed: int = 0
-    folds: int | None = None
-    """Cross-validation in so many folds, in place of weights that ship."""
-    left_out: tuple[str, ...] = ()
-    """Sets that are not trained on."""
-    resume: bool = False
-
-    @property
-    def plan(self) -> Plan:
-        """Of one training."""
-        return Plan(network=self.network, seed=self.seed, minutes=self.minutes, pretrained=self.pretrained)
+def plan_of(order: Order) -> Plan:
+    """Of one training of the order."""
+    return Plan(network=order.network, seed=order.seed, minutes=order.minutes, pretrained=order.pretrained)
 
 
 def train_classifier_command(order: Order) -> None:
@@ -112,36 +93,30 @@ def train_classifier_command(order: Order) -> None:
         raise SystemExit(2) from error
 
 
-def export_classifier_command(weights: Path | None, data: Sequence[Path], simulated: int, out: Path) -> None:
+def export_classifier_command(order: ExportClassifier) -> None:
     """Export weights without training them, compared on the parts of the data that they were chosen by.
-
-    Args:
-        weights: None: those that ship.
-        data: folders, as of the training.
-        simulated: crops, as of the training.
-        out: folder for the exported files and their card.
 
     Raises:
         SystemExit: 2 with a line on stderr when weights or data cannot be used.
     """
     console = Console(stderr=True)
-    path = WEIGHTS / card.NAME if weights is None else weights
+    path = WEIGHTS / card.NAME if order.weights is None else order.weights
     try:
         _, said = card.checked(path, path.with_suffix(".json"))
         met = _met(said)
         with told_on(console) as told:
-            examples = training_examples(data, simulated, next(iter(said.get("seeds", ())), 0), told)
+            examples = training_examples(order.data, order.simulated, next(iter(said.get("seeds", ())), 0), told)
         validation = [one for one, chosen_by in zip(examples, known(examples, met.validated), strict=True) if chosen_by]
         if not validation:
             raise DataError(  # noqa: TRY301 - a command says what went wrong in one place
                 f"none of these {len(examples)} pictures chose the weights {path}: give --data and --simulated as its "
                 "training had them"
             )
-        words = exported(console, path, out, validation)
+        words = exported(console, path, order.out, validation)
     except (DataError, ClassifierError, OSError) as error:
         print(f"linesentry export: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
         raise SystemExit(2) from error
-    print(out / export.CARD)  # noqa: T201 - the command's answer
+    print(order.out / export.CARD)  # noqa: T201 - the command's answer
     print(f"linesentry export: {words}", file=sys.stderr)  # noqa: T201 - the same
 
 
@@ -179,7 +154,7 @@ def _say(words: str) -> None:
 
 def _weights(console: Console, order: Order, examples: Sequence[Example]) -> None:
     start = _card_of(order.pretrained)
-    parts = parted(examples, order.seed, left_out=order.left_out, start=_met(start))
+    parts = parted(examples, order.seed, left_out=order.leave_out, start=_met(start))
     checkpoint = order.out / "classifier.ckpt"
     if order.resume and not checkpoint.is_file():
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
@@ -187,7 +162,7 @@ def _weights(console: Console, order: Order, examples: Sequence[Example]) -> Non
     # Read now: weights that do not fit their card are told before the training, not after it.
     own = order.pretrained if start.get("network") == order.network else None
     before = None if own is None else card.read(own)[0].state_dict()
-    outcome = _trained(console, parts, order.plan, checkpoint, resume=order.resume)
+    outcome = _trained(console, parts, plan_of(order), checkpoint, resume=order.resume)
     with console.status("fitting temperature and threshold on validation"):
         states = {"end": outcome.state}
         if before is not None:
@@ -300,7 +275,7 @@ def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None, st
         **({"start": {name: start[name] for name in _OF_A_START if name in start}} if start else {}),
         "trained_on": counts(parts.training),
         "chosen_on": counts(parts.validation),
-        "left_out": list(order.left_out),
+        "left_out": list(order.leave_out),
         "test": "groups by their hash (models.training.photographs.held_out), "
         "and the products that crops are never cut of",
         "groups_sha256": fingerprint(parts.training),
@@ -311,8 +286,8 @@ def _facts(order: Order, parts: Parts, outcome: Outcome, resumed: int | None, st
             "minutes": round(outcome.seconds / 60, 2),
             "steps": outcome.steps,
             "resumed_at_step": resumed,
-            "pictures": outcome.steps * order.plan.batch,
-            "batch": order.plan.batch,
+            "pictures": outcome.steps * plan_of(order).batch,
+            "batch": plan_of(order).batch,
             "loss": round(outcome.loss, 4),
             "looks": [list(asdict(look).values()) for look in outcome.history],
             "torch": str(torch.__version__),
@@ -338,8 +313,8 @@ def exported(console: Console, weights: Path, folder: Path, validation: Sequence
 def _cross_validated(console: Console, order: Order, examples: Sequence[Example], folds: int) -> None:
     """Train once for each fold of what is not for tests, and measure each on the groups it has not seen."""
     start = _met(_card_of(order.pretrained))
-    check_left_out(examples, order.left_out, start)
-    usable = [one for one in examples if not one.test and one.collection not in order.left_out]
+    check_left_out(examples, order.leave_out, start)
+    usable = [one for one in examples if not one.test and one.collection not in order.leave_out]
     photographs = [one for one in usable if not one.simulated]
     if count := sum(known(photographs, start.all)):
         raise DataError(
@@ -349,10 +324,10 @@ def _cross_validated(console: Console, order: Order, examples: Sequence[Example]
     parts_of = [_fold(usable, fold, folds, order.seed, start) for fold in range(folds)]
     path = order.out / FOLDS
     order.out.mkdir(parents=True, exist_ok=True)
-    same = {**order.plan.same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(usable)}
+    same = {**plan_of(order).same, "minutes": order.minutes, "of": folds, "groups_sha256": fingerprint(usable)}
     made = _made(path, same) if order.resume and path.is_file() else []
     for fold in range(len(made), folds):
-        plan = replace(order.plan, seed=order.seed + fold)
+        plan = replace(plan_of(order), seed=order.seed + fold)
         checkpoint = order.out / f"fold-{fold + 1}.ckpt"
         name = f"fold {fold + 1} of {folds}"
         outcome = _trained(console, parts_of[fold], plan, checkpoint, resume=order.resume, name=name)

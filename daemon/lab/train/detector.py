@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Recipe
+from daemon.lab.orders import TrainDetector as Order
 from daemon.store.state import code_sha256
 from models.training.card import PLAIN, write
 from models.training.detector import Outcome, train
@@ -40,35 +39,6 @@ _CLEAN_SEED, _HELD_OUT_SEED, _VALIDATION_SEED = 2_000_000_000, 3_000_000_000, 4_
 """Added to the seed, far from those that training draws from."""
 
 Source = Callable[[np.random.Generator, int], Crop]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be trained, on what, for how long."""
-
-    out: Path
-    """Folder for detector-<resolution>.pt, its card .json and, while it trains, the checkpoint .ckpt."""
-    data: tuple[Path, ...] = ()
-    """Folders of photographs of real metal (models.training.photographs.photographs)."""
-    metal_share: float = 0.25
-    """Of the crops that are learnt from, so many are of photographs; 1: all, and nothing is simulated."""
-    minutes: float = 30.0
-    """Time to train, that before a resume included."""
-    seed: int = 0
-    """Of the network, the crops and their order."""
-    preset: Literal["default", "paper"] = "default"
-    resolution: Literal["half", "full"] = "half"
-    recipe: str | None = None
-    """Name or file of the recipe whose templates and pitch the network is trained with; None: those that ship."""
-    patience: int = 10
-    """Looks at validation crops, two minutes apart, without progress before the training ends early."""
-    resume: Path | None = None
-    """A checkpoint to go on from."""
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the training is kept while it runs."""
-        return self.out / f"detector-{self.resolution}.ckpt"
 
 
 def train_detector_command(order: Order) -> None:

@@ -28,10 +28,10 @@ from daemon.offline.inspect import (
     failure,
     inspect_files,
     inspect_image,
-    load_classifier,
     plate_columns,
     to_json,
 )
+from daemon.offline.networks import load_classifier
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.detector.detector import Detector
@@ -387,7 +387,7 @@ def test_an_image_is_closed_when_the_caller_stops(
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "daemon.cli.app", "inspect", "--device", "cpu", *map(str, arguments)]
+    command = [sys.executable, "-m", "daemon", "inspect", "--device", "cpu", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
 
 
@@ -434,7 +434,7 @@ def test_no_image_is_wrong_usage() -> None:
 
 def test_a_reader_that_leaves_ends_the_command_quietly(folder: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "daemon.cli.app", "inspect", "--json", *[str(folder / "text.jpg")] * 2000],
+        [sys.executable, "-m", "daemon", "inspect", "--json", *[str(folder / "text.jpg")] * 2000],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -446,19 +446,15 @@ def test_a_reader_that_leaves_ends_the_command_quietly(folder: Path) -> None:
         assert process.wait(60) == 1
 
 
-def test_a_detector_that_cannot_be_loaded_is_said_of_each_image(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from daemon.cli import inspect as command  # noqa: PLC0415 - as above
-
-    recipe = GENERAL.model_copy(update={"weights": str(folder / "none.pt")})
-    monkeypatch.setattr(command, "load_recipe", lambda _: recipe)
-    assert command.inspect_command([folder / "good.png"] * 2, json_lines=True, device="cpu") == 1
-    out, err = capsys.readouterr()
-    objects = [json.loads(line) for line in out.splitlines()]
+def test_a_detector_that_cannot_be_loaded_is_said_of_each_image(folder: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "own.yaml"
+    recipe.write_text("name: own\nweights: none.pt\n", encoding="utf-8")
+    done = run("--json", "--recipe", recipe, *[folder / "good.png"] * 2)
+    assert done.returncode == 1
+    objects = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(objects) == 2
     assert all("none.pt" in said["reason"] and said["verdict"] == "INCONCLUSIVE" for said in objects)
-    assert err == ""
+    assert done.stderr == ""
 
 
 def test_numbers_that_are_none_are_null() -> None:

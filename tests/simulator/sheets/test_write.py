@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from simulator.sheets.order import Interference, MakeSheets
 from simulator.sheets.products import Product
 from simulator.sheets.sheet import render
 from simulator.sheets.write import simulate
@@ -19,8 +20,10 @@ TINY = Product("tiny", 700, 900)
 
 def test_the_same_call_writes_the_same_bytes(tmp_path: Path) -> None:
     for out in ("one", "two"):
-        simulate(tmp_path / out, TINY, 2, 5, density=3, interference=["oil"])
-        simulate(tmp_path / out / "tiff", TINY, 1, 5, density=3, format="tiff")
+        simulate(
+            MakeSheets(tmp_path / out, plates=2, seed=5, density=3, interference=(Interference.OIL,)), product=TINY
+        )
+        simulate(MakeSheets(tmp_path / out / "tiff", seed=5, density=3, format="tiff"), product=TINY)
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
     assert len(names) == 8
     for name in names:
@@ -31,12 +34,8 @@ def test_the_same_call_writes_the_same_bytes(tmp_path: Path) -> None:
 def test_pictures_masks_and_annotations_agree_with_the_rendered_sheet(tmp_path: Path, suffix: str) -> None:
     progress: list[tuple[int, int, int]] = []
     pictures = simulate(
-        tmp_path,
-        TINY,
-        2,
-        7,
-        format=suffix,  # type: ignore[arg-type]
-        density=4,
+        MakeSheets(tmp_path, plates=2, seed=7, density=4, format=suffix),  # type: ignore[arg-type]
+        product=TINY,
         on_progress=lambda *step: progress.append(step),
     )
     assert [path.name for path in pictures] == [f"tiny_7.{suffix}", f"tiny_8.{suffix}"]
@@ -64,8 +63,8 @@ def test_pictures_masks_and_annotations_agree_with_the_rendered_sheet(tmp_path: 
 
 def test_what_cannot_be_simulated_is_refused_with_what_was_found(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown product 'P11': choose from P10B"):
-        simulate(tmp_path, "P11", 1, 0)
+        simulate(MakeSheets(tmp_path, "P11"))
     with pytest.raises(ValueError, match="0 sheets"):
-        simulate(tmp_path, TINY, 0, 0)
+        simulate(MakeSheets(tmp_path, plates=0), product=TINY)
     with pytest.raises(ValueError, match="unknown format 'bmp'"):
-        simulate(tmp_path, TINY, 1, 0, format="bmp")  # type: ignore[arg-type]
+        simulate(MakeSheets(tmp_path, format="bmp"), product=TINY)  # type: ignore[arg-type]

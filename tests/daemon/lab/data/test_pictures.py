@@ -18,6 +18,7 @@ from daemon.lab.data.marks import instances, marks_of, noise_beside
 from daemon.lab.data.pictures import SourceError, simulated
 from models.training.photographs import held_out
 from models.training.photographs import photographs as in_training
+from simulator.sheets.order import Interference, MakeSheets
 from simulator.sheets.products import PRODUCTS
 from simulator.sheets.write import simulate
 
@@ -40,7 +41,10 @@ def lined(value: int = 140, size: int = 100) -> tuple[NDArray[np.uint8], NDArray
 
 
 def test_a_simulated_folder_gives_what_the_simulator_gave(tmp_path: Path) -> None:
-    simulate(tmp_path, PRODUCT, 2, 5, density=4, interference=["oil"], strength=2.0, format="tiff")
+    order = MakeSheets(
+        tmp_path, plates=2, seed=5, density=4, interference=(Interference.OIL,), strength=2.0, format="tiff"
+    )
+    simulate(order, product=PRODUCT)
     read = list(folder(tmp_path).pictures(RECIPE))
     made = list(simulated(PRODUCT, 2, seed=5, density=4, interference=["oil"], strength=2.0).pictures(RECIPE))
     assert folder(tmp_path).product == "02CG"
@@ -62,7 +66,7 @@ def test_a_simulated_folder_gives_what_the_simulator_gave(tmp_path: Path) -> Non
 
 
 def test_a_sheet_of_another_size_than_its_annotations_is_refused(tmp_path: Path) -> None:
-    (picture,) = simulate(tmp_path, PRODUCT, 1, 5, density=4)
+    (picture,) = simulate(MakeSheets(tmp_path, seed=5, density=4), product=PRODUCT)
     write(picture, lined()[0])
     with pytest.raises(SourceError, match=r"02CG_5.png is \(100, 100\), annotations.json says \(900, 700\)"):
         list(folder(tmp_path).pictures(RECIPE))

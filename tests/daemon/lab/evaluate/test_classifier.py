@@ -17,11 +17,11 @@ import torch
 from typer.testing import CliRunner
 
 from daemon.cli.app import app
-from daemon.cli.classify import answered
 from daemon.lab.data import classifier as classifier_data
 from daemon.lab.evaluate import classifier as evaluate_classifier
 from daemon.lab.evaluate.classifier_gallery import exhibits
 from daemon.lab.train.classifier import FOLDS
+from daemon.offline.classify import answered
 from models.classifier import card
 from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier

@@ -20,11 +20,11 @@ from config.schema import Classifier as Classified
 from config.schema import Recipe, Threshold
 from daemon.cli.app import app
 from daemon.lab.data.pictures import Picture, simulated
-from daemon.lab.evaluate.detector import Options, recipe_for
-from daemon.lab.evaluate.detector import evaluate_command as run
+from daemon.lab.evaluate.detector import evaluate_command, recipe_for
 from daemon.lab.evaluate.detector_gallery import Gallery, drawn
 from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.scoring import InMemory, PatientDetector, inspect_picture, load_detectors, scored_plates
+from daemon.lab.orders import EvaluateDetector as Options
 from daemon.offline.inspect import inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector
@@ -34,6 +34,10 @@ from simulator.sheets.products import PRODUCTS
 from tests.classifier_weights import untrained
 
 PRODUCT = replace(PRODUCTS["02CG"], rows=1300, columns=1300)
+
+
+def run(options: Options) -> int:
+    return evaluate_command(options, Console())
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +230,7 @@ def folder(tmp_path: Path, picture: Picture) -> Path:
 def test_the_report_is_one_page_that_needs_no_other_file(folder: Path, tmp_path: Path) -> None:
     report, figures = tmp_path / "report.html", tmp_path / "figures.json"
     assert (
-        run(Options(data=[folder], all_groups=True, workers=1, device="cpu", at=0.9, report=report, json=figures)) == 0
+        run(Options(data=(folder,), all_groups=True, workers=1, device="cpu", at=0.9, report=report, json=figures)) == 0
     )
     found = json.loads(figures.read_text())
     assert found["all"]["plates"] == 2
@@ -252,7 +256,7 @@ def test_how_many_pictures_were_left_aside_is_said_on_stderr(
         assert cv2.imwrite(str(data / f"{number}_mask.png"), np.zeros((60, 60), np.uint8))
     held = sum(held_out(f"own/{number}") for number in range(8))
     assert 0 < held < 8
-    assert run(Options(data=[data], workers=1, device="cpu", json=Path("-"))) == 0
+    assert run(Options(data=(data,), workers=1, device="cpu", json=Path("-"))) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["all"]["plates"] == held
     assert f"{8 - held} of 8 pictures were left aside" in said.err
@@ -260,7 +264,7 @@ def test_how_many_pictures_were_left_aside_is_said_on_stderr(
 
 
 def test_figures_go_to_stdout_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(Options(data=[folder], all_groups=True, workers=1, device="cpu", json=Path("-"))) == 0
+    assert run(Options(data=(folder,), all_groups=True, workers=1, device="cpu", json=Path("-"))) == 0
     found = json.loads(capsys.readouterr().out)
     assert {one["name"] for one in found["pictures"]} == {"a.png", "<b>&.png"}
 
@@ -269,7 +273,7 @@ def test_the_tables_name_every_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     monkeypatch.setitem(PRODUCTS, "02CG", replace(PRODUCT, rows=400, columns=6006))
-    options = Options(data=[folder], all_groups=True, simulate=["02CG"], plates=1, density=0, workers=1, device="cpu")
+    options = Options(data=(folder,), all_groups=True, simulate=("02CG",), plates=1, density=0, workers=1, device="cpu")
     assert run(options) == 0
     said = capsys.readouterr().out
     assert "clean plates called NG" in said
@@ -280,12 +284,12 @@ def test_the_tables_name_every_set(
     ("options", "words"),
     [
         (Options(), "nothing to evaluate on was named"),
-        (Options(simulate=["02CG,X1"]), "product 'X1' is unknown"),
-        (Options(simulate=["02CG"], interference=["fog"]), "unknown interference 'fog'"),
-        (Options(data=[Path("/nowhere")]), "/nowhere is no folder"),
-        (Options(simulate=["02CG"], recipe="unheard"), "unheard"),
-        (Options(simulate=["02CG"], report=Path("/nowhere/a.html")), "no folder /nowhere"),
-        (Options(simulate=["02CG"], weights=Path("/nowhere/a.pt")), "no weights at /nowhere/a.pt"),
+        (Options(simulate=("02CG,X1",)), "product 'X1' is unknown"),
+        (Options(simulate=("02CG",), interference=("fog",)), "unknown interference 'fog'"),
+        (Options(data=(Path("/nowhere"),)), "/nowhere is no folder"),
+        (Options(simulate=("02CG",), recipe="unheard"), "unheard"),
+        (Options(simulate=("02CG",), report=Path("/nowhere/a.html")), "no folder /nowhere"),
+        (Options(simulate=("02CG",), weights=Path("/nowhere/a.pt")), "no weights at /nowhere/a.pt"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(
@@ -302,7 +306,7 @@ def test_what_cannot_be_used_is_said_in_one_line(
 def test_verdicts_follow_the_least_score_that_is_asked_for(
     folder: Path, capsys: pytest.CaptureFixture[str], at: float | None, verdicts: list[str]
 ) -> None:
-    assert run(Options(data=[folder], all_groups=True, workers=1, device="cpu", at=at, json=Path("-"))) == 0
+    assert run(Options(data=(folder,), all_groups=True, workers=1, device="cpu", at=at, json=Path("-"))) == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["verdict"] for one in found["pictures"]] == verdicts
     assert found["all"]["cracked_called_ok"]["count"] == verdicts.count("OK")
@@ -316,7 +320,7 @@ def test_verdicts_are_the_recipes_where_no_least_score_is_asked_for() -> None:
 
 
 def test_a_picture_of_another_width_than_the_recipe_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(Options(data=[folder], all_groups=True, recipe="P10B", workers=1, device="cpu")) == 2
+    assert run(Options(data=(folder,), all_groups=True, recipe="P10B", workers=1, device="cpu")) == 2
     assert "<b>&.png: the image is 1,300 px wide" in capsys.readouterr().err
 
 

@@ -16,13 +16,15 @@ from typer.testing import CliRunner
 from config.load import load_recipe
 from config.schema import Recipe, Windows
 from daemon.cli.app import app
+from daemon.lab.orders import RunStudy
 from daemon.lab.study.cells import Cell, cells
 from daemon.lab.study.measure import Record, Setting
 from daemon.lab.study.methods import PixelMethod, Rule, shipped, shipped_learnt
 from daemon.lab.study.product import judged
 from daemon.lab.study.run import DEFAULT_MINUTES, Job, Store, StudyError, jobs, run, study_command, why_missing
 from daemon.lab.study.sheets import Plate, Scale, unseen_plates
-from daemon.offline.inspect import inspect_image, load_classifier
+from daemon.offline.inspect import inspect_image
+from daemon.offline.networks import load_classifier
 from models.detector.detector import Detector
 from models.images import open_image
 from models.measure.assessment import TruthBox
@@ -233,7 +235,7 @@ def test_a_file_that_is_no_study_is_not_overwritten(
     path = tmp_path / "study.json"
     path.write_text(text)
     with pytest.raises(SystemExit) as stop:
-        study_command(path, only="table1", scale="small", minutes=None, seeds=1, list_=False, render=False)
+        study_command(RunStudy(file=path, only="table1"))
     assert stop.value.code == 2
     assert "move it away" in capsys.readouterr().err
     assert path.read_text() == text
@@ -241,7 +243,7 @@ def test_a_file_that_is_no_study_is_not_overwritten(
 
 def test_list_says_what_is_missing_and_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "study.json"
-    study_command(path, only="classical", scale="small", minutes=None, seeds=1, list_=True, render=False)
+    study_command(RunStudy(file=path, only="classical", list=True))
     assert capsys.readouterr().out.splitlines()[0] == "classical/gaussian/0\tnot run"
     assert not path.exists()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from daemon.lab.orders import RunStudy
 from daemon.lab.study.cells import cells
 from daemon.lab.study.experiments import EXPERIMENTS
 from daemon.lab.study.run import Store, study_command
@@ -190,6 +191,6 @@ def test_render_writes_the_page_beside_the_file_and_names_it(
 ) -> None:
     path = tmp_path / "study.json"
     Store(path).add("small/table1/bare/0", _record("table1/bare"))
-    study_command(path, only=None, scale="small", minutes=None, seeds=1, list_=False, render=True)
+    study_command(RunStudy(file=path, render=True))
     assert capsys.readouterr().out.split() == [str(tmp_path / "study.md")]
     assert "| bare detector: adaptive from the learnt floor |  | 0.900" in (tmp_path / "study.md").read_text()

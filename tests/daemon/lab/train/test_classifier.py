@@ -21,9 +21,10 @@ from typer.testing import CliRunner
 from daemon.cli.app import app
 from daemon.lab.data import classifier as classifier_data
 from daemon.lab.data.hard_negatives import ALARM, alarms
-from daemon.lab.evaluate.classifier import Options
+from daemon.lab.orders import EvaluateClassifier as Options
+from daemon.lab.orders import TrainClassifier as Order
 from daemon.lab.train import classifier as train_classifier
-from daemon.lab.train.classifier import FOLDS, IMAGENET, SCRATCH, Order, train_classifier_command
+from daemon.lab.train.classifier import FOLDS, IMAGENET, SCRATCH, train_classifier_command
 from models.classifier import card, export
 from models.classifier.calibration import fit_temperature
 from models.classifier.classifier import Classifier
@@ -328,7 +329,7 @@ def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start)
     for measured, words in (
         (replace(order, folds=2), "so no fold would be unseen"),
-        (replace(order, left_out=("own",)), "have met 24 pictures"),
+        (replace(order, leave_out=("own",)), "have met 24 pictures"),
     ):
         with pytest.raises(SystemExit) as ended:
             train_classifier_command(measured)
@@ -402,9 +403,9 @@ def test_folds_that_would_have_nothing_to_measure_are_refused_before_any_trainin
         ({"data": ()}, "nothing to learn from"),
         ({"data": (Path("/nowhere"),)}, "neither a manifest"),
         ({"resume": True}, "no .*classifier.ckpt to go on from"),
-        ({"left_out": ("own",)}, "not of both classes"),
-        ({"left_out": ("OWN",)}, "no set OWN to be left out: found own"),
-        ({"left_out": ("OWN",), "folds": 2}, "no set OWN to be left out: found own"),
+        ({"leave_out": ("own",)}, "not of both classes"),
+        ({"leave_out": ("OWN",)}, "no set OWN to be left out: found own"),
+        ({"leave_out": ("OWN",), "folds": 2}, "no set OWN to be left out: found own"),
         ({"pretrained": Path("/nowhere/resnet18.pth")}, "cannot be read as weights"),
         ({"network": "resnet18", "pretrained": IMAGENET}, "no package brings ImageNet weights of resnet18"),
     ],

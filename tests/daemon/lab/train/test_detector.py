@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from config.load import load_recipe
 from config.schema import Recipe
+from daemon.lab.orders import TrainDetector as Order
 from daemon.lab.train import detector as train
 from daemon.store.state import code_sha256
 from models.detector.detector import Detector
@@ -54,7 +55,7 @@ def photographs(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("small")
 def test_training_writes_weights_that_a_detector_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train.train_detector_command(train.Order(tmp_path / "a", minutes=0.03, seed=3))
+    train.train_detector_command(Order(tmp_path / "a", minutes=0.03, seed=3))
     weights = tmp_path / "a" / "detector-half.pt"
     said = capsys.readouterr()
     assert said.out.strip() == str(weights)
@@ -73,7 +74,7 @@ def test_the_card_says_what_was_started_from_trained_on_and_with_which_code(
     monkeypatch.setattr("sys.argv", ["linesentry", "train", "detector", "--seed", "1"])
     start = tmp_path / "start.pt"
     torch.save(FeatureNetwork().state_dict(), start)
-    train.train_detector_command(train.Order(tmp_path, (photographs,), minutes=0.02, seed=1, resume=start))
+    train.train_detector_command(Order(tmp_path, (photographs,), minutes=0.02, seed=1, resume=start))
     card = json.loads((tmp_path / "detector-half.json").read_text())
     assert card["started_from"] == [{"name": "start.pt", "sha256": hashlib.sha256(start.read_bytes()).hexdigest()}]
     assert card["trained_on"]["photographs_sha256"] == RealMetal([photographs]).fingerprint()
@@ -88,7 +89,7 @@ def test_photographs_alone_make_weights_and_their_figures(
     (tmp_path / "more").mkdir()
     cv2.imwrite(str(tmp_path / "more" / "a.png"), np.full((120, 120), 90, np.uint8))
     (tmp_path / "more" / "manifest.csv").write_text("image,mask_or_label,set,group,class\na.png,,plant,1,rust\n")
-    train.train_detector_command(train.Order(tmp_path, (photographs, tmp_path / "more"), metal_share=1.0, minutes=0.02))
+    train.train_detector_command(Order(tmp_path, (photographs, tmp_path / "more"), metal_share=1.0, minutes=0.02))
     card = json.loads((tmp_path / "detector-half.json").read_text())
     assert (card["trained_on"]["simulated"], card["trained_on"]["metal_share"]) == (None, 1.0)
     assert set(card["figures"]) == set(card["false_alarms_by_floor"]) == {"photographs"}
@@ -97,14 +98,14 @@ def test_photographs_alone_make_weights_and_their_figures(
 
 def test_photographs_alone_need_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        train.train_detector_command(train.Order(tmp_path, metal_share=1.0))
+        train.train_detector_command(Order(tmp_path, metal_share=1.0))
     assert ended.value.code == 2
     assert "--data FOLDER" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small")
 def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: Path) -> None:
-    order = train.Order(tmp_path, minutes=0.03, preset="paper", resolution="full")
+    order = Order(tmp_path, minutes=0.03, preset="paper", resolution="full")
     train.train_detector_command(order)
     weights = tmp_path / "detector-full.pt"
     Detector.load(Recipe(name="made", weights=str(weights), resolution="full"), device="cpu", batch=1).known_answer()
@@ -118,7 +119,7 @@ def test_a_network_is_trained_for_a_recipes_own_templates(tmp_path: Path) -> Non
         "name: two\npolarity: dark\nweights: detector-half.pt\n"
         "templates: [{width: 18, height: 20, step: 5}, {width: 9, height: 12, step: 2}]\n"
     )
-    train.train_detector_command(train.Order(tmp_path, minutes=0.02, recipe=str(recipe)))
+    train.train_detector_command(Order(tmp_path, minutes=0.02, recipe=str(recipe)))
     Detector.load(load_recipe(recipe), device="cpu", batch=1).known_answer()
 
 
@@ -137,7 +138,7 @@ def test_a_recipe_that_no_network_can_be_made_of_is_refused(
     path = tmp_path / "own.yaml"
     path.write_text("name: own\n" + recipe)
     with pytest.raises(SystemExit) as ended:
-        train.train_detector_command(train.Order(tmp_path, recipe=str(path) if ":" in recipe else recipe))
+        train.train_detector_command(Order(tmp_path, recipe=str(path) if ":" in recipe else recipe))
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
 
@@ -152,7 +153,7 @@ def test_an_interrupted_training_keeps_its_checkpoint_and_says_how_to_go_on(
 
     monkeypatch.setattr(train, "Progress", Impatient)
     with pytest.raises(SystemExit) as ended:
-        train.train_detector_command(train.Order(tmp_path, minutes=1))
+        train.train_detector_command(Order(tmp_path, minutes=1))
     assert ended.value.code == 130
     checkpoint = tmp_path / "detector-half.ckpt"
     assert f"--resume {checkpoint}" in capsys.readouterr().err
@@ -161,7 +162,7 @@ def test_an_interrupted_training_keeps_its_checkpoint_and_says_how_to_go_on(
 
 def test_data_without_a_manifest_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        train.train_detector_command(train.Order(tmp_path, (tmp_path,), minutes=1))
+        train.train_detector_command(Order(tmp_path, (tmp_path,), minutes=1))
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""

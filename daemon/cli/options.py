@@ -1,0 +1,100 @@
+"""What commands share: options, the console, errors, configurations, and how a command takes one typed order."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from config.schema import Config, Recipe
+
+Order = TypeVar("Order")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="configuration file; default: the one that ships")
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one key: camera.line_rate_hz=20000")]
+StateOption = Annotated[Path | None, typer.Option("--state", help="state directory, instead of the configured one")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there")]
+Device = Literal["auto", "cpu", "cuda"]
+
+_WIDE = 10_000
+"""Columns of a stdout that is no terminal: more than any table asks for."""
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End the command with one message on stderr."""
+    typer.echo(f"linesentry: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def console() -> Console:
+    """Stdout for tables: a terminal's width, and no limit elsewhere, so that a pipe or a file gets them whole."""
+    # Not what rich takes for a terminal: colours may be forced upon a pipe.
+    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+
+
+def configured(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:
+    """The configuration with its overrides, and its recipe; ends the command with code 2 where either is wrong."""
+    from config.errors import ConfigError  # noqa: PLC0415 - commands load what they need
+    from config.load import load_config, load_recipe, parse_overrides, with_overrides  # noqa: PLC0415
+
+    try:
+        config = with_overrides(load_config(path), parse_overrides(overrides or []))
+        if state is not None:
+            config = config.model_copy(update={"state_directory": state})
+        return config, load_recipe(config.recipe)
+    except ConfigError as error:
+        fail(str(error), 2)
+
+
+def runnable(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:
+    """As `configured`, of a configuration that a service can run with."""
+    from config.check import service_faults  # noqa: PLC0415 - commands load what they need
+    from config.errors import ConfigError  # noqa: PLC0415
+
+    config, recipe = configured(path, overrides, state)
+    faults = service_faults(config, recipe, source="configuration" if path is None else str(path))
+    if faults:
+        fail(str(ConfigError(faults)), 2)
+    return config, recipe
+
+
+def takes_order(command: Callable[[Order], None]) -> Callable[..., None]:
+    """A command whose options are the fields of the one dataclass that it takes.
+
+    Each field is annotated with its typer option, so that its name, type, default and help stand in one place. A field
+    that is a tuple may be given several times.
+    """
+    ((_, kind),) = [hint for hint in get_type_hints(command).items() if hint[0] != "return"]
+    hints = get_type_hints(kind, include_extras=True)
+
+    def from_options(**given: object) -> None:
+        command(kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}))
+
+    update_wrapper(from_options, command)
+    from_options.__annotations__ = {}
+    from_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [_option(one, hints[one.name]) for one in fields(kind)]
+    )
+    return from_options
+
+
+def _option(field: Field[object], hint: object) -> inspect.Parameter:
+    """The field as a command's parameter; typer knows a tuple of any length as a list."""
+    kind, *metadata = get_args(hint)
+    default: object = inspect.Parameter.empty if field.default is MISSING else field.default
+    if get_origin(kind) is tuple:
+        kind = list[get_args(kind)[0]]  # type: ignore[misc]
+        default = list(default) if isinstance(default, tuple) else default
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, *metadata]
+    )

@@ -1,0 +1,42 @@
+"""`linesentry results`: the latest plates, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from daemon.cli.options import ConfigOption, JsonOption, StateOption, configured, console, fail
+
+
+def results(
+    json_: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=1, help="plates, the latest first")] = 20,
+    verdict: Annotated[Literal["OK", "NG", "INCONCLUSIVE"] | None, typer.Option(help="only these")] = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> None:
+    """List the latest plates with their verdicts."""
+    from daemon.store.results import Store, StoreError, store_path  # noqa: PLC0415 - commands load what they need
+    from daemon.store.state import StateError, state_path  # noqa: PLC0415
+    from daemon.store.view import ledger_line, results_json, results_table  # noqa: PLC0415
+    from stages.plate import Verdict  # noqa: PLC0415
+
+    settings, _ = configured(config, None, state)
+    try:
+        path = store_path(state_path(settings))
+        if not path.exists():
+            fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")
+        with Store.open(path, read_only=True) as store:
+            rows = store.plates(limit=limit, verdict=Verdict(verdict) if verdict else None)
+            ledger = store.ledger()
+    except (StoreError, StateError) as error:
+        fail(str(error))
+    if json_:
+        for row in rows:
+            typer.echo(json.dumps(results_json(row)))
+    else:
+        out = console()
+        out.print(results_table(rows))
+        out.print(ledger_line(ledger))
