@@ -13,6 +13,7 @@ import structlog
 from config.schema import Pitch
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.rows import RunFacts
+from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
 from daemon.wire.messages import Decided
 from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
@@ -31,6 +32,24 @@ class RunLedger:
         self._metrics = metrics
         self._pitch = pitch
         self._log = log
+
+    def begin_in_store(self, state: Path, facts: RunFacts, previous: RunEnd) -> int:
+        """Begin the run in the store; the number of its first plate. Raises StoreError.
+
+        Plates that an earlier run left open get their verdict by this, and are counted as verdicts here.
+        """
+        with Store.open(store_path(state)) as store:
+            begun = store.begin_run(facts)
+        self._metrics.begun(previous, len(begun.closed))
+        if previous in (RunEnd.DIED, RunEnd.FAILED):
+            self._log.warning("nobody stopped the run before", end=previous)
+        if begun.closed:
+            self._log.warning(
+                "plates that an earlier run left open are INCONCLUSIVE now",
+                cause=Cause.SERVICE_DIED,
+                plates=list(begun.closed),
+            )
+        return begun.first_plate
 
     def saw(self, plate: int) -> None:
         """The switch saw a plate begin."""

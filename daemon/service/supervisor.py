@@ -27,8 +27,7 @@ from daemon.service.sightings import Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import socket_directory
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
-from daemon.store.results import Store, store_path
-from daemon.store.state import StateDirectory
+from daemon.store.state import Lock, RunEnd, StateDirectory
 from daemon.telemetry.metrics import Metrics, private_memory
 from daemon.telemetry.server import Health, MetricsServer
 from daemon.telemetry.vram import Vram
@@ -95,7 +94,8 @@ class Supervisor:
         self._acquire_ended = False
         self._ready = False
         self._pulse_at = 0.0
-        self.metrics = Metrics(version("linesentry"), recipe.name)
+        waits = config.camera.line_rate_hz is None and config.overload == "wait"
+        self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
         self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
 
     @property
@@ -119,29 +119,35 @@ class Supervisor:
     def run(self) -> int:
         """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
         # The signals before the first process starts: one is an order to stop them all.
-        with self.state.lock(), socket_directory(self.state.path, self.run_id) as sockets, self._signals:
-            self._begin(Path(sockets))
+        with self.state.lock() as lock, socket_directory(self.state.path, self.run_id) as sockets, self._signals:
+            self._begin(Path(sockets), lock)
+            end = RunEnd.FAILED
             try:
-                return self._loop()
+                code = self._loop()
+                if self._stopping.role_lost is None:
+                    end = RunEnd.STOPPED
+                return code
             finally:
                 self._end()
+                lock.ended(end)
 
     # --- beginning and end -----------------------------------------------------------------------------------
 
-    def _begin(self, sockets: Path) -> None:
+    def _begin(self, sockets: Path, lock: Lock) -> None:
         self._notifier.extend(self.config.restart.start_s, "starting")
         self.sockets = sockets
         self._facts = run_facts(self.run_id, self.config, self.recipe)
-        with Store.open(store_path(self.state.path)) as store:
-            self.first_plate = store.begin_run(self._facts)
         camera = self.config.camera
         self.memory = PlateMemory.create(self.shape)
         self._camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
-        self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         self.metrics.set_slots(**self.memory.counts())
         self._server = MetricsServer(
             self.metrics.registry, self._health, self.config.telemetry.host, self.config.telemetry.port
         )
+        # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
+        self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
+        lock.begun()
+        self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         self._lifeline, self._lifeline_end = os.pipe()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._link = Server(self._context, m.Sender(self.run_id, "supervisor", 0, 1), sockets / "supervisor")
@@ -165,6 +171,8 @@ class Supervisor:
         counts = {"line": 1, "acquire": 1, "tile": 1, "detect": self.workers}
         counts |= {"classify": int(self.classifies), "merge": 1, "record": 1}
         for role, count in counts.items():
+            if count:
+                self.metrics.set_role(role, 0, count, 0)
             for index in range(count):
                 self.children.add(role, index, optional=role == "classify")
         self._log.info(
@@ -280,6 +288,9 @@ class Supervisor:
             self.metrics.set_role(role, up, wanted, private_memory(self.children.pids(role)))
         self.metrics.set_slots(**self.memory.counts())
         self.metrics.set_open_plates(len(self.ledger.open))
+        for reason, count in self._link.refused.items():
+            self.metrics.count("messages_refused_total", count, reason)
+        self._link.refused.clear()
         computing = [*self.children.pids("detect"), *self.children.pids("classify")]
         self.metrics.set_vram(self._vram.used_bytes(computing))
         if self._ready:

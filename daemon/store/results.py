@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from config.schema import Retention
-from daemon.store.rows import Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
+from daemon.store.rows import Begun, Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
 from daemon.store.schema import StoreError, defects, events, explained, open_engine, plates, prepare
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
-__all__ = ["Event", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
+__all__ = ["Begun", "Event", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
 
 
 def store_path(state_directory: Path) -> Path:
@@ -71,17 +71,17 @@ class Store:
 
     # --- a run ---
 
-    def begin_run(self, facts: RunFacts) -> int:
+    def begin_run(self, facts: RunFacts) -> Begun:
         """Make the facts those of the plates to come; give the number of the run's next plate.
 
         Plates of other runs that have no verdict become INCONCLUSIVE (service died). May be called again for the same
-        run, by a process that was restarted.
+        run, by a process that was restarted: it closes none of its own.
         """
         with self._transaction() as connection:
-            _close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)
+            closed = _close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)
             last: int | None = connection.scalar(sa.select(sa.func.max(plates.c.plate)))
         self._facts = facts
-        return 1 if last is None else last + 1
+        return Begun(1 if last is None else last + 1, closed)
 
     def seen(self, run: str, plate: int, at: datetime) -> None:
         """Commit that the switch saw a plate; again is no harm."""

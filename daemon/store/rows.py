@@ -32,6 +32,16 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What the store says to a run that begins."""
+
+    first_plate: int
+    """Number of the run's next plate."""
+    closed: tuple[int, ...]
+    """Plates that another run had left without a verdict, now INCONCLUSIVE (service died); oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Plates counted in the store; seen = ok + ng + inconclusive + open, always."""
 

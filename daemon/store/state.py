@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 
 from config.schema import Config, Recipe
@@ -16,8 +17,48 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("config", "daemon", "models", "simulator", "stages")
 
 
+_NOTE_BYTES = 32
+"""Always so many, so that what is written at the end needs no more room than what was written at the start."""
+
+
 class StateError(Exception):
     """The state directory cannot be used; the message says why and what to do."""
+
+
+class RunEnd(StrEnum):
+    """How a run of the service ended."""
+
+    STOPPED = "stopped"
+    """By a signal, or because there was nothing more to inspect."""
+    FAILED = "failed"
+    """By itself: a role was lost, or the supervisor failed."""
+    DIED = "died"
+    """Without a word: killed, crashed, or the power was cut."""
+    UNKNOWN = "unknown"
+    """No run is known."""
+
+
+class Lock:
+    """A state directory that is held by this process, and how the run before ended there."""
+
+    def __init__(self, descriptor: int, previous: RunEnd) -> None:
+        self.previous = previous
+        self._descriptor = descriptor
+
+    def begun(self) -> None:
+        """This run works from now on: whoever finds no further note knows that it died. Raises StateError."""
+        self._note(RunEnd.DIED)
+
+    def ended(self, end: RunEnd) -> None:
+        """This run ends so. Raises StateError."""
+        self._note(end)
+
+    def _note(self, end: RunEnd) -> None:
+        try:
+            os.pwrite(self._descriptor, f"{os.getpid()} {end}".ljust(_NOTE_BYTES).encode(), 0)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise StateError(f"cannot write to the lock of the state directory: {error.strerror}") from error
 
 
 def state_path(config: Config) -> Path:
@@ -55,7 +96,7 @@ class StateDirectory:
         return cls(state_path(config))
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[Lock]:
         """Hold the directory for this process.
 
         Raises:
@@ -65,28 +106,37 @@ class StateDirectory:
         try:
             try:
                 lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-                self._take(lock)
+                previous = self._take(lock)
             except OSError as error:
                 raise StateError(
                     f"cannot write to the state directory {self.path}: {error.strerror}; check its owner, permissions "
                     "and the room on its disk, or choose another with state_directory or --state"
                 ) from error
-            yield
+            yield Lock(lock, previous)
         finally:
             if lock >= 0:
                 os.close(lock)
 
-    def _take(self, lock: int) -> None:
+    def _take(self, lock: int) -> RunEnd:
+        """Take the lock and write this process's id into it; how the run before ended stays noted there."""
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            holder, _ = _noted(lock)
             raise StateError(
                 f"another linesentry (process {holder or 'unknown'}) uses {self.path}: "
                 "stop it, or give this one a state directory of its own (--state)"
             ) from None
+        _, previous = _noted(lock)
         os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        os.pwrite(lock, f"{os.getpid()} {previous}".ljust(_NOTE_BYTES).encode(), 0)
+        return previous
+
+
+def _noted(lock: int) -> tuple[str, RunEnd]:
+    """Process id and end as a lock file has them; a lock of an older version has the first alone."""
+    holder, _, end = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip().partition(" ")
+    return holder, RunEnd(end) if end in set(RunEnd) else RunEnd.UNKNOWN
 
 
 def weights_sha256(recipe: Recipe) -> str | None:

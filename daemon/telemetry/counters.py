@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import get_args
 
 from stages.plate import Cause, Verdict
+from stages.record import StoreFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,10 @@ class Counter:
     help: str
     label: str | None = None
     known: tuple[str, ...] = ()
-    """Values of the label that are exported from the start, as 0."""
+    """Values of the label, exported from the start as 0: a rate sees a series grow only if it was there before.
+
+    Those of `role` are known once the supervisor has said which roles there are.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,11 @@ COUNTERS = {
     "plate_causes_total": Counter("Causes of verdicts; a plate may have several", "cause", tuple(Cause)),
     "windows_total": Counter("Windows by what became of them", "outcome", ("scored", "quarantined", "leased again")),
     "defects_total": Counter("Defects found, without those that the classifier vetoed"),
-    "messages_refused_total": Counter("Messages that were not taken", "reason", ("malformed", "run", "store behind")),
+    "messages_refused_total": Counter(
+        "Messages that were not taken",
+        "reason",
+        ("malformed", "version", "run", "name", "malformed counter", "store behind"),
+    ),
     "results_dropped_total": Counter(
         "Results that came twice or too late",
         "reason",
@@ -66,23 +75,28 @@ COUNTERS = {
     "defects_vetoed_total": Counter("Defects that the classifier kept from making their plate NG"),
     "busy_seconds_total": Counter("Time a role's processes spent working", "role"),
     "store_failures_total": Counter(
-        "Failures to write results or pictures", "kind", ("full", "locked", "broken", "refused", "pictures")
+        "Failures to write results or pictures", "kind", (*get_args(StoreFailure), "pictures")
     ),
 }
 
 HISTOGRAMS = {
     "plate_latency_seconds": Histogram(
         "From the delivery of a plate's last row to its final verdict",
-        (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+        # A replay as fast as it is taken keeps plates waiting for as long as the ring takes to inspect.
+        (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0),
     ),
     "crop_seconds": Histogram(
         "Time of the classifier for one crop in all its views",
-        (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+        (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
     ),
     "window_seconds": Histogram(
-        "Time of the detector for one window", (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+        "Time of the detector for one window",
+        (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
     ),
 }
+
+RESTART_REASONS = ("died", "hang", "start", "line restarted")
+"""Why a process ended: by itself or killed; silent for too long; not up in time; its camera began anew (acquire)."""
 
 
 def key(name: str, label: str = "") -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from daemon.telemetry.counters import COUNTERS, HISTOGRAMS
+from daemon.telemetry.counters import COUNTERS, HISTOGRAMS, RESTART_REASONS
+from stages.plate import Cause, Verdict
 
 PREFIX = "linesentry_"
 SLOT_STATES = ("free", "filling", "held")
@@ -25,7 +27,8 @@ MOST_LABELS = 64
 class Metrics(Collector):
     """All metrics of a service. Every method may be called from any thread."""
 
-    def __init__(self, version: str, recipe: str) -> None:
+    def __init__(self, version: str, recipe: str, *, line_waits: bool = False) -> None:
+        """For a service of that version and recipe, whose line is, or is not, a replay that waits for it."""
         self.registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._totals: dict[str, dict[str, float]] = {
@@ -43,7 +46,25 @@ class Metrics(Collector):
         self._roles: dict[str, tuple[int, int, int]] = {}
         self._vram: tuple[int, int] | None = None
         self._build = (version, recipe)
+        self._started_at = time.time()
+        self._previous_run = "unknown"
+        self._closed_at_start = 0
+        self._line_waits = line_waits
         self.registry.register(self)
+
+    def begun(self, previous_run: str, closed: int) -> None:
+        """The run has begun in the store.
+
+        Args:
+            previous_run: how the run before ended, in one word.
+            closed: plates that earlier runs saw, and that got their verdict at this start. They count as INCONCLUSIVE
+                (service died) here, for nobody else counts their verdict: at all times, plates seen and those closed
+                at the start are the plates with a verdict and the open ones.
+        """
+        with self._lock:
+            self._previous_run, self._closed_at_start = previous_run, closed
+            self._grow("plates_total", Verdict.INCONCLUSIVE, closed)
+            self._grow("plate_causes_total", Cause.SERVICE_DIED, closed)
 
     def heartbeat(self, role: str, incarnation: int, counters: Mapping[str, float]) -> int:
         """Take the absolute counters of one process; returns how many were refused (and counted so).
@@ -92,8 +113,15 @@ class Metrics(Collector):
             self._restarts[place] = self._restarts.get(place, 0.0) + 1
 
     def set_role(self, role: str, up: int, wanted: int, memory_bytes: int) -> None:
-        """How many processes of a role are up and how many should be, and their private memory together, bytes."""
+        """How many processes of a role are up and how many should be, and their private memory together, bytes.
+
+        The first time, the role's counters begin, at 0.
+        """
         with self._lock:
+            if role not in self._roles:
+                self._grow("busy_seconds_total", role, 0.0)
+                for reason in RESTART_REASONS:
+                    self._restarts.setdefault((role, reason), 0.0)
             self._roles[role] = (up, wanted, memory_bytes)
 
     def set_slots(self, free: int, filling: int, held: int) -> None:
@@ -156,6 +184,25 @@ class Metrics(Collector):
         yield _gauge(
             "build_info", "1; version of the code and name of the recipe", ("version", "recipe"), {self._build: 1}
         )
+        yield _gauge("start_time_seconds", "Unix time at which the service started", (), {(): self._started_at})
+        yield _gauge(
+            "previous_run_info",
+            "1; how the run before ended: stopped, failed, died, or unknown",
+            ("end",),
+            {(self._previous_run,): 1},
+        )
+        yield _gauge(
+            "plates_closed_at_start",
+            "Plates that an earlier run left open and this start made INCONCLUSIVE (service died)",
+            (),
+            {(): self._closed_at_start},
+        )
+        yield _gauge(
+            "line_waits",
+            "1 where the line waits for the inspection (a replay as fast as it is taken), else 0",
+            (),
+            {(): int(self._line_waits)},
+        )
         slots: dict[tuple[str, ...], int] = {(state,): count for state, count in self._slots.items()}
         yield _gauge("slots", "Plate slots by state", ("state",), slots)
         yield _gauge("open_plates", "Plates that were seen and have no verdict yet", (), {(): self._open_plates})
@@ -198,7 +245,7 @@ def private_memory(pids: Collection[int]) -> int:
     return total
 
 
-def _gauge(name: str, text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], int]) -> Metric:
+def _gauge(name: str, text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]) -> Metric:
     family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
     for labelled, value in values.items():
         family.add_metric(labelled, value)

@@ -116,6 +116,36 @@ def test_the_rules_pass_their_own_tests() -> None:
 
 
 @pytest.mark.debian
+@pytest.mark.parametrize(("severity", "receiver"), [("critical", "line"), ("warning", "engineer")])
+def test_alertmanager_takes_its_example_and_knows_whom_to_tell(severity: str, receiver: str) -> None:
+    example = shipped("prometheus", "alertmanager.yml")
+    amtool = tool("amtool", "prometheus-alertmanager")
+    assert "SUCCESS" in run(amtool, "check-config", example)
+    told = run(amtool, "config", "routes", "test", "--config.file", example, f"severity={severity}")
+    assert receiver in told.splitlines()
+
+
+def test_every_alert_has_a_severity_that_is_routed_and_says_what_to_do() -> None:
+    alerts = [rule for rule in rules() if "alert" in rule]
+    assert len(alerts) > 10
+    for alert in alerts:
+        assert alert["labels"]["severity"] in ("critical", "warning"), alert["alert"]
+        assert alert["annotations"].keys() == {"summary", "action"}, alert["alert"]
+
+
+def test_alertmanager_silences_only_alerts_that_there_are() -> None:
+    example = yaml.safe_load(shipped("prometheus", "alertmanager.yml").read_text(encoding="utf-8"))
+    named = {
+        name
+        for rule in example["inhibit_rules"]
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"])
+        for name in re.findall(r"Linesentry\w+", matcher)
+    }
+    assert len(named) > 3
+    assert named <= {rule["alert"] for rule in rules() if "alert" in rule}
+
+
+@pytest.mark.debian
 def test_the_metrics_keep_the_conventions_of_prometheus() -> None:
     run(tool("promtool", "prometheus"), "check", "metrics", text=exposition())
 
@@ -144,10 +174,11 @@ def test_every_exported_metric_is_on_the_dashboard() -> None:
 def test_no_metric_is_labelled_by_pid_plate_or_command_line() -> None:
     labels = {name for text in expressions() for name in re.findall(r"\{\{(\w+)\}\}", text)}
     labels |= {counter.label for counter in COUNTERS.values() if counter.label is not None}
-    assert labels <= {"verdict", "cause", "outcome", "reason", "kind", "role", "state", "le"} | {
+    assert labels <= {"verdict", "cause", "outcome", "reason", "kind", "role", "state", "le", "end"} | {
         "instance",
         "version",
         "recipe",
+        "alertname",
     }
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.schema import Retention
-from daemon.store.results import RunFacts, Store, StoreError, store_path
+from daemon.store.results import Begun, RunFacts, Store, StoreError, store_path
 from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
 
@@ -77,11 +77,11 @@ def test_seen_again_changes_nothing(store: Store) -> None:
 def test_plates_of_a_run_that_died_end_inconclusive_and_numbers_go_on(tmp_path: Path) -> None:
     path = store_path(tmp_path)
     with Store.open(path) as first:
-        assert first.begin_run(FACTS) == 1
+        assert first.begin_run(FACTS) == Begun(1, closed=())
         first.seen(RUN, 1, NOW)
         first.commit_verdict(result(2), decided_at=NOW)
     with Store.open(path) as second:
-        assert second.begin_run(replace(FACTS, run=OTHER)) == 3
+        assert second.begin_run(replace(FACTS, run=OTHER)) == Begun(3, closed=(1,))
         row = second.plate(1)
         assert row is not None
         assert (row.verdict, row.causes, row.complete) == (Verdict.INCONCLUSIVE, (Cause.SERVICE_DIED,), False)
@@ -92,7 +92,7 @@ def test_plates_of_a_run_that_died_end_inconclusive_and_numbers_go_on(tmp_path: 
 
 def test_a_process_that_is_restarted_within_a_run_closes_nothing(store: Store) -> None:
     store.seen(RUN, 1, NOW)
-    assert store.begin_run(FACTS) == 2
+    assert store.begin_run(FACTS) == Begun(2, closed=())
     assert store.open_plates(RUN) == (1,)
 
 
@@ -147,7 +147,7 @@ def test_the_ledger_always_adds_up(tmp_path_factory: pytest.TempPathFactory, ste
                 store.close_open(RUN, Cause.ROLE_LOST)
                 first |= dict.fromkeys(seen - set(first), "INCONCLUSIVE")
             elif step == "restart":
-                assert store.begin_run(FACTS) == max(seen, default=0) + 1
+                assert store.begin_run(FACTS) == Begun(max(seen, default=0) + 1, closed=())
             else:
                 store.commit_verdict(result(plate, Verdict(step)), decided_at=NOW)
                 seen.add(plate)
@@ -327,7 +327,7 @@ def test_old_plates_go_with_their_pictures_but_open_ones_and_the_last_number_sta
     assert store.prune(NOW, Retention(days=90)) == [store.path.parent / "pictures" / "aaaaaaaa" / "1"]
     assert store.prune(NOW, Retention(days=None)) == []
     assert [row.plate for row in store.plates()] == [4, 3, 2]
-    assert store.begin_run(replace(FACTS, run=OTHER)) == 5
+    assert store.begin_run(replace(FACTS, run=OTHER)) == Begun(5, closed=(2,))
 
 
 def test_events_are_kept_with_the_run(store: Store) -> None:

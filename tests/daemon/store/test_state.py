@@ -15,6 +15,7 @@ from config.weights import SHIPPED
 from daemon.store.state import (
     PACKAGES,
     ROOT,
+    RunEnd,
     StateDirectory,
     StateError,
     classifier_sha256,
@@ -61,7 +62,7 @@ def test_a_lock_that_cannot_be_written_is_refused_and_taken_once_there_is_room(
         with pytest.raises(StateError, match="No space left on device"), state.lock():
             pass
     with state.lock():
-        assert (tmp_path / "lock").read_text(encoding="ascii") == str(os.getpid())
+        assert (tmp_path / "lock").read_text(encoding="ascii").split() == [str(os.getpid()), "unknown"]
 
 
 def test_the_hash_of_the_code_reads_every_package_of_the_program_and_refuses_one_without_files(tmp_path: Path) -> None:
@@ -94,3 +95,26 @@ def test_the_weights_of_a_recipe_and_of_the_classifier_are_found_and_hashed_as_t
         said = json.loads((SHIPPED / card).read_text(encoding="utf-8"))["sha256"]
         assert found in (said.values() if isinstance(said, dict) else [said])
     assert weights_sha256(load_recipe("P10B").model_copy(update={"weights": "/none.pt"})) is None
+
+
+def test_a_run_learns_how_the_one_before_it_ended(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    for end in (RunEnd.STOPPED, RunEnd.FAILED):
+        with state.lock() as lock:
+            lock.begun()
+            lock.ended(end)
+        with state.lock() as lock:
+            assert lock.previous is end
+    with state.lock() as lock:
+        lock.begun()
+    # A start that comes to nothing does not hide that the run before it died.
+    for _ in range(2):
+        with state.lock() as lock:
+            assert lock.previous is RunEnd.DIED
+
+
+@pytest.mark.parametrize("left", ["", "1234", "1234 gone", "\xff\xfe 12"])
+def test_nothing_is_known_of_a_run_before_where_the_lock_does_not_say_it(left: str, tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(left, encoding="latin-1")
+    with StateDirectory(tmp_path).lock() as lock:
+        assert lock.previous is RunEnd.UNKNOWN

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import ast
 import math
 import mmap
 import os
+import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,8 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.telemetry.counters import COUNTERS, HISTOGRAMS, Tally, key
+import daemon
+from daemon.telemetry.counters import COUNTERS, HISTOGRAMS, RESTART_REASONS, Tally, key
 from daemon.telemetry.metrics import MOST_LABELS, PREFIX, Metrics, private_memory
 from daemon.telemetry.vram import Vram
 
@@ -178,6 +182,49 @@ def test_known_labels_are_exported_as_zero_from_the_start(metrics: Metrics) -> N
             assert exported[name, ((counter.label or "", value),)] == 0
     for name in HISTOGRAMS:
         assert exported[f"{name}_count", ()] == 0
+
+
+def test_a_role_has_its_counters_from_the_start(metrics: Metrics) -> None:
+    """A rate sees the first restart only if the series was there before it."""
+    metrics.set_role("detect", up=0, wanted=2, memory_bytes=0)
+    before = samples(metrics)
+    for reason in RESTART_REASONS:
+        assert before["restarts_total", (("reason", reason), ("role", "detect"))] == 0
+    assert before["busy_seconds_total", (("role", "detect"),)] == 0
+    metrics.restarted("detect", "died")
+    metrics.set_role("detect", up=1, wanted=2, memory_bytes=0)
+    assert samples(metrics).keys() == before.keys()
+    assert samples(metrics)["restarts_total", (("reason", "died"), ("role", "detect"))] == 1
+
+
+def test_every_label_that_the_code_counts_by_is_known_beforehand() -> None:
+    """Read from the calls themselves, so that a new label cannot be forgotten."""
+    found: dict[str, set[str]] = {}
+    for path in Path(daemon.__path__[0]).rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+                continue
+            words = [word.value for word in call.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+            if call.func.attr in ("add", "set", "count", "_grow") and len(words) == 2 and words[0] in COUNTERS:
+                found.setdefault(words[0], set()).add(words[1])
+    assert sum(map(len, found.values())) > 20
+    for name, labels in found.items():
+        assert labels <= set(COUNTERS[name].known), name
+
+
+def test_plates_that_the_start_closed_keep_the_books_in_balance(metrics: Metrics) -> None:
+    metrics.begun("died", 3)
+    metrics.count("plates_seen_total", 5)
+    metrics.count("plates_total", 4, "OK")
+    metrics.set_open_plates(1)
+    exported = samples(metrics)
+    assert exported["plates_total", (("verdict", "INCONCLUSIVE"),)] == 3
+    assert exported["plate_causes_total", (("cause", "service died"),)] == 3
+    decided = sum(value for (name, _), value in exported.items() if name == "plates_total")
+    assert exported["plates_seen_total", ()] + exported["plates_closed_at_start", ()] == decided + 1
+    assert exported["previous_run_info", (("end", "died"),)] == 1
+    assert exported["line_waits", ()] == 0
+    assert 0 <= time.time() - exported["start_time_seconds", ()] < 60
 
 
 def test_private_memory_is_that_of_living_processes_and_grows_with_use() -> None:
