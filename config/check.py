@@ -6,9 +6,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.errors import ConfigError, Fault
-from config.load import config_hash, is_recipe_path, load_config, load_recipe, recipe_hash, shipped
+from config.errors import ConfigError, Fault, shown_bytes
+from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
 from config.schema import Config, Recipe
+from config.source import read
+from config.unit import NAME, Unit
 from config.weights import classifier_path, weights_path
 
 
@@ -24,17 +26,51 @@ class Report:
     """One line each; a configuration with any can run, and may do what is not meant."""
 
 
-def check(path: Path | None) -> Report:
-    """Check a configuration file (None: the one that ships) and the recipe it names. Raises nothing for a bad file."""
+def check(path: Path | None, *, service: bool | None = None) -> Report:
+    """Check a configuration file (None: the one that ships) and the recipe it names, or a recipe by itself.
+
+    Args:
+        path: the file; which of the two it is, is told by its keys.
+        service: also check that the systemd service may see what it names. None: for a file in the directory that the
+            unit keeps its configuration in. That file is the service's; any other one may be run by whoever checks it,
+            a developer in a checkout or in a container, for whom the unit means nothing. Who asks does not matter:
+            root can read all, and that is what misled.
+
+    Returns:
+        what was found; nothing is raised for a bad file.
+    """
     source = str(shipped("default.yaml") if path is None else path)
     try:
+        if path is not None and kind_of(read(path)) == "recipe":
+            return _recipe_report(path)
         config = load_config(path)
         recipe = load_recipe(config.recipe)
+        unit = Unit.here()
     except ConfigError as error:
         return Report(str(error).splitlines(), [])
-    faults = service_faults(config, recipe, source)
+    faults, facts = service_faults(config, recipe, source), _facts(config, recipe, source)
+    if service is None:
+        service = path is not None and _configures(unit, path)
+    if service:
+        faults += _located(_unit_faults(config, recipe, path, unit), config, source)
+        facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
     warnings = _located(_deadline_warnings(config, recipe), config, source)
-    return Report([str(fault) for fault in faults], _facts(config, recipe, source), [str(one) for one in warnings])
+    return Report([str(fault) for fault in faults], facts, [str(one) for one in warnings])
+
+
+def _recipe_report(path: Path) -> Report:
+    recipe = load_recipe(path)
+    told = [*_length_faults(recipe), *_mask_faults(recipe), *_zone_faults(recipe), *_weights_faults(recipe)]
+    told += _classifier_faults(Config(), recipe)
+    facts = [f"recipe {recipe.name} ({path}): sha256 {recipe_hash(recipe)}"]
+    warnings = []
+    if recipe.columns is None or recipe.slot_rows is None:
+        warnings.append(f"{path}: serves files alone: the service needs columns, and length or most_rows")
+    else:
+        rows, columns = recipe.slot_rows, recipe.columns.count
+        facts.append(f"plate memory: {rows} x {columns} px, {shown_bytes(rows * columns)} a slot")
+    facts.append("checked as a recipe; `linesentry check` of a configuration that names it checks the two together")
+    return Report([str(Fault(str(path), message, key)) for _, key, message in told], facts, warnings)
 
 
 def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
@@ -48,7 +84,10 @@ def service_faults(config: Config, recipe: Recipe, source: str = "configuration"
     """Why a service cannot run with this configuration and recipe; empty when it can."""
     told = [
         *_camera_faults(config, recipe),
-        *_recipe_faults(config, recipe),
+        *_service_recipe_faults(config, recipe),
+        *_length_faults(recipe),
+        *_mask_faults(recipe),
+        *_zone_faults(recipe),
         *_weights_faults(recipe),
         *_classifier_faults(config, recipe),
         *_memory_faults(config, recipe),
@@ -81,7 +120,7 @@ def _camera_faults(config: Config, recipe: Recipe) -> _Told:
     return faults
 
 
-def _recipe_faults(config: Config, recipe: Recipe) -> _Told:
+def _service_recipe_faults(config: Config, recipe: Recipe) -> _Told:
     faults: _Told = []
     if recipe.columns is None:
         faults.append((True, "columns", "is missing: the service needs to know which camera columns to keep"))
@@ -90,6 +129,11 @@ def _recipe_faults(config: Config, recipe: Recipe) -> _Told:
         faults.append((True, "columns.last", message))
     if recipe.slot_rows is None:
         faults.append((True, "length", "is missing (and most_rows too): the service needs the most rows of a plate"))
+    return faults
+
+
+def _length_faults(recipe: Recipe) -> _Told:
+    faults: _Told = []
     if recipe.length is not None:
         nominal, tolerance = recipe.length.nominal_rows, recipe.length.tolerance
         longest, shortest = round(nominal * (1 + tolerance)), round(nominal * (1 - tolerance))
@@ -99,8 +143,6 @@ def _recipe_faults(config: Config, recipe: Recipe) -> _Told:
         if recipe.least_rows > shortest:
             message = f"{recipe.least_rows} rows call a sheet that is within tolerance (from {shortest}) too short"
             faults.append((True, "least_rows", message))
-    faults.extend(_mask_faults(recipe))
-    faults.extend(_zone_faults(recipe))
     return faults
 
 
@@ -173,8 +215,68 @@ def _memory_faults(config: Config, recipe: Recipe) -> _Told:
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed is None or needed <= there:
         return []
-    message = f"{config.slots} slots need {needed} bytes of plate memory, this machine has {there}; take fewer slots"
+    message = (
+        f"{config.slots} slots need {shown_bytes(needed)} of plate memory, this machine has {shown_bytes(there)}; "
+        "take fewer slots"
+    )
     return [(False, "slots", message)]
+
+
+def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> _Told:
+    """What the configuration names and the service could not use: hidden, locked, or read-only for it."""
+    named: list[tuple[bool, str, Path]] = []
+    if path is not None and _configures(unit, path):
+        named.append((False, "", path))
+    if is_recipe_path(config.recipe):
+        named.append((False, "recipe", Path(config.recipe)))
+    if config.camera.source == "folder" and config.camera.folder is not None:
+        named.append((False, "camera.folder", config.camera.folder))
+    if recipe.classifier.mode != "off" and config.classify.weights is not None:
+        named.append((False, "classify.weights", config.classify.weights))
+    if recipe.weights is not None:
+        named.append((True, "weights", Path(recipe.weights)))
+    faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
+    if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
+        faults.append((False, "state_directory", fault))
+    return faults
+
+
+def _configures(unit: Unit, path: Path) -> bool:
+    """Whether the file lies where the unit keeps its configuration."""
+    return any(path.absolute().is_relative_to(folder) for folder in unit.configuration)
+
+
+def _unseen(path: Path, unit: Unit) -> str | None:
+    """Why the service cannot read that file or folder, and what to do; None where it can."""
+    path = path.absolute()
+    if rule := unit.hides(path):
+        home = "ProtectHome=tmpfs and " if rule.setting.startswith("ProtectHome") else ""
+        return (
+            f"the service cannot see {path} ({rule.setting} in its unit): put it elsewhere, for example below "
+            f"/srv/linesentry; or `systemctl edit {NAME}` and add, below [Service], {home}BindReadOnlyPaths={path}"
+        )
+    stopped = unit.locked(path)
+    if stopped is None and path.is_dir():
+        stopped = next((locked for file in sorted(path.iterdir()) if (locked := unit.locked(file))), None)
+    if stopped is None:
+        return None
+    return f"the service's user cannot read {path}: run chmod o+r{'x' if stopped.is_dir() else ''} {stopped}"
+
+
+def _unwritten(path: Path, unit: Unit) -> str | None:
+    """Why the service cannot write into that state directory, and what to do; None where it can."""
+    path = path.absolute()
+    instead = "" if unit.state is None else f"leave it out, and the service writes to {unit.state}; or "
+    if rule := unit.hides(path):
+        return f"the service cannot see {path} ({rule.setting} in its unit): {instead}choose another place"
+    if rule := unit.forbids_writing(path):
+        return (
+            f"the service cannot write to {path} ({rule.setting} in its unit): {instead}`systemctl edit {NAME}` and "
+            f"add, below [Service], User=NAME and ReadWritePaths={path}, a directory that user NAME owns"
+        )
+    if stopped := unit.locked(path, write=True):
+        return f"the service's user cannot write to {path} because of {stopped}: {instead}give it to that user (chown)"
+    return None
 
 
 def _facts(config: Config, recipe: Recipe, source: str) -> list[str]:
@@ -185,5 +287,5 @@ def _facts(config: Config, recipe: Recipe, source: str) -> list[str]:
     needed = plate_memory_bytes(config, recipe)
     if needed is not None and recipe.columns is not None:
         size = f"{recipe.slot_rows} x {recipe.columns.count} px"
-        facts.append(f"plate memory: {config.slots} slots of {size}, {needed} bytes")
+        facts.append(f"plate memory: {config.slots} slots of {size}, {shown_bytes(needed)}")
     return facts

@@ -41,3 +41,13 @@ def shown(value: object, most: int = 60) -> str:
     """A value as it can stand in one line of a message: quoted, cut after `most` characters."""
     text = repr(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def shown_bytes(count: int) -> str:
+    """A number of bytes as people read it, in decimal units: `619.9 MB`."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.95:  # what would be written as 1000.0 is of the next unit
+            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -38,8 +38,37 @@ def load_config(path: Path | str | None = None) -> Config:
     if path is None:
         return _validated(Config, read(shipped("default.yaml")))
     path = Path(path)
-    config = _validated(Config, read(path))
-    return _paths_from(config, path.parent)
+    source = read(path)
+    if kind_of(source) == "recipe":
+        raise ConfigError([Fault(source.name, "is a recipe; name it in a configuration, as `recipe: FILE.yaml`")])
+    return _paths_from(_validated(Config, source), path.parent)
+
+
+def kind_of(source: Source) -> Literal["configuration", "recipe"]:
+    """Whether a file is a configuration or a recipe, by its keys; without any it is a configuration of defaults.
+
+    Raises ConfigError for a file that is neither.
+    """
+    if not isinstance(source.values, dict) or not source.values:
+        return "configuration"
+    for known in (_known, _resembled):
+        of_config, of_recipe = (sum(known(key, model) for key in source.values) for model in (Config, Recipe))
+        if of_config or of_recipe:
+            return "recipe" if of_recipe > of_config else "configuration"
+    found = ", ".join(shown(key, 30) for key in list(source.values)[:5])
+    message = (
+        f"is neither a configuration nor a recipe: found {found}; a configuration has keys as recipe, camera and "
+        "slots, a recipe name, length and columns (`linesentry schema` tells all)"
+    )
+    raise ConfigError([Fault(source.name, message)])
+
+
+def _known(key: str, model: type[BaseModel]) -> bool:
+    return key in model.model_fields
+
+
+def _resembled(key: str, model: type[BaseModel]) -> bool:
+    return bool(difflib.get_close_matches(key[:100].lower(), model.model_fields, n=1, cutoff=0.75))
 
 
 @cache
@@ -55,7 +84,10 @@ def load_recipe(name_or_path: Path | str) -> Recipe:
     """
     text = str(name_or_path)
     if is_recipe_path(text):
-        recipe = _validated(Recipe, read(Path(text)))
+        source = read(Path(text))
+        if source.values and kind_of(source) == "configuration":
+            raise ConfigError([Fault(source.name, "is a configuration; a recipe has keys as name, length and columns")])
+        recipe = _validated(Recipe, source)
         weights = None if recipe.weights is None else str(Path(text).parent / recipe.weights)
         return recipe.model_copy(update={"weights": weights})
     if text not in recipe_names():

@@ -1,4 +1,4 @@
-"""`linesentry check`: what is wrong with a configuration, before a service runs with it."""
+"""`linesentry check`: what is wrong with a configuration or a recipe, before a service runs with it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ import typer
 
 def check(
     file: Annotated[
-        Path | None, typer.Argument(metavar="CONFIG", help="configuration file; default: the one that ships")
+        Path | None, typer.Argument(help="configuration or recipe; default: the configuration that ships")
+    ] = None,
+    service: Annotated[
+        bool | None,
+        typer.Option(
+            "--service/--no-service",
+            help="check it as the systemd service sees it; default: for files below /etc/linesentry",
+        ),
     ] = None,
 ) -> None:
-    """Check a configuration and its recipe, and say what they ask of the machine."""
+    """Check a configuration with its recipe, or a recipe alone. Says what each asks of the machine."""
     from config.check import check as report_on  # noqa: PLC0415 - commands load what they need
 
-    report = report_on(file)
+    report = report_on(file, service=service)
     for line in report.facts:
         typer.echo(line)
     for line in report.warnings:

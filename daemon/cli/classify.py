@@ -64,8 +64,8 @@ def _table(answers: Sequence[Answer], threshold: float) -> Table:
 
     table = Table(title=f"crack from {threshold:.3f} on", title_justify="left")
     table.add_column("image", overflow="fold")
-    table.add_column("crack", justify="center")
-    table.add_column("probability", justify="right")
+    table.add_column("crack", justify="center", overflow="fold")
+    table.add_column("probability", justify="right", overflow="fold")
     for one in answers:
         words = "-" if one.crack is None else "[red]yes[/]" if one.crack else "[green]no[/]"
         table.add_row(escape(str(one.path)), words, "-" if one.chance is None else f"{one.chance:.3f}")

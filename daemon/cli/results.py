@@ -20,7 +20,7 @@ def results(
     """List the latest plates with their verdicts."""
     from daemon.store.results import Store, StoreError, store_path  # noqa: PLC0415 - commands load what they need
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
-    from daemon.store.view import ledger_line, results_json, results_table  # noqa: PLC0415
+    from daemon.store.view import results_json, show_results  # noqa: PLC0415
     from stages.plate import Verdict  # noqa: PLC0415
 
     settings, _ = configured(config, None, state)
@@ -37,6 +37,4 @@ def results(
         for row in rows:
             typer.echo(json.dumps(results_json(row)))
     else:
-        out = console()
-        out.print(results_table(rows))
-        out.print(ledger_line(ledger))
+        show_results(console(), rows, ledger)

@@ -229,6 +229,8 @@ def _at_load(config: Config, short: Recipe, mpx_per_s: float) -> Config:
 def bench_table(result: dict[str, Any]) -> Table:
     """The figures as people read them."""
     table = Table(title=f"linesentry bench, {result['recipe']}, {result['cpu']}", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for key, value in result.items():
         table.add_row(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return table

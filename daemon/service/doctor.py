@@ -16,6 +16,7 @@ import pynvml
 from rich.table import Table
 from rich.text import Text
 
+from config.errors import shown_bytes
 from config.schema import Config, Recipe
 from config.weights import classifier_path, weights_path
 from daemon.store.results import Store, StoreError, store_path
@@ -53,7 +54,8 @@ def doctor(config: Config, recipe: Recipe) -> list[Check]:
 
 def doctor_table(checks: Sequence[Check]) -> Table:
     """The checks as a table for a terminal."""
-    table = Table("", "check", header_style="bold")
+    table = Table("", header_style="bold")
+    table.add_column("check", overflow="fold")
     table.add_column("found", overflow="fold")
     table.add_column("what to do", overflow="fold")
     marks = {True: Text("ok", "green"), None: Text("warning", "yellow"), False: Text("FAILED", "bold red")}
@@ -102,7 +104,7 @@ def memory(shape: Shape | None) -> Check:
     """Whether the plate memory and the processes fit into what is available."""
     available = available_bytes()
     needed = SERVICE_BYTES + (0 if shape is None else shape.total_bytes)
-    found = f"{_gb(available)} available, about {_gb(needed)} needed"
+    found = f"{shown_bytes(available)} available, about {shown_bytes(needed)} needed"
     if available >= needed:
         return Check("memory", ok=True, found=found)
     return Check("memory", ok=None, found=found, advice="fewer slots or workers, end other programs, or add memory")
@@ -110,11 +112,11 @@ def memory(shape: Shape | None) -> Check:
 
 def ring(shape: Shape) -> Check:
     """Reserve the plate memory in full, as the service does at its start, and let it go."""
-    found = f"{shape.slots} slots of {shape.rows:,} x {shape.columns:,} px, {_gb(shape.total_bytes)}"
+    found = f"{shape.slots} slots of {shape.rows:,} x {shape.columns:,} px, {shown_bytes(shape.total_bytes)}"
     available = available_bytes()
     if shape.total_bytes > available:
         # Reserving it all the same could make the kernel end some other process.
-        found += f", but {_gb(available)} are available"
+        found += f", but {shown_bytes(available)} are available"
         return Check("plate memory", ok=False, found=found, advice="fewer slots, or add memory")
     try:
         os.close(reserve("linesentry-doctor", shape.total_bytes))
@@ -159,7 +161,9 @@ def gpu(config: Config) -> Check:
         return Check("GPU", ok=True, found=f"{found}: the CPU is used")
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        devices = [f"{pynvml.nvmlDeviceGetName(h)}, {_gb(pynvml.nvmlDeviceGetMemoryInfo(h).total)}" for h in handles]
+        devices = [
+            f"{pynvml.nvmlDeviceGetName(h)}, {shown_bytes(pynvml.nvmlDeviceGetMemoryInfo(h).total)}" for h in handles
+        ]
     except pynvml.NVMLError as error:
         return Check("GPU", ok=None, found=f"the driver does not answer: {error}", advice="run nvidia-smi")
     finally:
@@ -187,7 +191,7 @@ def disk_space(config: Config, directory: Path) -> Check:
     """Whether the disk holds the pictures that may be kept, and results beside."""
     free = shutil.disk_usage(directory).free
     most_gb = config.results.retention.most_gb
-    found = f"{_gb(free)} free, pictures may take {'any size' if most_gb is None else f'{most_gb:g} GB'}"
+    found = f"{shown_bytes(free)} free, pictures may take {'any size' if most_gb is None else f'{most_gb:g} GB'}"
     if free < LEAST_DISK_BYTES:
         return Check("disk space", ok=False, found=found, advice="make room: with a full disk no plate is OK")
     taken = sum(file.stat().st_size for file in (directory / "pictures").glob("*/*/*"))
@@ -302,7 +306,3 @@ def notify_socket() -> Check:
     return Check(
         "systemd", ok=False, found=f"no socket at {address}", advice="unset NOTIFY_SOCKET, or start by systemd"
     )
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

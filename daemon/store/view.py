@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,15 +18,26 @@ from stages.plate import Defect, Verdict, found_and_vetoed
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
-def results_table(rows: Sequence[PlateRow]) -> Table:
-    """The plates as a table, in the order given; times are local."""
-    table = Table(header_style="bold", box=None)
+def show_results(console: Console, rows: Sequence[PlateRow], ledger: Ledger) -> None:
+    """Print the plates and their sum; where reasons do not fit beside the rest, they stand below it."""
+    table = results_table(rows)
+    if console.measure(table).maximum <= console.width:
+        console.print(table)
+    else:
+        console.print(results_table(rows, reasons=False))
+        for row in rows:
+            if words := _words(row):
+                console.print(Text(f"plate {row.plate:<3} {words}"))
+    console.print(ledger_line(ledger))
+
+
+def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
+    """The plates as a table, in the order given; times are local. Nothing is cut: what does not fit is wrapped."""
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
-    for name in ("plate", "seen", "recipe", "verdict", *numbers):
-        right = name in numbers
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    table.add_column("reason", overflow="fold", ratio=1)
+    for name in ("plate", "seen", "recipe", "verdict", *numbers, *(["reason"] if reasons else [])):
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
         verdict = Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
         table.add_row(
@@ -40,9 +52,14 @@ def results_table(rows: Sequence[PlateRow]) -> Table:
             _chance(row.defects),
             "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
             "" if row.latency_s is None else f"{row.latency_s:.2f} s",
-            Text("; ".join([row.reason, *row.warnings] if row.reason else row.warnings)),
+            *([Text(_words(row))] if reasons else []),
         )
     return table
+
+
+def _words(row: PlateRow) -> str:
+    """Why the verdict is what it is, and what else there is to say."""
+    return "; ".join([row.reason, *row.warnings] if row.reason else row.warnings)
 
 
 def _chance(defects: Sequence[Defect]) -> str:

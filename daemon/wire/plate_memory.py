@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from config.errors import shown_bytes
 from config.schema import MOST_BATCH, MOST_WORKERS
 from models.machine.memory import available_bytes
 from stages.plate import Cause
 
 
 class PlateMemoryError(Exception):
-    """The plate memory could not be reserved or attached; the message says how many bytes were wanted."""
+    """The plate memory could not be reserved or attached; the message says how much was wanted."""
 
 
 class Hold(IntEnum):
@@ -135,13 +136,13 @@ class PlateMemory:
         """Reserve the whole mapping now.
 
         Raises:
-            PlateMemoryError: when the machine cannot give that many bytes.
+            PlateMemoryError: when the machine cannot give that much.
         """
-        wanted = f"{shape.total_bytes} bytes for {shape.slots} plate slots of {shape.rows} x {shape.columns} px"
+        wanted = f"{shown_bytes(shape.total_bytes)} for {shape.slots} plate slots of {shape.rows} x {shape.columns} px"
         available = available_bytes()
         if shape.total_bytes > available:
             raise PlateMemoryError(
-                f"cannot reserve {wanted}: only {available} bytes are available; "
+                f"cannot reserve {wanted}: only {shown_bytes(available)} are available; "
                 "use fewer slots, or a machine with more memory"
             )
         return cls(reserve("linesentry-plates", shape.total_bytes), shape)
@@ -248,7 +249,7 @@ def reserve(name: str, size: int) -> int:
     """Make an anonymous shared mapping of `size` bytes, all of them reserved now; returns its descriptor.
 
     Raises:
-        PlateMemoryError: when the machine cannot give that many bytes.
+        PlateMemoryError: when the machine cannot give that much.
     """
     fd = os.memfd_create(name)
     try:
@@ -256,5 +257,5 @@ def reserve(name: str, size: int) -> int:
         os.posix_fallocate(fd, 0, size)
     except OSError as error:
         os.close(fd)
-        raise PlateMemoryError(f"cannot reserve {size} bytes for {name}: {error}") from error
+        raise PlateMemoryError(f"cannot reserve {shown_bytes(size)} for {name}: {error}") from error
     return fd

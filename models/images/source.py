@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from config.errors import shown_bytes
 from models.machine.memory import available_bytes
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -114,6 +115,6 @@ def require_memory(needed: int, what: str) -> None:
     available = available_bytes()
     if needed > available:
         raise ImageError(
-            f"not enough memory: {what} need {needed:,} bytes, {available:,} are available; "
+            f"not enough memory: {what} need {shown_bytes(needed)}, {shown_bytes(available)} are available; "
             "check that the file's header is sound, or convert the image to a TIFF of many strips"
         )

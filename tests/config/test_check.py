@@ -8,7 +8,8 @@ import pytest
 
 from config import json_schema
 from config.check import check, plate_memory_bytes, service_faults
-from config.load import load_recipe, recipe_names, shipped, with_overrides
+from config.errors import ConfigError
+from config.load import load_config, load_recipe, recipe_names, shipped, with_overrides
 from config.schema import Classifier, Columns, Config, Length, Rectangle, Zone
 
 
@@ -25,7 +26,7 @@ def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
 def test_the_shipped_configuration_passes_and_says_what_it_needs() -> None:
     report = check(None)
     assert (report.faults, report.warnings) == ([], [])
-    assert any("3 slots of 21135 x 9777 px, 619910685 bytes" in fact for fact in report.facts)
+    assert any("3 slots of 21135 x 9777 px, 619.9 MB" in fact for fact in report.facts)
 
 
 @pytest.mark.parametrize("name", sorted(set(recipe_names()) - {"general"}))
@@ -159,3 +160,76 @@ def test_a_bad_file_and_a_bad_recipe_are_faults_and_no_exceptions(tmp_path: Path
     assert len(report.faults) == 1
     assert "did you mean P10B" in report.faults[0]
     assert report.facts == []
+
+
+def test_a_recipe_is_checked_as_one_and_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(shipped("recipes", "P10B.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    report = check(path)
+    assert (report.faults, report.warnings) == ([], [])
+    assert report.facts[0].startswith(f"recipe P10B ({path}): sha256 ")
+    assert "plate memory: 21135 x 9777 px, 206.6 MB a slot" in report.facts
+    assert "checked as a recipe" in report.facts[-1]
+
+
+def test_a_recipe_with_faults_is_told_of_them_alone(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nlength: {nominal_rows: 1000}\nmost_rows: 900\nweights: none.pt\n", encoding="utf-8")
+    faults = check(path).faults
+    assert [fault.split(": ")[1] for fault in faults] == ["most_rows", "weights"]
+    path.write_text("name: own\nlenght: {nominal_rows: 1000}\n", encoding="utf-8")
+    (fault,) = check(path).faults
+    assert fault.startswith(f"{path}:2: lenght: unknown key")
+    assert fault.endswith("did you mean length?")
+
+
+def test_a_recipe_for_files_alone_is_no_fault_and_is_told() -> None:
+    report = check(shipped("recipes", "general.yaml"))
+    assert report.faults == []
+    assert "serves files alone" in report.warnings[0]
+
+
+@pytest.mark.parametrize("text", ["foo: 1\nbar: 2\n", "hosts: [a]\nservices: {web: 1}\nvolumes: 3\n"])
+def test_a_file_that_is_neither_gets_one_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(text, encoding="utf-8")
+    (fault,) = check(path).faults
+    assert fault.startswith(f"{path}: is neither a configuration nor a recipe: found '{text[:3]}")
+
+
+def test_a_misspelt_only_key_is_still_one_of_a_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "line.yaml"
+    path.write_text("camra: {width: 8192}\n", encoding="utf-8")
+    (fault,) = check(path).faults
+    assert fault.endswith("did you mean camera?")
+
+
+def test_a_recipe_in_place_of_a_configuration_is_one_error_and_so_is_the_reverse(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"P10B\.yaml: is a recipe; name it in a configuration") as told:
+        load_config(shipped("recipes", "P10B.yaml"))
+    assert len(told.value.faults) == 1
+    line = tmp_path / "line.yaml"
+    line.write_text("slots: 3\ncamera: {width: 8192}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"line\.yaml: is a configuration"):
+        load_recipe(line)
+
+
+def test_a_configuration_that_the_service_cannot_use_is_told_what_to_do(tmp_path: Path) -> None:
+    """The unit that ships gives the service no /tmp, no /home, and nothing to write to but its own directories."""
+    images = tmp_path / "images"
+    images.mkdir()
+    (tmp_path / "own.yaml").write_text("name: own\nlength: {nominal_rows: 9}\ncolumns: {last: 9}\n", encoding="utf-8")
+    path = tmp_path / "line.yaml"
+    path.write_text(
+        f"recipe: own.yaml\nstate_directory: /srv/plates\ncamera: {{source: folder, folder: {images}}}\n",
+        encoding="utf-8",
+    )
+    assert check(path).faults == []
+    report = check(path, service=True)
+    recipe, folder, state = report.faults
+    assert f"recipe: the service cannot see {tmp_path / 'own.yaml'} (PrivateTmp=yes in its unit)" in recipe
+    assert f"camera.folder: the service cannot see {images}" in folder
+    assert f"below [Service], BindReadOnlyPaths={images}" in folder
+    assert "state_directory: the service cannot write to /srv/plates (ProtectSystem=strict in its unit)" in state
+    assert "the service writes to /var/lib/linesentry" in state
+    assert "linesentry.service" in report.facts[-1]

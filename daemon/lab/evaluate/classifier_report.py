@@ -33,7 +33,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     whole, after = result["all"], result["calibration"]["after"]
     first = Table(title="classifier, evaluated", title_justify="left")
     for words in ("", "all", "95 % interval", "photographs", "simulated", "one view"):
-        first.add_column(words, justify="right" if words else "left")
+        first.add_column(words, justify="right" if words else "left", overflow="fold")
     columns = [result["photographs"], result["simulated"], result["one_view"]["all"]]
     for name in ("pictures", "groups", "cracks"):
         first.add_row(name, str(whole[name]), "", *(str(one[name]) if one else "-" for one in columns))
@@ -57,7 +57,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     first.add_row("ms an image", shown(latency["with_views"], ".1f"), "", "", "", shown(latency["one_view"], ".1f"))
     second = Table(title="by source", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "pictures", "groups", "cracks", "called", "right", "95 % interval"):
-        second.add_column(words, justify="right" if words else "left")
+        second.add_column(words, justify="right" if words else "left", overflow="fold")
     sources = dict(result["by_source"])
     for name, one in result["left_out"].items():
         sources |= {f"{source} (left out: {name})": part for source, part in one["by_source"].items()}

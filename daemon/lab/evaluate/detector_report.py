@@ -152,9 +152,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
     """The figures in short."""
     whole = result["all"]
     first = Table(title="detector, evaluated", title_justify="left")
-    first.add_column("")
-    first.add_column("all", justify="right")
-    first.add_column("95 % interval", justify="right")
+    for words in ("", "all", "95 % interval"):
+        first.add_column(words, justify="right" if words else "left", overflow="fold")
     for name, words, form in _ROWS:
         low_high = whole["intervals"].get(name)
         interval = f"{low_high[0]:{form}} - {low_high[1]:{form}}" if low_high else ""
@@ -180,7 +179,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         return [first]
     second = Table(title="by kind and interference", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "plates", "defects", "R", "P", "F1", "FPB", "MDB", "clean\nNG", "cracked\nOK"):
-        second.add_column(words, justify="right" if words else "left", overflow="fold", no_wrap=bool(words))
+        second.add_column(words, justify="right" if words else "left", overflow="fold")
     for name, part in parts.items():
         shares = [f"{part[key]['count']}/{part[key]['of']}" for key in ("clean_called_ng", "cracked_called_ok")]
         values = (shown(part[key]) for key in ("recall", "precision", "f1"))

@@ -33,9 +33,9 @@ def test_all_of_it_is_reserved_when_it_is_made(memory: PlateMemory) -> None:
     assert SHAPE.slot_bytes % mmap.PAGESIZE == 0
 
 
-def test_more_than_the_machine_has_is_refused_with_the_number_of_bytes() -> None:
+def test_more_than_the_machine_has_is_refused_with_its_size() -> None:
     rows = available_bytes() // 1000 + 1
-    with pytest.raises(PlateMemoryError, match=rf"cannot reserve \d+ bytes for 2 plate slots of {rows} x 1000 px"):
+    with pytest.raises(PlateMemoryError, match=rf"cannot reserve [\d.]+ [MG]B for 2 plate slots of {rows} x 1000 px"):
         PlateMemory.create(Shape(2, rows, 1000))
 
 
