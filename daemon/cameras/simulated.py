@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Config, Recipe
+from daemon.cameras.rendering import Crack, Order, rendered
 from simulator.line.replay import FolderLine, LineSettings, SheetLine
 from simulator.sheets.products import PRODUCTS, Product
-from simulator.sheets.sheet import render
 from stages.camera import LineSource
 
 TRUTH_FILE = "truth.json"
-_REPORT_S = 0.25
 
 
 def product_of(recipe: Recipe) -> Product:
@@ -53,7 +52,7 @@ def make_line(
         return FolderLine(camera.folder, _read_grey, first, repeat=plates is not None, settings=settings)
     wanted = config.simulator.sheets if plates is None else min(config.simulator.sheets, plates)
     sheets, truths = _render_all(config, product_of(recipe), wanted, progress)
-    (directory / TRUTH_FILE).write_text(json.dumps(truths), encoding="utf-8")
+    (directory / TRUTH_FILE).write_bytes(msgspec.json.encode(truths))
     return SheetLine(sheets, first, plates=plates, settings=settings)
 
 
@@ -64,40 +63,22 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
         return image.rows(0, image.height)
 
 
-Boxes = list[dict[str, float]]
-
-
 def _render_all(
     config: Config, product: Product, count: int, progress: Callable[[str], None]
-) -> tuple[list[NDArray[np.uint8]], list[Boxes]]:
+) -> tuple[list[NDArray[np.uint8]], list[list[Crack]]]:
     """Render sheets and their true boxes, telling how far it is."""
     settings = config.simulator
-    started = reported = time.monotonic()
-    images: list[NDArray[np.uint8]] = []
-    truths: list[Boxes] = []
+    started = time.monotonic()
 
-    def report(rows: int, total: int) -> None:
-        nonlocal reported
-        now = time.monotonic()
-        if now - reported > _REPORT_S:
-            reported = now
-            share = (len(images) + rows / total) / count
-            progress(f"making {count} sheets: {share:.0%} after {now - started:.0f} s")
+    def report(share: float) -> None:
+        progress(f"making {count} sheets: {share:.0%} after {time.monotonic() - started:.0f} s")
 
-    for index in range(count):
-        sheet = render(
-            product,
-            settings.seed + index,
-            settings.density,
-            interference=settings.interference,
-            strength=settings.strength,
-            on_progress=report,
-        )
-        images.append(sheet.image)
-        truths.append(
-            [
-                {"x": crack.x, "y": crack.y, "width": crack.width, "height": crack.height, "visible": crack.visible}
-                for crack in sheet.truth.cracks
-            ]
-        )
-    return images, truths
+    order = Order(
+        product=product,
+        count=count,
+        seed=settings.seed,
+        density=settings.density,
+        interference=settings.interference,
+        strength=settings.strength,
+    )
+    return rendered(order, report)
