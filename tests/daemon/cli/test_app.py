@@ -93,10 +93,10 @@ def test_the_service_refuses_a_recipe_without_a_length(tmp_path: Path) -> None:
     assert "Traceback" not in answer.stderr
 
 
-def test_a_plate_memory_beyond_the_machine_is_refused_with_its_bytes(tmp_path: Path) -> None:
+def test_a_plate_memory_beyond_the_machine_is_refused_with_its_size(tmp_path: Path) -> None:
     answer = linesentry("run", "--plates", "1", "--set", "slots=100000", "--state", tmp_path)
     assert answer.returncode == 2
-    assert "bytes" in answer.stderr
+    assert "100000 slots need 20.7 TB of plate memory" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 

@@ -222,7 +222,7 @@ def test_strips_are_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.M
         assert (source.width, source.height) == (16000, 40000)
         np.testing.assert_array_equal(source.rows(39_990, 40_000), np.full((10, 16000), 79))
         np.testing.assert_array_equal(source.rows(499, 501)[:, 0], [0, 1])
-        with pytest.raises(ImageError, match="640,000,000 bytes"):
+        with pytest.raises(ImageError, match=r"need 640\.0 MB, 100\.0 MB are available"):
             source.rows(0, 40_000)
 
 
@@ -450,7 +450,7 @@ def test_a_header_that_claims_the_impossible_is_refused(tmp_path: Path, depth: i
     packed = bytearray(bare_tiff(billion, billion, depth, bytes(100)))
     packed[10 + 3 * 12 + 8] = 8  # deflate
     path.write_bytes(packed)
-    with pytest.raises(ImageError, match=r"need [0-9,]{19,} bytes"):
+    with pytest.raises(ImageError, match=r"need [0-9,.]{11,} TB"):
         open_image(path)
     wide = bytearray(FILES["bmp"])
     wide[18:26] = struct.pack("<ii", billion, billion)
@@ -472,7 +472,7 @@ def test_a_large_image_meets_no_limit_but_memory(tmp_path: Path, monkeypatch: py
     with open_image(path) as source:
         assert source.rows(9_999, 10_000).tolist() == [[9] * 20_000]
     monkeypatch.setattr(image_source, "available_bytes", lambda: 100_000_000)
-    with pytest.raises(ImageError, match="200,000,000 bytes"):
+    with pytest.raises(ImageError, match=r"need 200\.0 MB, 100\.0 MB are available"):
         open_image(path)
 
 
