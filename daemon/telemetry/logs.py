@@ -1,4 +1,7 @@
-"""Logs as one JSON object a line on stderr, with role, run and pid on each; stdlib loggers and warnings join in."""
+"""Logs as one JSON object a line on stderr, with role, run and pid on each; stdlib loggers and warnings join in.
+
+A line is read from the left on a screen that cuts it off: when, how bad, what, who, then what it is about.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+_FIRST = ("timestamp", "level", "event", "role")
+_LAST = ("logger", "pid", "run", "stack", "exception")
 
 
 def configure(role: str, run: str | None = None, level: str = "info", stream: TextIO | None = None) -> None:
@@ -46,6 +52,7 @@ def configure(role: str, run: str | None = None, level: str = "info", stream: Te
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.StackInfoRenderer(),
                 structlog.processors.format_exc_info,
+                _in_reading_order,
                 structlog.processors.JSONRenderer(serializer=_json),
             ],
         )
@@ -56,6 +63,12 @@ def configure(role: str, run: str | None = None, level: str = "info", stream: Te
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    first = {key: event.pop(key) for key in _FIRST if key in event}
+    last = {key: event.pop(key) for key in _LAST if key in event}
+    return {**first, **event, **last}
 
 
 def _json(event: dict[str, Any], **options: Any) -> str:  # noqa: ANN401 - json.dumps's own options

@@ -38,6 +38,21 @@ def test_a_line_has_its_context_and_a_time_in_utc() -> None:
     }
 
 
+def test_a_line_says_when_how_bad_what_and_who_before_anything_else_and_whose_at_its_end() -> None:
+    lines = logged(
+        "log.bind(run='r2', plate=7).info('window leased', window=3)\n"
+        "logging.getLogger('zmq').warning('socket')\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('odd', window=3)"
+    )
+    first, last = ["timestamp", "level", "event", "role"], ["logger", "pid", "run"]
+    assert [list(line) for line in lines] == [
+        [*first, "plate", "window", *last],
+        [*first, *last],
+        [*first, "window", *last, "exception"],
+    ]
+    assert lines[0]["run"] == "r2"
+
+
 def test_stdlib_loggers_warnings_and_threads_join_in() -> None:
     lines = logged(
         "logging.getLogger('zmq').warning('socket %s', 3)\n"
