@@ -1,7 +1,7 @@
 """The typed configuration of the service and the recipes of its products.
 
 Everything a user can set is a field here, with its unit, its default and a sentence; unknown keys are refused.
-Words are those of docs/architecture.md; the numbers of the products are derived in the papers' units (px, mm).
+Words are those of docs/reference/glossary.md; the numbers of the products are derived in the papers' units (px, mm).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The protocols at which a camera and a switch meet the line: strips of rows, and edges in camera rows.
 
-Names follow GenICam SFNC where it has one (docs/architecture.md).
+Names follow GenICam SFNC where it has one (docs/reference/glossary.md).
 """
 
 from __future__ import annotations

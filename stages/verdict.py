@@ -1,4 +1,4 @@
-"""The verdict rule: NG before INCONCLUSIVE before OK, and never OK by default (docs/architecture.md).
+"""The verdict rule: NG before INCONCLUSIVE before OK, and never OK by default (docs/explanation/architecture.md).
 
 A confirmed defect makes a plate NG even where the plate is incomplete. OK needs every window scored, every row
 delivered, a length within tolerance and every quality gate passed; whatever else is a cause of its own.

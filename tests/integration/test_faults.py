@@ -1,4 +1,4 @@
-"""Processes of a real service killed or stopped at work: what is lost is what docs/failures.md says, and no more."""
+"""Processes of a real service killed or stopped at work: what is lost is what docs/explanation/failures.md says, and no more."""
 
 from __future__ import annotations
 

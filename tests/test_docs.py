@@ -1,0 +1,233 @@
+"""The documentation: short sentences, and nothing named that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from daemon.cli.app import app
+from tests.markdown import Page, cells, commands, words
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MOST_WORDS = 30
+SCREENS = 120
+"""Lines of the README: two screens."""
+FOLDERS = ("config", "daemon", "docs", "models", "simulator", "stages", "tests")
+
+GENERATED = DOCS / "study.md"
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+PAGES = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")} - {*DECISIONS, GENERATED})
+README = Page.of(ROOT / "README.md")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+page = pytest.mark.parametrize("path", PAGES, ids=named)
+any_page = pytest.mark.parametrize("path", [*PAGES, *DECISIONS, GENERATED], ids=named)
+
+
+# --- sentences -------------------------------------------------------------------------------------------------
+
+
+def long_sentences(text: Page) -> list[str]:
+    return [f"{words(sentence)} words: {sentence}" for sentence in text.sentences() if words(sentence) > MOST_WORDS]
+
+
+@page
+def test_no_sentence_is_longer_than_thirty_words(path: Path) -> None:
+    assert long_sentences(Page.of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 31,
+        "Short. " + "word " * 30 + "word. Short.",
+        "- " + "word\n  " * 31,
+        "| short | " + "word " * 31 + "|",
+        "1. [" + "word " * 31 + "](there)",
+        "```sh\ncode\n```\n" + "word " * 31,
+        "Two clauses; " + "word, " * 29,
+    ],
+)
+def test_a_long_sentence_is_found_wherever_it_stands(text: str) -> None:
+    assert len(long_sentences(Page(ROOT, text))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 30,
+        "word " * 20 + "end.\n" + "word " * 20,
+        "- " + "word " * 20 + "\n- " + "word " * 20,
+        "| " + "word " * 20 + "| " + "word " * 20 + "|",
+        "```sh\n" + "word " * 31 + "\n```",
+        "Say `" + "word " * 31 + "` now.",
+    ],
+)
+def test_code_and_cells_and_items_are_no_long_sentences(text: str) -> None:
+    assert long_sentences(Page(ROOT, text)) == []
+
+
+# --- links and paths -------------------------------------------------------------------------------------------
+
+
+def dead_links(text: Page) -> list[str]:
+    dead = []
+    for link in text.links():
+        place, _, anchor = link.partition("#")
+        target = text.path.parent / place if place else text.path
+        if not target.exists() or (anchor and anchor not in Page.of(target).anchors()):
+            dead.append(link)
+    return dead
+
+
+@any_page
+def test_every_link_leads_somewhere(path: Path) -> None:
+    assert dead_links(Page.of(path)) == []
+
+
+def test_a_dead_link_and_a_dead_anchor_are_found() -> None:
+    text = "[a](docs/nowhere.md) [b](README.md#nowhere) [c](README.md#figures) [d](https://elsewhere.example/x)"
+    assert dead_links(Page(ROOT / "new.md", text)) == ["docs/nowhere.md", "README.md#nowhere"]
+
+
+def missing_paths(text: Page) -> list[str]:
+    return [code for code in text.inline_code() if is_repository_path(code) and not (ROOT / code).exists()]
+
+
+def is_repository_path(code: str) -> bool:
+    return (
+        code.partition("/")[0] in FOLDERS and "/" in code and re.fullmatch(r"[\w./-]+", code) is not None
+    ) and not re.search(r"\b[A-Z]{2,}\b(?!\.md)", code)
+
+
+@any_page
+def test_every_path_in_backticks_is_there(path: Path) -> None:
+    if path == GENERATED:
+        pytest.skip("names files of its own runs")
+    assert missing_paths(Page.of(path)) == []
+
+
+def test_a_path_that_is_not_there_is_found() -> None:
+    text = "`daemon/nowhere.py`, `config/default.yaml`, `config/recipes/NAME.yaml`, `daemon/`"
+    assert missing_paths(Page(ROOT, text)) == ["daemon/nowhere.py"]
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    files = [
+        file
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in {".py", ".yaml", ".yml", ".service"} and file != Path(__file__)
+    ]
+    pages = {(named(file), page) for file in files for page in re.findall(r"docs/[\w/.-]+\.md", file.read_text("utf-8"))}
+    assert len(pages) > 5
+    assert [(file, page) for file, page in sorted(pages) if not (ROOT / page).exists()] == []
+
+
+def test_the_index_names_every_page() -> None:
+    index = Page.of(DOCS / "README.md")
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in index.links()}
+    assert [named(path) for path in PAGES if path.is_relative_to(DOCS) and path != index.path and path not in linked] == []
+
+
+# --- commands --------------------------------------------------------------------------------------------------
+
+COMMAND: Any = typer.main.get_command(app)
+"""The whole command line as click's tree."""
+
+
+def fault(arguments: list[str]) -> str | None:
+    """What the command line says against these arguments; None where it takes them."""
+    command, context = COMMAND, COMMAND.make_context("linesentry", [], resilient_parsing=True)
+    rest = ["1" if word == "N" else word for word in arguments]
+    while rest and hasattr(command, "get_command") and not rest[0].startswith("-"):
+        name = rest.pop(0)
+        command = command.get_command(context, name)
+        if command is None:
+            return f"no command {name}"
+        context = command.make_context(name, [], parent=context, resilient_parsing=True)
+    if not rest or rest == ["--help"]:
+        return None
+    try:
+        command.make_context(context.info_name, rest, parent=context.parent)
+    except typer.Exit:
+        return None
+    except Exception as error:  # noqa: BLE001 - whatever it says against them is the fault
+        return f"{type(error).__name__} {getattr(error, 'message', error)}"
+    return None
+
+
+def wrong_commands(text: Page) -> list[str]:
+    pieces = [*text.shell(), *(code for code in text.inline_code() if code.startswith("linesentry "))]
+    return [
+        f"{piece}: {said}" for piece in pieces for call in commands(piece) if (said := fault(call)) is not None
+    ]
+
+
+@page
+def test_every_command_is_one_that_linesentry_takes(path: Path) -> None:
+    assert wrong_commands(Page.of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`linesentry fly`",
+        "`linesentry run --plats 3`",
+        "`linesentry inspect a.png --device tpu`",
+        "`linesentry evaluate everything`",
+        "`linesentry results --limit many`",
+        "```sh\ncd there && /opt/linesentry/.venv/bin/linesentry run --fast   # now\n```",
+        "```sh\nlinesentry run \\\n  --fast\n```",
+        '```sh\ncp "$(linesentry schema --nowhere)" there\n```',
+    ],
+)
+def test_a_command_that_linesentry_refuses_is_found(text: str) -> None:
+    assert len(wrong_commands(Page(ROOT, text))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`linesentry inspect`",
+        "`linesentry run --plates N` and `linesentry train classifier --data DIR`",
+        "```sh\nlinesentry results --json | head   # the latest\nsystemctl status linesentry --full\n```",
+    ],
+)
+def test_a_command_that_linesentry_takes_is_no_fault(text: str) -> None:
+    assert wrong_commands(Page(ROOT, text)) == []
+
+
+# --- README ----------------------------------------------------------------------------------------------------
+
+
+def figures_without_a_command(text: Page) -> list[list[str]]:
+    tables = [rows for header, rows in text.tables() if "figure" in header and "command" in header]
+    assert tables
+    return [row for rows in tables for row in rows if not any(commands(code) for code in re.findall(r"`([^`]+)`", row[-1]))]
+
+
+def test_every_figure_of_the_readme_names_its_command() -> None:
+    assert figures_without_a_command(README) == []
+
+
+def test_a_figure_without_a_command_is_found() -> None:
+    text = "| what | figure | command |\n|---|---|---|\n| a | 1 | `linesentry bench` |\n| b | 2 | the same |\n"
+    assert figures_without_a_command(Page(ROOT, text)) == [["b", "2", "the same"]]
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    assert len(README.text.splitlines()) <= SCREENS
+
+
+def test_bars_in_code_part_no_cells() -> None:
+    assert cells(r"| `a|b` | c \| d |") == ["`a|b`", r"c | d"]
