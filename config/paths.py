@@ -14,6 +14,7 @@ def packaged() -> dict[str, Path]:
         "unit": shipped("systemd", "linesentry.service"),
         "prometheus": shipped("prometheus", "prometheus.yml"),
         "rules": shipped("prometheus", "rules.yml"),
+        "alertmanager": shipped("prometheus", "alertmanager.yml"),
         "dashboard": shipped("grafana", "linesentry.json"),
         "configuration": shipped("default.yaml"),
         "recipes": shipped("recipes"),

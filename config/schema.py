@@ -144,8 +144,8 @@ class PostProcessing(Strict):
 class Limits(Strict):
     """The range in which a measured quality must lie; null is no limit."""
 
-    least: float | None = None
-    most: float | None = None
+    least: float | None = Field(None, description="lowest value that passes")
+    most: float | None = Field(None, description="highest value that passes")
 
 
 class Gates(Strict):
@@ -164,12 +164,12 @@ class Gates(Strict):
 
 
 class Rectangle(Strict):
-    """An area in plate coordinates, px, half-open; what lies in a mask is never judged."""
+    """An area in plate coordinates, half-open."""
 
-    x: int = Field(ge=0)
-    y: int = Field(ge=0)
-    width: Positive
-    height: Positive
+    x: int = Field(ge=0, description="its left edge, px from the plate's left")
+    y: int = Field(ge=0, description="its upper edge, rows from the plate's leading edge")
+    width: Positive = Field(description="px across the plate")
+    height: Positive = Field(description="rows along the travel")
 
 
 class Zone(Strict):
@@ -213,7 +213,7 @@ class Decision(Strict):
 
     ng_score: Share = Field(
         0.5,
-        description="a defect with at least this score makes the plate NG; where the classifier vetoes, one that it "
+        description="a defect with at least this score makes the plate NG. Where the classifier vetoes, one that it "
         "takes for a crack does from a feature unit less on (0.38 for 0.5)",
     )
     deadline_s: float | None = Field(None, gt=0, description="seconds from the trailing edge after which it is late")
@@ -224,8 +224,8 @@ class Classifier(Strict):
 
     mode: Literal["off", "annotate", "veto", "confirm"] = Field(
         "off",
-        description="off: not asked; annotate: the chance is noted with each defect; veto: a defect below veto_below "
-        "makes no plate NG, and a fainter one than the detector reports alone does where the chance is not below; "
+        description="off: not asked. annotate: the chance is noted with each defect. veto: a defect below veto_below "
+        "makes no plate NG, and a fainter one than the detector reports alone does where the chance is not below. "
         "confirm: only one from confirm_above on does",
     )
     veto_below: Share = Field(
@@ -269,7 +269,7 @@ class Recipe(Strict):
     """All that belongs to one product model."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="name of the product model")
-    description: str = ""
+    description: str = Field("", description="a few words for people")
     length: Length | None = Field(None, description="null: any length")
     columns: Columns | None = Field(None, description="null: all columns of the image")
     pitch: Pitch | None = Field(None, description="null: no sizes in mm")
@@ -350,7 +350,7 @@ class Workers(Strict):
     batch: int = Field(
         4, ge=1, le=MOST_BATCH, description="windows that a worker computes at once; batches are padded to this size"
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor has it"
     )
@@ -363,7 +363,7 @@ View = Literal["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rot
 class Classify(Strict):
     """The process that runs the classifier, where the recipe's classifier.mode is not off."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor has it"
     )
@@ -432,7 +432,7 @@ class Telemetry(Strict):
 
     host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
     port: int = Field(9464, ge=0, le=65535, description="0: any free port")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
 
 class Config(Strict):

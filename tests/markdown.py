@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')*_]*\s+")
@@ -46,8 +46,10 @@ class Page:
 
     def anchors(self) -> set[str]:
         """What a link may name behind its #."""
-        headings = re.findall(r"^#+\s+(.*)$", self.prose, re.M)
-        return {re.sub(r"[^\w\- ]", "", _LINK.sub(r"\1", heading)).strip().lower().replace(" ", "-") for heading in headings}
+        headings = re.findall(r"^#+\s+(.*)$", self.prose, re.MULTILINE)
+        return {
+            re.sub(r"[^\w\- ]", "", _LINK.sub(r"\1", heading)).strip().lower().replace(" ", "-") for heading in headings
+        }
 
     def inline_code(self) -> list[str]:
         """What stands in backticks."""

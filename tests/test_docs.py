@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+import yaml
+from pydantic import BaseModel
 
+from config.load import shipped
+from config.paths import packaged
+from config.reference import keys
+from config.reference import page as page_of_keys
+from config.schema import Config, Recipe
 from daemon.cli.app import app
+from daemon.telemetry.metrics import PREFIX, Metrics
+from stages.plate import Cause
 from tests.markdown import Page, cells, commands, words
 
 ROOT = Path(__file__).parents[1]
@@ -128,7 +138,9 @@ def test_every_page_that_the_code_names_is_there() -> None:
         for file in (ROOT / folder).rglob("*")
         if file.suffix in {".py", ".yaml", ".yml", ".service"} and file != Path(__file__)
     ]
-    pages = {(named(file), page) for file in files for page in re.findall(r"docs/[\w/.-]+\.md", file.read_text("utf-8"))}
+    pages = {
+        (named(file), page) for file in files for page in re.findall(r"docs/[\w/.-]+\.md", file.read_text("utf-8"))
+    }
     assert len(pages) > 5
     assert [(file, page) for file, page in sorted(pages) if not (ROOT / page).exists()] == []
 
@@ -136,7 +148,9 @@ def test_every_page_that_the_code_names_is_there() -> None:
 def test_the_index_names_every_page() -> None:
     index = Page.of(DOCS / "README.md")
     linked = {(DOCS / link.partition("#")[0]).resolve() for link in index.links()}
-    assert [named(path) for path in PAGES if path.is_relative_to(DOCS) and path != index.path and path not in linked] == []
+    assert [
+        named(path) for path in PAGES if path.is_relative_to(DOCS) and path != index.path and path not in linked
+    ] == []
 
 
 # --- commands --------------------------------------------------------------------------------------------------
@@ -166,16 +180,26 @@ def fault(arguments: list[str]) -> str | None:
     return None
 
 
-def wrong_commands(text: Page) -> list[str]:
+def calls_of(text: Page) -> list[list[str]]:
+    """Each call of linesentry on the page, in shell code and in backticks."""
     pieces = [*text.shell(), *(code for code in text.inline_code() if code.startswith("linesentry "))]
-    return [
-        f"{piece}: {said}" for piece in pieces for call in commands(piece) if (said := fault(call)) is not None
-    ]
+    return [call for piece in pieces for call in commands(piece)]
+
+
+def wrong_commands(text: Page) -> list[str]:
+    return [f"{shlex.join(call)}: {said}" for call in calls_of(text) if (said := fault(call)) is not None]
 
 
 @page
 def test_every_command_is_one_that_linesentry_takes(path: Path) -> None:
     assert wrong_commands(Page.of(path)) == []
+
+
+def test_every_name_of_a_packaged_file_is_one_that_paths_knows() -> None:
+    calls = [call for path in PAGES for call in calls_of(Page.of(path))]
+    asked = {call[1] for call in calls if call[:1] == ["paths"] and len(call) > 1}
+    assert len(asked) > 3
+    assert asked - packaged().keys() == set()
 
 
 @pytest.mark.parametrize(
@@ -207,13 +231,68 @@ def test_a_command_that_linesentry_takes_is_no_fault(text: str) -> None:
     assert wrong_commands(Page(ROOT, text)) == []
 
 
+# --- what is looked up -----------------------------------------------------------------------------------------
+
+REFERENCE = DOCS / "reference"
+
+
+def rows_below(path: Path, header: str) -> list[list[str]]:
+    """The rows of all tables of a page whose first column has that header."""
+    rows = [row for head, rows in Page.of(path).tables() if head[0] == header for row in rows]
+    assert rows
+    return rows
+
+
+def test_the_page_of_the_configuration_is_what_the_schema_says() -> None:
+    assert (REFERENCE / "configuration.md").read_text("utf-8") == page_of_keys(), "run: python -m config.reference"
+
+
+@pytest.mark.parametrize("model", [Config, Recipe])
+def test_every_key_has_its_sentence_and_its_line(model: type[BaseModel]) -> None:
+    described = dict(keys(model))
+    sections = {name.rpartition(".")[0] for name in described}
+    assert [name for name, field in described.items() if not field.description and name not in sections] == []
+    written = {row[0].strip("`") for row in rows_below(REFERENCE / "configuration.md", "key")}
+    assert described.keys() - sections - written == set()
+
+
+def exported() -> set[str]:
+    """The families of metrics that a service can export, without their prefix."""
+    metrics = Metrics("0", "P10B")
+    metrics.set_vram(1)
+    names = {family.name + ("_total" if family.type == "counter" else "") for family in metrics.collect()}
+    assert len(names) > 20
+    return {name.removeprefix(PREFIX) for name in names}
+
+
+def test_the_page_of_the_metrics_names_those_that_are_exported_and_no_other() -> None:
+    rows = rows_below(REFERENCE / "metrics.md", "metric")
+    written = {re.sub(r"\{.*", "", row[0].strip("`")) for row in rows}
+    assert written - exported() == set()
+    assert exported() - written == set(), "add a line to docs/reference/metrics.md"
+
+
+def test_the_page_of_results_names_every_cause() -> None:
+    rows = rows_below(DOCS / "how-to" / "read-results.md", "cause in the result")
+    assert {cause for row in rows for cause in row[0].split(", ")} == set(Cause)
+
+
+def test_the_page_of_alerts_names_those_of_the_rules_and_no_other() -> None:
+    groups = yaml.safe_load(shipped("prometheus", "rules.yml").read_text("utf-8"))["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    rows = rows_below(DOCS / "how-to" / "monitor.md", "alert")
+    assert {name for row in rows for name in row[0].split(", ")} == alerts
+
+
 # --- README ----------------------------------------------------------------------------------------------------
 
 
 def figures_without_a_command(text: Page) -> list[list[str]]:
     tables = [rows for header, rows in text.tables() if "figure" in header and "command" in header]
     assert tables
-    return [row for rows in tables for row in rows if not any(commands(code) for code in re.findall(r"`([^`]+)`", row[-1]))]
+    return [
+        row for rows in tables for row in rows if not any(commands(code) for code in re.findall(r"`([^`]+)`", row[-1]))
+    ]
 
 
 def test_every_figure_of_the_readme_names_its_command() -> None:

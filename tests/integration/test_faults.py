@@ -1,4 +1,4 @@
-"""Processes of a real service killed or stopped at work: what is lost is what docs/explanation/failures.md says, and no more."""
+"""Processes of a real service killed or stopped at work: no more is lost than docs/explanation/failures.md says."""
 
 from __future__ import annotations
 
