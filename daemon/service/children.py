@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import zmq
@@ -48,6 +49,17 @@ class Kid:
     def name(self) -> str:
         """Role and index."""
         return f"{self.role}-{self.index}"
+
+
+class RoleState(NamedTuple):
+    """How the processes of one role are."""
+
+    up: int
+    wanted: int
+    restarts: int
+    """Processes started in the place of another since the service began."""
+    note: str
+    """What the first of them says that it is doing; empty where it says nothing."""
 
 
 class Children:
@@ -97,12 +109,13 @@ class Children:
         beat = self._kids["merge-0"].beat
         return beat.plates if beat else {}
 
-    def by_role(self) -> dict[str, tuple[int, int]]:
-        """Processes up and processes wanted of each role."""
-        table: dict[str, tuple[int, int]] = {}
+    def by_role(self) -> dict[str, RoleState]:
+        """The state of each role, in the order in which they were added."""
+        table: dict[str, RoleState] = {}
         for kid in self._kids.values():
-            up, wanted = table.get(kid.role, (0, 0))
-            table[kid.role] = (up + (kid.process is not None and kid.heard_at is not None), wanted + 1)
+            up, wanted, restarts, note = table.get(kid.role, RoleState(0, 0, 0, self.note(kid.role)))
+            is_up = kid.process is not None and kid.heard_at is not None
+            table[kid.role] = RoleState(up + is_up, wanted + 1, restarts + max(0, kid.incarnation - 1), note)
         return table
 
     # --- life ------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ class RunLedger:
         """Number of the plate that was seen last; 0 before the first."""
         self.open: set[int] = set()
         """Plates seen that have no verdict yet."""
+        self.cut_short: tuple[int, ...] = ()
+        """Plates that got their verdict from `close_in_store`."""
         self.verdicts = dict.fromkeys(Verdict, 0)
         self._metrics = metrics
         self._pitch = pitch
@@ -89,13 +91,13 @@ class RunLedger:
                 store.begin_run(facts)
                 for plate in sorted(self.open):
                     store.seen(facts.run, plate, datetime.now(UTC))
-                closed = store.close_open(facts.run, cause)
+                self.cut_short = store.close_open(facts.run, cause)
         except StoreError as error:
             # The next start gives them their verdict: service died.
             self._log.error("plates are left without a verdict", plates=sorted(self.open), error=str(error))
             return
         # The others were committed by a record that was not heard any more.
-        self._log.error("plates ended without their windows", plates=list(closed), cause=cause)
+        self._log.error("plates ended without their windows", plates=list(self.cut_short), cause=cause)
         self.open.clear()
 
     def __str__(self) -> str:

@@ -52,6 +52,12 @@ class Stopping:
         """No more plates are counted."""
         return self._begun_at is not None
 
+    def drain_left_s(self, now: float) -> float | None:
+        """Seconds that the plates in flight have left; None where no stop has begun, 0 once they are given up."""
+        if self._begun_at is None:
+            return None
+        return 0.0 if self.cause is not None else max(0.0, self._begun_at + self._drain_s - now)
+
     def begin(self, now: float) -> None:
         """No new plates from now on."""
         if self._begun_at is None:

@@ -26,6 +26,7 @@ from daemon.service.plans import Plans, run_facts
 from daemon.service.sightings import Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import socket_directory
+from daemon.service.status import Status, Stop
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.store.state import Lock, RunEnd, StateDirectory
 from daemon.telemetry.metrics import Metrics, private_memory
@@ -51,7 +52,7 @@ class Observer(Protocol):
         """A plate's verdict is committed."""
 
     def pulse(self, supervisor: Supervisor) -> None:
-        """Called a few times a second."""
+        """Called many times a second; `supervisor.status()` says how things are."""
 
 
 class ServiceError(Exception):
@@ -115,6 +116,28 @@ class Supervisor:
     def finished(self) -> bool:
         """As many plates as were asked for have been seen."""
         return self.plates is not None and self.ledger.seen >= self.plates
+
+    @property
+    def hurried(self) -> bool:
+        """A second signal came: the run ends at once."""
+        return self._signals.hurry
+
+    def status(self, now: float) -> Status:
+        """How the service is at that time, monotonic s; to be asked by an observer, while it runs."""
+        left_s = self._stopping.drain_left_s(now)
+        stopping = left_s is not None or self.hurried
+        return Status(
+            at=now,
+            reasons=self._reasons(),
+            seen=self.ledger.seen,
+            verdicts=dict(self.ledger.verdicts),
+            open=sorted(self.ledger.open),
+            roles=self.children.by_role(),
+            slots=self.memory.all_facts(),
+            merged=self.children.plates(),
+            camera_rows=self.metrics.total("rows_total"),
+            stop=Stop(left_s or 0.0, self._stopping.cause, self.hurried) if stopping else None,
+        )
 
     def run(self) -> int:
         """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
@@ -284,8 +307,8 @@ class Supervisor:
         if now < self._pulse_at:
             return
         self._pulse_at = now + _PULSE_S
-        for role, (up, wanted) in self.children.by_role().items():
-            self.metrics.set_role(role, up, wanted, private_memory(self.children.pids(role)))
+        for role, state in self.children.by_role().items():
+            self.metrics.set_role(role, state.up, state.wanted, private_memory(self.children.pids(role)))
         self.metrics.set_slots(**self.memory.counts())
         self.metrics.set_open_plates(len(self.ledger.open))
         for reason, count in self._link.refused.items():
@@ -297,6 +320,10 @@ class Supervisor:
             self._notifier.status(str(self.ledger))
 
     def _health(self) -> Health:
+        details = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
+        return Health(self._reasons(), details)
+
+    def _reasons(self) -> tuple[str, ...]:
         condition = health.Condition(
             ready=self._ready,
             # Asked from the server's thread, perhaps before there are any.
@@ -306,8 +333,7 @@ class Supervisor:
             store_failing=self._store_failing,
             stopping=self._stopping.begun,
         )
-        details = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
-        return Health(health.reasons(condition), details)
+        return health.reasons(condition)
 
     # --- processes that end ----------------------------------------------------------------------------------
 
@@ -335,7 +361,7 @@ class Supervisor:
 
     def _advance(self, now: float) -> int | None:
         """One step towards the end, if there is one; the exit code when it is reached."""
-        if self._signals.hurry:
+        if self.hurried:
             self._log.warning("second signal received: ending at once")
             return 1
         if self._signals.received and not self._stopping.begun:
@@ -364,6 +390,6 @@ class Supervisor:
             tell=lambda name: self._link.send(name, m.Exit(), time.monotonic()),
             listen=self._link.receive,
             most_s=_EXIT_S,
-            hurry=lambda: self._signals.hurry,
+            hurry=lambda: self.hurried,
         )
         return 0 if self._stopping.role_lost is None and not self.ledger.open else 1

@@ -45,6 +45,11 @@ CONFIG: dict[str, Any] = {
     "telemetry": {"port": 0},
 }
 
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Makes the terminal on stdin the session's own, as a shell does, so that ^C typed there is a signal to the group."""
+
 
 class Service:
     """A service in a directory of its own; sections given replace single keys of those above."""
@@ -66,19 +71,24 @@ class Service:
 
     # --- the program -----------------------------------------------------------------------------------------
 
-    def start(self, plates: int | None = None, environment: Mapping[str, str] | None = None) -> None:
-        """Start it, in a process group of its own."""
+    def start(
+        self, plates: int | None = None, environment: Mapping[str, str] | None = None, terminal: int | None = None
+    ) -> None:
+        """Start it, in a process group of its own, or on a terminal: the descriptor of one that nobody else uses."""
         command = [sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
         command += [] if plates is None else ["--plates", str(plates)]
+        if terminal is not None:
+            command = [sys.executable, "-c", _TAKE_TERMINAL, *command]
         number = len(self._runs)
         with self._file("out", number).open("wb") as out, self._file("err", number).open("wb") as err:
             process = subprocess.Popen(
                 command,
-                stdout=out,
+                stdout=out if terminal is None else terminal,
                 stderr=err,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
                 env={**os.environ, **(environment or {})},
-                process_group=0,
+                process_group=0 if terminal is None else None,
+                start_new_session=terminal is not None,
             )
         self._runs.append(process)
 

@@ -134,6 +134,6 @@ def test_a_role_that_is_lost_is_not_started_again_even_without_a_pause(tmp_path:
     watch.children.add("classify", 0, optional=True)
     assert watch.until_lost() == ["classify"]
     assert len(watch.started) == 3
-    assert watch.children.by_role() == {"classify": (0, 1)}
+    assert watch.children.by_role()["classify"][:2] == (0, 1)
     assert watch.children.pids("classify") == []
     watch.close()

@@ -40,6 +40,15 @@ def test_after_the_drain_the_merger_decides_first_then_record_and_then_it_ends()
     assert step(stopping, 135.2) == [End()]
 
 
+def test_the_time_that_is_left_to_finish_plates_runs_from_the_stop_and_is_none_once_they_are_given_up() -> None:
+    stopping = Stopping(30.0)
+    assert stopping.drain_left_s(99.0) is None
+    stopping.begin(100.0)
+    assert stopping.drain_left_s(112.0) == 18.0
+    stopping.lose("tile", 113.0)
+    assert stopping.drain_left_s(113.0) == 0.0
+
+
 def test_a_process_that_comes_up_meanwhile_is_told_what_the_others_know() -> None:
     stopping = Stopping(0.0)
     assert stopping.joined("merge") == []

@@ -1,0 +1,43 @@
+"""What can be said of a running service at one moment, as plain data for whoever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from daemon.service.children import RoleState
+from daemon.wire.plate_memory import SlotFacts
+from stages.plate import Cause, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stop that has begun: by a signal, or because a role is lost."""
+
+    left_s: float
+    """Seconds that the plates in flight have left."""
+    given_up: Cause | None
+    """For which the open plates are given up; None while they are finished."""
+    at_once: bool
+    """A second signal came: nothing is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A service at one moment; times are monotonic, s."""
+
+    at: float
+    reasons: Sequence[str]
+    """Why it is not well, as /healthz says; nothing when it is."""
+    seen: int
+    verdicts: Mapping[Verdict, int]
+    open: Sequence[int]
+    """Plates that have no verdict yet."""
+    roles: Mapping[str, RoleState]
+    slots: Sequence[SlotFacts]
+    merged: Mapping[int, tuple[int, int]]
+    """Windows merged and regions found so far of the open plates, as merge said last."""
+    camera_rows: float
+    """Rows that the camera has delivered since the service began."""
+    stop: Stop | None = None
+    """None while the service goes on."""
