@@ -23,6 +23,7 @@ class Passing:
     opened_at: float | None = None
     """Since when its rows come; None while it waits for a slot."""
     decided: Decided | None = None
+    decided_at: float = 0.0
 
     def follow(self, slot: SlotFacts) -> None:
         """Take what the header of its slot says."""
@@ -57,13 +58,13 @@ class Passing:
         return self._rows(recipe) * recipe.columns.count * min(1.0, self.windows / total)
 
     def seconds(self, now: float) -> float | None:
-        """How long it has been worked on: from its first row to its last window, or to now.
+        """How long it has been worked on: from its first row to its verdict, or to now.
 
-        That leaves out what it waited for a slot before, and for the classifier after. None where it is not known.
+        That leaves out what it waited for a slot. None where it is not known.
         """
-        if self.decided is not None:
-            return self.decided.inspection_s
-        return None if self.opened_at is None else now - self.opened_at
+        if self.opened_at is None:
+            return None
+        return (now if self.decided is None else self.decided_at) - self.opened_at
 
     def speed(self, recipe: Recipe, now: float) -> float | None:
         """Pixels a second over `seconds`; None where these are not known or too few to say."""

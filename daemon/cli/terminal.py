@@ -56,7 +56,7 @@ class TerminalView:
         result = decided.result
         self._last_final_at = time.monotonic()
         passing = self._open.pop(result.plate, None) or Passing(result.plate)
-        passing.decided = decided
+        passing.decided, passing.decided_at = decided, self._last_final_at
         share = result.windows_scored / result.windows if result.windows else 0.0
         self._pixels += result.rows * result.columns * share
         self._final.append(passing)

@@ -1,4 +1,14 @@
-"""The supervisor's own count of the switch: which plates were seen, whether acquisition lives or not."""
+"""The supervisor's own count of the switch: which plates were seen, whether acquisition lives or not.
+
+A state machine without I/O.
+
+| the line is | what is heard | until |
+|---|---|---|
+| on its way | what this line says of its switch | its process ends: `line_gone` |
+| gone | what it had said before its end, and comes late | a successor starts: `begin_anew`; rows and edges from 0 |
+
+The numbers of plates go on over all lines: each is given once, and grows.
+"""
 
 from __future__ import annotations
 
@@ -65,3 +75,13 @@ class Sightings:
         following = max([following, *(plate + 1 for plate in untold)])
         self._switch = SwitchCounter(self._debounce, SwitchState(following, count=0))
         return untold
+
+    def validate(self) -> None:
+        """Check what always holds between two events.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        following = self._switch.state.next_plate
+        assert all(plate >= following for plate in self._untold), f"{self._untold} are told: {following} follows"
+        assert self.camera_row is None or self.camera_row >= 0, f"camera row {self.camera_row}"

@@ -115,7 +115,6 @@ class Decided(Message, frozen=True):
     result: PlateResult
     last_row_at: float | None
     latency_s: float | None = None
-    inspection_s: float | None = None
 
 
 class SayAgain(Message, frozen=True):

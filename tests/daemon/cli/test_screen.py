@@ -69,7 +69,7 @@ def plates() -> list[Passing]:
     """One final, one that waits for a slot, one that passes at 204 windows in 5 s."""
     passing = Passing(14, windows=204, regions=7)
     passing.follow(FILLING)
-    return [Passing(12, decided=Decided(RESULT, None, 0.41, 6.2)), Passing(13), passing]
+    return [Passing(12, opened_at=80.0, decided=Decided(RESULT, None, 0.41), decided_at=86.2), Passing(13), passing]
 
 
 def lines(status: Status = STATUS, width: int = 80, height: int = 24, shown: list[Passing] | None = None) -> list[str]:
@@ -120,13 +120,13 @@ def test_a_plate_that_has_ended_is_scored_then_decided() -> None:
     assert passing.stage(RECIPE) == "deciding"
 
 
-def test_a_plate_counts_neither_what_it_waited_for_a_slot_nor_for_the_classifier() -> None:
+def test_a_plates_speed_does_not_count_what_it_waited_for_a_slot() -> None:
     passing = Passing(14)
     assert passing.speed(RECIPE, 100.0) is None  # it waits for a slot
     passing.follow(FILLING)
     passing.windows = 561
     assert passing.speed(RECIPE, 96.0) == pytest.approx(187.9e6, rel=0.01)  # one second since its first row
-    passing.decided = Decided(replace(RESULT, plate=14), None, 9.0, inspection_s=2.0)
+    passing.decided, passing.decided_at = Decided(replace(RESULT, plate=14), None, 9.0), 97.0
     assert passing.speed(RECIPE, 200.0) == pytest.approx(93.9e6, rel=0.01)
 
 

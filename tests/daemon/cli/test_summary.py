@@ -41,8 +41,8 @@ TOTALS = Totals(
 
 
 def decided(result: PlateResult = RESULT) -> Passing:
-    """A plate that took 6.2 s from its first row to its last window."""
-    return Passing(result.plate, decided=Decided(result, None, 0.41, inspection_s=6.2))
+    """A plate that took 6.2 s from its first row to its verdict."""
+    return Passing(result.plate, opened_at=80.0, decided=Decided(result, None, 0.41), decided_at=86.2)
 
 
 def said(
@@ -77,7 +77,7 @@ def test_the_table_fits_80_columns_and_names_speed_totals_and_where_the_results_
     }
     assert "\u2026" not in text  # nothing was cut
     assert "plates    1 seen: 0 OK, 0 NG, 1 INCONCLUSIVE" in text
-    assert "together  6.5 s: 62,614 mm2/s, 28.9 Mpx/s, workers: 2" in text
+    assert "together  6.5 s: 62,615 mm2/s, 28.9 Mpx/s, workers: 2" in text
     assert f"results   {tmp_path}/results.sqlite" in text
 
 

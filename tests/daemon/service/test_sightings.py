@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from daemon.service.sightings import Sightings
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages.camera import Edge, Strip
@@ -76,3 +80,54 @@ def test_acquisition_that_starts_anew_while_the_line_lives_changes_nothing() -> 
     sightings = begun()
     assert sightings.begin_anew([slot(8, Hold.ACQUIRE)]) == []
     assert sightings.state.plate == 7
+
+
+class LinesThatComeAndGo(RuleBasedStateMachine):
+    """Sheets, deaths of the line, and plates that are known of by other ways, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sightings = Sightings(16, 7)
+        self.line, self.block, self.edges = 1, 0, 0
+        self.in_beam = self.gone = False
+        self.told: list[int] = []
+
+    @precondition(lambda self: not self.gone)
+    @rule(edge=st.booleans())
+    def strip_comes(self, edge: bool) -> None:
+        edges = (Edge(self.edges + 1, self.block * 100 + 40, rising=not self.in_beam),) if edge else ()
+        self.told += self.sightings.hear(self.line, strip(self.block, *edges, level=self.in_beam))
+        self.block += 1
+        if edge:
+            self.edges += 1
+            self.in_beam = not self.in_beam
+
+    @rule(ahead=st.integers(0, 3))
+    def a_verdict_comes(self, ahead: int) -> None:
+        self.sightings.decided(self.sightings.state.next_plate - 1 + ahead)
+
+    @rule()
+    def the_line_dies(self) -> None:
+        self.sightings.line_gone()
+        self.gone = True
+
+    @rule(ahead=st.integers(0, 3))
+    def a_process_starts_that_hears_the_line(self, ahead: int) -> None:
+        opened = slot(self.sightings.state.next_plate - 1 + ahead, Hold.ACQUIRE)
+        self.told += self.sightings.begin_anew([opened])
+        if self.gone:
+            self.line, self.block, self.edges, self.in_beam, self.gone = self.line + 1, 0, 0, False, False
+
+    @rule()
+    def a_line_that_is_no_more_is_heard(self) -> None:
+        rising = Edge(1, 40, rising=True)
+        assert self.sightings.hear(self.line - 1, strip(0, rising, level=False)) == []
+
+    @invariant()
+    def numbers_are_given_once_and_grow(self) -> None:
+        assert self.told == sorted(set(self.told))
+        self.sightings.validate()
+
+
+LinesThatComeAndGo.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestLinesThatComeAndGo = LinesThatComeAndGo.TestCase
