@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -236,3 +237,16 @@ def test_black_white_and_blurred_sheets_are_never_ok(service: Make, tmp_path: Pa
     # Blacked-out and clipped pixels are not judged at all.
     assert rows[2].causes[0] is rows[3].causes[0] is Cause.COVERAGE
     assert {Cause.FOCUS, Cause.CONTRAST} & set(rows[4].causes)
+
+
+def test_a_service_goes_on_after_the_plates_of_a_former_version(service: Make) -> None:
+    former = Path(__file__).parents[1] / "daemon" / "store" / "former" / "results.sqlite"
+    later = service()
+    later.state.mkdir()
+    shutil.copy(former, later.state)
+    later.start(1)
+    assert later.finish() == 0, later.stderr()
+    rows = later.verdicts()
+    assert sorted(rows) == [1, 2, 3, 4]
+    assert [rows[plate].recipe for plate in (1, 2, 3, 4)] == ["U20B", "U20B", "U20B", "small"]
+    assert rows[3].causes == (Cause.SERVICE_DIED,)
