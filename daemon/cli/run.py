@@ -18,7 +18,6 @@ def run(
 ) -> None:
     """Run the service: the line's rows in, verdicts out, until SIGTERM or --plates."""
     from config.load import parse_overrides, with_overrides  # noqa: PLC0415 - commands load what they need
-    from daemon.cli.terminal import TerminalView  # noqa: PLC0415
     from daemon.service.supervisor import ServiceError, Supervisor  # noqa: PLC0415
     from daemon.store.results import StoreError  # noqa: PLC0415
     from daemon.store.state import StateDirectory, StateError  # noqa: PLC0415
@@ -38,6 +37,8 @@ def run(
         if not watched:
             code = Supervisor(settings, recipe, directory, plates=plates).run()
         else:
+            from daemon.cli.terminal import TerminalView  # noqa: PLC0415 - a service that nobody watches has no screen
+
             view = TerminalView(console())
             supervisor = Supervisor(settings, recipe, directory, plates=plates, observer=view)
             with view:
