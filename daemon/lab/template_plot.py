@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config.schema import DEFAULT_TEMPLATES, Template
-from daemon.lab.templates import TemplateFacts
+from daemon.lab.template_facts import TemplateFacts
 from models.detector.scales import correlation, partition
 from models.detector.templates import parabola
 
@@ -33,7 +33,7 @@ def plot_templates(templates: Sequence[Template], facts: Sequence[TemplateFacts]
 
     Args:
         templates: any order.
-        facts: theirs, the widest first (daemon.lab.templates.template_facts).
+        facts: theirs, the widest first (daemon.lab.template_facts.template_facts).
         path: is overwritten.
 
     Raises:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from config.schema import Recipe
 from daemon.lab.data.pictures import Picture, Source, SourceError
-from daemon.lab.evaluate.detector import sources_of
+from daemon.lab.data.sources import sources_of
 from daemon.lab.orders import CutCrops as Order
 from daemon.lab.orders import EvaluateDetector
 from models.classifier.crops import SIDE, crop_at

@@ -19,8 +19,8 @@ from rich.progress import Progress as Bars
 from config.errors import ConfigError
 from config.load import load_config, load_recipe, recipe_hash
 from config.schema import Recipe
-from daemon.lab.data.folders import folder
-from daemon.lab.data.pictures import Picture, Source, SourceError, simulated
+from daemon.lab.data.pictures import Picture, Source, SourceError
+from daemon.lab.data.sources import sources_of
 from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.report import answer
@@ -33,7 +33,6 @@ from models.classifier.errors import ClassifierError
 from models.detector.detector import DetectorError
 from models.machine.cpu import cpu_model
 from models.measure.assessment import Scored
-from simulator.sheets.products import PRODUCTS
 
 _FOUND_FROM = 0.5
 """Least score that counts as found where none is asked for."""
@@ -105,35 +104,6 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
         "seconds": round(time.monotonic() - started, 1),
     }
     return figures(scored, made_from, at), gallery
-
-
-def sources_of(options: Options) -> list[Source]:
-    """What to evaluate on, checked before anything is computed.
-
-    Raises:
-        SourceError: nothing was named, or something that cannot be used.
-    """
-    made = []
-    for name in [part.strip() for one in options.simulate for part in one.split(",") if part.strip()]:
-        if name not in PRODUCTS:
-            raise SourceError(f"product {name!r} is unknown; there are {', '.join(PRODUCTS)}")
-        made.append(
-            simulated(
-                PRODUCTS[name],
-                options.plates,
-                seed=options.seed,
-                density=options.density,
-                interference=options.interference,
-                strength=options.strength,
-            )
-        )
-    made += [
-        folder(path, enlarge=options.enlarge, contrast=options.contrast, all_groups=options.all_groups)
-        for path in options.data
-    ]
-    if not made:
-        raise SourceError("nothing to evaluate on was named: give --data FOLDER, --simulate PRODUCT, or both")
-    return made
 
 
 def recipe_for(source: Source, options: Options) -> Recipe:

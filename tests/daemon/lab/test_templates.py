@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from config.schema import DEFAULT_TEMPLATES, Template
 from daemon.cli.app import app
+from daemon.lab.template_facts import template_facts
 from daemon.lab.template_plot import plot_templates
-from daemon.lab.templates import own_scales, template_facts
+from daemon.lab.templates import own_scales
 
 OWN = ["--widest", "21", "--least", "7", "--height", "38", "--step", "18"]
 
