@@ -15,13 +15,15 @@ from rich.text import Text
 from daemon.store.rows import Ledger, PlateRow, stored
 from stages.plate import Defect, Verdict, found_and_vetoed
 
+_WIDE = 100_000
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
 def show_results(console: Console, rows: Sequence[PlateRow], ledger: Ledger) -> None:
     """Print the plates and their sum; where reasons do not fit beside the rest, they stand below it."""
     table = results_table(rows)
-    if console.measure(table).maximum <= console.width:
+    # Asked for more width than there is, a table says how wide it would be.
+    if console.measure(table, options=console.options.update(width=_WIDE)).maximum <= console.width:
         console.print(table)
     else:
         console.print(results_table(rows, reasons=False))
