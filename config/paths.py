@@ -13,7 +13,6 @@ def packaged() -> dict[str, Path]:
     return {
         "unit": shipped("systemd", "linesentry.service"),
         "prometheus": shipped("prometheus", "prometheus.yml"),
-        "alertmanager": shipped("prometheus", "alertmanager.yml"),
         "rules": shipped("prometheus", "rules.yml"),
         "alertmanager": shipped("prometheus", "alertmanager.yml"),
         "dashboard": shipped("grafana", "linesentry.json"),
