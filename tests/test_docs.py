@@ -19,6 +19,7 @@ from config.reference import page as page_of_keys
 from config.schema import Config, Recipe
 from daemon.cli.app import app
 from daemon.telemetry.metrics import PREFIX, Metrics
+from daemon.wire.reference import page as page_of_messages
 from stages.plate import Cause
 from tests.markdown import Page, cells, commands, words
 
@@ -199,7 +200,7 @@ def test_every_name_of_a_packaged_file_is_one_that_paths_knows() -> None:
     calls = [call for path in PAGES for call in calls_of(Page.of(path))]
     asked = {call[1] for call in calls if call[:1] == ["paths"] and len(call) > 1}
     assert len(asked) > 3
-    assert asked - packaged().keys() == set()
+    assert asked - {"NAME"} - packaged().keys() == set()
 
 
 @pytest.mark.parametrize(
@@ -245,6 +246,14 @@ def rows_below(path: Path, header: str) -> list[list[str]]:
 
 def test_the_page_of_the_configuration_is_what_the_schema_says() -> None:
     assert (REFERENCE / "configuration.md").read_text("utf-8") == page_of_keys(), "run: python -m config.reference"
+
+
+def test_the_page_of_the_messages_is_what_the_code_says() -> None:
+    text = (REFERENCE / "messages.md").read_text("utf-8")
+    assert text == page_of_messages(), "run: python -m daemon.wire.reference"
+    rows = rows_below(REFERENCE / "messages.md", "message")
+    assert len(rows) > 20
+    assert [row for row in rows if not all(row)] == []
 
 
 @pytest.mark.parametrize("model", [Config, Recipe])
