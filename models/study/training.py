@@ -18,7 +18,7 @@ from models.detector.detector import bfloat16_is_fast
 from models.detector.features import GREY_SCALE
 from models.machine.allocator import keep_freed
 from models.study.boxes import Boxes
-from models.training.examples import reduced, turned
+from models.training.detector.examples import reduced, turned
 from models.training.photographs import Crop
 
 BATCH = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from daemon.lab.data.hard_negatives import A_STRETCH, alarms
-from models.training.classifier_data import DataError, Example, groups_of, read_folder
+from models.training.classifier.examples import DataError, Example, groups_of, read_folder
 from models.training.photographs import held_out
 from simulator.crops.classifier import TEST_PRODUCTS, Cut, test_crops, training_crops
 from simulator.crops.cut import TRAINING_PRODUCTS, paint_on_metal, scratch_on_metal

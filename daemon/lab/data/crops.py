@@ -19,7 +19,7 @@ from daemon.lab.data.sources import sources_of
 from daemon.lab.orders import CutCrops as Order
 from daemon.lab.orders import EvaluateDetector
 from models.classifier.crops import SIDE, crop_at
-from models.training.classifier_data import CRACK, WITHOUT
+from models.training.classifier.examples import CRACK, WITHOUT
 from models.training.photographs import manifest_of
 
 _RECIPE = Recipe(name="crops", polarity="both")

@@ -44,7 +44,7 @@ from models.classifier.errors import ClassifierError
 from models.classifier.views import View
 from models.detector.detector import WEIGHTS
 from models.machine.cpu import cpu_model
-from models.training.classifier_data import ANECDOTES, DataError, Example, fingerprint, known
+from models.training.classifier.examples import ANECDOTES, DataError, Example, fingerprint, known
 
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3

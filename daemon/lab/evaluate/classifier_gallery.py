@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from daemon.lab.evaluate.report import png
 from models.classifier.classifier import GRID, Classifier
 from models.classifier.overlay import overlay
-from models.training.classifier_data import Example
+from models.training.classifier.examples import Example
 
 MOST = 18
 """Pictures of a kind."""

@@ -33,9 +33,7 @@ from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, installed_weights
 from models.detector.detector import WEIGHTS
-from models.training.classifier import Outcome, Plan, named, train
-from models.training.classifier import Progress as Step
-from models.training.classifier_data import (
+from models.training.classifier.examples import (
     ANECDOTES,
     DataError,
     Example,
@@ -49,6 +47,8 @@ from models.training.classifier_data import (
     learnt,
     parted,
 )
+from models.training.classifier.train import Outcome, Plan, named, train
+from models.training.classifier.train import Progress as Step
 
 NETWORK = "efficientnet_lite0"
 """Trained unless another is asked for (docs/decisions/0023-transfer.md)."""

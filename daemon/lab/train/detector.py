@@ -16,11 +16,11 @@ from config.load import load_recipe
 from config.schema import Recipe
 from daemon.lab.orders import TrainDetector as Order
 from daemon.store.state import code_sha256
-from models.training.card import PLAIN, write
-from models.training.detector import Outcome, train
-from models.training.detector import Progress as Step
-from models.training.figures import Clean, evaluate, learn_threshold
-from models.training.metal import RealMetal
+from models.training.detector.card import PLAIN, write
+from models.training.detector.figures import Clean, evaluate, learn_threshold
+from models.training.detector.metal import RealMetal
+from models.training.detector.train import Outcome, train
+from models.training.detector.train import Progress as Step
 from models.training.photographs import Crop
 from simulator.crops import other_formulas, pressed, wild
 from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.lab.data.classifier import PAINTED, training_examples
-from models.training.classifier_data import Example
+from models.training.classifier.examples import Example
 from models.training.photographs import held_out
 
 CHECKED = (np.indices((224, 224)).sum(0) // 8 % 2 * 255).astype(np.uint8)

@@ -27,7 +27,7 @@ from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.classifier.views import DEFAULT_VIEWS
-from models.training.classifier_data import Example, learnt, read_folder
+from models.training.classifier.examples import Example, learnt, read_folder
 from models.training.photographs import held_out, photographs
 
 torch.set_num_threads(1)

@@ -29,9 +29,9 @@ from models.classifier import card, export
 from models.classifier.calibration import fit_temperature
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
-from models.training import classifier
-from models.training.classifier import Batch, batch_of, logits_of
-from models.training.classifier_data import Example, Parts, known, learnt, parted, read_folder
+from models.training.classifier import train as classifier
+from models.training.classifier.examples import Example, Parts, known, learnt, parted, read_folder
+from models.training.classifier.train import Batch, batch_of, logits_of
 from models.training.photographs import held_out
 from simulator.crops.classifier import TEST_PRODUCTS
 from simulator.crops.cut import TRAINING_PRODUCTS

@@ -19,7 +19,7 @@ from daemon.lab.train import detector as train
 from daemon.store.state import code_sha256
 from models.detector.detector import Detector
 from models.detector.features import FeatureNetwork
-from models.training.metal import RealMetal
+from models.training.detector.metal import RealMetal
 
 torch.set_num_threads(1)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from models.classifier.preprocess import resized
 from models.images import open_image
-from models.training.classifier_data import (
+from models.training.classifier.examples import (
     DataError,
     Example,
     counts,

@@ -23,10 +23,10 @@ from config.schema import Recipe
 from models.detector.detector import bfloat16_is_fast
 from models.detector.features import network_for
 from models.machine.allocator import keep_freed
-from models.training.card import PLAIN
 from models.training.checkpoints import Average, save_whole, slowed
-from models.training.examples import stacked
-from models.training.patches import patches_of
+from models.training.detector.card import PLAIN
+from models.training.detector.examples import stacked
+from models.training.detector.patches import patches_of
 from models.training.photographs import Crop, Source, Stream
 
 _POOL = 600
@@ -94,7 +94,7 @@ def train(
         minutes: when to stop; or
         steps: how many batches to take.
         seed: of the network, the source and the order.
-        metal: draws crops of photographs of real metal (models.training.metal.RealMetal), in this process.
+        metal: draws crops of photographs of real metal (models.training.detector.metal.RealMetal), in this process.
         metal_share: share of the crops that comes from there; at 1 `samples` is never asked.
         crop: side of a crop, px, even.
         batch: crops of a step.
@@ -160,7 +160,7 @@ def train(
 
 
 _Batch = tuple[Tensor, Tensor, Tensor]
-"""Grey values, what each pixel should be, and how much it counts (models.training.examples)."""
+"""Grey values, what each pixel should be, and how much it counts (models.training.detector.examples)."""
 
 
 class _Run:

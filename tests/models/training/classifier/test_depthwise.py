@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.classifier.networks import NETWORKS, make
-from models.training.depthwise import quicken
+from models.training.classifier.depthwise import quicken
 
 torch.set_num_threads(1)
 

@@ -26,9 +26,9 @@ from models.classifier.preprocess import INPUT, prepared
 from models.detector.detector import bfloat16_is_fast
 from models.machine.allocator import keep_freed
 from models.training.checkpoints import Average, save_whole, slowed
-from models.training.classifier_data import DataError, Example, fingerprint
-from models.training.depthwise import quicken
-from models.training.localisation import Where
+from models.training.classifier.depthwise import quicken
+from models.training.classifier.examples import DataError, Example, fingerprint
+from models.training.classifier.localisation import Where
 
 _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
 _WEIGHT_DECAY = 1e-4

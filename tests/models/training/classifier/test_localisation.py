@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.classifier.networks import NETWORKS, make
-from models.training.localisation import Where
+from models.training.classifier.localisation import Where
 
 torch.set_num_threads(1)
 

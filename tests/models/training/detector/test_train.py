@@ -19,14 +19,14 @@ from config.schema import Pitch, Recipe, Template
 from models.detector.detector import Detector, DetectorError
 from models.detector.features import FeatureNetwork, network_for
 from models.detector.threshold import Learnt
-from models.training import detector
-from models.training.card import write
-from models.training.classifier_data import groups_of
-from models.training.detector import Outcome, Progress, train
-from models.training.examples import stacked
-from models.training.figures import Clean, evaluate, learn_threshold
-from models.training.metal import RealMetal
-from models.training.patches import patches_of, skeleton
+from models.training.classifier.examples import groups_of
+from models.training.detector import train as detector
+from models.training.detector.card import write
+from models.training.detector.examples import stacked
+from models.training.detector.figures import Clean, evaluate, learn_threshold
+from models.training.detector.metal import RealMetal
+from models.training.detector.patches import patches_of, skeleton
+from models.training.detector.train import Outcome, Progress, train
 from models.training.photographs import Crop, held_out, photographs, read
 from simulator.crops.cut import paint_on_metal
 from simulator.crops.wild import training_window

@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import make
-from models.training import classifier
 from models.training.checkpoints import Average, slowed
-from models.training.classifier import Outcome, Plan, Progress, batch_of, logits_of, side_at, train
-from models.training.classifier_data import DataError, Example
+from models.training.classifier import train as classifier
+from models.training.classifier.examples import DataError, Example
+from models.training.classifier.train import Outcome, Plan, Progress, batch_of, logits_of, side_at, train
 
 torch.set_num_threads(1)
 

@@ -19,7 +19,7 @@ from models.detector.findings import Region
 from models.detector.regions import find_regions
 from models.detector.threshold import Learnt, limit
 from models.measure.matching import Box, Match, match
-from models.training.card import PLAIN
+from models.training.detector.card import PLAIN
 from models.training.photographs import Crop
 
 GROW, SPREAD = 3.5, 0.4
