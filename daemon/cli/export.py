@@ -14,7 +14,7 @@ export = typer.Typer(name="export", no_args_is_help=True, help="Write weights fo
 @takes_order
 def export_classifier(order: ExportClassifier) -> None:
     """Write the classifier as TorchScript and ONNX, compared with its weights on what they were chosen by."""
-    from daemon.lab.train.classifier import export_classifier_command  # noqa: PLC0415 - commands load what they need
+    from daemon.lab.export import export_classifier_command  # noqa: PLC0415 - commands load what they need
 
     export_classifier_command(order)
 

@@ -18,8 +18,8 @@ from models.detector.detector import bfloat16_is_fast
 from models.detector.features import GREY_SCALE
 from models.machine.allocator import keep_freed
 from models.study.boxes import Boxes
+from models.training.detector.crops import Crop
 from models.training.detector.examples import reduced, turned
-from models.training.photographs import Crop
 
 BATCH = 8
 _RATE, _WEIGHT_DECAY = 2e-3, 1e-4

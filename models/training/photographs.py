@@ -1,17 +1,11 @@
-"""Photographs of real metal and which of them are for tests; the caller's source of crops in a process of its own."""
+"""Photographs of real metal, and which of them are held out for tests."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import multiprocessing
-import queue
 import re
-import signal
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.images import ImageError, open_image
-
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
-"""Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
-Source = Callable[[np.random.Generator, int], Crop]
 
 _CRACKED, _CLEAN = "cracked", "clean"
 """Classes of pictures with masks beside them, and"""
@@ -223,72 +213,3 @@ def labels_of(mask: Path) -> NDArray[Any]:
     if found is None:
         raise ValueError(f"{mask}: no mask that can be read: write it again")
     return np.asarray(found)
-
-
-class Stream:
-    """The caller's source in a process of its own, a few crops ahead."""
-
-    def __init__(self, source: Source, size: int, seed: int, ahead: int = 64) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._queue: Queue[Crop] = context.Queue(ahead)
-        self._process = context.Process(target=_produce, args=(source, size, seed, self._queue), daemon=True)
-        self._process.start()
-        # A crop takes milliseconds to pass the pipe, so a thread fetches it while the network learns.
-        self._here: queue.Queue[Crop] = queue.Queue(ahead)
-        self._open = True
-        self._thread = threading.Thread(target=self._fetch, name="crops", daemon=True)
-        self._thread.start()
-
-    def _fetch(self) -> None:
-        while self._open:
-            try:
-                crop = self._queue.get(timeout=0.5)
-            except queue.Empty:
-                continue
-            while self._open:
-                try:
-                    self._here.put(crop, timeout=0.5)
-                    break
-                except queue.Full:
-                    continue
-
-    def take(self, least: int, most: int) -> list[Crop]:
-        """At least `least` crops, waiting for them, and up to `most` of those that are there.
-
-        Raises:
-            RuntimeError: the source's process ended.
-        """
-        crops: list[Crop] = []
-        while len(crops) < most:
-            try:
-                crops.append(self._here.get(timeout=1.0) if len(crops) < least else self._here.get_nowait())
-            except queue.Empty:
-                if len(crops) >= least:
-                    break
-                if not self._process.is_alive():
-                    raise RuntimeError(f"the source of samples ended with {self._process.exitcode}") from None
-        return crops
-
-    def close(self) -> None:
-        """End the process."""
-        self._open = False
-        self._thread.join()
-        self._process.terminate()
-        self._process.join()
-
-
-def _produce(source: Source, size: int, seed: int, crops: Queue[Crop]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng(seed)
-    parent = multiprocessing.parent_process()
-    while True:
-        crop = source(rng, size)
-        while True:
-            try:
-                crops.put(crop, timeout=2.0)
-                break
-            except queue.Full:
-                if parent is not None and not parent.is_alive():
-                    crops.cancel_join_thread()  # nobody is left to read it
-                    return

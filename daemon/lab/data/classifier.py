@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from daemon.lab.data.hard_negatives import A_STRETCH, alarms
+from daemon.lab.progress import OnProgress
 from models.training.classifier.examples import DataError, Example, groups_of, read_folder
 from models.training.photographs import held_out
 from simulator.crops.classifier import TEST_PRODUCTS, Cut, test_crops, training_crops
@@ -35,11 +36,8 @@ _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 _TRIES = 20
 """To paint each, on average: two are enough on most metal, and on metal as rough as it is bright none succeeds."""
 
-Told = Callable[[str, int, int], None]
-"""What is being made, how many are there, of how many."""
 
-
-def training_examples(folders: Sequence[Path], simulated: int, seed: int, told: Told) -> list[Example]:
+def training_examples(folders: Sequence[Path], simulated: int, seed: int, report: OnProgress) -> list[Example]:
     """Photographs of folders (test groups among them, marked), simulated crops of the training products and families.
 
     Crops in a folder that were cut of a test product's sheets are for tests, whatever their group's hash.
@@ -47,19 +45,21 @@ def training_examples(folders: Sequence[Path], simulated: int, seed: int, told: 
     Raises:
         DataError: a folder that cannot be used, or nothing to learn from.
     """
-    examples = _photographs(folders, lambda _group: True, told)
+    examples = _photographs(folders, lambda _group: True, report)
     clean = [one for one in examples if not one.crack and not one.test]
     made = [
-        _of_cut(cut, number, test=False) for number, cut in _counted(training_crops(seed, simulated), simulated, told)
+        _of_cut(cut, number, test=False) for number, cut in _counted(training_crops(seed, simulated), simulated, report)
     ]
-    made += _alarms(TRAINING_PRODUCTS, _FIRST_ALARM + 1000 * seed, simulated, told, test=False)
+    made += _alarms(TRAINING_PRODUCTS, _FIRST_ALARM + 1000 * seed, simulated, report, test=False)
     painted = _painted(clean, round(_PAINTED_SHARE * simulated) if clean else 0, seed)
     if not (found := [*examples, *made, *painted]):
         raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
     return found
 
 
-def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[str], told: Told) -> list[Example]:
+def test_examples(
+    folders: Sequence[Path], simulated: int, left_out: Sequence[str], report: OnProgress
+) -> list[Example]:
     """Photographs of test groups and of sets that were left out of training; crops of the test products.
 
     Raises:
@@ -70,9 +70,9 @@ def test_examples(folders: Sequence[Path], simulated: int, left_out: Sequence[st
         collection = group.split("/", 1)[0]
         return held_out(group) or collection in left_out or collection in TEST_PRODUCTS
 
-    made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, told)]
-    made += _alarms(TEST_PRODUCTS, _FIRST_ALARM + 1_000_000, simulated, told, test=True)
-    if not (found := [*_photographs(folders, chosen, told), *made]):
+    made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, report)]
+    made += _alarms(TEST_PRODUCTS, _FIRST_ALARM + 1_000_000, simulated, report, test=True)
+    if not (found := [*_photographs(folders, chosen, report), *made]):
         raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
     return found
 
@@ -87,14 +87,14 @@ def met_in_use(examples: Sequence[Example]) -> tuple[Example, ...]:
     return met if len({one.crack for one in met}) == 2 else tuple(examples)
 
 
-def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], told: Told) -> list[Example]:
+def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], report: OnProgress) -> list[Example]:
     total = sum(count for data in folders for group, count in groups_of(data).items() if chosen(group))
     done = 0
 
     def read(count: int) -> None:
         nonlocal done
         done += count
-        told("reading photographs", done, total)
+        report("reading photographs", done, total)
 
     found = [one for data in folders for one in read_folder(data, chosen, on_progress=read)]
     return [
@@ -103,18 +103,20 @@ def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], told: T
     ]
 
 
-def _counted(cuts: Iterator[Cut], total: int, told: Told) -> Iterator[tuple[int, Cut]]:
+def _counted(cuts: Iterator[Cut], total: int, report: OnProgress) -> Iterator[tuple[int, Cut]]:
     for number, cut in enumerate(cuts):
-        told("cutting crops of simulated sheets", number + 1, total)
+        report("cutting crops of simulated sheets", number + 1, total)
         yield number, cut
 
 
-def _alarms(products: Sequence[str], first_seed: int, simulated: int, told: Told, *, test: bool) -> list[Example]:
+def _alarms(
+    products: Sequence[str], first_seed: int, simulated: int, report: OnProgress, *, test: bool
+) -> list[Example]:
     count = round(_ALARM_SHARE * simulated)
     found = []
     each = _ALARMS_A_TEST_SHEET if test else A_STRETCH
     for number, cut in enumerate(alarms(products, first_seed, count, each)):
-        told("looking for what the detector takes for a crack", number + 1, count)
+        report("looking for what the detector takes for a crack", number + 1, count)
         found.append(_of_cut(cut, number, test=test))
     return found
 

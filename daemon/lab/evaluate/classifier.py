@@ -9,7 +9,7 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -23,8 +23,10 @@ from daemon.lab.data.classifier import test_examples
 from daemon.lab.evaluate.classifier_gallery import Exhibits, exhibits
 from daemon.lab.evaluate.classifier_report import page, tables
 from daemon.lab.evaluate.report import answer
-from daemon.lab.orders import EvaluateClassifier as Options
-from daemon.lab.train.classifier import FOLDS, judged_of, told_on
+from daemon.lab.orders import EvaluateClassifier
+from daemon.lab.progress import progress_on
+from daemon.lab.train.calibrate import judged_of
+from daemon.lab.train.cross_validation import FOLDS
 from daemon.store.state import code_sha256
 from models.classifier.assessment import (
     BINS,
@@ -44,7 +46,8 @@ from models.classifier.errors import ClassifierError
 from models.classifier.views import View
 from models.detector.detector import WEIGHTS
 from models.machine.cpu import cpu_model
-from models.training.classifier.examples import ANECDOTES, DataError, Example, fingerprint, known
+from models.training.classifier.examples import ANECDOTES, DataError, Example
+from models.training.classifier.groups import fingerprint, in_groups
 
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3
@@ -53,7 +56,7 @@ _UNSURE = (0.4, 0.6)
 """Between these the paper calls a probability intermediate (C 88)."""
 
 
-def evaluate_classifier_command(options: Options, console: Console) -> int:
+def evaluate_classifier_command(options: EvaluateClassifier, console: Console) -> int:
     """Evaluate, and write what was asked for; the tables go to the console.
 
     Returns:
@@ -70,7 +73,7 @@ def evaluate_classifier_command(options: Options, console: Console) -> int:
     )
 
 
-def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
+def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
     """All figures, as values that JSON knows, and the pictures of the report.
 
     Raises:
@@ -91,10 +94,10 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
     plain = Classifier.load(weights, device=options.device, views=("identity",))
     left_out = [str(name) for name in card.get("left_out", [])]
     console = Console(stderr=True)
-    with told_on(console) as told:
-        examples, learnt = _unknown(test_examples(options.data, options.simulated, left_out, told), card)
-        raw = _asked(classifier, examples, lambda done: told(f"asking, {len(views)} views", done, len(examples)))
-        single = _asked(plain, examples, lambda done: told("asking, one view", done, len(examples)))
+    with progress_on(console) as report:
+        examples, seen = _unseen(test_examples(options.data, options.simulated, left_out, report), card)
+        raw = _chances(classifier, examples, lambda done: report(f"asking, {len(views)} views", done, len(examples)))
+        single = _chances(plain, examples, lambda done: report("asking, one view", done, len(examples)))
     with console.status("counting"):
         at, temperature = float(card["threshold"]), float(card["temperature"])
         pictures = exhibits(classifier, examples, calibrated(raw, temperature), at)
@@ -110,7 +113,7 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
                 "left_out": left_out,
                 "anecdotes": list(ANECDOTES),
                 "folds": of_folds,
-                **learnt,
+                **seen,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
                 "temperature": temperature,
                 "threshold": at,
@@ -133,13 +136,13 @@ def evaluate(options: Options) -> tuple[dict[str, Any], Exhibits]:
     return result, pictures
 
 
-def _unknown(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Example], dict[str, int]]:
+def _unseen(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Example], dict[str, int]]:
     """Examples of groups that the weights have not learnt from, and how many others there were, as facts.
 
     Raises:
         DataError: there are only others.
     """
-    learnt = known(examples, str(card.get("groups", "")).split())
+    learnt = in_groups(examples, str(card.get("groups", "")).split())
     left = [one for one, met in zip(examples, learnt, strict=True) if not met]
     others = [one for one, met in zip(examples, learnt, strict=True) if met]
     if not others:
@@ -152,11 +155,12 @@ def _unknown(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Ex
     return left, found
 
 
-def _asked(classifier: Classifier, examples: Sequence[Example], told: Any) -> NDArray[np.float64]:  # noqa: ANN401
+def _chances(classifier: Classifier, examples: Sequence[Example], report: Callable[[int], None]) -> NDArray[np.float64]:
+    """Of a crack, (n,), before the temperature."""
     parts = []
     for first in range(0, len(examples), _AT_ONCE):
         parts.append(classifier.uncalibrated([one.pixels for one in examples[first : first + _AT_ONCE]]))
-        told(min(len(examples), first + _AT_ONCE))
+        report(min(len(examples), first + _AT_ONCE))
     return np.concatenate(parts)
 
 
@@ -177,11 +181,11 @@ def _figures(
     before = replace(judged, chance=raw[~strange])
     alone = replace(judged, chance=calibrated(single, temperature)[~strange])
     photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
-    told = judged.without(ANECDOTES)
+    rest = judged.without(ANECDOTES)
     called, called_alone = judged.chance >= at, alone.chance >= at
     return {
         "all": figures(judged, at),
-        "without_anecdotes": figures(told, at) if 0 < len(told) < len(judged) else None,
+        "without_anecdotes": figures(rest, at) if 0 < len(rest) < len(judged) else None,
         "photographs": with_calibration(judged.only(photographs), at) if photographs.any() else None,
         "simulated": with_calibration(judged.only(~photographs), at) if not photographs.all() else None,
         "by_set": by_collection(judged, at),

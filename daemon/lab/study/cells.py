@@ -31,7 +31,7 @@ from models.study.classical import METHODS, halved
 from models.study.receptive_field import with_receptive_field
 from models.study.training import BATCH, box_loss, boxes_of, pixel_loss, train
 from models.study.variants import StudyNetwork
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 from simulator.sheets.interference import Kind
 
 Needs = Literal["nothing", "weights", "product", "training"]

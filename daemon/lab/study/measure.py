@@ -10,7 +10,7 @@ from typing import Any
 from daemon.lab.study.methods import Method, choose, score
 from daemon.lab.study.sheets import Plate, Scale, training_crops, tuning_plates, unseen_plates
 from models.measure.assessment import Scored, Summary, summary
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 from simulator.sheets.interference import Kind
 
 Record = dict[str, Any]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.measure.assessment import TruthBox
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import PRODUCTS

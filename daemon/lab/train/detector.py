@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Recipe
-from daemon.lab.orders import TrainDetector as Order
+from daemon.lab.orders import TrainDetector
+from daemon.lab.progress import progress_bar
 from daemon.store.state import code_sha256
 from models.training.detector.card import PLAIN, write
+from models.training.detector.crops import Crop, CropSource
 from models.training.detector.figures import Clean, evaluate, learn_threshold
 from models.training.detector.metal import RealMetal
+from models.training.detector.plan import Plan
 from models.training.detector.train import Outcome, train
 from models.training.detector.train import Progress as Step
-from models.training.photographs import Crop
 from simulator.crops import other_formulas, pressed, wild
 from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 
@@ -38,10 +39,8 @@ _LEAST_CROPS, _MOST_CROPS, _CROPS_A_MINUTE = 4, 160, 16
 _CLEAN_SEED, _HELD_OUT_SEED, _VALIDATION_SEED = 2_000_000_000, 3_000_000_000, 4_000_000_000
 """Added to the seed, far from those that training draws from."""
 
-Source = Callable[[np.random.Generator, int], Crop]
 
-
-def train_detector_command(order: Order) -> None:
+def train_detector_command(order: TrainDetector) -> None:
     """Train, learn the threshold on defect-free crops, measure on crops never trained on, and write it all.
 
     Raises:
@@ -78,7 +77,7 @@ def train_detector_command(order: Order) -> None:
     print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
 
 
-def _facts(order: Order, outcome: Outcome, metal: RealMetal | None, code: str) -> dict[str, Any]:
+def _facts(order: TrainDetector, outcome: Outcome, metal: RealMetal | None, code: str) -> dict[str, Any]:
     """What the model card says of the training."""
     alone = order.metal_share == 1
     folders = order.data if metal else ()
@@ -108,7 +107,7 @@ def _facts(order: Order, outcome: Outcome, metal: RealMetal | None, code: str) -
     }
 
 
-def _network(order: Order) -> Recipe:
+def _network(order: TrainDetector) -> Recipe:
     """What the network is made by: of a recipe its templates and pitch alone, for the crops are of bright cracks."""
     if order.recipe is None:
         return PLAIN.model_copy(update={"resolution": order.resolution})
@@ -121,7 +120,7 @@ def _network(order: Order) -> Recipe:
     return Recipe(name=recipe.name, resolution=recipe.resolution, templates=recipe.templates, pitch=recipe.pitch)
 
 
-def _metal(order: Order) -> tuple[RealMetal | None, RealMetal | None]:
+def _metal(order: TrainDetector) -> tuple[RealMetal | None, RealMetal | None]:
     """Photographs to learn from; and, where nothing else is there, those that looks, floor and figures are of."""
     alone = order.metal_share == 1
     if alone and not order.data:
@@ -140,38 +139,40 @@ def _metal(order: Order) -> tuple[RealMetal | None, RealMetal | None]:
 
 
 def _trained(
-    console: Console, order: Order, recipe: Recipe, metal: RealMetal | None, checks: RealMetal | None
+    console: Console, order: TrainDetector, recipe: Recipe, metal: RealMetal | None, checks: RealMetal | None
 ) -> Outcome:
     """Train with a bar on stderr."""
-    words = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task("training: first crops", total=60 * order.minutes)
 
         def show(step: Step) -> None:
             words = f"step {step.step}  loss {step.loss:.3f}  crops {step.drawn}"
             bar.update(task, completed=step.seconds, description=words)
 
-        rng = np.random.default_rng(order.seed + _VALIDATION_SEED)
-        looks = training_crop if checks is None else checks
-        return train(
-            training_crop,
+        plan = Plan(
             minutes=order.minutes,
             seed=order.seed,
-            metal=metal,
             metal_share=order.metal_share,
             crop=_CROP,
             batch=_BATCH,
             preset=order.preset,
             recipe=recipe,
-            validation=[looks(rng, _CROP) for _ in range(_VALIDATION)],
             patience=order.patience,
+        )
+        rng = np.random.default_rng(order.seed + _VALIDATION_SEED)
+        looks = training_crop if checks is None else checks
+        return train(
+            training_crop,
+            plan,
+            metal=metal,
+            validation=[looks(rng, _CROP) for _ in range(_VALIDATION)],
             checkpoint=order.checkpoint,
             resume=order.resume,
             on_progress=show,
         )
 
 
-def _kinds(cracks: int | None) -> dict[str, Source]:
+def _kinds(cracks: int | None) -> dict[str, CropSource]:
     """Sources of crops by name; with 0 cracks the sheets hold none."""
     sheets = SheetCrops() if cracks is None else SheetCrops(cracks)
     return {
@@ -193,13 +194,13 @@ def _clean(seed: int, count: int) -> Iterator[Clean]:
             yield _wild(name, source, seed, count)
 
 
-def _wild(name: str, source: Source, seed: int, count: int) -> Clean:
+def _wild(name: str, source: CropSource, seed: int, count: int) -> Clean:
     # A crop whose cracks are too faint to be judged is not sure to be free of them.
     crops = _drawn(source, seed, 2 * count)
     return Clean(name, ([crop] for crop in crops if not crop[1].any() and not crop[2].any()), _MOST_ON_CROPS)
 
 
-def _drawn(source: Source, seed: int, count: int) -> Iterator[Crop]:
+def _drawn(source: CropSource, seed: int, count: int) -> Iterator[Crop]:
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield source(rng, _WINDOW)

@@ -16,7 +16,7 @@ _CRACKED_WEIGHT = 4.0
 """Of a place with a crack against one without: there are some thirty times fewer."""
 
 
-class Where(nn.Module):
+class LocalisationHead(nn.Module):
     """A linear layer on the maps of `Network.MIDDLE`."""
 
     def __init__(self, network: Network) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.detector.features import GREY_SCALE
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 
 
 def stacked(rng: np.random.Generator, crops: Sequence[Crop], scale: int = 2) -> tuple[Tensor, Tensor, Tensor]:

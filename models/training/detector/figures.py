@@ -20,7 +20,7 @@ from models.detector.regions import find_regions
 from models.detector.threshold import Learnt, limit
 from models.measure.matching import Box, Match, match
 from models.training.detector.card import PLAIN
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 
 GROW, SPREAD = 3.5, 0.4
 _LEAST_AREA = 60

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.photographs import Crop, Photograph, held_out, photographs, read
+from models.training.detector.crops import Crop
+from models.training.photographs import Photograph, held_out, photographs, read
 
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
 _MARKED_SHARE = 0.5

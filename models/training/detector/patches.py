@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 
 REACH = 13
 """Px on both sides of the middle: the patch is 27 px wide."""

@@ -12,7 +12,7 @@ from models.detector.features import FeatureNetwork
 from models.study.receptive_field import Aspp, DrConv, Name, Rfb, with_receptive_field
 from models.study.training import boxes_of, examples, pixel_loss, train
 from models.study.variants import StudyNetwork
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 
 _NAMES: tuple[Name, ...] = ("aspp", "rfb", "drconv")
 

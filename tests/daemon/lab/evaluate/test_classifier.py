@@ -20,14 +20,15 @@ from daemon.cli.app import app
 from daemon.lab.data import classifier as classifier_data
 from daemon.lab.evaluate import classifier as evaluate_classifier
 from daemon.lab.evaluate.classifier_gallery import exhibits
-from daemon.lab.train.classifier import FOLDS
+from daemon.lab.train.cross_validation import FOLDS
 from daemon.offline.classify import answered
 from models.classifier import card
 from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.classifier.views import DEFAULT_VIEWS
-from models.training.classifier.examples import Example, learnt, read_folder
+from models.training.classifier.examples import Example, read_folder
+from models.training.classifier.groups import group_keys
 from models.training.photographs import held_out, photographs
 
 torch.set_num_threads(1)
@@ -146,7 +147,7 @@ def test_pictures_of_groups_that_the_weights_learnt_from_are_left_out_and_counte
     asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--json", "-", "--weights")
     copy = shutil.copy(weights, tmp_path)
     card_of = json.loads(weights.with_suffix(".json").read_text())
-    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": " ".join(learnt(tested[:2]))}))
+    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": " ".join(group_keys(tested[:2]))}))
     code, said, complaint = run(*asked, copy)
     result = json.loads(said)
     assert code == 0
@@ -154,7 +155,7 @@ def test_pictures_of_groups_that_the_weights_learnt_from_are_left_out_and_counte
     assert (result["facts"]["learnt_pictures"], result["facts"]["learnt_groups"]) == (2, 2)
     assert result["all"]["pictures"] == len(tested) - 2
     (tmp_path / "classifier.json").write_text(
-        json.dumps({**card_of, "left_out": [], "groups": " ".join(learnt(read_folder(data)))})
+        json.dumps({**card_of, "left_out": [], "groups": " ".join(group_keys(read_folder(data)))})
     )
     code, said, complaint = run(*asked, copy)
     assert (code, said) == (2, "")

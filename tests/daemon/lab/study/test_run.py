@@ -28,7 +28,7 @@ from daemon.offline.networks import load_classifier
 from models.detector.detector import Detector
 from models.images import open_image
 from models.measure.assessment import TruthBox
-from models.training.photographs import Crop
+from models.training.detector.crops import Crop
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import Product
 from simulator.sheets.sheet import render

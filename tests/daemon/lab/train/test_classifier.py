@@ -21,17 +21,22 @@ from typer.testing import CliRunner
 from daemon.cli.app import app
 from daemon.lab.data import classifier as classifier_data
 from daemon.lab.data.hard_negatives import ALARM, alarms
-from daemon.lab.orders import EvaluateClassifier as Options
+from daemon.lab.orders import EvaluateClassifier
 from daemon.lab.orders import TrainClassifier as Order
-from daemon.lab.train import classifier as train_classifier
-from daemon.lab.train.classifier import FOLDS, IMAGENET, SCRATCH, train_classifier_command
+from daemon.lab.train import calibrate, cross_validation
+from daemon.lab.train.classifier import train_classifier_command
+from daemon.lab.train.cross_validation import FOLDS
+from daemon.lab.train.start import IMAGENET, SCRATCH
 from models.classifier import card, export
 from models.classifier.calibration import fit_temperature
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
-from models.training.classifier import train as classifier
-from models.training.classifier.examples import Example, Parts, known, learnt, parted, read_folder
-from models.training.classifier.train import Batch, batch_of, logits_of
+from models.training.classifier import batches, learner, progressive
+from models.training.classifier.batches import Batch, batch_of
+from models.training.classifier.examples import Example, read_folder
+from models.training.classifier.groups import Split, group_keys, in_groups, split
+from models.training.classifier.train import Outcome
+from models.training.classifier.validation import logits_of
 from models.training.photographs import held_out
 from simulator.crops.classifier import TEST_PRODUCTS
 from simulator.crops.cut import TRAINING_PRODUCTS
@@ -42,7 +47,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "_SIDES", ((2.0, 32),))
+    monkeypatch.setattr(progressive, "_SIDES", ((2.0, 32),))
 
 
 @pytest.fixture
@@ -78,8 +83,8 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert 0 < written["threshold"] < 1
     assert written["temperature"] > 0
     assert not set(written["trained_on"]) & set(TEST_PRODUCTS)
-    assert not any(known(read_folder(data, held_out), written["groups"].split()))
-    assert all(known(read_folder(data, lambda group: not held_out(group)), written["groups"].split()))
+    assert not any(in_groups(read_folder(data, held_out), written["groups"].split()))
+    assert all(in_groups(read_folder(data, lambda group: not held_out(group)), written["groups"].split()))
     pictures = sum(one["pictures"] for one in (*written["trained_on"].values(), *written["chosen_on"].values()))
     tested = sum(held_out(f"own/{number}") for number in range(24))
     assert tested > 0
@@ -133,11 +138,11 @@ def test_weights_are_exported_without_training_and_compared_on_what_they_were_ch
     data: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(3)
-    validation = parted(read_folder(data), 5).validation
+    validation = split(read_folder(data), 5).validation
     facts = {
         "seeds": [5],
-        "groups": " ".join(learnt(read_folder(data))),
-        "validation_groups": " ".join(learnt(validation)),
+        "groups": " ".join(group_keys(read_folder(data))),
+        "validation_groups": " ".join(group_keys(validation)),
     }
     weights = card.write(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts, threshold=0.3)
     asked = ["export", "classifier", "--data", str(data), "--simulated", "0", "--weights", str(weights)]
@@ -172,19 +177,19 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, folds=2, network="resnet18")
-    measured = train_classifier._measured
-    monkeypatch.setattr(train_classifier, "ANECDOTES", ("own/crack",))
+    measured = cross_validation._measured
+    monkeypatch.setattr(cross_validation, "ANECDOTES", ("own/crack",))
 
-    def interrupted(order: Order, outcome: classifier.Outcome, parts: Parts) -> dict[str, object]:
+    def interrupted(order: Order, outcome: Outcome, parts: Split) -> dict[str, object]:
         if (order.out / FOLDS).is_file():
             raise KeyboardInterrupt
         return measured(order, outcome, parts)
 
-    monkeypatch.setattr(train_classifier, "_measured", interrupted)
+    monkeypatch.setattr(cross_validation, "_measured", interrupted)
     with pytest.raises(SystemExit) as ended:
         train_classifier_command(order)
     assert ended.value.code == 130
-    monkeypatch.setattr(train_classifier, "_measured", measured)
+    monkeypatch.setattr(cross_validation, "_measured", measured)
     first = json.loads((tmp_path / "out" / FOLDS).read_text())["folds"]
     for other in ({"folds": 3}, {"seed": 1}, {"simulated": 4}, {"network": "resnet34"}):
         with pytest.raises(SystemExit) as ended:
@@ -222,8 +227,8 @@ def test_a_fold_neither_learns_from_nor_chooses_by_the_groups_that_it_is_measure
         chosen.append({one.group for one in examples})
         return logits_of(network, state, examples, side)
 
-    monkeypatch.setattr(classifier, "batch_of", batch)
-    monkeypatch.setattr(classifier, "logits_of", look)
+    monkeypatch.setattr(batches, "batch_of", batch)
+    monkeypatch.setattr(learner, "logits_of", look)
     train_classifier_command(Order(tmp_path, (data,), simulated=0, minutes=0.01, folds=2, network="mobilenet_v2"))
     every = {f"own/{number}" for number in range(24) if not held_out(f"own/{number}")}
     folds = json.loads((tmp_path / FOLDS).read_text())["folds"]
@@ -237,7 +242,7 @@ def test_the_temperature_is_the_one_that_validation_asks_for(data: Path, tmp_pat
     order = Order(tmp_path, (data,), simulated=0, minutes=0.01, network="mobilenet_v2")
     train_classifier_command(order)
     examples = classifier_data.training_examples(order.data, order.simulated, order.seed, lambda *_: None)
-    met = classifier_data.met_in_use(parted(examples, order.seed).validation)
+    met = classifier_data.met_in_use(split(examples, order.seed).validation)
     raw = Classifier.load(tmp_path / "classifier.pt", device="cpu").uncalibrated([one.pixels for one in met])
     fitted = fit_temperature(raw, [one.crack for one in met])
     assert json.loads((tmp_path / "classifier.json").read_text())["temperature"] == pytest.approx(fitted, rel=1e-3)
@@ -252,7 +257,7 @@ def test_an_interrupted_training_says_how_to_go_on(
             if "step" in str(rest.get("description")):
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_classifier, "Progress", Impatient)
+    monkeypatch.setattr("daemon.lab.progress.Progress", Impatient)
     with pytest.raises(SystemExit) as ended:
         train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=1, network="resnet18"))
     assert ended.value.code == 130
@@ -280,8 +285,8 @@ def start(data: Path, tmp_path: Path) -> Path:
     examples = read_folder(data)
     chosen_by = [one for one in examples if not one.test][:8]
     facts = {
-        "groups": " ".join(learnt(examples)),
-        "validation_groups": " ".join(learnt(chosen_by)),
+        "groups": " ".join(group_keys(examples)),
+        "validation_groups": " ".join(group_keys(chosen_by)),
         "started_from": "scratch",
         "command": "linesentry train classifier --data first",
     }
@@ -296,7 +301,7 @@ def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_a
     examples = read_folder(data)
     before = json.loads(start.with_suffix(".json").read_text())
     written = json.loads((tmp_path / "out" / "classifier.json").read_text())
-    assert all(known(examples, written["groups"].split())), "also those that this training kept for tests"
+    assert all(in_groups(examples, written["groups"].split())), "also those that this training kept for tests"
     assert set(written["validation_groups"].split()) == set(before["validation_groups"].split())
     assert sum(one["pictures"] for one in written["chosen_on"].values()) == 8
     assert written["started_from"] == f"classifier.pt, sha256 {before['sha256']}"
@@ -310,7 +315,7 @@ def test_a_training_leaves_its_last_weights_or_their_mean_with_its_start_as_vali
 ) -> None:
     losses = {"end": 0.5, "mean of start and end": 0.75 if likelier == "end" else 0.25}
     said = iter(losses.values())
-    monkeypatch.setattr(train_classifier, "log_loss", lambda *_: next(said))
+    monkeypatch.setattr(calibrate, "log_loss", lambda *_: next(said))
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start, seed=7)
     train_classifier_command(order)
     written = json.loads((tmp_path / "out" / "classifier.json").read_text())
@@ -342,7 +347,7 @@ def test_folds_choose_and_measure_by_no_crop_that_their_start_has_met(data: Path
         tmp_path / "out", (data,), simulated=24, minutes=0.01, folds=2, network="resnet18", pretrained=tmp_path / "s.pt"
     )
     crops = classifier_data.training_examples((), order.simulated, order.seed, lambda *_: None)
-    made = card.write(tmp_path, make("resnet18").state_dict(), "resnet18", {"groups": " ".join(learnt(crops))})
+    made = card.write(tmp_path, make("resnet18").state_dict(), "resnet18", {"groups": " ".join(group_keys(crops))})
     train_classifier_command(replace(order, pretrained=made))
     found = json.loads((tmp_path / "out" / FOLDS).read_text())["folds"]
     fresh = [one for one in read_folder(data) if not one.test]
@@ -375,7 +380,7 @@ def test_what_is_interrupted_before_temperature_and_threshold_are_chosen_leaves_
     def interrupted(*_: object) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_classifier, "fit_temperature", interrupted)
+    monkeypatch.setattr(calibrate, "fit_temperature", interrupted)
     with pytest.raises(SystemExit) as ended:
         train_classifier_command(replace(order, seed=1))
     assert ended.value.code == 130
@@ -463,7 +468,7 @@ def test_alarms_to_test_on_are_few_a_sheet_so_that_they_are_of_many_sheets_and_t
         return list(Counter(one.group for one in found if one.kind == ALARM).values())
 
     assert of_sheets(classifier_data.test_examples((), 40, (), lambda *_: None)) == [3, 1]
-    assert Options().simulated / 10 / 3 >= 15, "one crop in ten is one"
+    assert EvaluateClassifier().simulated / 10 / 3 >= 15, "one crop in ten is one"
     trained = classifier_data.training_examples((), 40, 0, lambda *_: None)
     assert of_sheets(trained) == [4]
     for one, cut in zip(

@@ -151,7 +151,7 @@ def test_an_interrupted_training_keeps_its_checkpoint_and_says_how_to_go_on(
         def update(self, *_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "Progress", Impatient)
+    monkeypatch.setattr("daemon.lab.progress.Progress", Impatient)
     with pytest.raises(SystemExit) as ended:
         train.train_detector_command(Order(tmp_path, minutes=1))
     assert ended.value.code == 130

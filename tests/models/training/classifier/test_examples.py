@@ -16,16 +16,13 @@ from hypothesis import strategies as st
 
 from models.classifier.preprocess import resized
 from models.images import open_image
-from models.training.classifier.examples import (
-    DataError,
-    Example,
+from models.training.classifier.examples import DataError, Example, groups_of, read_folder
+from models.training.classifier.groups import (
     counts,
-    folded,
-    groups_of,
-    known,
-    learnt,
-    parted,
-    read_folder,
+    fold_numbers,
+    group_keys,
+    in_groups,
+    split,
 )
 from models.training.photographs import held_out
 
@@ -236,7 +233,7 @@ def many(groups: int) -> list[Example]:
 @given(groups=st.integers(12, 90), seed=st.integers(0, 5), folds=st.integers(2, 6))
 def test_a_group_never_lies_in_two_folds_and_each_source_is_spread(groups: int, seed: int, folds: int) -> None:
     examples = many(groups)
-    place = folded(examples, folds, seed)
+    place = fold_numbers(examples, folds, seed)
     of_group: dict[str, set[int]] = {}
     for one, fold in zip(examples, place, strict=True):
         of_group.setdefault(one.group, set()).add(fold)
@@ -251,7 +248,7 @@ def test_a_group_never_lies_in_two_folds_and_each_source_is_spread(groups: int, 
 
 def test_test_groups_do_not_depend_on_the_seed_and_are_in_no_other_part() -> None:
     examples = [*many(60), *(example(f"t{n}", crack=bool(n % 2), test=True) for n in range(6))]
-    parts = [parted(examples, seed) for seed in (0, 1)]
+    parts = [split(examples, seed) for seed in (0, 1)]
     assert parts[0].test == parts[1].test
     assert parts[0].validation != parts[1].validation
     for one in parts:
@@ -262,14 +259,14 @@ def test_test_groups_do_not_depend_on_the_seed_and_are_in_no_other_part() -> Non
 
 
 def test_a_set_that_is_left_out_is_for_tests_as_a_whole() -> None:
-    parts = parted(many(60), left_out=["d"])
+    parts = split(many(60), left_out=["d"])
     assert {one.collection for one in parts.test} == {"d"}
     assert {one.collection for one in (*parts.training, *parts.validation)} == {"a"}
 
 
 def test_a_part_without_both_classes_is_refused() -> None:
     with pytest.raises(DataError, match="for training, not of both classes"):
-        parted([example(str(n), crack=True) for n in range(20)])
+        split([example(str(n), crack=True) for n in range(20)])
 
 
 def test_counts_are_given_by_source() -> None:
@@ -277,9 +274,9 @@ def test_counts_are_given_by_source() -> None:
 
 
 def test_groups_that_were_learnt_from_are_known_again() -> None:
-    parts = parted(many(60))
-    written = learnt(parts.training)
+    parts = split(many(60))
+    written = group_keys(parts.training)
     assert len(written) == len({one.group for one in parts.training})
-    assert all(known(parts.training, written))
-    assert not any(known(parts.validation, written))
-    assert not any(known(parts.training, ()))
+    assert all(in_groups(parts.training, written))
+    assert not any(in_groups(parts.validation, written))
+    assert not any(in_groups(parts.training, ()))

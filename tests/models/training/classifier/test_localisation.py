@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.classifier.networks import NETWORKS, make
-from models.training.classifier.localisation import Where
+from models.training.classifier.localisation import LocalisationHead
 
 torch.set_num_threads(1)
 
@@ -14,24 +14,24 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_middle_maps_are_a_sixteenth_of_the_picture(name: str) -> None:
     network = make(name)
-    where = Where(network)
+    head = LocalisationHead(network)
     network(torch.zeros(2, 3, 64, 96))
-    assert where._maps.shape[2:] == (4, 6)
+    assert head._maps.shape[2:] == (4, 6)
 
 
 def test_the_loss_falls_when_a_place_is_told_apart_and_teaches_the_network() -> None:
     torch.manual_seed(1)
     network = make("resnet18").train()
-    where = Where(network)
+    head = LocalisationHead(network)
     crops = torch.randn(4, 3, 64, 64) * 0.1
     crops[:2, :, 16:32, 32:48] = 3
     places = torch.zeros(4, 1, 8, 8)
     places[:2, :, 2:4, 4:6] = 1
-    optimiser = torch.optim.Adam([*network.parameters(), *where.parameters()], lr=1e-3)
+    optimiser = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=1e-3)
     losses = []
     for _ in range(12):
         network.train()(crops)
-        loss = where.loss(places)
+        loss = head.loss(places)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -43,12 +43,12 @@ def test_the_loss_falls_when_a_place_is_told_apart_and_teaches_the_network() -> 
 
 def test_places_that_are_not_known_count_nothing() -> None:
     network = make("resnet18").eval()
-    where = Where(network)
+    head = LocalisationHead(network)
     network(torch.randn(2, 3, 64, 64))
     places = torch.zeros(2, 1, 8, 8)
     places[0, 0, 1, 1] = 1
-    alone = where.loss(places).item()
+    alone = head.loss(places).item()
     places[1] = torch.nan
-    assert where.loss(places).item() != pytest.approx(alone)
+    assert head.loss(places).item() != pytest.approx(alone)
     places[0] = torch.nan
-    assert where.loss(places).item() == 0
+    assert head.loss(places).item() == 0

@@ -13,17 +13,23 @@ from torch.nn import functional
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import make
 from models.training.checkpoints import Average, slowed
-from models.training.classifier import train as classifier
+from models.training.classifier import learner, progressive
+from models.training.classifier import train as training
+from models.training.classifier.batches import batch_of, class_weights, draw_chances
 from models.training.classifier.examples import DataError, Example
-from models.training.classifier.train import Outcome, Plan, Progress, batch_of, logits_of, side_at, train
+from models.training.classifier.learner import Learner
+from models.training.classifier.plan import Plan
+from models.training.classifier.progressive import parts_of, side_at
+from models.training.classifier.train import Outcome, Progress, train
+from models.training.classifier.validation import logits_of
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "_SIDES", ((2.0, 32),))
-    monkeypatch.setattr(classifier, "_REPORT_S", 0.0)
+    monkeypatch.setattr(progressive, "_SIDES", ((2.0, 32),))
+    monkeypatch.setattr(training, "_REPORT_S", 0.0)
 
 
 def examples(count: int = 16) -> list[Example]:
@@ -81,8 +87,8 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, what: str) ->
 
 
 def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
-    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(training, "_LOOK_S", 0.0)
+    monkeypatch.setattr(training, "_LOOK_SHARE", 1e9)
     outcome = run(5)
     assert [look.step for look in outcome.history] == [1, 2, 3, 4, 5, 5]
     assert {look.side for look in outcome.history[:-1]} == {32}
@@ -98,9 +104,9 @@ def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch
 def test_a_training_that_goes_on_for_longer_keeps_the_best_of_all_its_looks_at_full_size(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
-    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
-    monkeypatch.setattr(classifier, "_SIDES", ((0.5, 32),))
+    monkeypatch.setattr(training, "_LOOK_S", 0.0)
+    monkeypatch.setattr(training, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(progressive, "_SIDES", ((0.5, 32),))
     # What comes later is worse on purpose: crops of the other class would have to be said.
     worse = [replace(one, crack=not one.crack) for one in examples(6)]
     checkpoint = tmp_path / "classifier.ckpt"
@@ -117,10 +123,10 @@ def test_a_training_that_goes_on_for_longer_keeps_the_best_of_all_its_looks_at_f
 
 
 def test_looks_at_smaller_crops_do_not_end_a_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
-    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
-    monkeypatch.setattr(classifier, "_SIDES", ((0.8, 32),))
-    monkeypatch.setattr(classifier, "_PATIENCE", 4)
+    monkeypatch.setattr(training, "_LOOK_S", 0.0)
+    monkeypatch.setattr(training, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(progressive, "_SIDES", ((0.8, 32),))
+    monkeypatch.setattr(learner, "_PATIENCE", 4)
     checkpoint = tmp_path / "classifier.ckpt"
     run(2, checkpoint=checkpoint)
     saved = torch.load(checkpoint, weights_only=True)
@@ -130,10 +136,10 @@ def test_looks_at_smaller_crops_do_not_end_a_training(monkeypatch: pytest.Monkey
 
 
 def test_a_training_without_progress_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "_LOOK_S", 0.0)
-    monkeypatch.setattr(classifier, "_LOOK_SHARE", 1e9)
-    monkeypatch.setattr(classifier, "_PATIENCE", 0)
-    monkeypatch.setattr(classifier, "_SIDES", ((0.03, 32),))
+    monkeypatch.setattr(training, "_LOOK_S", 0.0)
+    monkeypatch.setattr(training, "_LOOK_SHARE", 1e9)
+    monkeypatch.setattr(learner, "_PATIENCE", 0)
+    monkeypatch.setattr(progressive, "_SIDES", ((0.03, 32),))
     assert run(50).steps == 3, "never before it has seen crops at their full size"
 
 
@@ -147,27 +153,27 @@ def test_crops_grow_to_their_full_size_before_a_training_ends(monkeypatch: pytes
 
 def test_a_small_source_is_drawn_more_often_than_its_size_asks_for_and_the_loss_evens_the_classes_out() -> None:
     known = examples(16)  # 4 cracks, 12 plain ones
-    draws = classifier._draws(known)
+    draws = draw_chances(known)
     crack = draws[[one.crack for one in known]].sum()
     assert 4 / 16 < crack < 0.5
-    weights = classifier._class_weights(known, draws)
+    weights = class_weights(known, draws)
     assert weights[1] * crack == pytest.approx(0.5)
     assert weights[0] * (1 - crack) == pytest.approx(0.5)
 
 
 def test_a_step_learns_from_each_class_by_its_weight() -> None:
     known = examples()
-    draws = classifier._draws(known)
+    draws = draw_chances(known)
     batch = batch_of(known, draws, 4, (0, 0))  # the first of a training with that seed
 
     def loss(weights: torch.Tensor) -> float:
         torch.manual_seed(0)
-        one = classifier._Run(Plan("resnet18", steps=1, batch=4), ("", ""), weights, None)
+        one = Learner(Plan("resnet18", steps=1, batch=4), ("", ""), weights, None)
         one.learn(batch, 0.0)
         return one.loss
 
     each = torch.tensor([loss(torch.tensor([1.0, 0.0])), loss(torch.tensor([0.0, 1.0]))])
-    counted = torch.bincount(batch.classes, minlength=2) * classifier._class_weights(known, draws)
+    counted = torch.bincount(batch.classes, minlength=2) * class_weights(known, draws)
     assert run(1).loss == pytest.approx((counted @ each / counted.sum()).item(), rel=1e-4)
     assert each[0] != pytest.approx(each[1].item(), rel=0.1), "so that the weights tell"
 
@@ -242,7 +248,7 @@ def test_a_part_of_a_crop_shows_its_crack_at_its_own_scale() -> None:
     plain, cracked = examples()[1], examples()[0]
     known = replace(cracked, mask=cracked.pixels == 220)
     batch = batch_of([plain, cracked, known], np.array([1.0, 1.0, 1.0]) / 3, 32, (0, 1))
-    crops, places = classifier._smaller(batch.crops, batch.places, batch.spots, 128)
+    crops, places = parts_of(batch.crops, batch.places, batch.spots, 128)
     assert crops.shape == (32, 3, 128, 128)
     assert places.shape == (32, 1, 16, 16)
     for crop, label, place in zip(crops, batch.classes, places, strict=True):

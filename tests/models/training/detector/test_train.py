@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections import Counter
@@ -20,14 +19,17 @@ from models.detector.detector import Detector, DetectorError
 from models.detector.features import FeatureNetwork, network_for
 from models.detector.threshold import Learnt
 from models.training.classifier.examples import groups_of
-from models.training.detector import train as detector
+from models.training.detector import batches, learner
+from models.training.detector import train as training
 from models.training.detector.card import write
+from models.training.detector.crops import Crop
 from models.training.detector.examples import stacked
 from models.training.detector.figures import Clean, evaluate, learn_threshold
 from models.training.detector.metal import RealMetal
 from models.training.detector.patches import patches_of, skeleton
+from models.training.detector.plan import Plan
 from models.training.detector.train import Outcome, Progress, train
-from models.training.photographs import Crop, held_out, photographs, read
+from models.training.photographs import held_out, photographs, read
 from simulator.crops.cut import paint_on_metal
 from simulator.crops.wild import training_window
 
@@ -38,10 +40,14 @@ def test_training_lowers_the_loss_and_can_be_resumed(tmp_path: Path) -> None:
     checkpoint = tmp_path / "part.ckpt"
     rng = np.random.default_rng(9)
     kept = [training_window(rng, 64) for _ in range(16)]
-    first = train(training_window, steps=4, crop=64, batch=4, validation=kept, checkpoint=checkpoint)
+    first = train(training_window, Plan(steps=4, crop=64, batch=4), validation=kept, checkpoint=checkpoint)
     reports: list[Progress] = []
     rest = train(
-        training_window, steps=200, crop=64, batch=4, validation=kept, resume=checkpoint, on_progress=reports.append
+        training_window,
+        Plan(steps=200, crop=64, batch=4),
+        validation=kept,
+        resume=checkpoint,
+        on_progress=reports.append,
     )
     assert (first.steps, rest.steps) == (4, 200)
     assert rest.history[-1][1] < first.history[-1][1]
@@ -60,7 +66,7 @@ def test_published_preset_is_momentum_descent_whose_rate_falls_to_a_fifth_every_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_REPORT_S", "_SAVE_S"):
-        monkeypatch.setattr(detector, name, -1.0)
+        monkeypatch.setattr(training, name, -1.0)
     checkpoint = tmp_path / "part.ckpt"
     rates: dict[int, float] = {}
 
@@ -71,11 +77,11 @@ def test_published_preset_is_momentum_descent_whose_rate_falls_to_a_fifth_every_
             assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.9, False, 0)
             rates[saved["step"]] = group["lr"]
 
-    photographs_alone = functools.partial(train, training_window, metal=barred, metal_share=1.0)
-    photographs_alone(steps=10, crop=120, batch=1, preset="paper", checkpoint=checkpoint, on_progress=look)
+    plan = Plan(steps=10, crop=120, batch=1, preset="paper", metal_share=1.0)
+    train(training_window, plan, metal=barred, checkpoint=checkpoint, on_progress=look)
     look()
     assert rates == {step: pytest.approx(0.01 / 5 ** ((step - 1) // 2)) for step in range(1, 11)}
-    by_epoch = [detector._decay("paper", epoch / 250, 0) for epoch in range(250)]
+    by_epoch = [learner.decay("paper", epoch / 250, 0) for epoch in range(250)]
     assert by_epoch == [5.0 ** -(epoch // 50) for epoch in range(250)]
 
 
@@ -88,9 +94,9 @@ def test_published_preset_learns_from_patches_of_27_px_half_of_them_on_skeleton_
         learnt.extend(crops)
         return stacked(rng, crops, scale)
 
-    monkeypatch.setattr(detector, "stacked", watched)
+    monkeypatch.setattr(batches, "stacked", watched)
     full = Recipe(name="full", resolution="full")
-    train(training_window, steps=1, crop=120, batch=2, preset="paper", recipe=full, metal=barred, metal_share=1.0)
+    train(training_window, Plan(steps=1, crop=120, batch=2, preset="paper", recipe=full, metal_share=1.0), metal=barred)
     assert learnt
     assert {part.shape for patch in learnt for part in patch} == {(27, 27)}
     assert {int(grey[13, 13]) for grey, _, _ in learnt[::2]} == {55}
@@ -100,7 +106,7 @@ def test_published_preset_learns_from_patches_of_27_px_half_of_them_on_skeleton_
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Crop]:
     """Validation crops, looked at after each step."""
-    monkeypatch.setattr(detector, "_LOOK_S", 0.0)
+    monkeypatch.setattr(training, "_LOOK_S", 0.0)
     rng = np.random.default_rng(5)
     return [training_window(rng, 64) for _ in range(4)]
 
@@ -109,8 +115,8 @@ def test_resumed_training_remembers_its_best_weights_its_looks_and_its_crops(loo
     checkpoint = tmp_path / "part.ckpt"
 
     def trained(steps: int, rate: float, resume: Path | None = None) -> Outcome:
-        small = functools.partial(train, training_window, crop=64, batch=2, validation=looks)
-        return small(steps=steps, rate=rate, checkpoint=checkpoint, resume=resume)
+        plan = Plan(steps=steps, crop=64, batch=2, rate=rate)
+        return train(training_window, plan, validation=looks, checkpoint=checkpoint, resume=resume)
 
     first = trained(6, 2e-3)
     rest = trained(9, 1e4, checkpoint)  # so high a rate spoils what was learnt
@@ -125,28 +131,31 @@ def test_resumed_training_remembers_its_best_weights_its_looks_and_its_crops(loo
 def test_training_says_which_files_it_started_from_over_a_resume_too(tmp_path: Path) -> None:
     start, checkpoint = tmp_path / "start.pt", tmp_path / "part.ckpt"
     torch.save(FeatureNetwork().state_dict(), start)
-    small = functools.partial(train, training_window, crop=64, batch=2, checkpoint=checkpoint)
+
+    def trained(steps: int, resume: Path) -> Outcome:
+        return train(training_window, Plan(steps=steps, crop=64, batch=2), checkpoint=checkpoint, resume=resume)
+
     hashes = [hashlib.sha256(start.read_bytes()).hexdigest()]
-    assert small(steps=1, resume=start).started_from == ({"name": "start.pt", "sha256": hashes[0]},)
+    assert trained(1, start).started_from == ({"name": "start.pt", "sha256": hashes[0]},)
     hashes.append(hashlib.sha256(checkpoint.read_bytes()).hexdigest())
-    named = small(steps=2, resume=checkpoint).started_from
+    named = trained(2, checkpoint).started_from
     assert [(one["name"], one["sha256"]) for one in named] == [("start.pt", hashes[0]), ("part.ckpt", hashes[1])]
 
 
 @pytest.mark.parametrize("old", [False, True])
 def test_checkpoint_of_another_preset_or_resolution_is_refused_in_words(tmp_path: Path, old: bool) -> None:
     checkpoint = tmp_path / "part.ckpt"
-    train(training_window, steps=1, crop=64, batch=2, checkpoint=checkpoint)
+    train(training_window, Plan(steps=1, crop=64, batch=2), checkpoint=checkpoint)
     if old:  # as checkpoints were before they said what they are of
         saved = torch.load(checkpoint, weights_only=True)
         kept = ("network", "optimiser", "average", "step", "seconds")
         torch.save({name: saved[name] for name in kept}, checkpoint)
     with pytest.raises(ValueError, match=r"part\.ckpt.*preset default instead of paper"):
-        train(training_window, steps=2, crop=64, batch=2, preset="paper", resume=checkpoint)
+        train(training_window, Plan(steps=2, crop=64, batch=2, preset="paper"), resume=checkpoint)
     full = Recipe(name="full", resolution="full")
     with pytest.raises(ValueError, match="resolution half instead of full"):
-        train(training_window, steps=2, crop=64, batch=2, recipe=full, resume=checkpoint)
-    assert train(training_window, steps=2, crop=64, batch=2, resume=checkpoint).steps == 2
+        train(training_window, Plan(steps=2, crop=64, batch=2, recipe=full), resume=checkpoint)
+    assert train(training_window, Plan(steps=2, crop=64, batch=2), resume=checkpoint).steps == 2
 
 
 @pytest.mark.parametrize("content", ["text", "a tensor", "other weights"])
@@ -157,12 +166,12 @@ def test_file_that_is_no_checkpoint_is_refused_by_name(tmp_path: Path, content: 
     else:
         torch.save(torch.zeros(3) if content == "a tensor" else {"weight": torch.zeros(3)}, path)
     with pytest.raises(ValueError, match=r"part\.ckpt.*neither a checkpoint"):
-        train(training_window, steps=2, crop=64, batch=2, resume=path)
+        train(training_window, Plan(steps=2, crop=64, batch=2), resume=path)
 
 
 def test_training_ends_early_when_it_no_longer_helps_and_keeps_the_best(looks: list[Crop]) -> None:
     # So high a rate never learns: the weights of the first look stay the best, or nearly so.
-    outcome = train(training_window, steps=400, crop=64, batch=2, rate=30.0, validation=looks, patience=3)
+    outcome = train(training_window, Plan(steps=400, crop=64, batch=2, rate=30.0, patience=3), validation=looks)
     losses = [loss for _, loss in outcome.history]
     assert outcome.steps < 400
     assert len(losses) - 1 - losses.index(min(losses)) >= 3
@@ -195,7 +204,7 @@ def test_patches_of_any_crop_have_their_size(rows: int, columns: int, seed: int,
 @pytest.mark.parametrize("wrong", [{}, {"steps": 1, "minutes": 1.0}, {"steps": 1, "crop": 65}])
 def test_contradictory_orders_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="found"):
-        train(training_window, **wrong)  # type: ignore[arg-type]
+        Plan(**wrong)  # type: ignore[arg-type]
 
 
 def test_group_is_held_out_by_its_name_alone() -> None:
@@ -327,7 +336,7 @@ def test_one_group_in_five_of_photographs_alone_is_for_validation(tmp_path: Path
 def test_photographs_alone_are_learnt_from_without_any_other_source() -> None:
     crop = training_window(np.random.default_rng(0), 64)
     # The first source would be called in another process, where no lambda can go.
-    outcome = train(lambda *_: crop, steps=3, crop=64, batch=2, metal=lambda *_: crop, metal_share=1.0)
+    outcome = train(lambda *_: crop, Plan(steps=3, crop=64, batch=2, metal_share=1.0), metal=lambda *_: crop)
     assert (outcome.steps, outcome.crops >= 6) == (3, True)
 
 
@@ -379,7 +388,7 @@ FOUR = Recipe(
 
 
 def test_network_is_trained_and_loaded_with_its_recipes_templates_and_pitch(tmp_path: Path) -> None:
-    outcome = train(training_window, steps=1, crop=64, batch=2, recipe=FOUR, checkpoint=tmp_path / "part.ckpt")
+    outcome = train(training_window, Plan(steps=1, crop=64, batch=2, recipe=FOUR), checkpoint=tmp_path / "part.ckpt")
     empty = np.zeros((64, 64), np.bool_)
     clean = Clean("plain", [[(empty.view(np.uint8) + 90, empty, empty)]], 1.0)
     threshold, _ = learn_threshold(outcome.state, [clean], recipe=FOUR)
@@ -392,7 +401,7 @@ def test_network_is_trained_and_loaded_with_its_recipes_templates_and_pitch(tmp_
         Detector.load(Recipe(name="three", weights=str(path)), device="cpu")
     for start in ("part.ckpt", "detector-half.pt"):
         with pytest.raises(ValueError, match=r"of another training.*templates"):
-            train(training_window, steps=2, crop=64, batch=2, resume=tmp_path / start)
+            train(training_window, Plan(steps=2, crop=64, batch=2), resume=tmp_path / start)
 
 
 def test_folded_network_has_the_values_of_the_network_with_its_own_templates() -> None:
