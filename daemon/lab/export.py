@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from config.weights import shipped_weights
 from daemon.lab.data.classifier import training_examples
 from daemon.lab.orders import ExportClassifier
 from daemon.lab.progress import progress_on
 from models.classifier import card, export
 from models.classifier.errors import ClassifierError
-from models.detector.detector import WEIGHTS
 from models.training.classifier.examples import DataError, Example
 from models.training.classifier.groups import SeenGroups, in_groups
 
@@ -25,8 +25,8 @@ def export_classifier_command(order: ExportClassifier) -> None:
         SystemExit: 2 with a line on stderr when weights or data cannot be used.
     """
     console = Console(stderr=True)
-    path = WEIGHTS / card.NAME if order.weights is None else order.weights
     try:
+        path = shipped_weights(card.NAME) if order.weights is None else order.weights
         _, said = card.checked(path, path.with_suffix(".json"))
         met = SeenGroups.of_card(said)
         with progress_on(console) as report:

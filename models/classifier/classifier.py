@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from config.weights import SHIPPED
 from models.classifier import card as cards
 from models.classifier.errors import ClassifierError
 from models.classifier.gradcam import evidence, scaled
@@ -18,7 +19,7 @@ from models.classifier.network import CRACK, Network
 from models.classifier.preprocess import INPUT, prepared
 from models.classifier.temperature import calibrated
 from models.classifier.views import DEFAULT_VIEWS, View, averaged, undone, viewed
-from models.detector.detector import WEIGHTS, bfloat16_is_fast, known_window
+from models.detector.detector import bfloat16_is_fast, known_window
 from models.machine.allocator import keep_freed
 
 __all__ = ["GRID", "Classified", "Classifier", "ClassifierError", "known_values"]
@@ -97,7 +98,7 @@ class Classifier:
             raise ClassifierError(f"views are some of {', '.join(DEFAULT_VIEWS)}; found {list(views)}")
         if device == "cuda" and not torch.cuda.is_available():
             raise ClassifierError("the configuration asks for cuda, but torch sees no GPU: use `auto` or `cpu`")
-        network, card = cards.read(WEIGHTS / cards.NAME if weights is None else weights)
+        network, card = cards.read(SHIPPED / cards.NAME if weights is None else weights)
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
         if dtype == "auto":
             dtype = "bfloat16" if chosen.type == "cuda" or bfloat16_is_fast() else "float32"

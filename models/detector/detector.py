@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.schema import Pitch, Recipe, Windows
+from config.weights import weights_path
 from models.detector.features import GREY_SCALE, FeatureNetwork
 from models.detector.findings import VETO_ALLOWS, Quality, Region
 from models.detector.halo import HALO, Around
@@ -23,8 +24,6 @@ from models.detector.threshold import Learnt, limit
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
 from models.weights import files as weights_file
-
-WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 class DetectorError(Exception):
@@ -125,7 +124,7 @@ class Detector:
             DetectorError: no weights for the resolution, weights that do not fit or differ from their card, or a GPU
                 asked for where there is none.
         """
-        path = Path(recipe.weights) if recipe.weights is not None else WEIGHTS / f"detector-{recipe.resolution}.pt"
+        path = weights_path(recipe)
         keep_freed()
         network, card = _read(path, recipe)
         if device == "cuda" and not torch.cuda.is_available():

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from config.weights import shipped_weights
 from daemon.lab.data.classifier import test_examples
 from daemon.lab.evaluate.classifier_gallery import Exhibits, exhibits
 from daemon.lab.evaluate.classifier_report import page, tables
@@ -44,7 +45,6 @@ from models.classifier.card import NAME, checked
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.views import View
-from models.detector.detector import WEIGHTS
 from models.machine.cpu import cpu_model
 from models.training.classifier.examples import ANECDOTES, DataError, Example
 from models.training.classifier.groups import fingerprint, in_groups
@@ -81,7 +81,7 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
         ClassifierError: weights or views that cannot be used.
     """
     started = time.monotonic()
-    weights = WEIGHTS / NAME if options.weights is None else options.weights
+    weights = shipped_weights(NAME) if options.weights is None else options.weights
     _, card = checked(weights, weights.with_suffix(".json"))
     asked = [part.strip() for one in options.views for part in one.split(",") if part.strip()]
     views = [view for view in get_args(View) if view in asked]

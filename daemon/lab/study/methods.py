@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from config.schema import Recipe, Threshold, Windows
+from config.weights import shipped_weights
 from daemon.lab.study.sheets import Plate
-from models.detector.detector import WEIGHTS, Detector, WindowView, bfloat16_is_fast, without_borders
+from models.detector.detector import Detector, WindowView, bfloat16_is_fast, without_borders
 from models.detector.features import FeatureNetwork
 from models.detector.findings import Quality
 from models.detector.halo import around
@@ -162,7 +163,7 @@ def shipped() -> Detector:
 
 def shipped_learnt() -> Learnt:
     """The threshold learnt with the weights that ship."""
-    card = json.loads((WEIGHTS / "detector-half.json").read_text())
+    card = json.loads(shipped_weights("detector-half.json").read_text())
     return Learnt(**card["threshold"])
 
 

@@ -22,12 +22,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.load import load_recipe, recipe_hash
+from config.weights import shipped_weights
 from daemon.lab.orders import RunStudy
 from daemon.lab.study.cells import Cell, Needs, cells
 from daemon.lab.study.measure import Record, Setting
 from daemon.lab.study.sheets import TEST_PRODUCTS, Scale
 from daemon.lab.study.tables import write
-from models.detector.detector import WEIGHTS, bfloat16_is_fast
+from models.detector.detector import bfloat16_is_fast
 
 DEFAULT_MINUTES = 4.0
 
@@ -144,8 +145,8 @@ def shipped_hashes() -> dict[str, str]:
     """Hashes of the weights that ship and of the recipes of the test products."""
     recipes = "".join(recipe_hash(load_recipe(product)) for product in TEST_PRODUCTS)
     return {
-        "weights_sha256": hashlib.sha256((WEIGHTS / "detector-half.pt").read_bytes()).hexdigest(),
-        "classifier_sha256": hashlib.sha256((WEIGHTS / "classifier.pt").read_bytes()).hexdigest(),
+        "weights_sha256": hashlib.sha256(shipped_weights("detector-half.pt").read_bytes()).hexdigest(),
+        "classifier_sha256": hashlib.sha256(shipped_weights("classifier.pt").read_bytes()).hexdigest(),
         "recipes_sha256": hashlib.sha256(recipes.encode()).hexdigest(),
     }
 

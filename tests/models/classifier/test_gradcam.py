@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from config.weights import SHIPPED
 from models.classifier import card
 from models.classifier.classifier import GRID, Classifier
 from models.classifier.gradcam import evidence, gradcam
 from models.classifier.network import CLASSES, Network
 from models.classifier.networks import NETWORKS, installed_weights, load_pretrained, make
 from models.classifier.preprocess import prepared
-from models.detector.detector import WEIGHTS
 from simulator.crops import classifier as classifier_crops
 
 
@@ -162,7 +162,7 @@ def test_evidence_leans_to_the_cracks_even_where_only_the_head_of_a_fresh_networ
     assert min(times) >= least
 
 
-@pytest.mark.skipif(not (WEIGHTS / card.NAME).is_file(), reason="no weights ship")
+@pytest.mark.skipif(not (SHIPPED / card.NAME).is_file(), reason="no weights ship")
 def test_evidence_of_the_weights_that_ship_lies_on_simulated_and_painted_cracks() -> None:
     """Sheets of products that were never trained on, and lines on a surface that nothing was trained on."""
     classifier = Classifier.load(device="cpu")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from config.load import load_recipe
 from config.schema import Classifier, Pitch, Recipe, Rectangle, Template, Threshold, Zone
-from models.detector.detector import WEIGHTS, Detector, DetectorError, WindowView, known_window
+from config.weights import SHIPPED
+from models.detector.detector import Detector, DetectorError, WindowView, known_window
 from models.detector.halo import HALO, Around, around
 from models.detector.threshold import limit
 
@@ -302,7 +303,7 @@ def test_full_resolution_has_no_weights_yet_and_says_so() -> None:
 
 def test_changed_weights_are_refused(tmp_path: Path) -> None:
     for name in ("detector-half.pt", "detector-half.json"):
-        shutil.copy(WEIGHTS / name, tmp_path / name)
+        shutil.copy(SHIPPED / name, tmp_path / name)
     content = bytearray((tmp_path / "detector-half.pt").read_bytes())
     content[5000] ^= 1
     (tmp_path / "detector-half.pt").write_bytes(content)
@@ -312,7 +313,7 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]", b"\xff\xfe"])
 def test_weights_without_a_readable_card_are_refused(content: bytes | None, tmp_path: Path) -> None:
-    shutil.copy(WEIGHTS / "detector-half.pt", tmp_path)
+    shutil.copy(SHIPPED / "detector-half.pt", tmp_path)
     if content is not None:
         (tmp_path / "detector-half.json").write_bytes(content)
     with pytest.raises(DetectorError, match="weights and card go together"):
@@ -321,7 +322,7 @@ def test_weights_without_a_readable_card_are_refused(content: bytes | None, tmp_
 
 @pytest.mark.parametrize("content", [b"nothing", b"", b"PK\x03\x04"])
 def test_garbage_with_its_true_hash_is_refused(content: bytes, tmp_path: Path) -> None:
-    card = json.loads((WEIGHTS / "detector-half.json").read_text())
+    card = json.loads((SHIPPED / "detector-half.json").read_text())
     (tmp_path / "own.json").write_text(json.dumps({**card, "sha256": hashlib.sha256(content).hexdigest()}))
     (tmp_path / "own.pt").write_bytes(content)
     with pytest.raises(DetectorError, match="does not fit the recipe's network"):
@@ -335,7 +336,7 @@ def test_recipe_with_another_number_of_templates_is_refused() -> None:
 
 def test_wrong_answer_is_told(tmp_path: Path) -> None:
     for name in ("detector-half.pt", "detector-half.json"):
-        shutil.copy(WEIGHTS / name, tmp_path / name)
+        shutil.copy(SHIPPED / name, tmp_path / name)
     card = json.loads((tmp_path / "detector-half.json").read_text())
     card["known_answer"]["crack"] += 5
     (tmp_path / "detector-half.json").write_text(json.dumps(card))
