@@ -19,7 +19,7 @@ from models.detector.features import GREY_SCALE, FeatureNetwork
 from models.detector.findings import VETO_ALLOWS, Quality, Region
 from models.detector.halo import HALO, Around
 from models.detector.quality import inside, measure
-from models.detector.regions import find_regions
+from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import Learnt, limit
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
@@ -243,21 +243,19 @@ class Detector:
         levels = limit(values, self.recipe.threshold, self._learnt)
         post = self.recipe.post
         published = self.recipe.threshold.mode != "adaptive"
-        regions, truncated = find_regions(
-            values,
+        criteria = Criteria(
             scale=self._scale,
-            width=width,
-            height=height,
             seed=levels.seed,
             grow=levels.grow,
             floor=self._learnt.floor + levels.rise,
             least_area=post.least_area,
             opening=published if post.opening is None else post.opening,
             line_like=not published,
-            weigh=self._zones.at(view.x, view.y, width, height, self._scale),
             # The published modes know no floor below which something could be fainter.
             allow=0.0 if published or self.recipe.classifier.mode != "veto" else VETO_ALLOWS,
         )
+        zones = self._zones.at(view.x, view.y, width, height, self._scale)
+        regions, truncated = find_regions(values, width, height, criteria, zones)
         x0, y0, x1, y1 = view.own
         own_mask = None if masked is None else masked[y0:y1, x0:x1]
         quality = measure(view.pixels[y0:y1, x0:x1], own_mask)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,104 +24,124 @@ _MOST_COMPARED = 24
 """With more regions than that a window is not looked through for repetitions any more, which takes its time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What makes a region of feature values."""
+
+    scale: int
+    """Px of the window for one feature value along each axis."""
+    seed: float
+    """What a region's best pixels and its shape together must reach (`line_like`), or a pixel of it."""
+    grow: float
+    """All of its pixels reach this value."""
+    floor: float
+    """Feature value at which the score is 0.5."""
+    least_area: int
+    """Components of fewer px are dropped."""
+    opening: bool
+    """Open the kept components once with a disk of radius 1, and label again (M 109)."""
+    line_like: bool = True
+    """Blobs need higher values than lines, and what the press repeats counts less; False in the published modes, which
+    look at pixels alone."""
+    allow: float = 0.0
+    """Feature units below `seed` from which on regions are reported as faint. They change nothing of the others, nor
+    whether some of those were left out."""
+
+
 def find_regions(
-    values: NDArray[np.float32],
-    *,
-    scale: int,
-    width: int,
-    height: int,
-    seed: float,
-    grow: float,
-    floor: float,
-    least_area: int,
-    opening: bool,
-    line_like: bool = True,
-    weigh: Weigher | None = None,
-    allow: float = 0.0,
+    values: NDArray[np.float32], width: int, height: int, criteria: Criteria, zones: Weigher | None = None
 ) -> tuple[tuple[Region, ...], bool]:
     """The regions of a window, from the top down, and whether some that are not faint were left out.
 
     Args:
         values: feature values (h, w), one for each `scale` x `scale` px; masked ones are NaN, and what is not finite is
             no candidate.
-        scale: px of the window for one feature value along each axis.
         width: valid px of the window; the last values may reach beyond it.
         height: likewise.
-        seed: what a region's best pixels and its shape together must reach (`line_like`), or a pixel of it.
-        grow: all of its pixels reach this value.
-        floor: feature value at which the score is 0.5.
-        least_area: components of fewer px are dropped.
-        opening: open the kept components once with a disk of radius 1, and label again (M 109).
-        line_like: blobs need higher values than lines, and what the press repeats counts less; False in the published
-            modes, which look at pixels alone.
-        weigh: the zones that the window touches; what a region gains there is added to its evidence.
-        allow: feature units below `seed` from which on regions are reported as faint. They change nothing of the
-            others, nor whether some of those were left out.
+        criteria: what makes a region.
+        zones: those that the window touches; what a region gains there is added to its evidence.
     """
-    if values.size == 0 or not math.isfinite(seed):
+    if values.size == 0 or not math.isfinite(criteria.seed):
         return (), False
-    candidates = (values >= grow).view(np.uint8)
+    candidates = (values >= criteria.grow).view(np.uint8)
     if not candidates.any():
         return (), False
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8, ltype=cv2.CV_32S)
-    keep = stats[:, cv2.CC_STAT_AREA] * scale * scale >= least_area
-    keep[0] = False
-    if opening:
-        kept = cv2.morphologyEx(keep[labels].astype(np.uint8), cv2.MORPH_OPEN, _DISK)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8, ltype=cv2.CV_32S)
-        keep = np.ones(count, np.bool_)
-        keep[0] = False
-    least = seed - allow
+    labels, stats, kept = _labelled(candidates, criteria)
+    least = criteria.seed - criteria.allow
     plain: list[Region] = []
     faint: list[Region] = []
     repeats: Repeats | None = None
-    for index in np.flatnonzero(keep):
-        left, top, across, down = (int(part) for part in stats[index, :4])
+    for index in kept:
+        left, top, across, down = stats[index, :4].tolist()
         inside = labels[top : top + down, left : left + across] == index
-        part = values[top : top + down, left : left + across]
-        own = part[inside]
-        evidence = float(own.max())
-        if math.isinf(evidence):
+        group = _Group(values[top : top + down, left : left + across], inside, left, top)
+        evidence = _evidence(group, criteria, least, zones)
+        if evidence == math.inf:
             # No evidence, though what lies beside it may be. So rare that all is done again, not looked for before.
-            return find_regions(
-                np.where(np.isinf(values), np.float32(np.nan), values),
-                scale=scale,
-                width=width,
-                height=height,
-                seed=seed,
-                grow=grow,
-                floor=floor,
-                least_area=least_area,
-                opening=opening,
-                line_like=line_like,
-                weigh=weigh,
-                allow=allow,
-            )
-        here = None if weigh is None else weigh.within(left, top, across, down)
-        if evidence + _bonus(_MOST_LINE) + (0.0 if here is None else here.most) < least:
-            continue
-        if line_like:
-            evidence = _strength(own) + _bonus(_elongation(inside))
-        if here is not None:
-            rows, columns = np.nonzero(inside)
-            evidence += here(rows + top, columns + left)
+            finite = np.where(np.isinf(values), np.float32(np.nan), values)
+            return find_regions(finite, width, height, criteria, zones)
         if evidence < least:
             continue
-        if line_like and len(plain if evidence >= seed else faint) < _MOST_COMPARED:
+        if criteria.line_like and len(plain if evidence >= criteria.seed else faint) < _MOST_COMPARED:
             sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
-            repeats = repeats or Repeats(values, np.asarray(labels, np.int32), sides, scale)
+            repeats = repeats or Repeats(values, labels, sides, criteria.scale)
             evidence -= repeats.less(int(index))
             if evidence < least:
                 continue
-        peak_y, peak_x = np.unravel_index(int(np.argmax(np.where(inside, part, -np.inf))), part.shape)
-        runs = _runs(inside, left, top, scale, width, height)
-        region = _region(runs, score_of(evidence, floor), left + int(peak_x), top + int(peak_y), scale, width, height)
-        if evidence >= seed:
+        region = _region(group, criteria.scale, width, height, score_of(evidence, criteria.floor))
+        if evidence >= criteria.seed:
             plain.append(region)
         else:
             faint.append(replace(region, faint=True))
     regions = [*_worst(plain), *_worst(faint)]
     return tuple(sorted(regions, key=lambda region: (region.y, region.x))), len(plain) > MOST_REGIONS
+
+
+class _Group(NamedTuple):
+    """Connected candidates in the box around them."""
+
+    values: NDArray[np.float32]
+    """(h, w) of the box."""
+    inside: NDArray[np.bool_]
+    """Which of them are of the group."""
+    left: int
+    """Of the box, in values."""
+    top: int
+
+
+def _labelled(
+    candidates: NDArray[np.uint8], criteria: Criteria
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Labels (h, w) of connected candidates, OpenCV's statistics of each, and which of them are large enough."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8, ltype=cv2.CV_32S)
+    keep = stats[:, cv2.CC_STAT_AREA] * criteria.scale**2 >= criteria.least_area
+    keep[0] = False
+    if criteria.opening:
+        kept = cv2.morphologyEx(keep[labels].astype(np.uint8), cv2.MORPH_OPEN, _DISK)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8, ltype=cv2.CV_32S)
+        keep = np.ones(count, np.bool_)
+        keep[0] = False
+    return np.asarray(labels, np.int32), np.asarray(stats, np.int32), np.flatnonzero(keep)
+
+
+def _evidence(group: _Group, criteria: Criteria, least: float, zones: Weigher | None) -> float:
+    """What speaks for a group, feature units.
+
+    -inf where neither its shape nor the zones can lift it to `least`; inf where a value of it is.
+    """
+    own = group.values[group.inside]
+    highest = float(own.max())
+    if math.isinf(highest):
+        return highest
+    rows, columns = group.inside.shape
+    here = None if zones is None else zones.within(group.left, group.top, columns, rows)
+    if highest + _bonus(_MOST_LINE) + (0.0 if here is None else here.most) < least:
+        return -math.inf
+    evidence = _strength(own) + _bonus(_elongation(group.inside)) if criteria.line_like else highest
+    if here is not None:
+        y, x = np.nonzero(group.inside)
+        evidence += here(y + group.top, x + group.left)
+    return evidence
 
 
 def _worst(regions: list[Region]) -> list[Region]:
@@ -162,9 +183,10 @@ def _runs(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int
     return np.asarray(runs[np.lexsort((runs[:, 1], runs[:, 0]))], np.int32)
 
 
-def _region(
-    runs: NDArray[np.int32], score: float, peak_x: int, peak_y: int, scale: int, width: int, height: int
-) -> Region:
+def _region(group: _Group, scale: int, width: int, height: int, score: float) -> Region:
+    peak = int(np.argmax(np.where(group.inside, group.values, -np.inf)))
+    peak_y, peak_x = divmod(peak, group.inside.shape[1])
+    runs = _runs(group.inside, group.left, group.top, scale, width, height)
     x, y = int(runs[:, 1].min()), int(runs[0, 0])
     return Region(
         x=x,
@@ -173,7 +195,7 @@ def _region(
         height=int(runs[-1, 0]) + 1 - y,
         area=int((runs[:, 2] - runs[:, 1]).sum()),
         score=score,
-        peak_x=min(peak_x * scale, width - 1),
-        peak_y=min(peak_y * scale, height - 1),
+        peak_x=min((group.left + peak_x) * scale, width - 1),
+        peak_y=min((group.top + peak_y) * scale, height - 1),
         runs=runs.astype("<i4").tobytes(),
     )

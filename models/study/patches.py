@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detector.regions import find_regions
+from models.detector.regions import Criteria, find_regions
 from models.measure.matching import Box
 
 PATCH = 64
@@ -13,20 +13,15 @@ PATCH = 64
 Found = list[tuple[Box, float]]
 
 
-def patch_boxes(
-    values: NDArray[np.float32], *, stride: int, scale: int, seed: float, grow: float, floor: float, least_area: int
-) -> Found:
+def patch_boxes(values: NDArray[np.float32], stride: int, criteria: Criteria) -> Found:
     """Boxes found in a window patch by patch, px of the window: what two patches share is one box, no more is joined.
 
     Args:
         values: feature values (h, w) of the window, NaN where not judged.
         stride: px from one patch to the next; over 64 leaves gaps.
-        scale: px for one value along each axis.
-        seed: as in `models.detector.regions.find_regions`, and so the others.
-        grow: likewise.
-        floor: likewise.
-        least_area: likewise.
+        criteria: what makes a region of a patch.
     """
+    scale = criteria.scale
     side, step = PATCH // scale, stride // scale
     rows, columns = values.shape
     found: Found = []
@@ -35,19 +30,9 @@ def patch_boxes(
     for y in range(0, rows, step):
         for x in range(0, columns, step):
             part = values[y : y + side, x : x + side]
-            if float(worth[y : y + side, x : x + side].max()) + 1 < seed:
+            if float(worth[y : y + side, x : x + side].max()) + 1 < criteria.seed:
                 continue
-            regions, _ = find_regions(
-                part,
-                scale=scale,
-                width=part.shape[1] * scale,
-                height=part.shape[0] * scale,
-                seed=seed,
-                grow=grow,
-                floor=floor,
-                least_area=least_area,
-                opening=False,
-            )
+            regions, _ = find_regions(part, part.shape[1] * scale, part.shape[0] * scale, criteria)
             found += [
                 ((region.x + x * scale, region.y + y * scale, region.width, region.height), region.score)
                 for region in regions

@@ -25,7 +25,7 @@ from models.detector.detector import Detector, WindowView, bfloat16_is_fast, wit
 from models.detector.features import FeatureNetwork
 from models.detector.findings import Quality
 from models.detector.halo import around
-from models.detector.regions import find_regions
+from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import Learnt, limit
 from models.measure.assessment import Found, Scored
 from models.measure.matching import Box, Match, match
@@ -122,11 +122,8 @@ class PixelMethod:
     def _result(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> WindowResult:
         levels = limit(values, self.recipe.threshold, learnt)
         published = self.rule.mode != "adaptive"
-        regions, truncated = find_regions(
-            values,
+        criteria = Criteria(
             scale=_SCALE,
-            width=window.width,
-            height=window.height,
             seed=levels.seed,
             grow=levels.grow,
             floor=learnt.floor + levels.rise,
@@ -134,18 +131,22 @@ class PixelMethod:
             opening=published,
             line_like=self.rule.line_like and not published,
         )
+        regions, truncated = find_regions(values, window.width, window.height, criteria)
         return WindowResult("", 0, window.index, regions, truncated, _NO_QUALITY, levels.seed, 0.0)
 
     def _patches(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> Iterator[tuple[Box, float]]:
         levels = limit(values, self.recipe.threshold, learnt)
         found = patch_boxes(
             values,
-            stride=self.rule.patch_stride or 0,
-            scale=_SCALE,
-            seed=levels.seed,
-            grow=levels.grow,
-            floor=learnt.floor + levels.rise,
-            least_area=self.recipe.post.least_area,
+            self.rule.patch_stride or 0,
+            Criteria(
+                scale=_SCALE,
+                seed=levels.seed,
+                grow=levels.grow,
+                floor=learnt.floor + levels.rise,
+                least_area=self.recipe.post.least_area,
+                opening=False,
+            ),
         )
         for (x, y, width, height), score in found:
             yield (x + window.x, y + window.y, width, height), score

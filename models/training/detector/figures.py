@@ -16,7 +16,7 @@ from config.schema import Recipe
 from models.detector.detector import Detector, WindowView, bfloat16_is_fast
 from models.detector.features import network_for
 from models.detector.findings import Region
-from models.detector.regions import find_regions
+from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import Learnt, limit
 from models.measure.matching import Box, Match, match
 from models.training.detector.card import PLAIN
@@ -144,17 +144,15 @@ def _regions(
     detector: Detector, values: NDArray[np.float32], shape: tuple[int, ...], threshold: Learnt
 ) -> tuple[Region, ...]:
     levels = limit(values, detector.recipe.threshold, threshold)
-    found, _ = find_regions(
-        values,
+    criteria = Criteria(
         scale=2 if detector.recipe.resolution == "half" else 1,
-        width=shape[1],
-        height=shape[0],
         seed=levels.seed,
         grow=levels.grow,
         floor=threshold.floor + levels.rise,
         least_area=detector.recipe.post.least_area,
         opening=False,
     )
+    found, _ = find_regions(values, shape[1], shape[0], criteria)
     return found
 
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from models.detector.findings import Region, clearer
-from models.detector.regions import MOST_REGIONS, find_regions
+from models.detector.regions import MOST_REGIONS, Criteria, find_regions
 
 
 def found(
@@ -23,11 +23,10 @@ def found(
     line_like: bool = False,
     allow: float = 0.0,
 ) -> tuple[tuple[Region, ...], bool]:
-    return find_regions(
-        values,
+    width = scale * values.shape[1] if width is None else width
+    height = scale * values.shape[0] if height is None else height
+    criteria = Criteria(
         scale=scale,
-        width=scale * values.shape[1] if width is None else width,
-        height=scale * values.shape[0] if height is None else height,
         seed=1.0,
         grow=0.0,
         floor=1.0,
@@ -36,6 +35,7 @@ def found(
         line_like=line_like,
         allow=allow,
     )
+    return find_regions(values, width, height, criteria)
 
 
 def background(rows: int = 40, columns: int = 50) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from config.schema import Threshold
-from models.detector.regions import find_regions
+from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import Learnt, limit
 
 LEARNT = Learnt(floor=2.0, grow=1.5, spread=0.5)
@@ -161,11 +161,8 @@ def test_any_window_has_levels_and_no_more_candidates_than_values(mode: str, val
     levels = limit(values, Threshold.model_validate({"mode": mode}), LEARNT)
     assert not math.isnan(levels.seed)
     assert levels.grow <= levels.seed
-    regions, _ = find_regions(
-        values,
+    criteria = Criteria(
         scale=1,
-        width=values.shape[1],
-        height=values.shape[0],
         seed=levels.seed,
         grow=levels.grow,
         floor=LEARNT.floor,
@@ -173,6 +170,7 @@ def test_any_window_has_levels_and_no_more_candidates_than_values(mode: str, val
         opening=False,
         line_like=mode == "adaptive",
     )
+    regions, _ = find_regions(values, values.shape[1], values.shape[0], criteria)
     for region in regions:
         assert 0 <= region.score <= 1
         for y, first, last in np.frombuffer(region.runs, "<i4").reshape(-1, 3).tolist():

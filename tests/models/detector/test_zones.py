@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from config.schema import Rectangle, Zone
 from models.detector.findings import Region
-from models.detector.regions import find_regions
+from models.detector.regions import Criteria, find_regions
 from models.detector.zones import Weigher, Zones
 
 corners = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=3, max_size=8, unique=True).filter(
@@ -123,19 +123,8 @@ def test_far_away_corners_are_no_fault() -> None:
 
 
 def found(values: NDArray[np.float32], weigh: Weigher | None, *, line_like: bool = True) -> tuple[Region, ...]:
-    return find_regions(
-        values,
-        scale=2,
-        width=120,
-        height=120,
-        seed=2.0,
-        grow=0.5,
-        floor=2.0,
-        least_area=4,
-        opening=False,
-        line_like=line_like,
-        weigh=weigh,
-    )[0]
+    criteria = Criteria(scale=2, seed=2.0, grow=0.5, floor=2.0, least_area=4, opening=False, line_like=line_like)
+    return find_regions(values, 120, 120, criteria, weigh)[0]
 
 
 def two_lines(value: float) -> NDArray[np.float32]:

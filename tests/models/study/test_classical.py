@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.detector.regions import Criteria
 from models.measure.matching import Box, match
 from models.study.classical import METHODS, boxes_of, components, halved
 from models.study.patches import joined, patch_boxes
 
 _LINE: Box = (300, 200, 15, 160)
+_CRITERIA = Criteria(scale=2, seed=0.0, grow=-1.0, floor=0.0, least_area=4, opening=False)
 
 
 def _picture(*, line: bool) -> NDArray[np.uint8]:
@@ -66,7 +68,7 @@ def test_groups_are_cut_by_length_and_carry_their_highest_value() -> None:
 
 
 def _patches(values: NDArray[np.float32], stride: int) -> list[Box]:
-    found = patch_boxes(values, stride=stride, scale=2, seed=0.0, grow=-1.0, floor=0.0, least_area=4)
+    found = patch_boxes(values, stride, _CRITERIA)
     return [box for box, _ in found]
 
 
