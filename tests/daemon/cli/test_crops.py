@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.training.classifier_data import read_folder
+from models.training.classifier.examples import read_folder
 from tests.command import linesentry
 
 
