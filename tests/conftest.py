@@ -1,4 +1,4 @@
-"""What holds for every test: one thread for numeric code, and no silent skip on the integration machine."""
+"""What holds for every test: one thread for numeric code, no time limit of hypothesis, no silent skip in CI."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Generator
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing of the code on a machine that does other things too.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)
