@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from config.schema import Retention
-from daemon.store.rows import Begun, Event, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
+from daemon.store.rows import Begun, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
 from daemon.store.schema import StoreError, defects, events, explained, open_engine, plates, prepare
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
-__all__ = ["Begun", "Event", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
+__all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
 
 
 def store_path(state_directory: Path) -> Path:
@@ -36,8 +36,6 @@ class Store:
 
     def __init__(self, path: Path, engine: sa.Engine) -> None:
         self.path = path
-        self.ignored = 0
-        """Verdicts that came after a plate's first one, since the store was opened."""
         self._engine = engine
         self._reader = engine.execution_options(reads=True)
         self._lock = threading.Lock()
@@ -134,7 +132,6 @@ class Store:
                 )
             if written and event is not None:
                 _event(connection, decided_at, result.run, kind="store", text=event, plate=result.plate)
-        self.ignored += not written
         return bool(written)
 
     def close_open(self, run: str, cause: Cause) -> tuple[int, ...]:
@@ -148,12 +145,6 @@ class Store:
         noted = directory.relative_to(base) if directory.is_relative_to(base) else directory.absolute()
         with self._transaction() as connection:
             connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
-
-    def event(self, kind: str, text: str, plate: int | None = None) -> None:
-        """Store something worth keeping that is not a result."""
-        run = None if self._facts is None else self._facts.run
-        with self._transaction() as connection:
-            _event(connection, datetime.now(UTC), run, kind=kind, text=text, plate=plate)
 
     # --- questions ---
 
@@ -193,16 +184,6 @@ class Store:
         with self._transaction(write=False) as connection:
             row = connection.execute(sa.select(plates).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(dict(row), defects_of(connection, number))
-
-    def events(self, limit: int | None = 100) -> list[Event]:
-        """The latest events, latest first."""
-        query = (
-            sa.select(events.c.at, events.c.kind, events.c.text, events.c.run, events.c.plate)
-            .order_by(events.c.id.desc())
-            .limit(limit)
-        )
-        with self._transaction(write=False) as connection:
-            return [Event(*row) for row in connection.execute(query)]
 
     # --- upkeep ---
 

@@ -54,17 +54,6 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something worth keeping that is not a plate's result: an alarm, a restart, a failure of the store."""
-
-    at: datetime
-    kind: str
-    text: str
-    run: str | None
-    plate: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class PlateRow:
     """A plate as stored; everything of the verdict is None while the plate is open."""
 

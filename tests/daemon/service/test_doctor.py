@@ -4,6 +4,9 @@ import hashlib
 import json
 import os
 import socket
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from unittest.mock import ANY
@@ -82,12 +85,12 @@ def test_the_database_is_checked_and_stays_as_it_is(tmp_path: Path) -> None:
     path = store_path(tmp_path)
     with Store.open(path) as store:
         store.begin_run(RunFacts("a" * 32, "P10B", simulated=True))
-        store.event("test", "x" * 100_000)
+        store.seen("a" * 32, 1, datetime.now(UTC))
     check = checks.database(tmp_path)
     assert check.ok
-    assert "0 plates" in check.found
-    with Store.open(path) as store:
-        assert len(store.events()) == 1
+    assert "1 plates" in check.found
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
     path.write_bytes(b"no database" * 1000)
     broken = checks.database(tmp_path)
     assert broken.ok is False
