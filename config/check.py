@@ -250,11 +250,11 @@ def _unseen(path: Path, unit: Unit) -> str | None:
     """Why the service cannot read that file or folder, and what to do; None where it can."""
     path = path.absolute()
     if rule := unit.hides(path):
+        told = f"the service cannot see {path} ({rule.setting} in its unit): put it elsewhere, as below /srv/linesentry"
+        if rule.setting.startswith("InaccessiblePaths"):
+            return told
         home = "ProtectHome=tmpfs and " if rule.setting.startswith("ProtectHome") else ""
-        return (
-            f"the service cannot see {path} ({rule.setting} in its unit): put it elsewhere, for example below "
-            f"/srv/linesentry; or `systemctl edit {NAME}` and add, below [Service], {home}BindReadOnlyPaths={path}"
-        )
+        return f"{told}; or `systemctl edit {NAME}` and add, below [Service], {home}BindReadOnlyPaths={path}"
     stopped = unit.locked(path)
     if stopped is None and path.is_dir():
         stopped = next((locked for file in sorted(path.iterdir()) if (locked := unit.locked(file))), None)

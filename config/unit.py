@@ -2,7 +2,8 @@
 
 Read is the unit that is installed on this machine, else the one that ships, with the drop-ins of both. Known are the
 settings that close or open a part of the file system, and whom the service runs as; rights beyond owner, group and
-others (access lists, SELinux) are not.
+others (access lists, SELinux) are not. What settings do together is as it was seen with systemd 252: a bind shows what
+was emptied, not what was closed, and the permissions of the folders around it still hold.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from config.load import shipped
 
 NAME = "linesentry.service"
 FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
 """Where systemd looks for units and drop-ins, the first wins (systemd.unit, "unit file load path")."""
+
+Effect = Literal["closed", "emptied", "shown", "read-only", "writable"]
+"""`closed` is so whatever else is set below it. What is `emptied` holds only what a bind shows there."""
 
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - what PrivateTmp replaces
@@ -32,6 +37,14 @@ _OWN = {
     "RuntimeDirectory": "/run",
 }
 """Directories that systemd makes for the service and gives to its user."""
+_PATHS: dict[str, tuple[Effect, ...]] = {
+    "InaccessiblePaths": ("closed",),
+    "TemporaryFileSystem": ("emptied",),
+    "ReadOnlyPaths": ("read-only",),
+    "ReadWritePaths": ("writable",),
+    "BindReadOnlyPaths": ("shown", "read-only"),
+    "BindPaths": ("shown", "writable"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +52,9 @@ class Rule:
     """What one setting does to a part of the file system."""
 
     prefix: str
-    setting: str
+    effect: Effect
+    setting: str = ""
     """As it stands in the unit: `ProtectHome=yes`."""
-    seen: bool = True
-    written: bool = False
 
 
 class Unit:
@@ -79,24 +91,29 @@ class Unit:
 
     def hides(self, path: Path) -> Rule | None:
         """The setting that hides the path from the service, None where it is seen."""
-        return next((rule for place in _places(path) if not (rule := self._rule(place)).seen), None)
+        for place in _places(path):
+            if closed := self._rule(place, "closed"):
+                return closed
+            rule = self._rule(place, "emptied", "shown")
+            if rule is not None and rule.effect == "emptied":
+                return rule
+        return None
 
     def forbids_writing(self, path: Path) -> Rule | None:
         """The setting that makes the path read-only for the service, None where there is none."""
-        return next((rule for place in _places(path) if not (rule := self._rule(place)).written), None)
+        rules = (self._rule(place, "read-only", "writable") for place in _places(path))
+        return next((rule for rule in rules if rule is not None and rule.effect == "read-only"), None)
 
     def locked(self, path: Path, *, write: bool = False) -> Path | None:
         """The file or folder on the way to the path whose permissions stop the service's user; None where none does."""
-        user = self._user()
+        user, groups = self._user(), self._groups()
         real = Path(os.path.realpath(path))
         if user == 0 or any(_within(place, own) for place in _places(path) for own in self._own()):
             return None
-        groups, rule = self._groups(), self._rule(str(real))
-        bound = rule.prefix if rule.setting.startswith("Bind") else "/"
+        made = _between(self._rule(str(real), "emptied"), self._rule(str(real), "shown"))
         try:
             for folder in reversed(real.parents):
-                # What a bind shows is reached through its own place alone.
-                if _within(str(folder), bound) and not _may(folder.stat(), user, groups, stat.S_IXOTH):
+                if folder not in made and not _may(folder.stat(), user, groups, stat.S_IXOTH):
                     return folder
             found = real.stat()
         except OSError:
@@ -104,32 +121,26 @@ class Unit:
         wanted = stat.S_IROTH | (stat.S_IXOTH if real.is_dir() else 0) | (stat.S_IWOTH if write else 0)
         return None if _may(found, user, groups, wanted) else real
 
-    def _rule(self, place: str) -> Rule:
-        """The rule that holds there: of the longest prefix, among equals the last."""
-        return [rule for rule in self._rules if _within(place, rule.prefix)][-1]
+    def _rule(self, place: str, *effects: Effect) -> Rule | None:
+        """The rule of these effects that holds there: of the longest prefix, among equals the last."""
+        found = [rule for rule in self._rules if rule.effect in effects and _within(place, rule.prefix)]
+        return found[-1] if found else None
 
     def _made_rules(self) -> Iterator[Rule]:
-        system = self._last("ProtectSystem", "strict" if self._on("DynamicUser") else "no")
-        yield Rule("/", "", written=True)
+        dynamic = self._on("DynamicUser")
+        system = self._last("ProtectSystem", "strict" if dynamic else "no")
         for place in _SYSTEM.get("yes" if _true(system) else system, ()):
-            yield Rule(place, f"ProtectSystem={system}")
-        home = self._last("ProtectHome", "read-only" if self._on("DynamicUser") else "no")
-        if _true(home) or home in {"tmpfs", "read-only"}:
-            yield from (Rule(place, f"ProtectHome={home}", seen=home == "read-only") for place in _HOMES)
-        temporary = self._last("PrivateTmp", "yes" if self._on("DynamicUser") else "no")
+            yield Rule(place, "read-only", f"ProtectSystem={system}")
+        home = self._last("ProtectHome", "read-only" if dynamic else "no")
+        of_homes: dict[str, Effect] = {"tmpfs": "emptied", "read-only": "read-only"}
+        if effect := "closed" if _true(home) else of_homes.get(home):
+            yield from (Rule(place, effect, f"ProtectHome={home}") for place in _HOMES)
+        temporary = self._last("PrivateTmp", "yes" if dynamic else "no")
         if _true(temporary) or temporary == "disconnected":
-            yield from (Rule(place, f"PrivateTmp={temporary}", seen=False) for place in _TEMPORARY)
-        for key, seen, written in (
-            ("InaccessiblePaths", False, False),
-            ("TemporaryFileSystem", False, False),
-            ("ReadOnlyPaths", True, False),
-            ("ReadWritePaths", True, True),
-            ("BindReadOnlyPaths", True, False),
-            ("BindPaths", True, True),
-        ):
-            for place in self._paths(key):
-                yield Rule(place, f"{key}={place}", seen, written)
-        yield from (Rule(own, "", written=True) for own in self._own())
+            yield from (Rule(place, "emptied", f"PrivateTmp={temporary}") for place in _TEMPORARY)
+        for key, effects in _PATHS.items():
+            yield from (Rule(place, one, f"{key}={place}") for place in self._paths(key) for one in effects)
+        yield from (Rule(own, "writable") for own in self._own())
 
     def _own(self) -> list[str]:
         """What systemd makes for the service; a dynamic user's lies below `private`, with a link to it."""
@@ -195,6 +206,13 @@ def _places(path: Path) -> tuple[str, ...]:
 
 def _within(place: str, folder: str) -> bool:
     return place == folder or place.startswith(folder.rstrip("/") + "/")
+
+
+def _between(emptied: Rule | None, shown_in_it: Rule | None) -> set[Path]:
+    """The folders that systemd makes on the way to what is shown in an emptied one."""
+    if emptied is None or shown_in_it is None:
+        return set()
+    return {folder for folder in Path(shown_in_it.prefix).parents if _within(str(folder), emptied.prefix)}
 
 
 def _may(found: os.stat_result, user: int | None, groups: set[int], wanted: int) -> bool:

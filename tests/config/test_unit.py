@@ -55,6 +55,10 @@ def test_the_unit_that_ships_hides_homes_and_temporary_files_and_writes_to_its_o
         (["DynamicUser=yes"], None),
         (["ProtectHome=tmpfs", "BindReadOnlyPaths=/home/me/images"], None),
         (["ProtectHome=tmpfs", "BindReadOnlyPaths=/home/you"], "ProtectHome=tmpfs"),
+        (["ProtectHome=yes", "BindReadOnlyPaths=/home/me/images"], "ProtectHome=yes"),
+        (["ProtectHome=yes", "ReadWritePaths=/home/me/images"], "ProtectHome=yes"),
+        (["ProtectHome=tmpfs", "ReadWritePaths=/home/me/images"], "ProtectHome=tmpfs"),
+        (["InaccessiblePaths=/home/me", "BindReadOnlyPaths=/home/me/images"], "InaccessiblePaths=/home/me"),
         (["InaccessiblePaths=-/mnt /home/me"], "InaccessiblePaths=/home/me"),
         (["TemporaryFileSystem=/home:ro"], "TemporaryFileSystem=/home"),
     ],
@@ -103,9 +107,12 @@ def test_what_the_services_user_may_not_read_is_found_on_the_way_to_it(open_fold
     assert own.locked(file) is None
     assert own.locked(open_folder, write=True) is None
     assert unit().locked(file) is None, "root may read all"
-    bound = unit("DynamicUser=yes", f"BindReadOnlyPaths={file}")
     file.chmod(0o644)
-    assert bound.locked(file) is None, "what is bound is reached whatever lies above it"
+    bind = f"BindReadOnlyPaths={file}"
+    assert unit("DynamicUser=yes", "PrivateTmp=no", bind).locked(file) == file.parent
+    assert unit("DynamicUser=yes", "PrivateTmp=yes", bind).locked(file) is None, "on the way are systemd's own folders"
+    file.chmod(0o640)
+    assert unit("DynamicUser=yes", "PrivateTmp=yes", bind).locked(file) == file
 
 
 def test_what_systemd_makes_for_the_service_is_its_own() -> None:
