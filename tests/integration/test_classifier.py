@@ -22,8 +22,8 @@ import zmq
 from daemon.store.results import PlateRow
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
-from models.classifier import card
 from models.classifier.networks import make
+from models.training.classifier.card import write_weights
 from stages.merge_events import Answer
 from stages.plate import Cause, Verdict
 from tests.classifier_weights import untrained
@@ -266,7 +266,7 @@ def test_a_classifier_whose_weights_were_replaced_at_work_is_lost_and_no_result_
     )
     one.start()
     one.wait_for(lambda: one.logged("classifier ready"))
-    card.write(own, make("mobilenet_v2").eval().state_dict(), "mobilenet_v2", {})
+    write_weights(own, make("mobilenet_v2").eval().state_dict(), "mobilenet_v2", {})
     one.kill("classify-0")
     one.wait_for(lambda: one.logged("role lost: its restarts are spent; plates are decided without it"))
     finals = max(one.finals(), default=0)

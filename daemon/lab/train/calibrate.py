@@ -14,10 +14,10 @@ from sklearn.metrics import log_loss
 from torch import Tensor
 
 from daemon.lab.data.classifier import met_in_use
-from models.classifier import card
 from models.classifier.assessment import Judged, calibration, figures, threshold_of
 from models.classifier.calibration import calibrated, fit_temperature
 from models.classifier.classifier import Classifier
+from models.training.classifier.card import write_weights
 from models.training.classifier.examples import Example
 
 
@@ -35,7 +35,7 @@ class _Calibration:
 
 def _validated(folder: Path, state: dict[str, Tensor], network: str, met: Sequence[Example]) -> _Calibration:
     """What validation says of these weights as they would ship."""
-    raw = card.write(folder, state, network, {})
+    raw = write_weights(folder, state, network, {})
     before = judged_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
     temperature = fit_temperature(before.chance, before.crack)
     after = replace(before, chance=calibrated(before.chance, temperature))
@@ -71,7 +71,9 @@ def write_calibrated(
             "ece_after": calibration(best.after, resamples=0)["weighted"],
         }
         facts = {**facts, "weights": name, "validation": by_validation}
-        made = card.write(Path(aside), states[name], network, facts, temperature=best.temperature, threshold=threshold)
+        made = write_weights(
+            Path(aside), states[name], network, facts, temperature=best.temperature, threshold=threshold
+        )
         for path in (made, made.with_suffix(".json")):
             path.replace(folder / path.name)
     return folder / made.name, best.temperature, threshold

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.classifier import card
 from models.classifier.network import Network
 from models.classifier.networks import make
+from models.training.classifier.card import write_weights
 
 torch.set_num_threads(1)
 
@@ -41,7 +41,7 @@ def resnet18() -> Network:
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory, resnet18: Network) -> Path:
     """Weights of an untrained ResNet18 with their card."""
-    return card.write(
+    return write_weights(
         tmp_path_factory.mktemp("weights"),
         resnet18.state_dict(),
         "resnet18",

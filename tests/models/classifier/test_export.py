@@ -16,6 +16,7 @@ from models.classifier import card
 from models.classifier.errors import ClassifierError
 from models.classifier.export import CARD, ONNX, SCRIPTED, Logits, export, load_onnx, load_scripted, parity
 from models.classifier.network import Network
+from models.training.classifier.card import write_weights
 
 Load = Callable[[Path], Logits]
 BOTH = pytest.mark.parametrize(("load", "name"), [(load_scripted, SCRIPTED), (load_onnx, ONNX)])
@@ -23,7 +24,9 @@ CROPS = [np.random.default_rng(k).integers(0, 256, (224, 224), np.uint8) for k i
 
 
 def written(network: Network, name: str, folder: Path) -> Path:
-    return card.write(folder, network.state_dict(), name, {"validation": {"f1": 0.9}}, temperature=1.5, threshold=0.4)
+    return write_weights(
+        folder, network.state_dict(), name, {"validation": {"f1": 0.9}}, temperature=1.5, threshold=0.4
+    )
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from daemon.lab.evaluate import classifier as evaluate_classifier
 from daemon.lab.evaluate.classifier_gallery import exhibits
 from daemon.lab.train.cross_validation import FOLDS
 from daemon.offline.classify import answered
-from models.classifier import card
 from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.classifier.views import DEFAULT_VIEWS
+from models.training.classifier.card import write_weights
 from models.training.classifier.examples import Example, read_folder
 from models.training.classifier.groups import group_keys
 from models.training.photographs import held_out, photographs
@@ -45,7 +45,7 @@ def quick() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
-    return card.write(
+    return write_weights(
         tmp_path_factory.mktemp("weights"), make("resnet18").state_dict(), "resnet18", {"left_out": ["far"]}
     )
 
@@ -333,7 +333,7 @@ def test_the_gallery_shows_misses_and_false_alarms_the_worst_first(data: Path, t
     torch.manual_seed(1)
     state = make("resnet18").state_dict()
     state["fc.weight"][1] = state["fc.weight"][1].abs()  # so that something speaks for a crack everywhere
-    weights = card.write(tmp_path, state, "resnet18", {})
+    weights = write_weights(tmp_path, state, "resnet18", {})
     examples: list[Example] = read_folder(data)[:8]
     chance = np.array([0.9, 0.2, 0.6, 0.1, 0.3, 0.95, 0.2, 0.9])  # odd ones show a crack
     classifier = Classifier.load(weights, device="cpu", views=("identity",))
@@ -402,7 +402,7 @@ def spoilt(folder: Path) -> Path:
     """Finite weights of a network that gives NaN: the square root of a negative variance."""
     state = make("resnet18").state_dict()
     state["bn1.running_var"] = torch.full_like(state["bn1.running_var"], -1.0)
-    return card.write(folder, state, "resnet18", {})
+    return write_weights(folder, state, "resnet18", {})
 
 
 def test_classify_answers_nothing_with_weights_that_do_not_give_their_known_answer(

@@ -33,6 +33,7 @@ from models.classifier.classifier import Classifier
 from models.classifier.networks import make
 from models.training.classifier import batches, learner, progressive
 from models.training.classifier.batches import Batch, batch_of
+from models.training.classifier.card import write_weights
 from models.training.classifier.examples import Example, read_folder
 from models.training.classifier.groups import Split, group_keys, in_groups, split
 from models.training.classifier.train import Outcome
@@ -144,7 +145,7 @@ def test_weights_are_exported_without_training_and_compared_on_what_they_were_ch
         "groups": " ".join(group_keys(read_folder(data))),
         "validation_groups": " ".join(group_keys(validation)),
     }
-    weights = card.write(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts, threshold=0.3)
+    weights = write_weights(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts, threshold=0.3)
     asked = ["export", "classifier", "--data", str(data), "--simulated", "0", "--weights", str(weights)]
     out = tmp_path / "export"
     found = CliRunner().invoke(app, [*asked, "--out", str(out)])
@@ -290,7 +291,7 @@ def start(data: Path, tmp_path: Path) -> Path:
         "started_from": "scratch",
         "command": "linesentry train classifier --data first",
     }
-    return card.write(tmp_path / "start", make("resnet18").state_dict(), "resnet18", facts)
+    return write_weights(tmp_path / "start", make("resnet18").state_dict(), "resnet18", facts)
 
 
 def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_and_remembers_it_all(
@@ -347,7 +348,7 @@ def test_folds_choose_and_measure_by_no_crop_that_their_start_has_met(data: Path
         tmp_path / "out", (data,), simulated=24, minutes=0.01, folds=2, network="resnet18", pretrained=tmp_path / "s.pt"
     )
     crops = classifier_data.training_examples((), order.simulated, order.seed, lambda *_: None)
-    made = card.write(tmp_path, make("resnet18").state_dict(), "resnet18", {"groups": " ".join(group_keys(crops))})
+    made = write_weights(tmp_path, make("resnet18").state_dict(), "resnet18", {"groups": " ".join(group_keys(crops))})
     train_classifier_command(replace(order, pretrained=made))
     found = json.loads((tmp_path / "out" / FOLDS).read_text())["folds"]
     fresh = [one for one in read_folder(data) if not one.test]
@@ -362,7 +363,7 @@ def test_a_training_is_not_gone_on_with_from_another_start_of_the_same_name(
 ) -> None:
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", pretrained=start)
     train_classifier_command(order)
-    other = card.write(tmp_path / "other", make("resnet18").state_dict(), "resnet18", {})
+    other = write_weights(tmp_path / "other", make("resnet18").state_dict(), "resnet18", {})
     with pytest.raises(SystemExit) as ended:
         train_classifier_command(replace(order, pretrained=other, resume=True))
     assert ended.value.code == 2
