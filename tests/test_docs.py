@@ -170,8 +170,12 @@ def fault(arguments: list[str]) -> str | None:
         if command is None:
             return f"no command {name}"
         context = command.make_context(name, [], parent=context, resilient_parsing=True)
-    if not rest or rest == ["--help"]:
+    if not rest:
         return None
+    if hasattr(command, "get_command"):
+        # Options of the whole program do their work as soon as they are read, so they are only looked up.
+        known = {name for option in command.params for name in option.opts} | {"--help"}
+        return None if rest[0] in known else f"no option {rest[0]}"
     try:
         command.make_context(context.info_name, rest, parent=context.parent)
     except typer.Exit:
@@ -207,6 +211,7 @@ def test_every_name_of_a_packaged_file_is_one_that_paths_knows() -> None:
     "text",
     [
         "`linesentry fly`",
+        "`linesentry --fly`",
         "`linesentry run --plats 3`",
         "`linesentry inspect a.png --device tpu`",
         "`linesentry evaluate everything`",
@@ -224,6 +229,7 @@ def test_a_command_that_linesentry_refuses_is_found(text: str) -> None:
     "text",
     [
         "`linesentry inspect`",
+        "`linesentry --version` and `linesentry train --help`",
         "`linesentry run --plates N` and `linesentry train classifier --data DIR`",
         "```sh\nlinesentry results --json | head   # the latest\nsystemctl status linesentry --full\n```",
     ],
