@@ -132,6 +132,42 @@ def test_a_path_that_is_not_there_is_found() -> None:
     assert missing_paths(Page(ROOT, text)) == ["daemon/nowhere.py"]
 
 
+def missing_names(text: Page) -> list[str]:
+    packages = "|".join(folder for folder in FOLDERS if folder not in {"docs", "tests"})
+    named_so = re.compile(rf"(?:python -m )?((?:{packages})(?:\.\w+)+)")
+    asked = [found[1] for code in text.inline_code() if (found := named_so.fullmatch(code))]
+    set_by_users = {name for name, _ in keys(Config)}
+    return [name for name in asked if name not in set_by_users and not is_in_the_code(name)]
+
+
+def is_in_the_code(name: str) -> bool:
+    """Whether it is a module, or something that a module defines."""
+    file = ROOT.joinpath(*name.split("."))
+    if file.is_dir() or file.with_suffix(".py").exists():
+        return True
+    module = file.parent.with_suffix(".py")
+    defined = re.compile(rf"^(?:class |def )?{file.name}\b", re.MULTILINE)
+    return module.exists() and defined.search(module.read_text("utf-8")) is not None
+
+
+@any_page
+def test_every_module_and_name_in_backticks_is_there(path: Path) -> None:
+    assert missing_names(Page.of(path)) == []
+
+
+def test_a_name_that_is_not_there_is_found() -> None:
+    text = "`config.schema`, `config.schema.Recipe`, `config.schema.Nothing`, `python -m config.nothing`, `config`"
+    assert missing_names(Page(ROOT, text)) == ["config.schema.Nothing", "config.nothing"]
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    texts = [file.read_text("utf-8") for file in (ROOT / "tests").rglob("*.py")]
+    there = {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
+    asked = {code for path in PAGES for code in Page.of(path).inline_code() if re.fullmatch(r"test_\w+", code)}
+    assert len(asked) > 10
+    assert asked - there == set()
+
+
 def test_every_page_that_the_code_names_is_there() -> None:
     files = [
         file
