@@ -16,8 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from config.schema import Recipe
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.data.sources import sources_of
-from daemon.lab.orders import CutCrops as Order
-from daemon.lab.orders import EvaluateDetector
+from daemon.lab.orders import CutCrops, EvaluateDetector
 from models.classifier.crops import SIDE, crop_at
 from models.training.classifier.examples import CRACK, WITHOUT
 from models.training.photographs import manifest_of
@@ -30,7 +29,7 @@ _LEAST_PIXELS = 30
 _TRIES = 200
 
 
-def crops_command(order: Order) -> int:
+def crops_command(order: CutCrops) -> int:
     """Cut the crops and write them with their manifest.
 
     Returns:
@@ -67,7 +66,7 @@ def crops_command(order: Order) -> int:
     return 0
 
 
-def _sources(order: Order) -> list[Source]:
+def _sources(order: CutCrops) -> list[Source]:
     for path in order.data:
         named = path.is_dir() and not (path / "annotations.json").is_file()
         if named and (manifest := manifest_of(path)) is not None:

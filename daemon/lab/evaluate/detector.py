@@ -25,7 +25,7 @@ from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.report import answer
 from daemon.lab.evaluate.scoring import Inspected, PatientDetector, load_detectors, scored_plates
-from daemon.lab.orders import EvaluateDetector as Options
+from daemon.lab.orders import EvaluateDetector
 from daemon.offline.networks import load_classifier
 from daemon.store.state import code_sha256
 from models.classifier.classifier import Classifier
@@ -40,7 +40,7 @@ _SAY_EVERY_S = 15.0
 """How often progress is told where nobody watches a bar."""
 
 
-def evaluate_command(options: Options, console: Console) -> int:
+def evaluate_command(options: EvaluateDetector, console: Console) -> int:
     """Evaluate, and write what was asked for; the tables go to the console.
 
     Returns:
@@ -57,7 +57,7 @@ def evaluate_command(options: Options, console: Console) -> int:
     )
 
 
-def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
+def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     started = time.monotonic()
     sources = sources_of(options)
     work = [(source, recipe_for(source, options)) for source in sources]
@@ -106,7 +106,7 @@ def _evaluate(options: Options) -> tuple[dict[str, Any], Gallery]:
     return figures(scored, made_from, at), gallery
 
 
-def recipe_for(source: Source, options: Options) -> Recipe:
+def recipe_for(source: Source, options: EvaluateDetector) -> Recipe:
     """The recipe asked for; else the one of the source's product, else `general`; with the least score asked for.
 
     Raises:
@@ -136,7 +136,7 @@ def _tell_aside(sources: Sequence[Source]) -> None:
             )
 
 
-def _settings(options: Options) -> dict[str, Any]:
+def _settings(options: EvaluateDetector) -> dict[str, Any]:
     """What shapes the data and the figures, for the record."""
     usual = f"{_FOUND_FROM}, for verdicts the recipe's"
     kept: dict[str, Any] = {"least score": usual if options.at is None else options.at}

@@ -1,4 +1,4 @@
-"""`linesentry train`: that its options reach the trainings, which tests/daemon/lab/train run whole."""
+"""`linesentry train`: what it refuses; tests/daemon/lab/train carry out whole trainings by the same command."""
 
 from __future__ import annotations
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from rich.progress import Progress
+from typer.testing import CliRunner
 
 from config.load import load_recipe
 from config.schema import Recipe
+from daemon.cli.app import app
 from daemon.lab.orders import TrainDetector as Order
 from daemon.lab.train import detector as train
 from daemon.store.state import code_sha256
@@ -54,11 +56,11 @@ def photographs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("small")
-def test_training_writes_weights_that_a_detector_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train.train_detector_command(Order(tmp_path / "a", minutes=0.03, seed=3))
+def test_training_writes_weights_that_a_detector_loads(tmp_path: Path) -> None:
+    words = ["train", "detector", "--out", str(tmp_path / "a"), "--minutes", "0.03", "--seed", "3"]
+    result = CliRunner().invoke(app, words)
     weights = tmp_path / "a" / "detector-half.pt"
-    said = capsys.readouterr()
-    assert said.out.strip() == str(weights)
+    assert (result.exit_code, result.stdout) == (0, f"{weights}\n")
     Detector.load(Recipe(name="made", weights=str(weights)), device="cpu", batch=1).known_answer()
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["schedule"]["steps"] > 0
