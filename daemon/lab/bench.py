@@ -98,38 +98,27 @@ def bench_command(
     configure("bench", level="error")
     console = Console(stderr=True)
     most = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
-    flags = cpu_flags()
-    facts = {
-        "cores": os.cpu_count(),
-        "cpu": cpu_model(),
-        "cpu_flags": [flag for flag in _FLAGS if flag in flags],
-        "recipe": recipe.name,
-    }
 
     def mm2(mpx: float, per: float = 1.0, digits: int | None = None) -> float | None:
         area = None if recipe.pitch is None else recipe.pitch.row_mm * recipe.pitch.column_mm
         return None if area is None else round(mpx * 1e6 * area / per, digits)
 
-    lines = {}
-    for count in range(1, most + 1):
-        watch = _line(config, recipe, count, plates, console, f"whole line, {count} workers, {plates} plates")
-        lines[count] = watch
+    lines = {
+        count: _line(config, recipe, count, plates, console, f"whole line, {count} workers, {plates} plates")
+        for count in range(1, most + 1)
+    }
     best = lines[most]
-    short, slower = _short(config, recipe)
-    saturated = _line(
-        slower, short, most, max(3, short_plates // 5), console, "short plates, as fast as they are taken"
-    )
-    rate = _at_load(slower, short, saturated.mpx_per_s)
-    late = _line(rate, short, most, short_plates, console, f"latency, {short_plates} short plates at {LOAD:g} of that")
+    latency = _latency(config, recipe, most, short_plates, console)
     # Last, for it loads the detector into this process, whose memory is the supervisor's until here.
     detector = _detector_alone(config, recipe, console)
-    published = _detector_alone(
-        config,
-        recipe.model_copy(update={"threshold": Threshold(mode="mu_3sigma")}),
-        console,
-    )
+    mu_3sigma = recipe.model_copy(update={"threshold": Threshold(mode="mu_3sigma")})
+    published = _detector_alone(config, mu_3sigma, console)
+    flags = cpu_flags()
     return {
-        **facts,
+        "cores": os.cpu_count(),
+        "cpu": cpu_model(),
+        "cpu_flags": [flag for flag in _FLAGS if flag in flags],
+        "recipe": recipe.name,
         "dtype": detector["dtype"],
         "workers": most,
         "line_mpx_per_s": round(best.mpx_per_s, 2),
@@ -141,18 +130,29 @@ def bench_command(
         "published_detector_mm2_per_s": mm2(published["mpx_per_s"]),
         "paper_mm2_per_s": PAPER_MM2_PER_S,
         "times_the_paper": mm2(best.mpx_per_s, PAPER_MM2_PER_S, 1),
-        "latency_p50_s": round(float(np.quantile(late.latencies, 0.5)), 4),
-        "latency_p99_s": round(float(np.quantile(late.latencies, 0.99)), 4),
-        "latency_plates": len(late.latencies),
-        "latency_load": LOAD,
-        "short_plate_mpx_per_s": round(saturated.mpx_per_s, 2),
-        "latency_line_rate_hz": rate.camera.line_rate_hz,
-        "short_plate_verdicts": late.verdicts,
+        **latency,
         "memory_beyond_ring_bytes": best.total,
         "memory_by_role_bytes": best.memory,
         "ring_bytes": config.slots * (recipe.slot_rows or 0) * (recipe.columns.count if recipe.columns else 0),
         "busy_seconds_by_role": {role: round(seconds, 2) for role, seconds in best.busy.items()},
         "line_seconds": round(best.last_final - best.first_seen, 2),
+    }
+
+
+def _latency(config: Config, recipe: Recipe, workers: int, plates: int, console: Console) -> dict[str, Any]:
+    """Of short plates at a share of the throughput that the line has on them."""
+    short, faster = _short_plates(config, recipe)
+    saturated = _line(faster, short, workers, max(3, plates // 5), console, "short plates, as fast as they are taken")
+    paced = _at_load(faster, short, saturated.mpx_per_s)
+    late = _line(paced, short, workers, plates, console, f"latency, {plates} short plates at {LOAD:g} of that")
+    return {
+        "latency_p50_s": round(float(np.quantile(late.latencies, 0.5)), 4),
+        "latency_p99_s": round(float(np.quantile(late.latencies, 0.99)), 4),
+        "latency_plates": len(late.latencies),
+        "latency_load": LOAD,
+        "short_plate_mpx_per_s": round(saturated.mpx_per_s, 2),
+        "latency_line_rate_hz": paced.camera.line_rate_hz,
+        "short_plate_verdicts": late.verdicts,
     }
 
 
@@ -209,7 +209,7 @@ def _line(config: Config, recipe: Recipe, workers: int, plates: int, console: Co
     return watch
 
 
-def _short(config: Config, recipe: Recipe) -> tuple[Recipe, Config]:
+def _short_plates(config: Config, recipe: Recipe) -> tuple[Recipe, Config]:
     """A recipe of short plates of the same columns, with as many cracks to the area."""
     assert recipe.length is not None
     cracks = config.simulator.density if config.simulator.density is not None else load_reference().cracks.density

@@ -83,10 +83,7 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
     started = time.monotonic()
     weights = shipped_weights(NAME) if options.weights is None else options.weights
     _, card = checked(weights, weights.with_suffix(".json"))
-    asked = [part.strip() for one in options.views for part in one.split(",") if part.strip()]
-    views = [view for view in get_args(View) if view in asked]
-    if unknown := [view for view in asked if view not in get_args(View)]:
-        raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
+    views = _views(options.views)
     folds, of_folds = _folds(weights, str(card["network"]))
     classifier = Classifier.load(weights, device=options.device, views=views)
     if doubt := classifier.doubt():
@@ -134,6 +131,14 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
         }
     result["facts"]["seconds"] = round(time.monotonic() - started, 1)
     return result, pictures
+
+
+def _views(asked: Sequence[str]) -> list[View]:
+    """Each once and in their order; several may stand in one word, with commas between."""
+    names = [part.strip() for one in asked for part in one.split(",") if part.strip()]
+    if unknown := [name for name in names if name not in get_args(View)]:
+        raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
+    return [view for view in get_args(View) if view in names]
 
 
 def _unseen(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Example], dict[str, int]]:
