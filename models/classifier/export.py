@@ -73,7 +73,7 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
     network.eval()
     plain = network.folded().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     content = _scripted(plain)
-    proof = parity(network, _run_scripted(content), crops)
+    proof = parity(network, run_scripted(content), crops)
     if not proof.holds:
         raise ClassifierError(
             f"{weights} as {SCRIPTED} answers otherwise than the network that it was made of: {proof}"
@@ -83,7 +83,7 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
     _store(folder, made, proofs, known)
     try:
         content = _onnx(plain)
-        proof = parity(network, _run_onnx(content), crops)
+        proof = parity(network, run_onnx(content), crops)
     except Exception as error:  # noqa: BLE001 - exporter and runtime have types of their own, without a common base
         return {ONNX: str(error)}
     if not proof.holds:
@@ -92,41 +92,12 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
     return {}
 
 
-def load_scripted(path: Path) -> Logits:
-    """The network of a TorchScript file; its card lies beside it.
-
-    Raises:
-        ClassifierError: a file that is missing or unreadable, or another hash, input size or classes than recorded.
-    """
-    content = _content(path)
-    try:
-        return _run_scripted(content)
-    except RuntimeError as error:
-        raise ClassifierError(f"{path} cannot be read as TorchScript: {error}") from error
-
-
-def load_onnx(path: Path) -> Logits:
-    """The network of an ONNX file, by onnxruntime on the CPU; its card lies beside it.
-
-    Raises:
-        ClassifierError: a file that is missing or unreadable, another hash, input size or classes than recorded, or
-            onnxruntime is not installed.
-    """
-    content = _content(path)
-    try:
-        return _run_onnx(content)
-    except ClassifierError:
-        raise
-    except Exception as error:  # it has types of its own, without a common base
-        raise ClassifierError(f"{path} cannot be read as ONNX: {error}") from error
-
-
 def parity(network: Network, exported: Logits, crops: Sequence[NDArray[np.uint8]]) -> Parity:
     """Compare an exported network with the one that it was made of, on every one of these crops.
 
     Args:
         network: in evaluation mode, float32.
-        exported: of load_scripted or load_onnx.
+        exported: of run_scripted or run_onnx.
         crops: as models.classifier.preprocess.prepared takes them.
     """
     differing, largest = 0, 0.0
@@ -174,7 +145,12 @@ def _scripted(network: Network) -> bytes:
     return buffer.getvalue()
 
 
-def _run_scripted(content: bytes) -> Logits:
+def run_scripted(content: bytes) -> Logits:
+    """The network of a TorchScript file's bytes, on the CPU.
+
+    Raises:
+        RuntimeError: bytes that are no such file.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such; C 30 asks for it
         network = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
@@ -206,7 +182,12 @@ def _onnx(network: Network) -> bytes:
     return buffer.getvalue()
 
 
-def _run_onnx(content: bytes) -> Logits:
+def run_onnx(content: bytes) -> Logits:
+    """The network of an ONNX file's bytes, by onnxruntime on the CPU.
+
+    Raises:
+        ClassifierError: onnxruntime is not installed.
+    """
     _needs("onnxruntime")
     import onnxruntime  # noqa: PLC0415 - an extra
 
@@ -219,11 +200,6 @@ def _run_onnx(content: bytes) -> Logits:
         return torch.from_numpy(np.asarray(found))
 
     return logits
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of an exported file, checked against the card beside it and against this program."""
-    return cards.checked(path, path.with_name(CARD))[0]
 
 
 def _needs(package: str) -> None:

@@ -8,26 +8,18 @@ from torch import Tensor
 from models.classifier.network import CRACK, Network
 
 
-def gradcam(network: Network, batch: Tensor, target: int = CRACK) -> Tensor:
-    """Maps of a batch.
-
-    Args:
-        network: in evaluation mode, any dtype of its maps.
-        batch: (n, 3, h, w).
-        target: class whose evidence is shown, by its place in CLASSES.
-
-    Returns:
-        (n, h / 32, w / 32) float32: 1 at the strongest place of each picture; all 0 where nothing speaks for the class.
-    """
-    with torch.no_grad():
-        maps = network.features(batch).float()
-    return scaled(evidence(network, maps, target)[1])
-
-
 def evidence(network: Network, maps: Tensor, target: int = CRACK) -> tuple[Tensor, Tensor]:
-    """Logits (n, 2) of the last convolutional maps (n, c, h, w), and the evidence (n, h, w) for a class in them.
+    """Logits of a network's last convolutional maps, and the evidence for a class in them.
 
     The gradient reaches back to these maps and no further: that is all Grad-CAM needs.
+
+    Args:
+        network: in evaluation mode.
+        maps: (n, c, h, w) float32, of `Network.features`.
+        target: class whose evidence is asked for, by its place in CLASSES.
+
+    Returns:
+        (n, 2) and (n, h, w) float32; the evidence is 0 where nothing speaks for the class.
     """
     with torch.enable_grad():
         leaf = maps.detach().requires_grad_()
@@ -38,6 +30,6 @@ def evidence(network: Network, maps: Tensor, target: int = CRACK) -> tuple[Tenso
 
 
 def scaled(found: Tensor) -> Tensor:
-    """Evidence (n, h, w) in 0..1, by the highest value of each picture."""
+    """Evidence (n, h, w) in 0..1, by the highest value of each picture; all 0 where there is none."""
     highest = found.amax((1, 2), keepdim=True)
     return torch.where(highest > 0, found / highest.clamp_min(torch.finfo(found.dtype).tiny), torch.zeros_like(found))

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from config.errors import shown_bytes
 from models.machine.memory import available_bytes
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
-
 
 class ImageError(Exception):
     """An image cannot be read; the message says what was wrong, what was found and what to do."""

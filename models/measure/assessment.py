@@ -101,11 +101,6 @@ class Summary:
         """Missed ones on which a found box lies that another defect has taken."""
         return self.match.shared
 
-    @property
-    def cluster_recall(self) -> float:
-        """Of the clusters, those found; 1 where there are none."""
-        return self.clusters_found / self.clusters if self.clusters else 1.0
-
 
 def summary(scored: Sequence[Scored], at: float = 0.5, *, resamples: int = RESAMPLES, seed: int = 0) -> Summary:
     """The figures of these plates at a least score; intervals by resampling their groups `resamples` times."""

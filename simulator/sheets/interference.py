@@ -51,11 +51,6 @@ class Disturbance:
     column_light: Grey | None = None
     row_light: Grey | None = None
 
-    @property
-    def changes_light(self) -> bool:
-        """Whether the light differs from the reference's."""
-        return self.column_light is not None
-
     def visible_share(self, crack: Crack) -> float:
         """Share of a crack's pixels that are not under oil."""
         hidden = np.zeros_like(crack.pixels)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.classifier import card
 from models.classifier.calibration import calibrated
 from models.classifier.classifier import GRID, Classifier, ClassifierError
-from models.classifier.gradcam import gradcam
+from models.classifier.gradcam import evidence, scaled
 from models.classifier.preprocess import prepared
 from models.classifier.views import DEFAULT_VIEWS, View
 from models.detector.detector import known_window
@@ -103,11 +103,12 @@ def test_one_view_gives_the_softmax_and_the_map_of_the_whole_network(weights: Pa
     network, _ = card.read(weights)
     batch = prepared(CROPS)
     with torch.no_grad():
-        shares = torch.softmax(network.eval()(batch), 1)[:, 1]
+        maps = network.eval().features(batch)
+        shares = torch.softmax(network(batch), 1)[:, 1]
     single = Classifier.load(weights, device="cpu", dtype="float32", views=["identity"])
     assert single.uncalibrated(CROPS) == pytest.approx(shares.numpy(), abs=1e-5)
     heats = np.stack([np.frombuffer(answer.heat, np.uint8).reshape(GRID, GRID) for answer in single.classify(CROPS)])
-    assert np.abs(heats - 255 * gradcam(network, batch).numpy()).max() < 2
+    assert np.abs(heats - 255 * scaled(evidence(network, maps)[1]).numpy()).max() < 2
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

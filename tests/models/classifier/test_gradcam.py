@@ -15,7 +15,7 @@ from torch.nn import functional
 from config.weights import SHIPPED
 from models.classifier import card
 from models.classifier.classifier import GRID, Classifier
-from models.classifier.gradcam import evidence, gradcam
+from models.classifier.gradcam import evidence, scaled
 from models.classifier.network import CLASSES, Network
 from models.classifier.networks import NETWORKS, installed_weights, load_pretrained, make
 from models.classifier.preprocess import prepared
@@ -51,6 +51,13 @@ def batch_of(of: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     return prepared([one.pixels for one in of]), torch.tensor([int(one.crack) for one in of])
 
 
+def heat_of(network: Network, batch: Tensor) -> Tensor:
+    """The map of each picture, (n, 7, 7), 1 at its strongest place, as the classifier makes it."""
+    with torch.no_grad():
+        maps = network.features(batch).float()
+    return scaled(evidence(network, maps)[1])
+
+
 def correct(network: Network, of: Sequence[Sample]) -> float:
     batch, labels = batch_of(of)
     with torch.no_grad():
@@ -60,7 +67,7 @@ def correct(network: Network, of: Sequence[Sample]) -> float:
 def concentration(network: Network, of: Sequence[Sample]) -> tuple[list[float], float]:
     """How many times denser the evidence is near each crack than everywhere; and how often its peak lies there."""
     cracked = [one for one in of if one.crack]
-    heats = gradcam(network, batch_of(cracked)[0]).numpy()
+    heats = heat_of(network, batch_of(cracked)[0]).numpy()
     found = [near_crack(heat, one.mask) for one, heat in zip(cracked, heats, strict=True)]
     return [times for times, _ in found], float(np.mean([hit for _, hit in found]))
 
@@ -198,26 +205,26 @@ def test_map_runs_up_to_one_or_is_empty_where_nothing_speaks_for_the_class() -> 
     with torch.no_grad():
         network.fc.weight[1] = network.fc.weight[1].abs()
     batch = torch.rand(3, 3, 224, 224)
-    heat = gradcam(network, batch)
+    heat = heat_of(network, batch)
     assert heat.shape == (3, 7, 7)
     assert heat.dtype == torch.float32
     assert heat.amin() >= 0
     assert heat.amax((1, 2)).tolist() == [1, 1, 1]
     with torch.no_grad():
         network.fc.weight[1] = -network.fc.weight[1]
-    assert not gradcam(network, batch).any()
+    assert not heat_of(network, batch).any()
 
 
 def test_each_picture_has_the_map_that_it_has_alone() -> None:
     torch.manual_seed(7)
     network = Small().eval()
     batch = torch.rand(3, 3, 224, 224)
-    assert torch.allclose(gradcam(network, batch)[1:2], gradcam(network, batch[1:2]), atol=1e-5)
+    assert torch.allclose(heat_of(network, batch)[1:2], heat_of(network, batch[1:2]), atol=1e-5)
 
 
 @pytest.mark.parametrize("outer", [torch.no_grad, torch.enable_grad])
 def test_network_is_left_without_gradients(outer: Callable[[], torch.no_grad]) -> None:
     network = Small().eval()
     with outer():
-        gradcam(network, torch.rand(1, 3, 224, 224))
+        heat_of(network, torch.rand(1, 3, 224, 224))
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())

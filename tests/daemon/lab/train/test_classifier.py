@@ -157,7 +157,7 @@ def test_weights_are_exported_without_training_and_compared_on_what_they_were_ch
     assert content["threshold"] == 0.3
     assert {one["images"] for one in content["parity"].values()} == {len(validation)}
     assert export.parity(
-        card.read(weights)[0].eval(), export.load_onnx(out / export.ONNX), [validation[0].pixels]
+        card.read(weights)[0].eval(), export.run_onnx((out / export.ONNX).read_bytes()), [validation[0].pixels]
     ).holds
 
 
