@@ -1,9 +1,16 @@
 """The plate assembler: cuts the camera's rows into plates, by the switch.
 
-A state machine without I/O: strips and free slots in, instructions out, to be carried out in their order. A plate is
-the rows from its leading edge to its trailing edge, each shifted by the recipe's offset. Debounce <= offset, so an
-edge is decided before its rows arrive. Each sheet that the switch saw gets exactly one OpenPlate and one ClosePlate,
-with or without a slot; how sheets are numbered is told in stages/switch.py.
+A state machine without I/O: strips and free slots in, orders and facts out, to be carried out in their order. A plate
+is the rows from its leading edge to its trailing edge, each shifted by the recipe's offset. Debounce <= offset, so an
+edge is decided before its rows arrive. Each sheet that the switch saw gets exactly one PlateOpened and one
+PlateClosed, with or without a slot; how sheets are numbered is told in stages/switch.py.
+
+| a sheet is | from | until |
+|---|---|---|
+| coming | its leading edge is decided | its first row arrives; with no slot free it waits there, or is only counted |
+| filling | its first row, as PlateOpened | its last row, or the most rows of a slot |
+| cut | it has the most rows (too long): PlateClosed | the switch falls; its rows are counted |
+| gone | PlateClosed, and the switch has fallen | |
 
 What went wrong is a cause of the plate: rows that the camera lost are blank in the slot and counted (rows missing; no
 rows, if all are); a line that ends in mid-sheet, or a trailing edge that was not heard, leaves rows missing in
@@ -14,49 +21,24 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal, assert_never
 
 from config.schema import Recipe
 from stages.camera import Strip
+from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
+from stages.story import Stories
 from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Trailing, Unheard
 
-# --- events ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StripDelivered:
-    """The camera has filled a buffer."""
-
-    buffer: int
-    strip: Strip
+# --- what only the acquire process says and does -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class SlotsFree:
-    """All slots that are free now, read after the instructions so far were carried out."""
+    """All slots that are free now, each as the place of the next plate in it; read after all that was said is done."""
 
-    slots: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The line has ended: no more strips come."""
-
-
-Event = StripDelivered | SlotsFree | End
-
-
-# --- instructions ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OpenPlate:
-    """A sheet begins at that camera row; it is written to the slot, or (None) only counted."""
-
-    plate: int
-    slot: int | None
-    row: int
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +61,11 @@ class BlankRows:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowsReady:
-    """The first `rows` rows of the plate are final."""
-
-    plate: int
-    slot: int
-    rows: int
+Event = StripDelivered | SlotsFree | LineEnded
+Instruction = PlateOpened | CopyRows | BlankRows | RowsReady | PlateClosed | BufferReleased
 
 
-@dataclass(frozen=True, slots=True)
-class ClosePlate:
-    """The plate has ended with so many rows, blank ones included, all of them final."""
-
-    plate: int
-    slot: int | None
-    rows: int
-    causes: tuple[Cause, ...]
-    rows_missing: int
-    """Rows that are known not to have come; ROWS_MISSING with 0 is an unknown number."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseBuffer:
-    """The buffer may be given back to the camera."""
-
-    buffer: int
-
-
-Instruction = OpenPlate | CopyRows | BlankRows | RowsReady | ClosePlate | ReleaseBuffer
-
-
-# --- the machine -----------------------------------------------------------------------------------------------
+# --- the machine ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -130,6 +85,14 @@ class AcquireCounters:
     plates_without_slot: int = 0
 
 
+class SheetState(StrEnum):
+    """Where a sheet stands; see the table above."""
+
+    COMING = "coming"
+    FILLING = "filling"
+    CUT = "cut"
+
+
 @dataclass(slots=True)
 class _Sheet:
     """A sheet between its decided leading edge and its end."""
@@ -142,7 +105,7 @@ class _Sheet:
     opened: bool = False
     closed: bool = False
     """Cut for being too long; its further rows are only counted."""
-    slot: int | None = None
+    place: Place | None = None
     rows: int = 0
     ready: int = 0
     """Rows announced as final."""
@@ -152,13 +115,18 @@ class _Sheet:
     """Rows that were lost, with those after the last one in the slot."""
     causes: list[Cause] = field(default_factory=list)
 
+    @property
+    def state(self) -> SheetState:
+        if not self.opened:
+            return SheetState.COMING
+        return SheetState.CUT if self.closed else SheetState.FILLING
+
 
 @dataclass(slots=True)
 class _Held:
     """A strip in the queue; its edges are heard when its turn comes."""
 
-    buffer: int
-    strip: Strip
+    delivered: StripDelivered
     heard: bool = False
 
 
@@ -200,10 +168,13 @@ class Assembler:
         self._next_row = camera_row
         """Camera row after the last strip taken."""
         self._block: int | None = None
-        self._free: set[int] = set()
-        self._queue: deque[_Held | End] = deque()
+        self._free: dict[int, Place] = {}
+        self._queue: deque[_Held | LineEnded] = deque()
         self._sheets: deque[_Sheet] = deque()
+        self._strip_at: float | None = None
+        """Time of delivery of the strip in work."""
         self._ended = False
+        self._stories = Stories()
         self.counters = AcquireCounters()
 
     @property
@@ -220,24 +191,49 @@ class Assembler:
         """Take one event and say what is to be done, in this order."""
         out: list[Instruction] = []
         match event:
-            case StripDelivered(buffer, strip):
+            case StripDelivered(buffer=buffer, strip=strip):
                 if not self._take(strip):
                     self.counters.strips_refused += 1
-                    return [ReleaseBuffer(buffer)]
-                self._queue.append(_Held(buffer, strip))
-            case SlotsFree(slots):
-                self._free = set(slots) - {s.slot for s in self._sheets if s.opened and not s.closed}
-            case End():
+                    return [BufferReleased(buffer)]
+                self._queue.append(_Held(event))
+            case SlotsFree(places):
+                used = {sheet.place.slot for sheet in self._sheets if sheet.place and not sheet.closed}
+                self._free = {place.slot: place for place in places if place.slot not in used}
+            case LineEnded():
                 self._queue.append(event)
             case _:
                 assert_never(event)
         while self._queue and self._done(self._queue[0], out):
             self._queue.popleft()
+        self._stories.heard(*out)
         return out
+
+    def story(self, plate: int) -> list[str]:
+        """What was said of a plate, for people who ask why it hangs."""
+        return self._stories.of(plate)
+
+    def validate(self) -> None:
+        """Check what always holds between two events.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        self._switch.validate()
+        assert not (self._queue and not self._wait), "strips are held back, and not to wait for a slot"
+        filling = [sheet for sheet in self._sheets if sheet.state is SheetState.FILLING]
+        assert len(filling) <= 1, "two sheets are filled at once"
+        assert all(sheet.state is SheetState.COMING for sheet in list(self._sheets)[1:]), "a sheet overtook another"
+        for sheet in self._sheets:
+            assert 0 <= sheet.ready <= sheet.rows <= self._most, f"plate {sheet.plate}: rows out of bounds"
+            assert sheet.blank <= sheet.rows, f"plate {sheet.plate}: more rows are blank than there are"
+            assert sheet.blank <= sheet.missing, f"plate {sheet.plate}: rows are blank that are not missing"
+            assert sheet.place is None or sheet.opened, f"plate {sheet.plate}: a slot before its first row"
+            if sheet.place is not None and not sheet.closed:
+                assert sheet.place.slot not in self._free, f"plate {sheet.plate}: its slot is free"
 
     def _take(self, strip: Strip) -> bool:
         """Whether the strip is a new one that goes on from, or beyond, the last."""
-        if self._ended or End() in self._queue or strip.rows < 0:
+        if self._ended or LineEnded() in self._queue or strip.rows < 0:
             return False
         if self._block is not None and strip.block <= self._block:
             return False
@@ -251,26 +247,27 @@ class Assembler:
         self._block, self._next_row = strip.block, strip.first_row + strip.rows
         return True
 
-    def _done(self, work: _Held | End, out: list[Instruction]) -> bool:
+    def _done(self, work: _Held | LineEnded, out: list[Instruction]) -> bool:
         """Work on a strip or the end until it is done; False if a slot must be waited for."""
-        if isinstance(work, End):
+        if isinstance(work, LineEnded):
             self._end(out)
             return True
-        strip = work.strip
+        strip, buffer = work.delivered.strip, work.delivered.buffer
+        self._strip_at = work.delivered.at
         if not work.heard:
             work.heard = True
             until = strip.first_row + strip.rows
             self._facts(self._switch.hear(strip.edges, strip.level, until), out)
         if not self._rows_until(strip.first_row, None, strip.first_row, out):
             return False
-        if not self._rows_until(strip.first_row + strip.rows, work.buffer, strip.first_row, out):
+        if not self._rows_until(strip.first_row + strip.rows, buffer, strip.first_row, out):
             return False
         if self._sheets:
             sheet = self._sheets[0]
-            if sheet.slot is not None and not sheet.closed and sheet.rows > sheet.ready:
+            if sheet.place is not None and not sheet.closed and sheet.rows > sheet.ready:
                 sheet.ready = sheet.rows
-                out.append(RowsReady(sheet.plate, sheet.slot, sheet.rows))
-        out.append(ReleaseBuffer(work.buffer))
+                out.append(RowsReady(sheet.plate, sheet.place.slot, sheet.rows))
+        out.append(BufferReleased(buffer))
         return True
 
     def _facts(self, facts: list[Fact], out: list[Instruction]) -> None:
@@ -283,9 +280,9 @@ class Assembler:
                 case Trailing(plate, edge):
                     self._trailing(plate, edge, row)
                 case Unheard(plate):
-                    self._without_rows(plate, row, Cause.NO_ROWS, 0, out)
+                    self._without_rows(plate, Cause.NO_ROWS, 0, out)
                 case MidSheet(plate):
-                    self._without_rows(plate, row, Cause.STARTED_MID_SHEET, 0, out)
+                    self._without_rows(plate, Cause.STARTED_MID_SHEET, 0, out)
                 case _:
                     assert_never(fact)
         self._close_ended(out)
@@ -330,19 +327,18 @@ class Assembler:
         if buffer is None:
             sheet.blank += rows
             sheet.missing += rows
-        if sheet.slot is not None:
+        if sheet.place is not None:
             if buffer is None:
-                out.append(BlankRows(sheet.slot, sheet.rows, rows))
+                out.append(BlankRows(sheet.place.slot, sheet.rows, rows))
             else:
-                out.append(CopyRows(buffer, source, rows, sheet.slot, sheet.rows))
+                out.append(CopyRows(buffer, source, rows, sheet.place.slot, sheet.rows))
         sheet.rows += rows
 
     def _open(self, sheet: _Sheet, out: list[Instruction]) -> bool:
         """Give the sheet a slot, by the choice for overload; False to wait for one."""
         assert self._row is not None
         if self._free:
-            sheet.slot = min(self._free)
-            self._free.discard(sheet.slot)
+            sheet.place = self._free.pop(min(self._free))
         elif self._wait:
             return False
         else:
@@ -350,7 +346,7 @@ class Assembler:
             self.counters.plates_without_slot += 1
         sheet.opened = True
         self.counters.plates += 1
-        out.append(OpenPlate(sheet.plate, sheet.slot, sheet.start))
+        out.append(PlateOpened(sheet.plate, sheet.place))
         passed = min(self._row - sheet.start, self._most)
         if passed > 0:
             # Its first rows passed before anything was heard of it.
@@ -372,7 +368,7 @@ class Assembler:
                 self._close(sheet, out)
         else:
             missing = max(0, sheet.end - sheet.start) if sheet.end is not None else 0
-            self._without_rows(sheet.plate, sheet.start, Cause.NO_ROWS, missing, out)
+            self._without_rows(sheet.plate, Cause.NO_ROWS, missing, out)
 
     def _close(self, sheet: _Sheet, out: list[Instruction]) -> None:
         sheet.closed = True
@@ -381,12 +377,12 @@ class Assembler:
             if sheet.blank == sheet.rows:
                 sheet.causes.append(Cause.NO_ROWS)
         causes = tuple(dict.fromkeys(sheet.causes))
-        out.append(ClosePlate(sheet.plate, sheet.slot, sheet.rows, causes, sheet.missing))
+        out.append(PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at))
 
-    def _without_rows(self, plate: int, row: int, cause: Cause, missing: int, out: list[Instruction]) -> None:
+    def _without_rows(self, plate: int, cause: Cause, missing: int, out: list[Instruction]) -> None:
         self.counters.plates += 1
         self.counters.plates_without_slot += 1
-        out += [OpenPlate(plate, None, row), ClosePlate(plate, None, 0, (cause,), missing)]
+        out += [PlateOpened(plate, None), PlateClosed(plate, None, 0, (cause,), missing, self._strip_at)]
 
     def _end(self, out: list[Instruction]) -> None:
         """Nothing more comes: what is open ends here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,44 +11,28 @@ from numpy.typing import NDArray
 
 from models.classifier.classifier import Classifier
 from models.classifier.crops import SIDE, crop_at
-from stages.merge_events import Answer, Crop, CropsClassified, can_wait
+from stages.events import Answer, ClassifyCrops, Crop, CropsClassified
+from stages.opinions import can_wait
 
 Rank = tuple[int, bool]
 """What is answered first has the lowest: the oldest plate, of one what cannot wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Crops of one window, and where their plate lies in the plate memory."""
-
-    plate: int
-    slot: int
-    generation: int
-    columns: int
-    window: int
-    crops: tuple[Crop, ...]
-
-    @property
-    def rank(self) -> Rank:
-        """Among the questions."""
-        return _rank(self.plate, self.crops)
-
-    @property
-    def rows_needed(self) -> int:
-        """Rows of the plate from which on the crops are what they will be when it has ended."""
-        return max((max(crop.y + SIDE - SIDE // 2, SIDE) for crop in self.crops), default=0)
+def rows_needed(question: ClassifyCrops) -> int:
+    """Rows of the plate from which on the crops are what they will be when it has ended."""
+    return max((max(crop.y + SIDE - SIDE // 2, SIDE) for crop in question.crops), default=0)
 
 
 class Questions:
     """What was asked and is not begun: by rank, then as it was asked."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[int, int], Question] = {}
+        self._waiting: dict[tuple[int, int], ClassifyCrops] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, question: Question) -> None:
+    def add(self, question: ClassifyCrops) -> None:
         """Take a question; one that is asked again waits once."""
         self._waiting[question.plate, question.window] = question
 
@@ -60,10 +44,10 @@ class Questions:
         """Drop everything."""
         self._waiting.clear()
 
-    def take(self, ready: Callable[[Question], bool], before: Rank | None = None) -> Question | None:
+    def take(self, ready: Callable[[ClassifyCrops], bool], before: Rank | None = None) -> ClassifyCrops | None:
         """The next question that is ready, if there is one: of a rank below that, where one is given."""
-        for question in sorted(self._waiting.values(), key=lambda one: one.rank):
-            if before is not None and question.rank >= before:
+        for question in sorted(self._waiting.values(), key=_rank):
+            if before is not None and _rank(question) >= before:
                 return None
             if ready(question):
                 return self._waiting.pop((question.plate, question.window))
@@ -75,10 +59,13 @@ class _Read:
     """A crop with its pixels."""
 
     rank: Rank
-    plate: int
-    window: int
+    question: ClassifyCrops
     crop: Crop
     picture: NDArray[np.uint8]
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return self.question.plate, self.question.window
 
 
 class Work:
@@ -91,14 +78,14 @@ class Work:
     def __len__(self) -> int:
         return len(self._crops)
 
-    def add(self, plate: int, window: int, crops: Sequence[Crop], pixels: NDArray[np.uint8]) -> None:
+    def add(self, question: ClassifyCrops, pixels: NDArray[np.uint8]) -> None:
         """Read the crops of a window from its plate, uint8 (rows, columns); they are copied."""
-        self.forget(plate, window)
-        rank = _rank(plate, crops)
-        read = [_Read(rank, plate, window, crop, crop_at(pixels, crop.x, crop.y)) for crop in crops]
+        self.forget(question.plate, question.window)
+        rank = _rank(question)
+        read = [_Read(rank, question, crop, crop_at(pixels, crop.x, crop.y)) for crop in question.crops]
         at = bisect_right(self._crops, rank, key=lambda one: one.rank)
         self._crops[at:at] = read
-        self._answers[plate, window] = []
+        self._answers[question.plate, question.window] = []
 
     def to_beat(self, most: int) -> Rank | None:
         """The rank below which a question belongs among the next so many crops; None where any does."""
@@ -106,7 +93,7 @@ class Work:
 
     def forget(self, plate: int, window: int | None = None) -> None:
         """Drop a plate, or one window of it."""
-        self._crops = [one for one in self._crops if one.plate != plate or window not in (None, one.window)]
+        self._crops = [one for one in self._crops if one.window[0] != plate or window not in (None, one.window[1])]
         for key in [key for key in self._answers if key[0] == plate and window in (None, key[1])]:
             del self._answers[key]
 
@@ -120,11 +107,12 @@ class Work:
         taken, self._crops = self._crops[:most], self._crops[most:]
         found = classifier.classify([one.picture for one in taken])
         for one, (probability, heat) in zip(taken, found, strict=True):
-            self._answers[one.plate, one.window].append(Answer(one.crop.region, probability, heat))
-        begun = {(one.plate, one.window) for one in self._crops}
+            self._answers[one.window].append(Answer(one.crop.region, probability, heat))
+        begun = {one.window for one in self._crops}
+        askers = {one.window: one.question.asker for one in taken}
         done = [key for key in self._answers if key not in begun]
-        return [CropsClassified(*key, tuple(self._answers.pop(key))) for key in done]
+        return [CropsClassified(*key, tuple(self._answers.pop(key)), askers[key]) for key in done]
 
 
-def _rank(plate: int, crops: Sequence[Crop]) -> Rank:
-    return plate, can_wait(crops)
+def _rank(question: ClassifyCrops) -> Rank:
+    return question.plate, can_wait(question.crops)

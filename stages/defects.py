@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from models.detector.findings import Region
-from stages.opinions import Opinion, Place, with_opinions
+from stages.opinions import Opinion, Peak, with_opinions
 from stages.plate import Defect, WindowResult, window_columns
 
 ALIGNED_DEGREES = 30.0
@@ -65,7 +65,7 @@ def defects_of(
     rows: int,
     columns: int,
     recipe: Recipe,
-    opinions: Mapping[Place, Opinion] | None = None,
+    opinions: Mapping[Peak, Opinion] | None = None,
 ) -> tuple[Defect, ...]:
     """The defects of a plate of rows x columns px from the results of its windows, in any order.
 
@@ -91,13 +91,13 @@ def defects_of(
         runs, defect_of_group[runs.group], regions, owner, x0=x0, y0=y0, rows=rows, columns=columns, recipe=recipe
     )
     if opinions is not None:
-        places = [(r.peak_x + int(x), r.peak_y + int(y)) for r, x, y in zip(regions, x0, y0, strict=True)]
-        found = with_opinions(found, regions, places, owner.tolist(), opinions, recipe.decision.ng_score)
+        peaks = [(r.peak_x + int(x), r.peak_y + int(y)) for r, x, y in zip(regions, x0, y0, strict=True)]
+        found = with_opinions(found, regions, peaks, owner.tolist(), opinions, recipe.decision.ng_score)
     return tuple(sorted(found, key=lambda d: (d.y, d.x, d.height, d.width, d.peak_y, d.peak_x)))
 
 
 def _collect(
-    results: Iterable[WindowResult], columns: int, recipe: Recipe, opinions: Mapping[Place, Opinion]
+    results: Iterable[WindowResult], columns: int, recipe: Recipe, opinions: Mapping[Peak, Opinion]
 ) -> tuple[list[Region], list[bytes], Ints, Ints]:
     """The regions that may be defects, window by window, their runs, and the plate coordinates of their windows."""
     across = max(1, window_columns(columns, recipe.windows))

@@ -1,51 +1,101 @@
 """The merger: collects what was found in each window of a plate and decides it, once.
 
 A state machine without I/O: events in, instructions out. Events may come in any order, twice, late, or again after
-the merger itself was restarted. A plate is decided when it is closed, each of its windows was scored or given up, and
-the classifier has answered what it was asked (stages/opinions.py) or had its time; the decision is said again to a
-record stage that has not taken it, and once it is committed the plate is let go. What is kept is bounded by the open
-plates.
+the merger itself was restarted. The decision is said again to a record stage that has not taken it. What is kept is
+bounded by the open plates.
+
+| a plate is | from | until |
+|---|---|---|
+| open | anything is heard of it | PlateClosed |
+| closed | PlateClosed | each of its windows was scored or given up, or its deadline has passed |
+| awaited | AwaitClassifier: only the classifier is missing (stages/opinions.py) | it answered, or had its time |
+| decided | PlateDecided | its verdict is committed |
+| final | PlateFinal | |
+
+An Abort decides whatever is open or closed at once.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from config.schema import Recipe
-from stages.defects import defects_of
-from stages.merge_events import (
+from stages.collected import Collected, FinalPlates, PlateState, has_pixels, windows_in
+from stages.events import (
     Abort,
-    Acknowledge,
-    AwaitClassifier,
-    ClassifierDeadline,
     ClassifierLost,
-    ClassifierStarted,
-    Classify,
-    Committed,
+    ClassifyCrops,
     CropsClassified,
-    Deadline,
-    Decide,
-    Event,
-    Instruction,
+    CropsUnwanted,
+    Place,
     PlateClosed,
+    PlateDecided,
+    PlateFinal,
     PlateOpened,
-    RecordRestarted,
-    Released,
+    SayAgain,
     WindowQuarantined,
     WindowScored,
+    WindowsMerged,
 )
 from stages.opinions import Opinions
-from stages.plate import Cause, PlateResult, WindowResult, found_and_vetoed, window_columns, window_rows
-from stages.verdict import PlateFacts, bands_of, verdict_of
+from stages.plate import Cause, WindowResult, found_and_vetoed, window_columns, window_rows
+from stages.story import Stories
 
-NO_PIXELS = frozenset({Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET})
-"""Causes of plates that have no slot, so that no window of theirs will ever come."""
-_FINAL_REMEMBERED = 4096
+# --- what only the merge process says and does ---------------------------------------------------------------------
 
 
-# --- the machine -----------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The time in which this plate should have been decided has passed: it is decided with what is there."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierDeadline:
+    """The time in which the classifier should have answered for this plate has passed."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierStarted:
+    """A classifier that knows nothing of what was asked is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitClassifier:
+    """Every window is in and only the classifier is waited for: say so when its time has passed."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The plate is final: nothing more is to be known of it."""
+
+    plate: int
+
+
+Event = (
+    PlateOpened
+    | WindowScored
+    | WindowQuarantined
+    | PlateClosed
+    | PlateFinal
+    | Deadline
+    | Abort
+    | SayAgain
+    | CropsClassified
+    | ClassifierDeadline
+    | ClassifierStarted
+    | ClassifierLost
+)
+Instruction = WindowsMerged | PlateDecided | Forget | ClassifyCrops | AwaitClassifier | CropsUnwanted
+
+
+# --- the machine ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -68,61 +118,23 @@ class MergeCounters:
     events_repeated: int = 0
 
 
-@dataclass(slots=True)
-class _Plate:
-    """What is known of a plate that is not final."""
-
-    plate: int
-    opened: bool = False
-    columns: int | None = None
-    results: dict[int, WindowResult] = field(default_factory=dict)
-    quarantined: set[int] = field(default_factory=set)
-    closed: PlateClosed | None = None
-    late: bool = False
-    """Its deadline passed before its decision; one that is not closed yet is decided when it is."""
-    awaited: bool = False
-    """Every window is in, and it was said that the classifier's time runs."""
-    unheard: bool = False
-    """The classifier's time has passed."""
-    decided: PlateResult | None = None
-
-
-class _FinalPlates:
-    """The plates that are final: the last some thousand by number, and all below them that are not open."""
-
-    def __init__(self) -> None:
-        self._recent: set[int] = set()
-        self._order: deque[int] = deque()
-        self._forgotten = -1
-
-    def add(self, plate: int) -> None:
-        if plate not in self._recent:
-            self._recent.add(plate)
-            self._order.append(plate)
-        if len(self._order) > _FINAL_REMEMBERED:
-            oldest = self._order.popleft()
-            self._recent.discard(oldest)
-            self._forgotten = max(self._forgotten, oldest)
-
-    def __contains__(self, plate: int) -> bool:
-        return plate in self._recent or plate <= self._forgotten
-
-
 class Merger:
     """Merges the windows of plates into one decision each.
 
     Args:
         recipe: the product's windows, limits and decision rule.
         run: id of this run of the service; results of another run are dropped and counted.
+        incarnation: which merger of this run it is; answers to what another asked are dropped and counted.
     """
 
-    def __init__(self, recipe: Recipe, run: str) -> None:
+    def __init__(self, recipe: Recipe, run: str, incarnation: int = 1) -> None:
         self._recipe = recipe
         self._run = run
-        self._plates: dict[int, _Plate] = {}
-        self._final = _FinalPlates()
+        self._plates: dict[int, Collected] = {}
+        self._final = FinalPlates()
         self._aborted: Cause | None = None
-        self.opinions = Opinions(recipe)
+        self._stories = Stories()
+        self.opinions = Opinions(recipe, asker=incarnation)
         self.counters = MergeCounters()
 
     @property
@@ -136,50 +148,94 @@ class Merger:
         if state is None:
             return 0, 0
         if state.decided is not None:
-            return state.decided.windows_scored, found_and_vetoed(state.decided.defects)[0]
-        return _done(state), sum(len(r.regions) for r in state.results.values())
+            result = state.decided.result
+            return result.windows_scored, found_and_vetoed(result.defects)[0]
+        return state.windows_done, sum(len(r.regions) for r in state.results.values())
+
+    def state_of(self, plate: int) -> PlateState | None:
+        """Where a plate stands; None where nothing was heard of it, or too long ago."""
+        state = self._plates.get(plate)
+        return state.state if state is not None else PlateState.FINAL if plate in self._final else None
+
+    def last_row_at(self, plate: int) -> float | None:
+        """Monotonic time when the last row of an open plate was delivered, s; None where that is not known."""
+        state = self._plates.get(plate)
+        return None if state is None or state.closed is None else state.closed.last_row_at
+
+    def story(self, plate: int) -> list[str]:
+        """What was said of a plate that is not final, for people who ask why it hangs."""
+        return self._stories.of(plate)
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take one event and say what is to be done."""
+        self._stories.heard(event)
+        done = self._handle(event)
+        self._stories.heard(*done)
+        if isinstance(event, PlateFinal):
+            self._stories.forget(event.plate)
+        return done
+
+    def validate(self) -> None:
+        """Check what always holds between two events.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        self.opinions.validate()
+        for plate, state in self._plates.items():
+            assert plate == state.plate
+            if state.state is PlateState.DECIDED:
+                assert not state.results, f"plate {plate} is decided and keeps its windows"
+                assert not self.opinions.waits(plate), f"plate {plate} is decided and waits for the classifier"
+                continue
+            assert self._aborted is None, f"plate {plate} outlived the abort"
+            if state.closed is not None:
+                most = windows_in(state.closed, self._recipe.windows)
+                assert all(w < most for w in (*state.results, *state.quarantined)), f"plate {plate}: a window beyond"
+                missing = state.windows_done < most and has_pixels(state.closed)
+                assert missing or self.opinions.waits(plate), f"plate {plate} waits for nothing"
+            assert not (state.state is PlateState.AWAITED and state.closed is None), f"plate {plate}: awaited too soon"
+
+    def _handle(self, event: Event) -> list[Instruction]:
         match event:
-            case WindowScored(result):
-                return self._scored(result)
+            case WindowScored(result=result, place=place):
+                return self._scored(result, place)
             case PlateOpened() | PlateClosed() | WindowQuarantined() | Deadline():
                 return self._told(event)
-            case Committed(plate):
+            case PlateFinal(plate):
                 return self._let_go(plate)
             case Abort(cause):
                 self._aborted = self._aborted or cause
                 return self._all_due()
-            case RecordRestarted():
+            case SayAgain():
                 states = [self._plates[plate] for plate in self.open_plates]
-                return [Decide(state.decided) for state in states if state.decided is not None]
+                return [state.decided for state in states if state.decided is not None]
             case CropsClassified() | ClassifierDeadline() | ClassifierStarted() | ClassifierLost():
                 return self._classifier(event)
             case _:
                 assert_never(event)
 
-    def _scored(self, result: WindowResult) -> list[Instruction]:
+    def _scored(self, result: WindowResult, place: Place) -> list[Instruction]:
         if result.run != self._run:
             self.counters.windows_foreign += 1
             return []
         if self._is_final(result.plate):
             self.counters.events_final += 1
-            return [Released(result.plate)]
+            return [Forget(result.plate)]
         if not self._may_exist(result.window):
             self.counters.windows_outside += 1
             return []
         state = self._state(result.plate)
-        acknowledged: list[Instruction] = [Acknowledge(result.plate, (result.window,))]
+        acknowledged: list[Instruction] = [WindowsMerged(result.plate, (result.window,))]
         if state.decided is not None or result.window in state.results:
             self.counters.windows_repeated += 1
             return acknowledged
-        if state.closed is not None and result.window >= self._windows(state.closed):
+        if state.closed is not None and result.window >= windows_in(state.closed, self._recipe.windows):
             self.counters.windows_outside += 1
             return acknowledged
         state.results[result.window] = result
         self.counters.windows_scored += 1
-        asked = self.opinions.ask(result, self._columns(state))
+        asked = self.opinions.ask(result, place, state.columns_by(self._recipe))
         return [*acknowledged, *asked, *self._decide_if_due(state)]
 
     def _classifier(
@@ -192,7 +248,7 @@ class Merger:
             case ClassifierLost():
                 self.opinions.lost()
                 return self._all_due()
-        state, asked = self._plates.get(event.plate), list[Classify]()
+        state, asked = self._plates.get(event.plate), list[ClassifyCrops]()
         if isinstance(event, ClassifierDeadline):
             if state is None or not state.awaited or state.decided is not None:
                 self.counters.events_repeated += 1
@@ -208,23 +264,24 @@ class Merger:
     def _told(self, event: PlateOpened | PlateClosed | WindowQuarantined | Deadline) -> list[Instruction]:
         if self._is_final(event.plate):
             self.counters.events_final += 1
-            return [Released(event.plate)]
+            return [Forget(event.plate)]
         instructions: list[Instruction] = []
         if isinstance(event, WindowQuarantined):
             if not self._may_exist(event.window):
                 self.counters.windows_outside += 1
                 return []
-            instructions.append(Acknowledge(event.plate, (event.window,)))
+            instructions.append(WindowsMerged(event.plate, (event.window,)))
         state = self._state(event.plate)
         if state.decided is not None:
             self.counters.events_repeated += 1
             return instructions
         match event:
-            case PlateOpened(_, columns):
+            case PlateOpened(place=place):
                 self.counters.events_repeated += state.opened
                 state.opened = True
-                state.columns = columns if state.columns is None else state.columns
-            case WindowQuarantined(_, window):
+                if place is not None and state.columns is None:
+                    state.columns = place.columns
+            case WindowQuarantined(window=window):
                 self._quarantined(state, window)
             case Deadline():
                 # Where only answers are missing the plate is ready: without them, and not late.
@@ -233,22 +290,22 @@ class Merger:
                 self._closed(state, event)
         return instructions + self._decide_if_due(state)
 
-    def _quarantined(self, state: _Plate, window: int) -> None:
+    def _quarantined(self, state: Collected, window: int) -> None:
         if window in state.quarantined:
             self.counters.windows_repeated += 1
-        elif state.closed is not None and window >= self._windows(state.closed):
+        elif state.closed is not None and window >= windows_in(state.closed, self._recipe.windows):
             self.counters.windows_outside += 1
         else:
             state.quarantined.add(window)
             self.counters.windows_quarantined += 1
 
-    def _closed(self, state: _Plate, event: PlateClosed) -> None:
+    def _closed(self, state: Collected, event: PlateClosed) -> None:
         if state.closed is not None:
             self.counters.events_repeated += 1
             return
         state.closed = event
         state.columns = event.columns
-        most = self._windows(event)
+        most = windows_in(event, self._recipe.windows)
         outside = [w for w in state.results if w >= most]
         for window in outside:
             del state.results[window]
@@ -257,91 +314,43 @@ class Merger:
         self.counters.windows_outside += len(outside) + len(state.quarantined) - len(given_up)
         state.quarantined = given_up
 
-    def _decide_if_due(self, state: _Plate) -> list[Instruction]:
+    def _decide_if_due(self, state: Collected) -> list[Instruction]:
         if state.decided is not None:
             return []
         closed = state.closed
         if self._aborted is None:
             if closed is None:
                 return []
-            all_there = _done(state) >= self._windows(closed)
-            pixels = closed.in_memory and not NO_PIXELS & set(closed.causes)
-            if pixels and not all_there and not state.late:
+            all_there = state.windows_done >= windows_in(closed, self._recipe.windows)
+            if has_pixels(closed) and not all_there and not state.late:
                 return []
             if self.opinions.waits(state.plate) and not (state.late or state.unheard):
                 first, state.awaited = not state.awaited, True
                 return [AwaitClassifier(state.plate)] if first else []
-        state.decided = self._decision(state)
-        # Only the decision is needed from here on.
-        state.results = {}
-        state.quarantined = set()
+        decided = state.decide(self._recipe, self._run, self.opinions, self._aborted)
         self.counters.plates_decided += 1
-        return [Decide(state.decided), *self.opinions.close(state.plate)]
+        return [decided, *self.opinions.close(state.plate)]
 
     def _all_due(self) -> list[Instruction]:
         return [one for plate in self.open_plates for one in self._decide_if_due(self._plates[plate])]
 
-    def _decision(self, state: _Plate) -> PlateResult:
-        closed, results = state.closed, sorted(state.results.values(), key=lambda r: r.window)
-        columns = self._columns(state)
-        given_up = state.quarantined - state.results.keys()
-        # Of a plate that is cut off before its end, the rows and windows that must have been there.
-        across = window_columns(columns, self._recipe.windows)
-        rows, windows = 0, len(results) + len(given_up)
-        if closed is not None:
-            rows, windows = closed.rows, self._windows(closed)
-        elif results and across:
-            rows = results[-1].window // across * self._recipe.windows.stride + 1
-        causes = list(closed.causes) if closed is not None else []
-        if self._aborted is not None:
-            causes.append(self._aborted)
-        if state.late:
-            causes.append(Cause.LATE)
-        facts = PlateFacts(
-            run=self._run,
-            plate=state.plate,
-            rows=rows,
-            columns=columns,
-            windows=windows,
-            windows_scored=len(results),
-            windows_quarantined=len(given_up),
-            windows_truncated=sum(r.truncated for r in results),
-            rows_missing=closed.rows_missing if closed is not None else 0,
-            causes=tuple(dict.fromkeys(causes)),
-            classifier=self.opinions.summary(state.plate, inspected=bool(results)),
-        )
-        # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.
-        height = rows if closed is not None else rows + 2 * self._recipe.windows.size
-        opinions = self.opinions.of(state.plate)
-        defects = defects_of(results, height, columns, self._recipe, opinions) if columns else ()
-        return verdict_of(facts, defects, bands_of(results, columns, self._recipe), self._recipe)
-
     def _let_go(self, plate: int) -> list[Instruction]:
         if self._is_final(plate):
             self.counters.events_final += 1
-            return [Released(plate)]
+            return [Forget(plate)]
         self._plates.pop(plate, None)
         self._final.add(plate)
         self.counters.plates_committed += 1
-        return [Released(plate), *self.opinions.close(plate)]
+        return [Forget(plate), *self.opinions.close(plate)]
 
-    def _state(self, plate: int) -> _Plate:
+    def _state(self, plate: int) -> Collected:
         if plate not in self._plates:
-            self._plates[plate] = _Plate(plate)
+            self._plates[plate] = Collected(plate)
             self.counters.plates_opened += 1
         return self._plates[plate]
 
     def _is_final(self, plate: int) -> bool:
         return plate not in self._plates and plate in self._final
-
-    def _columns(self, state: _Plate) -> int:
-        """Columns of a plate, by what was said of it, else by the recipe; 0 where neither is known."""
-        return state.columns or (self._recipe.columns.count if self._recipe.columns else 0)
-
-    def _windows(self, closed: PlateClosed) -> int:
-        """Number of windows of a closed plate."""
-        windows = self._recipe.windows
-        return window_rows(closed.rows, windows) * window_columns(closed.columns, windows)
 
     def _may_exist(self, window: int) -> bool:
         """Whether any plate of this recipe can have that window: what is kept stays bounded by the recipe."""
@@ -352,8 +361,3 @@ class Merger:
             return True
         windows = recipe.windows
         return window < window_rows(recipe.slot_rows, windows) * window_columns(recipe.columns.count, windows)
-
-
-def _done(state: _Plate) -> int:
-    """Windows that are scored or given up."""
-    return len(state.results) + sum(window not in state.results for window in state.quarantined)

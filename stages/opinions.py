@@ -3,6 +3,13 @@
 A part of the merger's state machine, without I/O and without a clock. A crop is known by the place around which it
 lies, so that two windows which report the same peak ask once. Only whole and plausible answers to what was asked are
 believed; what is missing when a plate is decided stays missing. What is kept is bounded by the open plates.
+
+| a crop is | from | until |
+|---|---|---|
+| next | its window is scored | those asked before it are answered; left out where a plate has too many |
+| asked | ClassifyCrops; again when the classifier is a new one | CropsClassified, or its plate is decided |
+| answered | a whole and plausible answer | its plate is decided |
+| unheard | there is nobody to ask, or several classifiers did not answer | its plate is decided |
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from config.schema import Recipe
 from models.detector.findings import Region
-from stages.merge_events import Answer, Classify, Crop, CropsClassified, StopClassifying, can_wait
+from stages.events import Answer, ClassifyCrops, Crop, CropsClassified, CropsUnwanted, Place
 from stages.plate import HEAT_CELLS, Defect, Heat, WindowResult, window_columns
 
 MOST_AT_ONCE = 8
@@ -25,8 +32,13 @@ MOST_BEFORE_FAINT = 128
 MOST_REPEATED = 2
 """Classifiers that are asked again what those before them have not answered: a crop may be what ended them."""
 
-Place = tuple[int, int]
-"""x, y of a region's peak in plate coordinates."""
+Peak = tuple[int, int]
+"""x, y of a region's best pixel in plate coordinates."""
+
+
+def can_wait(crops: Iterable[Crop]) -> bool:
+    """Whether all of them are faint."""
+    return all(crop.faint for crop in crops)
 
 
 # --- what is known ---------------------------------------------------------------------------------------------
@@ -56,6 +68,8 @@ class OpinionCounters:
     answers_repeated: int = 0
     answers_unasked: int = 0
     """For a plate or a window that was not asked about."""
+    answers_of_another: int = 0
+    """To what a merger asked that is no more."""
     answers_malformed: int = 0
     """Of the wrong count or region, or with a probability or heat map that is none."""
 
@@ -64,7 +78,7 @@ class OpinionCounters:
 class _Window:
     """What is to be asked about one window."""
 
-    seen: frozenset[Place]
+    seen: frozenset[Peak]
     """Where there is a region, whether it can be asked about or not."""
     next: list[Crop]
     """Not asked yet, in the order in which they will be."""
@@ -80,15 +94,17 @@ class _Window:
 class _Plate:
     """What was asked about one plate."""
 
+    place: Place | None = None
+    """Where it lies in the plate memory."""
     windows: dict[int, _Window] = field(default_factory=dict)
-    places: set[Place] = field(default_factory=set)
+    peaks: set[Peak] = field(default_factory=set)
     """Asked about."""
-    unheard: set[Place] = field(default_factory=set)
+    unheard: set[Peak] = field(default_factory=set)
     """There was nobody to ask about them, or nobody left who might answer."""
-    opinions: dict[Place, Opinion] = field(default_factory=dict)
+    opinions: dict[Peak, Opinion] = field(default_factory=dict)
 
     @property
-    def seen(self) -> set[Place]:
+    def seen(self) -> set[Peak]:
         """Where there are regions."""
         return {place for window in self.windows.values() for place in window.seen}
 
@@ -98,7 +114,7 @@ class _Plate:
         unanswered = self.seen - self.opinions.keys()
         to_come = {(crop.x, crop.y) for window in self.windows.values() for crop in window.next}
         unheard = unanswered & self.unheard
-        late = (unanswered & (self.places | to_come)) - unheard
+        late = (unanswered & (self.peaks | to_come)) - unheard
         return len(late), len(unanswered) - len(late) - len(unheard), len(unheard)
 
 
@@ -108,28 +124,34 @@ class Opinions:
     Args:
         recipe: whether the classifier is asked, and how windows lie on a plate.
         absent: there is no classifier to ask.
+        asker: incarnation of the merge that asks; an answer to another is not believed.
     """
 
-    def __init__(self, recipe: Recipe, *, absent: bool = False) -> None:
+    def __init__(self, recipe: Recipe, *, absent: bool = False, asker: int = 1) -> None:
         self._mode = recipe.classifier.mode
         self._settings = recipe.windows
         self._absent = absent
+        self._asker = asker
         self._plates: dict[int, _Plate] = {}
         self.counters = OpinionCounters()
 
-    def ask(self, result: WindowResult, columns: int) -> list[Classify]:
+    def ask(self, result: WindowResult, place: Place, columns: int) -> list[ClassifyCrops]:
         """The first question about a window of a plate of that many columns, if it has one."""
         if self._mode == "off" or not result.regions:
             return []
         plate = self._plates.setdefault(result.plate, _Plate())
+        plate.place = place
         plate.windows[result.window] = self._window(result, columns)
         return self._next(result.plate, result.window)
 
-    def take(self, event: CropsClassified) -> list[Classify]:
+    def take(self, event: CropsClassified) -> list[ClassifyCrops]:
         """Believe an answer, or count why not; and what is to be asked next about that window."""
         plate = self._plates.get(event.plate)
         window = plate.windows.get(event.window) if plate is not None else None
-        if plate is None or window is None:
+        if event.asker != self._asker:
+            # Regions may be numbered otherwise in what was scored again.
+            self.counters.answers_of_another += 1
+        elif plate is None or window is None:
             self.counters.answers_unasked += 1
         elif not window.asked or _repeats(event.answers, window.answered):
             self.counters.answers_repeated += 1
@@ -151,7 +173,7 @@ class Opinions:
         known = self._plates.get(plate)
         return known is not None and not self._absent and any(window.asked for window in known.windows.values())
 
-    def again(self) -> list[Classify]:
+    def again(self) -> list[ClassifyCrops]:
         """All that is asked and not answered, for a classifier that knows nothing of it.
 
         What was asked again MOST_REPEATED times is dropped; what comes next in its window is asked in its place.
@@ -170,8 +192,8 @@ class Opinions:
         """There is no classifier any more."""
         self._absent = True
 
-    def of(self, plate: int) -> Mapping[Place, Opinion] | None:
-        """What is known of the places of a plate; None where the classifier is off."""
+    def of(self, plate: int) -> Mapping[Peak, Opinion] | None:
+        """What is known of the peaks of a plate; None where the classifier is off."""
         if self._mode == "off":
             return None
         known = self._plates.get(plate)
@@ -207,11 +229,11 @@ class Opinions:
         for number in windows:
             window = known.windows.pop(number, None)
             if window is not None:
-                known.places -= {(crop.x, crop.y) for crop in window.asked}
+                known.peaks -= {(crop.x, crop.y) for crop in window.asked}
 
-    def close(self, plate: int) -> list[StopClassifying]:
+    def close(self, plate: int) -> list[CropsUnwanted]:
         """Forget a plate; the classifier is told where it still has work with it."""
-        stop = [StopClassifying(plate)] if self.waits(plate) else []
+        stop = [CropsUnwanted(plate)] if self.waits(plate) else []
         known = self._plates.pop(plate, None)
         if known is not None:
             late, left_out, unheard = known.silent
@@ -220,7 +242,26 @@ class Opinions:
             self.counters.crops_unheard += unheard
         return stop
 
-    def _again(self, plate: int, number: int) -> list[Classify]:
+    def validate(self) -> None:
+        """Check what always holds between two events.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        for plate, known in self._plates.items():
+            assert len(known.peaks) <= MOST_IN_PLATE, f"plate {plate}: too many crops"
+            assert known.opinions.keys() <= known.peaks, f"plate {plate}: an answer that nobody asked for"
+            for number, window in known.windows.items():
+                assert len(window.asked) <= MOST_AT_ONCE, f"plate {plate}: too much is asked about window {number}"
+                assert window.asked or not window.next, f"plate {plate}: window {number} waits for nothing"
+                assert {(crop.x, crop.y) for crop in window.asked} <= known.peaks
+
+    def _question(self, plate: int, number: int) -> ClassifyCrops:
+        known = self._plates[plate]
+        assert known.place is not None
+        return ClassifyCrops(plate, known.place, number, known.windows[number].asked, self._asker)
+
+    def _again(self, plate: int, number: int) -> list[ClassifyCrops]:
         """The question that a window waits with once more, or the one after it."""
         known = self._plates[plate]
         window = known.windows[number]
@@ -228,26 +269,26 @@ class Opinions:
             known.unheard |= {(crop.x, crop.y) for crop in window.asked}
             return self._next(plate, number)
         window.repeated += 1
-        return [Classify(plate, number, window.asked)]
+        return [self._question(plate, number)]
 
-    def _next(self, plate: int, number: int) -> list[Classify]:
+    def _next(self, plate: int, number: int) -> list[ClassifyCrops]:
         """The next question about a window: of crops that are all faint, or none of them."""
         known = self._plates[plate]
         window = known.windows[number]
-        left = [crop for crop in window.next if (crop.x, crop.y) not in known.places]
+        left = [crop for crop in window.next if (crop.x, crop.y) not in known.peaks]
         if self._absent:
             known.unheard |= {(crop.x, crop.y) for crop in left}
             left = []
         faint = can_wait(left)
-        most = (MOST_BEFORE_FAINT if faint else MOST_IN_PLATE) - len(known.places)
+        most = (MOST_BEFORE_FAINT if faint else MOST_IN_PLATE) - len(known.peaks)
         alike = [crop for crop in left if crop.faint == faint]
         window.asked, window.repeated = tuple(alike[: max(0, min(MOST_AT_ONCE, most))]), 0
         # What has no room now will have none.
         window.next = [crop for crop in left if crop not in window.asked] if window.asked else []
         if not window.asked:
             return []
-        known.places |= {(crop.x, crop.y) for crop in window.asked}
-        return [Classify(plate, number, window.asked)]
+        known.peaks |= {(crop.x, crop.y) for crop in window.asked}
+        return [self._question(plate, number)]
 
     def _window(self, result: WindowResult, columns: int) -> _Window:
         """The crops of a window by place: faint ones last, the best-scored first (no number above all)."""
@@ -260,7 +301,7 @@ class Opinions:
             worst = -math.inf if math.isnan(region.score) else -region.score
             return region.faint, worst, region.peak_y, region.peak_x, index
 
-        crops: dict[Place, Crop] = {}
+        crops: dict[Peak, Crop] = {}
         for index, region in sorted(enumerate(result.regions), key=rank):
             x, y = x0 + region.peak_x, y0 + region.peak_y
             crops.setdefault((x, y), Crop(index, x, y, region.faint))
@@ -271,9 +312,9 @@ class Opinions:
 def with_opinions(
     defects: Sequence[Defect],
     regions: Sequence[Region],
-    places: Sequence[Place],
+    peaks: Sequence[Peak],
     owner: Sequence[int],
-    opinions: Mapping[Place, Opinion],
+    opinions: Mapping[Peak, Opinion],
     ng_score: float,
 ) -> list[Defect]:
     """The defects with the highest chance of a crack among their regions (of equal ones the first in reading order).
@@ -281,14 +322,14 @@ def with_opinions(
     Args:
         defects: as found, without the classifier.
         regions: of all windows.
-        places: of their peaks, in the same order.
+        peaks: of their peaks, in the same order.
         owner: index of the defect that each region belongs to, -1 for none.
-        opinions: what is known of the places.
+        opinions: what is known of the peaks.
         ng_score: a region of at least this score that has no opinion is counted in `unanswered`.
     """
     best: dict[int, tuple[float, int, int]] = {}
-    unanswered: dict[int, set[Place]] = {}
-    for region, (x, y), defect in zip(regions, places, owner, strict=True):
+    unanswered: dict[int, set[Peak]] = {}
+    for region, (x, y), defect in zip(regions, peaks, owner, strict=True):
         opinion = opinions.get((x, y))
         if defect < 0:
             continue

@@ -2,6 +2,13 @@
 
 It does no I/O itself: events in, instructions out. One write is under way at a time and they keep their order. While
 the store cannot commit, verdicts wait here; one that waited longer than the limit is no longer given as OK.
+
+| a write is | from | until |
+|---|---|---|
+| waiting | PlateSeen, PlateDecided | it is the first, none is under way, and the pause after a failure is over |
+| under way | CommitSeen, CommitVerdict | StoreSucceeded, or StoreFailed: then it waits again |
+| committed | StoreSucceeded, as SeenCommitted or PlateFinal | |
+| refused | the store fails at this record alone: it is tried again bare, then dropped | the end of the run |
 """
 
 from __future__ import annotations
@@ -10,27 +17,17 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from msgspec import structs
+
+from stages.events import PlateDecided, PlateFinal, PlateSeen, SayAgain, SeenCommitted, StoreFailing, StoreWorks
 from stages.plate import Cause, PlateResult, Verdict
+from stages.story import Stories
 
 StoreFailure = Literal["full", "locked", "broken", "refused"]
 """Why a write failed: "refused" concerns the one record, the others the store."""
 
 
-# --- events ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The switch saw a plate begin; may come more than once."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A plate's verdict was reached; may come more than once, the first counts."""
-
-    result: PlateResult
+# --- what only the record process says and does ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +51,6 @@ class Tick:
     """Time has passed; comes every round, for a failed write is tried again at the first one after its pause."""
 
 
-Event = Seen | Decided | StoreSucceeded | StoreFailed | Tick
-
-
-# --- instructions ---------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class CommitSeen:
     """Commit that the plate was seen, and report the outcome under this number."""
@@ -76,23 +67,14 @@ class CommitVerdict:
     """
 
     write: int
-    result: PlateResult
+    decided: PlateDecided
     event: str | None = None
     """Text of an event to be stored with it, where the store's failure left a trace."""
 
-
-@dataclass(frozen=True, slots=True)
-class ConfirmSeen:
-    """Tell the tile stage that the plate's windows may be leased."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmFinal:
-    """Tell merge and tile that the plate's verdict is final."""
-
-    plate: int
+    @property
+    def plate(self) -> int:
+        """Number of the plate."""
+        return self.decided.result.plate
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +85,25 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class AskAgain:
-    """There is room again for what was refused: ask for all that is not confirmed."""
+class RecordRefused:
+    """The store took the plate's record not as it was; what is left of it is tried next, or nothing."""
 
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """The store began to fail, or fails in another way than before."""
-
-    kind: StoreFailure
+    plate: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class AllClear:
-    """The store works again."""
-
-    text: str
-
-
-Instruction = CommitSeen | CommitVerdict | ConfirmSeen | ConfirmFinal | Refuse | AskAgain | Alarm | AllClear
+Event = PlateSeen | PlateDecided | StoreSucceeded | StoreFailed | Tick
+Instruction = (
+    CommitSeen
+    | CommitVerdict
+    | SeenCommitted
+    | PlateFinal
+    | Refuse
+    | RecordRefused
+    | SayAgain
+    | StoreFailing
+    | StoreWorks
+)
 
 
 @dataclass(slots=True)
@@ -139,7 +120,7 @@ class _Waiting:
     """A write that is not yet committed."""
 
     plate: int
-    result: PlateResult | None
+    decided: PlateDecided | None
     """None: only that the plate was seen."""
     since: float
     bare: bool = False
@@ -179,6 +160,7 @@ class Recorder:
         self._failing_since = 0.0
         self._retry_s = first_retry_s
         self._retry_at = 0.0
+        self._stories = Stories()
 
     @property
     def waiting(self) -> int:
@@ -192,11 +174,34 @@ class Recorder:
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now`, s; give what is to be done, in order."""
+        self._stories.heard(event)
+        done = self._handle(event, now)
+        self._stories.heard(*done)
+        return done
+
+    def story(self, plate: int) -> list[str]:
+        """What was said of a plate, for people who ask why it hangs."""
+        return self._stories.of(plate)
+
+    def validate(self) -> None:
+        """Check what always holds between two events.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        assert self._under_way is None or self._queue, "a write is under way that nobody asked for"
+        assert len(self._queue) <= self._most_waiting, "more waits than may"
+        kinds = [(one.plate, one.decided is None) for one in self._queue]
+        assert len(set(kinds)) == len(kinds), "the same waits twice"
+        assert self._turned_away is None or self._turned_away.lowest <= self._turned_away.highest
+        assert self._failing != "refused", "one record that is refused makes no store fail"
+
+    def _handle(self, event: Event, now: float) -> list[Instruction]:
         match event:
-            case Seen(plate):
+            case PlateSeen(plate):
                 return self._accept(_Waiting(plate, None, self._since(plate, now)), now)
-            case Decided(result):
-                return self._accept(_Waiting(result.plate, result, self._since(result.plate, now)), now)
+            case PlateDecided(result=result):
+                return self._accept(_Waiting(result.plate, event, self._since(result.plate, now)), now)
             case StoreSucceeded(write):
                 return self._succeeded(now) if write == self._under_way else []
             case StoreFailed(write, kind, text):
@@ -207,7 +212,7 @@ class Recorder:
 
     def _accept(self, new: _Waiting, now: float) -> list[Instruction]:
         for waiting in self._queue:
-            if waiting.plate == new.plate and (waiting.result is None) == (new.result is None):
+            if waiting.plate == new.plate and (waiting.decided is None) == (new.decided is None):
                 return []  # the first counts, and is confirmed once it is committed
         if len(self._queue) >= self._most_waiting:
             return self._turn_away(new.plate, now)
@@ -237,36 +242,37 @@ class Recorder:
         head = self._queue[0]
         self._writes += 1
         self._under_way = self._writes
-        if head.result is None:
+        if head.decided is None:
             return [CommitSeen(self._writes, head.plate)]
-        return [self._verdict(self._writes, head, head.result, now)]
+        return [self._verdict(self._writes, head, head.decided, now)]
 
-    def _verdict(self, write: int, head: _Waiting, result: PlateResult, now: float) -> CommitVerdict:
+    def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:
         waited = now - head.since
         if waited <= self._limit_s and head.plate not in self._overdue and not head.bare:
-            return CommitVerdict(write, result)
+            return CommitVerdict(write, decided)
         if head.bare:
             text = "the store refused the result as it was; its defects and measured values are left out"
         elif head.plate in self._overdue:
             text = f"that the plate was seen could not be stored for more than {self._limit_s:g} s"
         else:
             text = f"the verdict could not be stored for {waited:.1f} s (limit {self._limit_s:g} s)"
-        return CommitVerdict(write, without_ok(result, text), event=f"verdict reached: {result.verdict}; {text}")
+        weaker = structs.replace(decided, result=without_ok(decided.result, text))
+        return CommitVerdict(write, weaker, event=f"verdict reached: {decided.result.verdict}; {text}")
 
     def _succeeded(self, now: float) -> list[Instruction]:
         head = self._queue.popleft()
         self._under_way = None
         done: list[Instruction] = []
         if self._failing is not None:
-            done.append(AllClear(f"the result store works again after {now - self._failing_since:.1f} s"))
+            done.append(StoreWorks(f"the result store works again after {now - self._failing_since:.1f} s"))
             self._failing, self._retry_s = None, self._first_retry_s
-        if head.result is None:
+        if head.decided is None:
             if now - head.since > self._limit_s:
                 self._overdue.add(head.plate)
-            done.append(ConfirmSeen(head.plate))
+            done.append(SeenCommitted(head.plate))
         else:
             self._overdue.discard(head.plate)
-            done.append(ConfirmFinal(head.plate))
+            done.append(PlateFinal(head.plate))
         return done + self._go_on(now)
 
     def _go_on(self, now: float) -> list[Instruction]:
@@ -274,27 +280,27 @@ class Recorder:
         if self._queue or not self._ask_again:
             return self._next(now)
         self._ask_again = False
-        return [AskAgain()]
+        return [SayAgain()]
 
     def _failed(self, kind: StoreFailure, text: str, now: float) -> list[Instruction]:
         self._under_way = None
         if kind == "refused":
-            return [Alarm(kind, text), *self._refused(now)]
+            return [RecordRefused(self._queue[0].plate, text), *self._refused(now)]
         if self._failing is None:
             self._failing_since = now
         is_news, self._failing = kind != self._failing, kind
         self._retry_at = now + self._retry_s
         self._retry_s = min(2 * self._retry_s, self._last_retry_s)
-        return [Alarm(kind, text)] if is_news else []
+        return [StoreFailing(kind, text)] if is_news else []
 
     def _refused(self, now: float) -> list[Instruction]:
         """A record that does not fit must not keep those behind it: try what is left of it, then go on without."""
         head = self._queue[0]
-        if head.result is None or head.bare:
+        if head.decided is None or head.bare:
             # It stays open in the ledger (or unseen) and is closed as INCONCLUSIVE at the end of the run.
             self._queue.popleft()
         else:
-            head.result = bare(head.result)
+            head.decided = structs.replace(head.decided, result=bare(head.decided.result))
             head.bare = True
         return self._go_on(now)
 

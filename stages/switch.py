@@ -5,12 +5,21 @@ one after it to the rising edge after that, and so on, bounces included. A risin
 debounce is no plate, and its number is never given; numbers so have a gap there, and stay unique. The gain: whoever
 hears an edge gives its plate the same number, whatever else was not heard and wherever the hearing began. Acquisition
 and the supervisor count with an object of this class each, and agree.
+
+| the beam is | from | until |
+|---|---|---|
+| unknown | the start, where nothing was heard yet | the first strip tells the level |
+| free | a falling edge that held: Trailing | a rising edge |
+| rising | a rising edge, which has its number by now | it held: Leading; or it bounced: no plate gets the number |
+| taken | Leading, or Unheard or MidSheet where the edge itself was not heard | a falling edge |
+| falling | a falling edge | it held: Trailing; or it bounced |
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from stages.camera import Edge
 
@@ -75,6 +84,16 @@ class SwitchState:
     """Its number, if it is a rising one."""
 
 
+class Beam(StrEnum):
+    """What stands in the light beam; see the table above."""
+
+    UNKNOWN = "unknown"
+    FREE = "free"
+    RISING = "rising"
+    TAKEN = "taken"
+    FALLING = "falling"
+
+
 @dataclass(slots=True)
 class SwitchCounters:
     """What the counter has heard."""
@@ -112,6 +131,28 @@ class SwitchCounter:
         return SwitchState(
             self._next, self._level, self._count, self._row, self._plate, self._pending, self._pending_plate
         )
+
+    @property
+    def beam(self) -> Beam:
+        """What stands in the beam, by what was heard."""
+        if self._pending is not None:
+            return Beam.RISING if self._pending.rising else Beam.FALLING
+        if self._level is None:
+            return Beam.UNKNOWN
+        return Beam.TAKEN if self._level else Beam.FREE
+
+    def validate(self) -> None:
+        """Check what always holds between two calls.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        beam = self.beam
+        assert (self._pending_plate is not None) == (beam is Beam.RISING), f"{beam}: a rising edge has a number, alone"
+        assert self._pending is None or self._pending.rising != self._level, f"{beam}: an edge to the level before it"
+        for plate in (self._plate, self._pending_plate):
+            assert plate is None or plate < self._next, f"{beam}: plate {plate} has a number not given yet"
+        assert self._plate is None or beam in (Beam.TAKEN, Beam.FALLING), f"{beam}: plate {self._plate} is in the beam"
 
     def hear(self, edges: Iterable[Edge], level: bool, until_row: int) -> list[Fact]:
         """The facts that follow from these edges.

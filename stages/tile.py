@@ -4,104 +4,48 @@ A state machine without I/O. It learns of plates from acquisition, of committed 
 record, of workers and of merged windows; it answers with leases. A window is leased as soon as its rows are there,
 the oldest plate first, and again when its worker dies, hangs or when the merger that had acknowledged it is gone.
 A plate leaves the ledger only when its verdict is committed.
+
+| a window is | from | until |
+|---|---|---|
+| to come | its plate is opened | its band of rows is final |
+| waiting | its rows are there; again when a lease is lost or overdue | a worker has room for it |
+| leased | Lease, to two workers at most | it is merged, or its last lease is lost |
+| merged | WindowsMerged | its plate is final, or the merger is a new one: then it waits again |
+| quarantined | a third worker died on it: WindowQuarantined | its plate is final |
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
 from models.detector.halo import HALO
-from stages.plate import Cause, Window, window_at, window_columns, window_rows
+from stages.events import (
+    AcquisitionAt,
+    Lease,
+    Place,
+    PlateClosed,
+    PlateFinal,
+    PlateOpened,
+    RowsReady,
+    SeenCommitted,
+    WindowQuarantined,
+    WindowsMerged,
+    WorkerGone,
+    WorkerReady,
+)
+from stages.plate import Cause, window_at, window_columns, window_rows
+from stages.story import Stories
+from stages.workers import InFlight, Workers
 
 SUSPECT_DEATHS = 2
 MOST_LEASES_OF_A_WINDOW = 2
-_RECENT_LEASES = 200
 
-# --- events ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The sighting of the plate is committed; its windows may be leased."""
-
-    plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Acquisition has begun a plate; `slot` is None when it has no pixels."""
-
-    plate: int
-    slot: int | None
-    generation: int
-    columns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """So many rows of the plate are final."""
-
-    plate: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The plate has ended."""
-
-    plate: int
-    slot: int | None
-    rows: int
-    columns: int
-    causes: tuple[Cause, ...]
-    missing: int
-    last_row_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AcquisitionAt:
-    """Plates before this one have been opened by acquisition, or never will be."""
-
-    next_plate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A worker holds at most so many windows (absolute); `finished` is the last lease it has done with."""
-
-    worker: str
-    credits: int
-    finished: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A worker is no more, or is a new incarnation; the windows it was on are blamed when it died by itself."""
-
-    worker: str
-    blamed: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The merger has these windows."""
-
-    plate: int
-    windows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """The plate's verdict is committed."""
-
-    plate: int
+# --- what only the tile process says and does ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,58 +58,28 @@ class Tick:
     """Time has passed."""
 
 
-Event = Seen | Opened | Rows | Closed | AcquisitionAt | Ready | Gone | Merged | Final | MergerRestarted | Tick
-
-# --- instructions ----------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """Send these windows of the plate to the worker."""
-
-    worker: str
-    lease: int
-    plate: int
-    slot: int
-    generation: int
-    columns: int
-    rows: int
-    closed: bool
-    windows: tuple[Window, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Tell the merger that the plate is open."""
-
-    plate: int
-    columns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Conclude:
-    """Tell the merger that the plate has ended."""
-
-    closed: Closed
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """Tell the merger that the window will not be scored."""
-
-    plate: int
-    window: int
-
-
-@dataclass(frozen=True, slots=True)
-class LetGo:
+class ReleaseSlot:
     """Clear this stage's hold on the slot."""
 
-    slot: int
-    generation: int
+    plate: int
+    place: Place
 
 
-Instruction = Lease | Announce | Conclude | Quarantine | LetGo
+Event = (
+    SeenCommitted
+    | PlateOpened
+    | RowsReady
+    | PlateClosed
+    | AcquisitionAt
+    | WorkerReady
+    | WorkerGone
+    | WindowsMerged
+    | PlateFinal
+    | MergerRestarted
+    | Tick
+)
+Instruction = Lease | PlateOpened | PlateClosed | WindowQuarantined | ReleaseSlot
 
 # --- state -----------------------------------------------------------------------------------------------------
 
@@ -173,13 +87,11 @@ Instruction = Lease | Announce | Conclude | Quarantine | LetGo
 @dataclass(slots=True)
 class _Plate:
     plate: int
-    slot: int | None = None
-    generation: int = 0
-    columns: int = 0
+    place: Place | None = None
     rows: int = 0
-    opened: bool = False
+    opened: PlateOpened | None = None
     seen: bool = False
-    closed: Closed | None = None
+    closed: PlateClosed | None = None
     bands: int = 0
     """Rows of windows that have been put into `waiting`."""
     waiting: list[int] = field(default_factory=list)
@@ -190,24 +102,6 @@ class _Plate:
     quarantined: set[int] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _InFlight:
-    worker: str
-    plate: int
-    windows: tuple[int, ...]
-    start: float
-    deadline: float
-
-
-@dataclass(slots=True)
-class _Worker:
-    credits: int = 0
-    queue: deque[int] = field(default_factory=deque)
-    """Its leases, in the order in which it does them."""
-    stuck: bool = False
-    """The first of them is overdue: it gets no more until it finishes one."""
-
-
 class WindowLedger:
     """The state of the tile stage. `handle(event, now)` takes an event and returns what to do, in order."""
 
@@ -215,18 +109,15 @@ class WindowLedger:
         self.counters: Counter[str] = Counter()
         self._windows = windows
         self._batch = batch
-        self._settings = lease
         self._plates: dict[int, _Plate] = {}
         self._final_before: set[int] = set()
         self._acquisition_at = 0
-        self._workers: dict[str, _Worker] = {}
-        self._in_flight: dict[int, _InFlight] = {}
-        self._next_lease = 1
+        self._workers = Workers(batch, lease)
         self._deaths: Counter[tuple[int, int]] = Counter()
-        self._durations: deque[float] = deque(maxlen=_RECENT_LEASES)
+        self._stories = Stories()
 
     @property
-    def plates(self) -> tuple[int, ...]:
+    def open_plates(self) -> tuple[int, ...]:
         """Plates that are not final, the oldest first."""
         return tuple(sorted(self._plates))
 
@@ -242,37 +133,51 @@ class WindowLedger:
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at a monotonic time, s; returns what to do."""
+        self._stories.heard(event)
         done: list[Instruction] = []
         match event:
-            case Seen(plate):
+            case SeenCommitted(plate):
                 if plate not in self._final_before:
                     self._plate(plate).seen = True
                     done += self._close_unheard()
-            case Opened():
+            case PlateOpened():
                 done += self._opened(event)
-            case Rows(plate, rows):
+            case RowsReady(plate=plate, rows=rows):
                 known = self._plates.get(plate)
                 if known is not None and known.opened and rows > known.rows:
                     known.rows = rows
                     self._add_bands(known)
-            case Closed():
+            case PlateClosed():
                 done += self._closed(event)
             case AcquisitionAt(next_plate):
                 self._acquisition_at = max(self._acquisition_at, next_plate)
                 done += self._close_unheard()
-            case Ready():
-                self._ready(event, now)
-            case Gone(worker, blamed):
+            case WorkerReady():
+                self._workers.ready(event, now)
+            case WorkerGone(worker, blamed):
                 done += self._gone(worker, blamed)
-            case Merged(plate, windows):
+            case WindowsMerged(plate, windows):
                 self._merged(plate, windows)
-            case Final(plate):
+            case PlateFinal(plate):
                 done += self._final(plate)
             case MergerRestarted():
                 done += self._merger_restarted()
             case Tick():
                 done += self._overdue(now)
-        return done + self._leases(now)
+        done += self._leases(now)
+        self._stories.heard(*done)
+        if isinstance(event, PlateFinal):
+            self._stories.forget(event.plate)
+        return done
+
+    def last_row_at(self, plate: int) -> float | None:
+        """Monotonic time when the last row of an open plate was delivered, s; None where that is not known."""
+        known = self._plates.get(plate)
+        return None if known is None or known.closed is None else known.closed.last_row_at
+
+    def story(self, plate: int) -> list[str]:
+        """What was said of a plate that is not final, for people who ask why it hangs."""
+        return self._stories.of(plate)
 
     # --- plates ----------------------------------------------------------------------------------------------
 
@@ -281,18 +186,17 @@ class WindowLedger:
             self._plates[plate] = _Plate(plate)
         return self._plates[plate]
 
-    def _opened(self, event: Opened) -> list[Instruction]:
+    def _opened(self, event: PlateOpened) -> list[Instruction]:
         if event.plate in self._final_before:
             self.counters["plate final"] += 1
-            return [] if event.slot is None else [LetGo(event.slot, event.generation)]
+            return [] if event.place is None else [ReleaseSlot(event.plate, event.place)]
         known = self._plate(event.plate)
-        if known.opened:
+        if known.opened is not None:
             return []
-        known.opened = True
-        known.slot, known.generation, known.columns = event.slot, event.generation, event.columns
-        return [Announce(known.plate, known.columns)]
+        known.opened, known.place = event, event.place
+        return [event]
 
-    def _closed(self, event: Closed) -> list[Instruction]:
+    def _closed(self, event: PlateClosed) -> list[Instruction]:
         if event.plate in self._final_before:
             return []
         known = self._plate(event.plate)
@@ -301,16 +205,16 @@ class WindowLedger:
         known.closed = event
         known.rows = event.rows
         self._add_bands(known)
-        return [Conclude(event)]
+        return [event]
 
     def _close_unheard(self) -> list[Instruction]:
         """Close plates that the switch saw and that acquisition, being past them, never opened or gave no slot."""
         done: list[Instruction] = []
         for known in self._plates.values():
-            if known.seen and known.slot is None and known.closed is None and known.plate < self._acquisition_at:
+            if known.seen and known.place is None and known.closed is None and known.plate < self._acquisition_at:
                 self.counters["plates without rows"] += 1
                 cause = Cause.ACQUISITION_DIED if known.opened else Cause.NO_ROWS
-                done += self._closed(Closed(known.plate, None, 0, 0, (cause,), 0))
+                done += self._closed(PlateClosed(known.plate, None, 0, (cause,)))
         return done
 
     def _final(self, plate: int) -> list[Instruction]:
@@ -323,20 +227,20 @@ class WindowLedger:
             self._final_before = set(sorted(self._final_before)[-5_000:])
         for window in [key for key in self._deaths if key[0] == plate]:
             del self._deaths[window]
-        if known is None or known.slot is None:
+        if known is None or known.place is None:
             return []
-        return [LetGo(known.slot, known.generation)]
+        return [ReleaseSlot(plate, known.place)]
 
     def _merger_restarted(self) -> list[Instruction]:
         # What workers are done with and the old merger had not said it has, it may never have had.
         done = self._drop_finished(lambda _flight: True)
-        for plate in self.plates:
+        for plate in self.open_plates:
             known = self._plates[plate]
-            if known.opened:
-                done.append(Announce(plate, known.columns))
-            done += [Quarantine(plate, window) for window in sorted(known.quarantined)]
+            if known.opened is not None:
+                done.append(known.opened)
+            done += [WindowQuarantined(plate, window) for window in sorted(known.quarantined)]
             if known.closed is not None:
-                done.append(Conclude(known.closed))
+                done.append(known.closed)
             for window in known.merged.difference(known.waiting):
                 heapq.heappush(known.waiting, window)
             known.merged = set()
@@ -346,14 +250,14 @@ class WindowLedger:
 
     def _add_bands(self, known: _Plate) -> None:
         """Put the windows of every band into `waiting` whose rows, and those that are seen below them, are final."""
-        if known.slot is None:
+        if known.place is None:
             return
         size, stride = self._windows.size, self._windows.stride
         below = known.rows - size - HALO
         complete = below // stride + 1 if below >= 0 else 0
         if known.closed is not None:
             complete = window_rows(known.rows, self._windows)
-        across = window_columns(known.columns, self._windows)
+        across = window_columns(known.place.columns, self._windows)
         for index in range(known.bands * across, complete * across):
             heapq.heappush(known.waiting, index)
         known.bands = max(known.bands, complete)
@@ -363,7 +267,7 @@ class WindowLedger:
         if known is not None:
             known.merged.update(windows)
 
-    def _wait_again(self, plate: int, window: int) -> Quarantine | None:
+    def _wait_again(self, plate: int, window: int) -> WindowQuarantined | None:
         """Put a window that lost a lease back, or into quarantine when it kills its workers."""
         known = self._plates.get(plate)
         if known is None or window in known.merged or window in known.quarantined or window in known.waiting:
@@ -371,49 +275,29 @@ class WindowLedger:
         if self._deaths[plate, window] > SUSPECT_DEATHS:
             known.quarantined.add(window)
             self.counters["windows quarantined"] += 1
-            return Quarantine(plate, window)
+            return WindowQuarantined(plate, window)
         self.counters["windows leased again"] += 1
         heapq.heappush(known.waiting, window)
         return None
 
     # --- workers ---------------------------------------------------------------------------------------------
 
-    def _ready(self, event: Ready, now: float) -> None:
-        worker = self._workers.setdefault(event.worker, _Worker())
-        if event.finished is not None and event.finished in worker.queue:
-            # A worker does its leases in order: those before the finished one are done with, too.
-            while worker.queue:
-                number = worker.queue.popleft()
-                flight = self._in_flight[number]
-                if number == event.finished:
-                    self._durations.append(now - flight.start)
-                    break
-            worker.stuck = False
-            if worker.queue:
-                following = self._in_flight[worker.queue[0]]
-                following.start, following.deadline = now, now + self._patience()
-        worker.credits = max(0, event.credits - self._batch * len(worker.queue))
-
-    def _gone(self, worker: str, blamed: tuple[tuple[int, int], ...]) -> list[Instruction]:
-        self._workers.pop(worker, None)
-        lost = [number for number, flight in self._in_flight.items() if flight.worker == worker]
-        held = {(self._in_flight[n].plate, window) for n in lost for window in self._in_flight[n].windows}
+    def _gone(self, worker: int, blamed: tuple[tuple[int, int], ...]) -> list[Instruction]:
+        lost = self._workers.gone(worker)
+        held = {(flight.plate, window) for flight in lost for window in flight.windows}
         for key in blamed:
             if key in held:
                 self._deaths[key] += 1
-        quarantined: list[Instruction] = []
-        for number in lost:
-            quarantined += self._drop_lease(number)
-        return quarantined
+        return [found for flight in lost for found in self._drop_lease(flight)]
 
-    def _drop_lease(self, number: int) -> list[Instruction]:
-        flight = self._in_flight.pop(number)
+    def _drop_lease(self, flight: InFlight) -> list[Instruction]:
+        self._workers.drop(flight)
         quarantined: list[Instruction] = []
         known = self._plates.get(flight.plate)
         for window in flight.windows:
-            if known is None or number not in known.leases.get(window, ()):
+            if known is None or flight.lease not in known.leases.get(window, ()):
                 continue
-            known.leases[window].remove(number)
+            known.leases[window].remove(flight.lease)
             if not known.leases[window]:
                 del known.leases[window]
                 found = self._wait_again(flight.plate, window)
@@ -421,31 +305,20 @@ class WindowLedger:
                     quarantined.append(found)
         return quarantined
 
-    def _patience(self) -> float:
-        if not self._durations:
-            # Nothing has been measured yet: the first lease pays for a worker's warming up.
-            return self._settings.least_s * 4
-        recent = float(np.quantile(np.array(self._durations), 0.99))
-        return max(self._settings.least_s, self._settings.factor * recent)
-
     def _overdue(self, now: float) -> list[Instruction]:
         """Offer the windows of a worker that is late to another; lease again those whose results never came."""
-        for worker in self._workers.values():
-            if not worker.queue or worker.stuck or now < self._in_flight[worker.queue[0]].deadline:
-                continue
-            worker.stuck = True
+        for flights in self._workers.overdue(now):
             self.counters["leases overdue"] += 1
-            for number in worker.queue:
-                self._offer_again(self._in_flight[number])
+            for flight in flights:
+                self._offer_again(flight)
         # The worker is done with it, but the merger never had (all of) it.
         return self._drop_finished(lambda flight: now >= flight.deadline)
 
-    def _drop_finished(self, which: Callable[[_InFlight], bool]) -> list[Instruction]:
+    def _drop_finished(self, which: Callable[[InFlight], bool]) -> list[Instruction]:
         """Drop leases that their workers are done with; their windows wait again unless they are merged."""
-        numbers = [n for n, flight in self._in_flight.items() if which(flight) and not self._is_working(n, flight)]
-        return [found for number in numbers for found in self._drop_lease(number)]
+        return [found for flight in self._workers.finished(which) for found in self._drop_lease(flight)]
 
-    def _offer_again(self, flight: _InFlight) -> None:
+    def _offer_again(self, flight: InFlight) -> None:
         known = self._plates.get(flight.plate)
         for window in flight.windows:
             if known is None or window in known.merged or window in known.waiting:
@@ -453,34 +326,27 @@ class WindowLedger:
             if len(known.leases.get(window, ())) < MOST_LEASES_OF_A_WINDOW:
                 heapq.heappush(known.waiting, window)
 
-    def _is_working(self, number: int, flight: _InFlight) -> bool:
-        worker = self._workers.get(flight.worker)
-        return worker is not None and number in worker.queue
-
     def _leases(self, now: float) -> list[Instruction]:
-        for number in [n for n, flight in self._in_flight.items() if self._is_done(n, flight)]:
-            self._drop_lease(number)
+        for flight in self._workers.finished(self._is_merged):
+            self._drop_lease(flight)
         done: list[Instruction] = []
-        for plate in self.plates:
+        for plate in self.open_plates:
             known = self._plates[plate]
-            while known.seen and known.slot is not None and known.waiting:
-                able = [n for n, state in self._workers.items() if state.credits >= self._batch and not state.stuck]
-                if not able:
+            while known.seen and known.place is not None and known.waiting:
+                worker = self._workers.able()
+                if worker is None:
                     return done
-                worker = max(able, key=lambda name: self._workers[name].credits)
                 windows = self._take(known, worker, self._batch)
                 if not windows:
                     break
-                done.append(self._lease(known, worker, windows, now))
+                done.append(self._lease(known, known.place, worker, windows, now))
         return done
 
-    def _is_done(self, number: int, flight: _InFlight) -> bool:
-        if self._is_working(number, flight):
-            return False
+    def _is_merged(self, flight: InFlight) -> bool:
         known = self._plates.get(flight.plate)
         return known is None or known.merged.issuperset(flight.windows)
 
-    def _take(self, known: _Plate, worker: str, most: int) -> tuple[int, ...]:
+    def _take(self, known: _Plate, worker: int, most: int) -> tuple[int, ...]:
         """The next windows for the worker: none that it has already, and a suspect one alone."""
         taken: list[int] = []
         kept: list[int] = []
@@ -489,7 +355,7 @@ class WindowLedger:
             if window in known.merged or window in known.quarantined:
                 continue
             leases = known.leases.get(window, ())
-            if len(leases) >= MOST_LEASES_OF_A_WINDOW or any(self._in_flight[n].worker == worker for n in leases):
+            if len(leases) >= MOST_LEASES_OF_A_WINDOW or any(self._workers.of(n) == worker for n in leases):
                 kept.append(window)
                 continue
             if self._deaths[known.plate, window] >= SUSPECT_DEATHS:
@@ -503,26 +369,42 @@ class WindowLedger:
             heapq.heappush(known.waiting, window)
         return tuple(taken)
 
-    def _lease(self, known: _Plate, worker: str, windows: tuple[int, ...], now: float) -> Lease:
-        number = self._next_lease
-        self._next_lease += 1
-        state = self._workers[worker]
-        # A batch is padded to its size, so that part of one takes as long as a whole one.
-        state.credits -= self._batch
-        state.queue.append(number)
-        self._in_flight[number] = _InFlight(worker, known.plate, windows, now, now + self._patience())
+    def _lease(self, known: _Plate, place: Place, worker: int, windows: tuple[int, ...], now: float) -> Lease:
+        number = self._workers.give(worker, known.plate, windows, now)
         for window in windows:
             known.leases.setdefault(window, []).append(number)
         self.counters["windows leased"] += len(windows)
-        assert known.slot is not None
         return Lease(
-            worker=worker,
             lease=number,
+            worker=worker,
             plate=known.plate,
-            slot=known.slot,
-            generation=known.generation,
-            columns=known.columns,
+            place=place,
             rows=known.rows,
-            closed=known.closed is not None,
-            windows=tuple(window_at(index, known.rows, known.columns, self._windows) for index in windows),
+            windows=tuple(window_at(index, known.rows, place.columns, self._windows) for index in windows),
         )
+
+    # --- for those who ask -----------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Check what always holds between two events.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        self._workers.validate()
+        flights = {flight.lease: flight for flight in self._workers.flights()}
+        for plate, known in self._plates.items():
+            assert plate not in self._final_before, f"plate {plate} is final, and open"
+            across = 0 if known.place is None else window_columns(known.place.columns, self._windows)
+            there = known.bands * across
+            assert there == 0 or known.opened is not None, f"plate {plate} has windows, and was not opened"
+            waiting = set(known.waiting)
+            assert len(waiting) == len(known.waiting), f"plate {plate}: a window waits twice"
+            for window in range(there):
+                states = (window in waiting, window in known.leases, window in known.merged)
+                assert any(states) or window in known.quarantined, f"plate {plate}: window {window} is lost"
+            for window, leases in known.leases.items():
+                assert 0 < len(leases) <= MOST_LEASES_OF_A_WINDOW, f"plate {plate}: window {window} has {leases}"
+                workers = {flights[lease].worker for lease in leases}
+                assert len(workers) == len(leases), f"plate {plate}: window {window} is twice with one worker"
+                assert all(window in flights[lease].windows for lease in leases)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config.schema import Recipe
-from daemon.wire.messages import Decided
 from daemon.wire.plate_memory import SlotFacts, State
+from stages.events import VerdictCommitted
 from stages.plate import PlateResult, found_and_vetoed, window_columns, window_rows
 
 
@@ -22,7 +22,7 @@ class Passing:
     regions: int = 0
     opened_at: float | None = None
     """Since when its rows come; None while it waits for a slot."""
-    decided: Decided | None = None
+    decided: VerdictCommitted | None = None
     decided_at: float = 0.0
 
     def follow(self, slot: SlotFacts) -> None:

@@ -15,7 +15,7 @@ from daemon.cli.passing import Passing
 from daemon.cli.screen import Screen
 from daemon.cli.summary import Summary, Totals, Truth
 from daemon.service.supervisor import Supervisor
-from daemon.wire.messages import Decided
+from stages.events import VerdictCommitted
 
 _REFRESH_S = 0.2
 _REMEMBERED = 20
@@ -51,12 +51,12 @@ class TerminalView:
         self._open[plate] = Passing(plate)
         self._first_seen_at = self._first_seen_at or time.monotonic()
 
-    def final(self, decided: Decided) -> None:
+    def final(self, committed: VerdictCommitted) -> None:
         """A plate's verdict is committed."""
-        result = decided.result
+        result = committed.result
         self._last_final_at = time.monotonic()
         passing = self._open.pop(result.plate, None) or Passing(result.plate)
-        passing.decided, passing.decided_at = decided, self._last_final_at
+        passing.decided, passing.decided_at = committed, self._last_final_at
         share = result.windows_scored / result.windows if result.windows else 0.0
         self._pixels += result.rows * result.columns * share
         self._final.append(passing)

@@ -25,9 +25,9 @@ from daemon.service.supervisor import Supervisor
 from daemon.store.state import StateDirectory
 from daemon.telemetry.logs import configure
 from daemon.telemetry.metrics import private_memory
-from daemon.wire.messages import Decided
 from models.machine.cpu import cpu_flags, cpu_model
 from simulator.sheets.reference import load_reference
+from stages.events import VerdictCommitted
 
 PAPER_MM2_PER_S = 814.0
 """Throughput that the paper reports on its GPU (M 149-152)."""
@@ -59,14 +59,14 @@ class _Watch:
         del plate
         self.first_seen = self.first_seen or time.monotonic()
 
-    def final(self, decided: Decided) -> None:
+    def final(self, committed: VerdictCommitted) -> None:
         """A plate's verdict is committed."""
         self.last_final = time.monotonic()
-        result = decided.result
+        result = committed.result
         self.pixels += result.rows * result.columns
         self.verdicts[result.verdict] = self.verdicts.get(result.verdict, 0) + 1
-        if decided.latency_s is not None:
-            self.latencies.append(decided.latency_s)
+        if committed.latency_s is not None:
+            self.latencies.append(committed.latency_s)
 
     def pulse(self, supervisor: Supervisor) -> None:
         """Sample memory and work by role."""

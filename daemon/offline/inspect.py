@@ -28,8 +28,8 @@ from models.detector.halo import HALO
 from models.images import ImageError, ImageSource, open_image
 from models.machine.memory import available_bytes
 from stages.defects import defects_of
-from stages.merge_events import Classify, can_wait
-from stages.opinions import Opinions
+from stages.events import ClassifyCrops, Place
+from stages.opinions import Opinions, can_wait
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
 
@@ -164,7 +164,8 @@ def inspect_image(
         deque(bands, maxlen=0)
     else:
         results = _score(bands, rows, columns, recipe.windows, detectors=detectors, progress=progress)
-    asked = [question for result in results for question in opinions.ask(result, columns)]
+    place = Place(0, 0, columns)
+    asked = [question for result in results for question in opinions.ask(result, place, columns)]
     if classifier is not None and keep is not None:
         _classify(classifier, keep, asked, opinions)
     facts = facts_of("", 0, rows=rows, columns=columns, results=results, recipe=recipe)
@@ -339,7 +340,9 @@ def _score(
     return results
 
 
-def _classify(classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence[Classify], opinions: Opinions) -> None:
+def _classify(
+    classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence[ClassifyCrops], opinions: Opinions
+) -> None:
     """Answer what was asked of a plate, and what is asked upon that; what cannot wait comes first."""
     from stages.classify import Work  # noqa: PLC0415 - brings torch, which the readers do without
 
@@ -348,7 +351,7 @@ def _classify(classifier: Classifier, pixels: NDArray[np.uint8], asked: Sequence
         while waiting and len(work) < _CROPS_AT_ONCE:
             question = min(waiting, key=lambda one: can_wait(one.crops))
             waiting.remove(question)
-            work.add(question.plate, question.window, question.crops, pixels)
+            work.add(question, pixels)
         for answered in work.compute(classifier, _CROPS_AT_ONCE):
             waiting += opinions.take(answered)
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import msgspec
 import structlog
@@ -32,6 +32,8 @@ from stages.switch import SwitchState
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
+_HANGS_S = 60.0
+"""After its last row a plate that is not final by then hangs, and its story is told."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -68,6 +70,23 @@ class Plan(msgspec.Struct, frozen=True):
         return Sender(self.run, self.role, self.index, self.incarnation)
 
 
+class Storied(Protocol):
+    """A state machine that can say what befell its open plates."""
+
+    @property
+    def open_plates(self) -> tuple[int, ...]:
+        """Plates that are not final."""
+        ...
+
+    def last_row_at(self, plate: int) -> float | None:
+        """When the last row of a plate was delivered, monotonic, s."""
+        ...
+
+    def story(self, plate: int) -> list[str]:
+        """What was said of a plate."""
+        ...
+
+
 class Child:
     """The frame of a child process; a role registers its endpoints and overrides `tick`."""
 
@@ -88,6 +107,7 @@ class Child:
         self._poller = zmq.Poller()
         self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
         self._beat_at = 0.0
+        self._explained: set[int] = set()
         self._poller.register(plan.lifeline_fd, zmq.POLLIN)
         self.supervisor = self.connect("supervisor", self.on_supervisor)
 
@@ -118,6 +138,16 @@ class Child:
             f"the weights file has the sha256 {found}, the service started with {stored}: it was replaced meanwhile, "
             "and results would name the wrong weights; restart the service to use the new ones"
         )
+
+    def explain(self, machine: Storied, now: float) -> None:
+        """Log the story of each plate that hangs, once: its rows have all been there for long, and it is not final."""
+        plates = machine.open_plates
+        self._explained.intersection_update(plates)
+        for plate in plates:
+            at = machine.last_row_at(plate)
+            if at is not None and now - at > _HANGS_S and plate not in self._explained:
+                self._explained.add(plate)
+                self.log.warning("plate hangs", plate=plate, seconds=round(now - at, 1), story=machine.story(plate))
 
     def start(self) -> None:
         """What takes long before the loop: loading, mapping."""

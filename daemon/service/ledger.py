@@ -15,7 +15,7 @@ from daemon.store.results import Store, StoreError, store_path
 from daemon.store.rows import RunFacts
 from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
-from daemon.wire.messages import Decided
+from stages.events import VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
 
 
@@ -60,9 +60,9 @@ class RunLedger:
         self.open.add(plate)
         self._metrics.count("plates_seen_total")
 
-    def decided(self, decided: Decided) -> bool:
+    def committed(self, committed: VerdictCommitted) -> bool:
         """A verdict is committed; False, and nothing is counted, for a plate that is not open."""
-        result = decided.result
+        result = committed.result
         if result.plate not in self.open:
             return False
         self.open.discard(result.plate)
@@ -78,7 +78,7 @@ class RunLedger:
             vetoed=vetoed,
             coverage=result.coverage,
             classifier=result.classifier,
-            latency_s=decided.latency_s,
+            latency_s=committed.latency_s,
         )
         return True
 

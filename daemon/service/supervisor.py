@@ -35,6 +35,20 @@ from daemon.telemetry.vram import Vram
 from daemon.wire import messages as m
 from daemon.wire.channel import Joined, Server
 from daemon.wire.plate_memory import Hold, PlateMemory, Shape, reserve
+from stages.events import (
+    Abort,
+    Aborted,
+    AcquisitionEnded,
+    ClassifierLost,
+    LineEnded,
+    PlateSeen,
+    SayAgain,
+    StoreFailing,
+    StoreWorks,
+    SwitchHeard,
+    VerdictCommitted,
+    WorkerGone,
+)
 from stages.plate import Cause
 
 _POLL_MS = 50
@@ -48,7 +62,7 @@ class Observer(Protocol):
     def seen(self, plate: int) -> None:
         """The switch saw a plate begin."""
 
-    def final(self, decided: m.Decided) -> None:
+    def final(self, committed: VerdictCommitted) -> None:
         """A plate's verdict is committed."""
 
     def pulse(self, supervisor: Supervisor) -> None:
@@ -252,45 +266,46 @@ class Supervisor:
                     self._store_failing = None
                     self._say_open(now)
                 if sender.role == "merge" and self._classifier_lost:
-                    self._link.send(sender.name, m.ClassifierLost(), now)
+                    self._link.send(sender.name, ClassifierLost(), now)
                 self._tell_abort(self._stopping.joined(sender.role), now)
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
-            case m.SwitchState(strip):
+            case SwitchHeard(strip):
                 for plate in self._sightings.hear(sender.incarnation, strip):
                     self._saw(plate, now)
-            case m.LineEnded():
-                if sender.role == "line":
-                    self._line_ended = True
-                else:
-                    self._acquire_ended = True
-            case m.Decided():
-                self._decided(body)
-            case m.StoreFailing(kind):
+            case LineEnded():
+                self._line_ended = True
+            case AcquisitionEnded():
+                self._acquire_ended = True
+            case VerdictCommitted():
+                self._committed(body)
+            case StoreFailing(kind=kind):
                 self._store_failing = kind
-            case m.SayAgain():
+            case StoreWorks():
+                self._store_failing = None
+            case SayAgain():
                 self._say_open(now)
-            case m.Abort():
+            case Aborted():
                 self._aborted_store = True
 
     def _saw(self, plate: int, now: float) -> None:
         if self._stopping.begun or self.finished:
             return
         self.ledger.saw(plate)
-        self._link.send("record-0", m.PlateSeen(plate), now)
+        self._link.send("record-0", PlateSeen(plate), now)
         if self._observer is not None:
             self._observer.seen(plate)
 
     def _say_open(self, now: float) -> None:
         for plate in sorted(self.ledger.open):
-            self._link.send("record-0", m.PlateSeen(plate), now)
+            self._link.send("record-0", PlateSeen(plate), now)
 
-    def _decided(self, decided: m.Decided) -> None:
-        if not self.ledger.decided(decided):
-            self._sightings.decided(decided.result.plate)
+    def _committed(self, committed: VerdictCommitted) -> None:
+        if not self.ledger.committed(committed):
+            self._sightings.decided(committed.result.plate)
         elif self._observer is not None:
-            self._observer.final(decided)
+            self._observer.final(committed)
 
     def _pulse(self, now: float) -> None:
         if self._observer is not None:
@@ -342,7 +357,9 @@ class Supervisor:
         self.metrics.ended(kid.role, kid.index * 1_000_000 + kid.incarnation)
         self._log.error("process ended", process=kid.name, reason=reason, status=kid.status)
         if kid.role == "detect":
-            self._link.send("tile-0", m.WorkerGone(kid.index, blamed=reason == "died"), now)
+            blamed = self.memory.read_board(kid.index) if reason == "died" else ()
+            self.memory.write_board(kid.index, 0, ())
+            self._link.send("tile-0", WorkerGone(kid.index, blamed), now)
         if kid.role == "line":
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
             self._sightings.line_gone()
@@ -352,7 +369,7 @@ class Supervisor:
         if role == "classify":
             self._log.critical("role lost: its restarts are spent; plates are decided without it", role=role)
             self._classifier_lost = True
-            self._link.send("merge-0", m.ClassifierLost(), now)
+            self._link.send("merge-0", ClassifierLost(), now)
             return
         self._log.critical("role lost: its restarts are spent; open plates end INCONCLUSIVE", role=role)
         self._tell_abort(self._stopping.lose(role, now), now)
@@ -383,7 +400,7 @@ class Supervisor:
 
     def _tell_abort(self, told: list[TellAbort], now: float) -> None:
         for one in told:
-            self._link.send(f"{one.role}-0", m.Abort(one.cause), now)
+            self._link.send(f"{one.role}-0", Abort(one.cause), now)
 
     def _exit(self) -> int:
         self.children.stop_all(

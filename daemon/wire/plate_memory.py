@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from config.errors import shown_bytes
 from config.schema import MOST_BATCH, MOST_WORKERS
 from models.machine.memory import available_bytes
+from stages.events import Place, PlateClosed, PlateOpened, RowsReady
 from stages.plate import Cause
 
 
@@ -48,7 +49,7 @@ CAUSES = tuple(Cause)
 
 _SLOT = np.dtype(
     {
-        "names": ["generation", "plate", "rows", "missing", "opened_at", "last_row_at", "causes", "closed", "holds"],
+        "names": ["generation", "plate", "rows", "rows_missing", "opened_at", "last_row_at", "causes", "closed", "holds"],
         "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<f8", "<u8", "u1", ("u1", 8)],
         "itemsize": 72,
     }
@@ -95,12 +96,11 @@ class Shape:
 class SlotFacts:
     """What a slot's header says."""
 
-    slot: int
     plate: int
-    generation: int
+    place: Place
     rows: int
     """Final rows written so far; all of them once it is closed."""
-    missing: int
+    rows_missing: int
     closed: bool
     causes: tuple[Cause, ...]
     holds: frozenset[Hold]
@@ -108,6 +108,24 @@ class SlotFacts:
     """Monotonic time when the strip with its last row was delivered, s; None while it is open, or not known."""
     opened_at: float = 0.0
     """Monotonic time when the slot was given to the plate, s: from then on its rows come."""
+
+    @property
+    def slot(self) -> int:
+        """Its number."""
+        return self.place.slot
+
+    @property
+    def said(self) -> list[PlateOpened | RowsReady | PlateClosed]:
+        """What acquisition has said of the plate by now: in messages, too, but those may be lost."""
+        said: list[PlateOpened | RowsReady | PlateClosed] = [
+            PlateOpened(self.plate, self.place),
+            RowsReady(self.plate, self.slot, self.rows),
+        ]
+        if self.closed:
+            said.append(
+                PlateClosed(self.plate, self.place, self.rows, self.causes, self.rows_missing, self.last_row_at)
+            )
+        return said
 
     @property
     def state(self) -> State:
@@ -167,11 +185,10 @@ class PlateMemory:
         header = self._slots[slot]
         bits = int(header["causes"])
         return SlotFacts(
-            slot=slot,
             plate=int(header["plate"]),
-            generation=int(header["generation"]),
+            place=Place(slot, int(header["generation"]), self.shape.columns),
             rows=int(header["rows"]),
-            missing=int(header["missing"]),
+            rows_missing=int(header["rows_missing"]),
             closed=bool(header["closed"]),
             causes=tuple(cause for bit, cause in enumerate(CAUSES) if bits >> bit & 1),
             holds=frozenset(role for role in Hold if header["holds"][role]),
@@ -183,46 +200,52 @@ class PlateMemory:
         """What the headers of all slots say now."""
         return [self.facts(slot) for slot in range(self.shape.slots)]
 
-    def free_slots(self) -> tuple[int, ...]:
-        """Slots that no role holds."""
-        return tuple(int(slot) for slot in np.flatnonzero(~self._slots["holds"].any(axis=1)))
+    def free_places(self) -> tuple[Place, ...]:
+        """Slots that no role holds, each as the place of the plate that it is opened for next."""
+        free = np.flatnonzero(~self._slots["holds"].any(axis=1)).tolist()
+        return tuple(Place(slot, int(self._slots["generation"][slot]) + 1, self.shape.columns) for slot in free)
 
-    def is_current(self, slot: int, generation: int) -> bool:
+    def is_current(self, place: Place) -> bool:
         """Whether the slot still holds what it held when it had that generation; asked after reading."""
-        return bool(self._slots["generation"][slot] == generation)
+        return bool(self._slots["generation"][place.slot] == place.generation)
 
-    def open(self, slot: int, plate: int) -> int:
-        """Give a free slot to a plate, held by every role; returns the slot's new generation."""
-        header = self._slots[slot]
+    def open(self, place: Place, plate: int) -> None:
+        """Give a free slot to a plate, held by every role; its generation is the place's from now on.
+
+        Raises:
+            PlateMemoryError: the slot is held, or is not at the generation before.
+        """
+        header = self._slots[place.slot]
         if header["holds"].any():
-            raise PlateMemoryError(f"slot {slot} is held by {sorted(self.facts(slot).holds)}: it cannot be opened")
-        header["generation"] += 1
+            held = sorted(self.facts(place.slot).holds)
+            raise PlateMemoryError(f"slot {place.slot} is held by {held}: it cannot be opened")
+        if header["generation"] + 1 != place.generation:
+            raise PlateMemoryError(f"slot {place.slot} has generation {header['generation']}: {place} cannot be opened")
+        header["generation"] = place.generation
         header["plate"] = plate
         header["rows"] = 0
-        header["missing"] = 0
         header["opened_at"] = time.monotonic()
+        header["rows_missing"] = 0
         header["last_row_at"] = 0.0
         header["causes"] = 0
         header["closed"] = 0
         for role in Hold:
             header["holds"][role] = 1
-        return int(header["generation"])
 
     def set_rows(self, slot: int, rows: int) -> None:
         """Say that so many rows are final."""
         self._slots["rows"][slot] = rows
 
-    def close_plate(
-        self, slot: int, rows: int, missing: int, causes: Iterable[Cause], last_row_at: float | None = None
-    ) -> None:
-        """Say that the plate has ended, and with what; gives up acquisition's hold."""
-        header = self._slots[slot]
-        header["rows"] = rows
-        header["missing"] = missing
-        header["last_row_at"] = last_row_at or 0.0
-        header["causes"] = sum(1 << CAUSES.index(cause) for cause in set(causes))
+    def close_plate(self, closed: PlateClosed) -> None:
+        """Say in its slot that the plate has ended, and with what; gives up acquisition's hold."""
+        assert closed.place is not None
+        header = self._slots[closed.place.slot]
+        header["rows"] = closed.rows
+        header["rows_missing"] = closed.rows_missing
+        header["last_row_at"] = closed.last_row_at or 0.0
+        header["causes"] = sum(1 << CAUSES.index(cause) for cause in set(closed.causes))
         header["closed"] = 1
-        self.release(slot, Hold.ACQUIRE)
+        self.release(closed.place.slot, Hold.ACQUIRE)
 
     def release(self, slot: int, role: Hold) -> None:
         """Clear a role's hold."""

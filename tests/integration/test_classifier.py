@@ -24,7 +24,7 @@ from daemon.wire import messages as m
 from daemon.wire.channel import Client
 from models.classifier.networks import make
 from models.training.classifier.card import write_weights
-from stages.merge_events import Answer
+from stages.events import Answer, ClassifyCrops, CropsClassified
 from stages.plate import Cause, Verdict
 from tests.classifier_weights import untrained
 from tests.integration.conftest import SHEETS, SLOTS, Service, substance
@@ -149,11 +149,11 @@ def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
 
 
 @contextmanager
-def garbage(one: Service) -> Iterator[list[m.ClassifyCrops]]:
+def garbage(one: Service) -> Iterator[list[ClassifyCrops]]:
     """Something in the place of the classifier that answers nothing but nonsense; gives what it was asked."""
     run = one.wait_for(lambda: one.logged("service starts"))[0]["run"]
     (sockets,) = one.wait_for(lambda: list(Path(tempfile.gettempdir()).glob(f"linesentry-*-{run[:8]}-*")))
-    asked: list[m.ClassifyCrops] = []
+    asked: list[ClassifyCrops] = []
     over = threading.Event()
 
     def talk() -> None:
@@ -162,12 +162,12 @@ def garbage(one: Service) -> Iterator[list[m.ClassifyCrops]]:
         while not over.wait(0.01):
             now = time.monotonic()
             for sender, body in link.receive(now):
-                if isinstance(body, m.ClassifyCrops):
+                if isinstance(body, ClassifyCrops):
                     asked.append(body)
                     asker = sender.incarnation
                     for answers in nonsense(body):
-                        link.send(m.CropsClassified(body.plate, body.window, answers, asker), now, keep=False)
-                    link.send(m.CropsClassified(body.plate + 100, body.window, (), asker), now, keep=False)
+                        link.send(CropsClassified(body.plate, body.window, answers, asker), now, keep=False)
+                    link.send(CropsClassified(body.plate + 100, body.window, (), asker), now, keep=False)
                     link.socket.send_multipart([b"\xff" * 40])
         link.close()
         context.destroy(linger=0)
@@ -181,7 +181,7 @@ def garbage(one: Service) -> Iterator[list[m.ClassifyCrops]]:
         thread.join()
 
 
-def nonsense(body: m.ClassifyCrops) -> list[tuple[Answer, ...]]:
+def nonsense(body: ClassifyCrops) -> list[tuple[Answer, ...]]:
     heat = bytes(49)
     return [
         (),

@@ -11,17 +11,14 @@ from pathlib import Path
 import pytest
 
 from daemon.store.results import RunFacts, Store, StoreError, store_path
+from stages.events import PlateDecided, PlateSeen, StoreFailing, StoreWorks
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.record import (
-    Alarm,
-    AllClear,
     CommitSeen,
     CommitVerdict,
-    Decided,
     Event,
     Instruction,
     Recorder,
-    Seen,
     StoreFailed,
     StoreSucceeded,
     Tick,
@@ -60,7 +57,7 @@ class Record:
             if isinstance(write, CommitSeen):
                 self.store.seen(RUN, write.plate, NOW)
             else:
-                self.store.commit_verdict(write.result, decided_at=NOW, event=write.event)
+                self.store.commit_verdict(write.decided.result, decided_at=NOW, event=write.event)
         except StoreError as error:
             return StoreFailed(write.write, error.kind, str(error))
         return StoreSucceeded(write.write)
@@ -125,16 +122,16 @@ def test_a_store_in_trouble_delays_a_verdict_and_in_the_end_takes_the_ok_away(
     record: Record, trouble: object, kind: str, seconds: float, expected: Verdict
 ) -> None:
     assert callable(trouble)
-    record.send(Seen(1))
-    record.send(Seen(2))
+    record.send(PlateSeen(1))
+    record.send(PlateSeen(2))
     with trouble(record.store):
-        record.send(Decided(result(1, Verdict.OK)))
-        record.send(Decided(result(2, Verdict.NG)))
+        record.send(PlateDecided(result(1, Verdict.OK)))
+        record.send(PlateDecided(result(2, Verdict.NG)))
         record.wait(seconds)
         assert record.store.open_plates(RUN) == (1, 2)
     record.wait(1.5)
-    assert [told.kind for told in record.told if isinstance(told, Alarm)] == [kind]
-    assert sum(isinstance(told, AllClear) for told in record.told) == 1
+    assert [told.kind for told in record.told if isinstance(told, StoreFailing)] == [kind]
+    assert sum(isinstance(told, StoreWorks) for told in record.told) == 1
     first, second = record.store.plate(1), record.store.plate(2)
     assert first is not None
     assert second is not None

@@ -11,21 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.schema import Recipe, Switch
-from stages.acquire import (
-    Assembler,
-    BlankRows,
-    ClosePlate,
-    CopyRows,
-    End,
-    Event,
-    Instruction,
-    OpenPlate,
-    ReleaseBuffer,
-    RowsReady,
-    SlotsFree,
-    StripDelivered,
-)
+from stages.acquire import Assembler, BlankRows, CopyRows, Event, Instruction, SlotsFree
 from stages.camera import Edge, Strip
+from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
 from stages.switch import Leading, SwitchCounter, SwitchState, Unheard
 
@@ -50,8 +38,8 @@ class TinyLine:
         self.buffers: dict[int, Strip] = {}
         self.memory: dict[int, list[int]] = {}
         self.free = set(range(self.slots))
-        self.opened: dict[int, OpenPlate] = {}
-        self.closed: dict[int, ClosePlate] = {}
+        self.opened: dict[int, PlateOpened] = {}
+        self.closed: dict[int, PlateClosed] = {}
         self.plates: dict[int, list[int]] = {}
 
     def strips(self, lengths: Callable[[], int], rows: int) -> list[Strip]:
@@ -69,18 +57,19 @@ class TinyLine:
         if isinstance(event, StripDelivered):
             self.buffers[event.buffer] = event.strip
         instructions = machine.handle(event)
+        machine.validate()
         for instruction in instructions:
             self.carry_out(instruction)
         return instructions
 
     def carry_out(self, instruction: Instruction) -> None:
         match instruction:
-            case OpenPlate(plate, slot, _):
+            case PlateOpened(plate, place):
                 assert plate not in self.opened
                 self.opened[plate] = instruction
-                if slot is not None:
-                    self.free.remove(slot)
-                    self.memory[slot] = []
+                if place is not None:
+                    self.free.remove(place.slot)
+                    self.memory[place.slot] = []
             case CopyRows(buffer, source, rows, slot, row):
                 assert len(self.memory[slot]) == row
                 assert 0 <= source < source + rows <= self.buffers[buffer].rows
@@ -91,26 +80,40 @@ class TinyLine:
                 self.memory[slot] += [BLANK] * rows
             case RowsReady(_, slot, rows):
                 assert len(self.memory[slot]) == rows
-            case ClosePlate(plate, slot, rows, _, missing):
+            case PlateClosed(plate, place, rows, _, missing):
                 assert plate in self.opened
                 assert plate not in self.closed
                 self.closed[plate] = instruction
-                if slot is not None:
-                    self.plates[plate] = self.memory.pop(slot)
+                assert place == self.opened[plate].place
+                if place is not None:
+                    self.plates[plate] = self.memory.pop(place.slot)
                     assert len(self.plates[plate]) == rows <= MOST
                     assert self.plates[plate].count(BLANK) <= missing
-            case ReleaseBuffer(buffer):
+            case BufferReleased(buffer):
                 del self.buffers[buffer]
 
     def run(self, strips: list[Strip], overload: Literal["wait", "skip"] = "wait") -> Assembler:
         machine = assembler(overload)
-        self.feed(machine, SlotsFree(tuple(self.free)))
+        self.feed(machine, free(*self.free))
         for buffer, strip in enumerate(strips):
-            self.feed(machine, StripDelivered(buffer, strip))
-        self.feed(machine, End())
+            self.feed(machine, delivered(buffer, strip))
+        self.feed(machine, LineEnded())
         assert not self.buffers
         assert self.opened.keys() == self.closed.keys()
         return machine
+
+
+def free(*slots: int) -> SlotsFree:
+    return SlotsFree(tuple(place(slot) for slot in slots))
+
+
+def place(slot: int) -> Place:
+    return Place(slot, 1, 100)
+
+
+def delivered(buffer: int, strip: Strip) -> StripDelivered:
+    """Strips are delivered a second a row."""
+    return StripDelivered(buffer, strip, float(strip.first_row + strip.rows))
 
 
 def assembler(overload: Literal["wait", "skip"] = "wait", state: SwitchState | None = None) -> Assembler:
@@ -197,16 +200,16 @@ def test_with_few_slots_wait_holds_strips_back_and_still_rebuilds_every_sheet(
     line.slots = 1
     line.free = {0}
     machine = assembler("wait")
-    line.feed(machine, SlotsFree((0,)))
+    line.feed(machine, free(0))
     for buffer, s in enumerate(strips):
-        line.feed(machine, StripDelivered(buffer, s))
+        line.feed(machine, delivered(buffer, s))
         if machine.waiting and data.draw(st.booleans()):
             line.free = {0}
-            line.feed(machine, SlotsFree((0,)))
-    line.feed(machine, End())
+            line.feed(machine, free(0))
+    line.feed(machine, LineEnded())
     for _ in line.sheets:
         line.free = line.free or ({0} if not line.memory else set())
-        line.feed(machine, SlotsFree(tuple(line.free)))
+        line.feed(machine, free(*line.free))
     assert not machine.waiting
     assert not line.buffers
     for plate, (rise, fall) in zip(numbers(line), line.sheets, strict=True):
@@ -224,20 +227,20 @@ def test_a_successor_goes_on_from_the_supervisors_count_and_no_sheet_is_numbered
     supervisor = SwitchCounter(DEBOUNCE, SwitchState(1, count=0))
     known: set[int] = set()
     first, second = assembler(), None
-    line.feed(first, SlotsFree(tuple(line.free)))
+    line.feed(first, free(*line.free))
     for n, s in enumerate(strips):
         facts = supervisor.hear(s.edges, s.level, s.first_row + s.rows)
         if n < cut + away:
             known |= {f.plate for f in facts if isinstance(f, Leading | Unheard)}
         if n < cut:
-            line.feed(first, StripDelivered(n, s))
+            line.feed(first, delivered(n, s))
         elif n + 1 == cut + away:
             second = assembler(state=supervisor.state)
-            line.feed(second, SlotsFree(tuple(line.free)))
+            line.feed(second, free(*line.free))
         elif second is not None:
-            line.feed(second, StripDelivered(n, s))
+            line.feed(second, delivered(n, s))
     if second is not None:
-        line.feed(second, End())
+        line.feed(second, LineEnded())
         assert sorted(known | line.opened.keys()) == numbers(line)
 
 
@@ -356,69 +359,69 @@ def test_table(strips: list[Strip], plates: dict[int, tuple[int, tuple[Cause, ..
 def test_skip_counts_the_rows_of_a_sheet_that_finds_no_slot() -> None:
     line = TinyLine([], slots=0)
     machine = line.run([strip(1, 0, 100, [(1, 10), (2, 40)])], "skip")
-    assert line.closed == {1: ClosePlate(1, None, 30, (Cause.OVERLOAD,), 0)}
+    assert line.closed == {1: PlateClosed(1, None, 30, (Cause.OVERLOAD,), 0, 100.0)}
     assert machine.counters.plates_without_slot == 1
 
 
 def test_wait_keeps_the_buffers_until_a_slot_is_free() -> None:
     machine = assembler("wait")
-    assert machine.handle(StripDelivered(0, strip(1, 0, 30, [(1, 10)]))) == []
-    assert machine.handle(StripDelivered(1, strip(2, 30, 30, [(2, 40)], level=True))) == []
+    assert machine.handle(delivered(0, strip(1, 0, 30, [(1, 10)]))) == []
+    assert machine.handle(delivered(1, strip(2, 30, 30, [(2, 40)], level=True))) == []
     assert machine.waiting
-    assert machine.handle(SlotsFree((7,))) == [
-        OpenPlate(1, 7, 16),
+    assert machine.handle(free(7)) == [
+        PlateOpened(1, place(7)),
         CopyRows(0, 16, 14, 7, 0),
         RowsReady(1, 7, 14),
-        ReleaseBuffer(0),
+        BufferReleased(0),
         CopyRows(1, 0, 16, 7, 14),
-        ClosePlate(1, 7, 30, (), 0),
-        ReleaseBuffer(1),
+        PlateClosed(1, place(7), 30, (), 0, 60.0),
+        BufferReleased(1),
     ]
 
 
 def test_a_line_that_ends_with_few_rows_of_a_sheet_delivered_is_not_without_rows() -> None:
     recipe = RECIPE.model_copy(update={"switch": Switch(offset_rows=40, debounce_rows=4)})
     machine = Assembler(recipe, "skip", switch=SwitchState(1, count=0))
-    machine.handle(StripDelivered(0, strip(1, 0, 55, [(1, 10), (2, 45)])))
-    assert machine.handle(End()) == [ClosePlate(1, None, 5, (Cause.OVERLOAD, Cause.ROWS_MISSING), 30)]
+    machine.handle(delivered(0, strip(1, 0, 55, [(1, 10), (2, 45)])))
+    assert machine.handle(LineEnded()) == [PlateClosed(1, None, 5, (Cause.OVERLOAD, Cause.ROWS_MISSING), 30, 55.0)]
 
 
 def test_a_strip_after_the_end_is_refused_also_while_others_wait() -> None:
     machine = assembler("wait")
-    machine.handle(StripDelivered(0, strip(1, 0, 30, [(1, 10)])))
-    machine.handle(End())
-    assert machine.handle(StripDelivered(1, strip(2, 30, 10, level=True))) == [ReleaseBuffer(1)]
-    assert machine.handle(SlotsFree((0,)))[-1] == ClosePlate(1, 0, 14, (Cause.ROWS_MISSING,), 0)
-    assert machine.handle(StripDelivered(2, strip(3, 40, 10))) == [ReleaseBuffer(2)]
+    machine.handle(delivered(0, strip(1, 0, 30, [(1, 10)])))
+    machine.handle(LineEnded())
+    assert machine.handle(delivered(1, strip(2, 30, 10, level=True))) == [BufferReleased(1)]
+    assert machine.handle(free(0))[-1] == PlateClosed(1, place(0), 14, (Cause.ROWS_MISSING,), 0, 30.0)
+    assert machine.handle(delivered(2, strip(3, 40, 10))) == [BufferReleased(2)]
 
 
 def test_an_old_strip_after_a_restart_does_not_tell_of_an_edge() -> None:
     machine = assembler(state=SwitchState(next_plate=8, level=True, count=1, row=50, plate=7))
-    assert machine.handle(StripDelivered(0, strip(4, 20, 20))) == [ReleaseBuffer(0)]
+    assert machine.handle(delivered(0, strip(4, 20, 20))) == [BufferReleased(0)]
     assert machine.switch.state == SwitchState(next_plate=8, level=True, count=1, row=50, plate=7)
 
 
 def test_a_repeated_block_and_rows_that_go_back_are_refused_and_released() -> None:
     machine = assembler()
-    assert machine.handle(StripDelivered(0, strip(5, 100, 10))) == [ReleaseBuffer(0)]
-    assert machine.handle(StripDelivered(1, strip(5, 110, 10))) == [ReleaseBuffer(1)]
-    assert machine.handle(StripDelivered(2, strip(6, 105, 10))) == [ReleaseBuffer(2)]
+    assert machine.handle(delivered(0, strip(5, 100, 10))) == [BufferReleased(0)]
+    assert machine.handle(delivered(1, strip(5, 110, 10))) == [BufferReleased(1)]
+    assert machine.handle(delivered(2, strip(6, 105, 10))) == [BufferReleased(2)]
     assert (machine.counters.strips, machine.counters.strips_refused) == (1, 2)
 
 
 def test_the_slot_being_filled_is_not_taken_again_whatever_is_said_to_be_free() -> None:
     machine = assembler("skip")
-    machine.handle(SlotsFree((0,)))
-    machine.handle(StripDelivered(0, strip(1, 0, 39, [(1, 10), (2, 34), (3, 38)])))
-    machine.handle(SlotsFree((0,)))
-    assert OpenPlate(2, None, 44) in machine.handle(StripDelivered(1, strip(2, 39, 11, level=True)))
+    machine.handle(free(0))
+    machine.handle(delivered(0, strip(1, 0, 39, [(1, 10), (2, 34), (3, 38)])))
+    machine.handle(free(0))
+    assert PlateOpened(2, None) in machine.handle(delivered(1, strip(2, 39, 11, level=True)))
 
 
 def test_a_sheet_in_the_beam_at_a_restart_is_left_to_who_numbered_it() -> None:
     line = TinyLine([])
     machine = assembler(state=SwitchState(next_plate=8, level=True, count=1, row=10, plate=7))
-    line.feed(machine, SlotsFree((0,)))
-    line.feed(machine, StripDelivered(0, strip(4, 40, 100, [(2, 60), (3, 80), (4, 110)], level=True)))
+    line.feed(machine, free(0))
+    line.feed(machine, delivered(0, strip(4, 40, 100, [(2, 60), (3, 80), (4, 110)], level=True)))
     assert {p: c.rows for p, c in line.closed.items()} == {8: 30}
 
 

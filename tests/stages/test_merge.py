@@ -12,22 +12,19 @@ from hypothesis import strategies as st
 
 from config.schema import Columns, Gates, Length, Recipe, Windows
 from models.detector.findings import Quality, Region
-from stages.merge import Merger
-from stages.merge_events import (
+from stages.events import (
     Abort,
-    Acknowledge,
-    Committed,
-    Deadline,
-    Decide,
-    Event,
-    Instruction,
+    Place,
     PlateClosed,
+    PlateDecided,
+    PlateFinal,
     PlateOpened,
-    RecordRestarted,
-    Released,
+    SayAgain,
     WindowQuarantined,
     WindowScored,
+    WindowsMerged,
 )
+from stages.merge import Deadline, Event, Forget, Instruction, Merger
 from stages.plate import Cause, PlateResult, Verdict, WindowResult
 
 RECIPE = Recipe(
@@ -38,6 +35,7 @@ RECIPE = Recipe(
     gates=Gates(action="warn"),
 )
 ROWS, COLUMNS, WINDOWS = 70, 50, 12
+PLACE = Place(slot=0, generation=1, columns=COLUMNS)
 GOOD = Quality(unmasked=100, judged=100, lit=100, total=1e4, squares=1.1e6, fine=5.0, coarse=10.0)
 
 
@@ -47,7 +45,7 @@ def scored(plate: int, window: int, score: float | None = None, run: str = "run"
     if score is not None:
         runs = np.array([(15, 20, 30), (16, 20, 30)], "<i4").tobytes()
         regions = (Region(20, 15, 10, 2, 20, score, 22, 15, runs),)
-    return WindowScored(WindowResult(run, plate, window, regions, False, GOOD, 1.0, 0.1))
+    return WindowScored(WindowResult(run, plate, window, regions, False, GOOD, 1.0, 0.1), PLACE)
 
 
 def story(plate: int, bad: frozenset[int] = frozenset(), given_up: frozenset[int] = frozenset()) -> list[Event]:
@@ -56,15 +54,19 @@ def story(plate: int, bad: frozenset[int] = frozenset(), given_up: frozenset[int
         WindowQuarantined(plate, w) if w in given_up else scored(plate, w, 0.8 if w in bad else None)
         for w in range(WINDOWS)
     ]
-    return [PlateOpened(plate, COLUMNS), *windows, PlateClosed(plate, ROWS, COLUMNS)]
+    return [PlateOpened(plate, PLACE), *windows, PlateClosed(plate, PLACE, ROWS)]
 
 
 def told(merger: Merger, *events: Event) -> list[Instruction]:
-    return [i for event in events for i in merger.handle(event)]
+    said = []
+    for event in events:
+        said += merger.handle(event)
+        merger.validate()
+    return said
 
 
 def decisions(instructions: list[Instruction]) -> list[PlateResult]:
-    return [i.result for i in instructions if isinstance(i, Decide)]
+    return [i.result for i in instructions if isinstance(i, PlateDecided)]
 
 
 def undisturbed(events: list[Event]) -> PlateResult:
@@ -83,7 +85,7 @@ def test_a_plate_is_decided_when_it_is_closed_and_every_window_is_scored() -> No
 def test_each_scored_window_is_acknowledged_however_often_it_comes() -> None:
     merger = Merger(RECIPE, "run")
     for _ in range(2):
-        assert told(merger, scored(1, 3)) == [Acknowledge(1, (3,))]
+        assert told(merger, scored(1, 3)) == [WindowsMerged(1, (3,))]
     assert (merger.counters.windows_scored, merger.counters.windows_repeated) == (1, 1)
 
 
@@ -101,20 +103,20 @@ def test_a_quarantined_window_makes_the_plate_inconclusive_but_a_defect_still_ng
 
 @pytest.mark.parametrize("cause", [Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET])
 def test_a_plate_without_a_slot_is_decided_at_once(cause: Cause) -> None:
-    (result,) = decisions(told(Merger(RECIPE, "run"), PlateClosed(1, ROWS, COLUMNS, (cause,))))
+    (result,) = decisions(told(Merger(RECIPE, "run"), PlateClosed(1, PLACE, ROWS, (cause,))))
     assert (result.verdict, result.causes, result.windows_scored) == (Verdict.INCONCLUSIVE, (cause,), 0)
     assert result.classifier == "none", "nothing was inspected"
 
 
 def test_a_plate_whose_rows_are_lost_from_memory_is_decided_at_once() -> None:
-    closed = PlateClosed(1, ROWS, COLUMNS, (Cause.ACQUISITION_DIED,), in_memory=False)
+    closed = PlateClosed(1, None, ROWS, (Cause.ACQUISITION_DIED,))
     (result,) = decisions(told(Merger(RECIPE, "run"), closed))
     assert result.causes == (Cause.ACQUISITION_DIED,)
 
 
 def test_the_windows_of_a_plate_that_acquisition_left_unfinished_are_still_waited_for() -> None:
     merger = Merger(RECIPE, "run")
-    closed = PlateClosed(1, 20, COLUMNS, (Cause.ACQUISITION_DIED,), 5)
+    closed = PlateClosed(1, PLACE, 20, (Cause.ACQUISITION_DIED,), 5)
     assert not decisions(told(merger, closed, scored(1, 0), scored(1, 2)))
     (result,) = decisions(told(merger, scored(1, 1, 0.9)))
     assert result.causes[0] is Cause.DEFECT
@@ -123,20 +125,20 @@ def test_the_windows_of_a_plate_that_acquisition_left_unfinished_are_still_waite
 
 def test_each_decision_is_repeated_to_a_new_record_until_it_is_committed() -> None:
     merger = Merger(RECIPE, "run")
-    first, second = decisions(told(merger, *story(1), *story(2), PlateOpened(3, COLUMNS)))
+    first, second = decisions(told(merger, *story(1), *story(2), PlateOpened(3, PLACE)))
     for _ in range(2):
-        assert told(merger, RecordRestarted()) == [Decide(first), Decide(second)]
-    assert told(merger, Committed(1)) == [Released(1)]
-    assert told(merger, RecordRestarted()) == [Decide(second)]
-    told(merger, Committed(2), Committed(3))
-    assert told(merger, RecordRestarted()) == []
+        assert told(merger, SayAgain()) == [PlateDecided(first), PlateDecided(second)]
+    assert told(merger, PlateFinal(1)) == [Forget(1)]
+    assert told(merger, SayAgain()) == [PlateDecided(second)]
+    told(merger, PlateFinal(2), PlateFinal(3))
+    assert told(merger, SayAgain()) == []
     assert merger.open_plates == ()
 
 
 def test_what_comes_after_the_commit_is_dropped_counted_and_answered_by_released() -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, *story(1), Committed(1))
-    assert told(merger, *story(1), Committed(1)) == [Released(1)] * 15
+    told(merger, *story(1), PlateFinal(1))
+    assert told(merger, *story(1), PlateFinal(1)) == [Forget(1)] * 15
     assert merger.counters.events_final == 15
     assert merger.open_plates == ()
 
@@ -144,36 +146,36 @@ def test_what_comes_after_the_commit_is_dropped_counted_and_answered_by_released
 def test_what_comes_between_decision_and_commit_is_acknowledged_and_changes_nothing() -> None:
     merger = Merger(RECIPE, "run")
     told(merger, *story(1))
-    assert told(merger, scored(1, 0, 0.9)) == [Acknowledge(1, (0,))]
-    assert told(merger, PlateClosed(1, 30, COLUMNS), Deadline(1)) == []
+    assert told(merger, scored(1, 0, 0.9)) == [WindowsMerged(1, (0,))]
+    assert told(merger, PlateClosed(1, PLACE, 30), Deadline(1)) == []
 
 
 def test_plates_final_before_a_restart_stay_final() -> None:
     merger = Merger(RECIPE, "run")
     told(merger, scored(2, 0))
-    assert told(merger, Committed(1), Committed(2)) == [Released(1), Released(2)]
-    assert told(merger, scored(1, 0), PlateOpened(2, COLUMNS)) == [Released(1), Released(2)]
+    assert told(merger, PlateFinal(1), PlateFinal(2)) == [Forget(1), Forget(2)]
+    assert told(merger, scored(1, 0), PlateOpened(2, PLACE)) == [Forget(1), Forget(2)]
     assert merger.open_plates == ()
 
 
 def test_plates_final_long_ago_are_still_known_as_such() -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, scored(7, 0), *(Committed(p) for p in range(10_000) if p != 7))
-    assert told(merger, scored(3, 0)) == [Released(3)]
+    told(merger, scored(7, 0), *(PlateFinal(p) for p in range(10_000) if p != 7))
+    assert told(merger, scored(3, 0)) == [Forget(3)]
     assert merger.open_plates == (7,)
-    assert told(merger, scored(10_000, 0)) == [Acknowledge(10_000, (0,))]
+    assert told(merger, scored(10_000, 0)) == [WindowsMerged(10_000, (0,))]
 
 
 def test_a_plate_that_others_overtook_is_not_taken_for_final() -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, *(Committed(p) for p in reversed(range(64)) if p != 40))
-    assert told(merger, scored(40, 0)) == [Acknowledge(40, (0,))]
+    told(merger, *(PlateFinal(p) for p in reversed(range(64)) if p != 40))
+    assert told(merger, scored(40, 0)) == [WindowsMerged(40, (0,))]
 
 
 def test_a_commit_of_the_predecessors_decision_ends_the_plate_here_too() -> None:
     merger = Merger(RECIPE, "run")
     told(merger, *story(1)[:5])
-    assert told(merger, Committed(1)) == [Released(1)]
+    assert told(merger, PlateFinal(1)) == [Forget(1)]
     assert merger.open_plates == ()
 
 
@@ -187,7 +189,7 @@ def test_results_of_another_run_are_dropped_and_counted() -> None:
 @pytest.mark.parametrize("outside", [scored(1, 7, 0.9), WindowQuarantined(1, 7)])
 def test_windows_that_the_plate_does_not_have_are_dropped(order: int, outside: Event) -> None:
     merger = Merger(RECIPE, "run")
-    events: list[Event] = [PlateClosed(1, 40, COLUMNS), outside]
+    events: list[Event] = [PlateClosed(1, PLACE, 40), outside]
     told(merger, *events[::order])
     (result,) = decisions(told(merger, *[scored(1, w) for w in range(6)]))
     assert (result.verdict, result.windows_scored, result.defects) == (Verdict.OK, 6, ())
@@ -204,7 +206,7 @@ def test_windows_that_no_plate_has_open_nothing(window: int) -> None:
 @pytest.mark.parametrize(("score", "verdict"), [(0.9, Verdict.NG), (0.1, Verdict.INCONCLUSIVE)])
 def test_abort_decides_every_open_plate_by_what_was_found(score: float, verdict: Verdict) -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, PlateOpened(1, COLUMNS), scored(1, 3, score))
+    told(merger, PlateOpened(1, PLACE), scored(1, 3, score))
     (result,) = decisions(told(merger, Abort(Cause.ROLE_LOST)))
     assert (result.verdict, result.complete) == (verdict, False)
     assert Cause.ROLE_LOST in result.causes
@@ -219,7 +221,7 @@ def test_after_an_abort_a_plate_is_decided_as_soon_as_it_is_heard_of() -> None:
 
 def test_a_deadline_decides_with_what_is_there() -> None:
     merger = Merger(RECIPE, "run")
-    told(merger, *story(1)[:5], PlateClosed(1, ROWS, COLUMNS))
+    told(merger, *story(1)[:5], PlateClosed(1, PLACE, ROWS))
     (result,) = decisions(told(merger, Deadline(1)))
     assert (result.causes, result.windows_scored) == ((Cause.LATE,), 4)
 
@@ -256,18 +258,18 @@ class Neighbours:
         for instruction in self.merger.handle(event):
             if lose():
                 continue
-            if isinstance(instruction, Decide):
+            if isinstance(instruction, PlateDecided):
                 result = instruction.result
                 # The first verdict in the store wins; any later one must say the same.
                 assert self.store.setdefault(result.plate, result) == result
-            elif isinstance(instruction, Released):
+            elif isinstance(instruction, Forget):
                 assert instruction.plate in self.store
                 self.released.add(instruction.plate)
 
     def restart_merger(self, lose: Callable[[], bool]) -> None:
         self.merger = Merger(RECIPE, "run")
         for plate in self.store:
-            self.deliver(Committed(plate), lose)
+            self.deliver(PlateFinal(plate), lose)
 
     def settle(self) -> None:
         """From here on nothing is lost, and every sender repeats what was not acknowledged."""
@@ -276,7 +278,7 @@ class Neighbours:
             return False
 
         for plate in self.stories.keys() - self.released:
-            for event in [*self.stories[plate], RecordRestarted(), Committed(plate)]:
+            for event in [*self.stories[plate], SayAgain(), PlateFinal(plate)]:
                 self.deliver(event, lose)
 
 
@@ -293,11 +295,11 @@ def test_losses_and_restarts_of_merger_and_record_end_in_the_undisturbed_verdict
                 line.deliver(event, lambda: rng.random() < 0.05)
         for plate in tuple(line.store):
             if data.draw(st.booleans()):
-                line.deliver(Committed(plate), lambda: rng.random() < 0.3)
+                line.deliver(PlateFinal(plate), lambda: rng.random() < 0.3)
         if data.draw(st.booleans()):
             line.restart_merger(lambda: False)
         else:
-            line.deliver(RecordRestarted(), lambda: rng.random() < 0.3)
+            line.deliver(SayAgain(), lambda: rng.random() < 0.3)
     line.settle()
     assert line.store == {plate: undisturbed(events) for plate, events in stories.items()}
     assert line.released == stories.keys()

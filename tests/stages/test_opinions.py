@@ -12,34 +12,39 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from config.schema import Classifier, Columns, Decision, Gates, Length, Recipe, Windows
 from models.detector.findings import Quality, Region
-from stages.merge import Merger
-from stages.merge_events import (
+from stages.events import (
     Abort,
     Answer,
-    AwaitClassifier,
-    ClassifierDeadline,
     ClassifierLost,
-    ClassifierStarted,
-    Classify,
-    Committed,
+    ClassifyCrops,
     Crop,
     CropsClassified,
+    CropsUnwanted,
+    Place,
+    PlateClosed,
+    PlateDecided,
+    PlateFinal,
+    PlateOpened,
+    WindowScored,
+)
+from stages.merge import (
+    AwaitClassifier,
+    ClassifierDeadline,
+    ClassifierStarted,
     Deadline,
-    Decide,
     Event,
     Instruction,
-    PlateClosed,
-    PlateOpened,
-    StopClassifying,
-    WindowScored,
+    Merger,
 )
 from stages.opinions import MOST_AT_ONCE, MOST_BEFORE_FAINT, MOST_IN_PLATE, MOST_REPEATED, Opinions
 from stages.plate import Cause, Heat, PlateResult, Verdict, WindowResult
 
 ROWS, COLUMNS, WINDOWS = 70, 50, 12
+PLACE = Place(slot=0, generation=1, columns=COLUMNS)
 GOOD = Quality(unmasked=100, judged=100, lit=100, total=1e4, squares=1.1e6, fine=5.0, coarse=10.0)
 HEAT = bytes(range(49))
 Found = dict[int, tuple[Region, ...]]
@@ -65,13 +70,13 @@ def region(x: int, y: int, score: float = 0.8, *, faint: bool = False) -> Region
 
 
 def scored(plate: int, window: int, *regions: Region) -> WindowScored:
-    return WindowScored(WindowResult("run", plate, window, regions, False, GOOD, 1.0, 0.1))
+    return WindowScored(WindowResult("run", plate, window, regions, False, GOOD, 1.0, 0.1), PLACE)
 
 
 def story(plate: int, found: Found) -> list[Event]:
     """All that happens to a plate but for the classifier, in the usual order."""
     windows = [scored(plate, window, *found.get(window, ())) for window in range(WINDOWS)]
-    return [PlateOpened(plate, COLUMNS), *windows, PlateClosed(plate, ROWS, COLUMNS)]
+    return [PlateOpened(plate, PLACE), *windows, PlateClosed(plate, PLACE, ROWS)]
 
 
 ONE: Found = {4: (region(5, 5),)}
@@ -79,20 +84,24 @@ ONE: Found = {4: (region(5, 5),)}
 
 
 def told(merger: Merger, events: Iterable[Event]) -> list[Instruction]:
-    return [i for event in events for i in merger.handle(event)]
+    said = []
+    for event in events:
+        said += merger.handle(event)
+        merger.validate()
+    return said
 
 
 def decisions(instructions: Iterable[Instruction]) -> list[PlateResult]:
-    return [i.result for i in instructions if isinstance(i, Decide)]
+    return [i.result for i in instructions if isinstance(i, PlateDecided)]
 
 
-def asks(instructions: Iterable[Instruction]) -> list[Classify]:
-    return [i for i in instructions if isinstance(i, Classify)]
+def asks(instructions: Iterable[Instruction]) -> list[ClassifyCrops]:
+    return [i for i in instructions if isinstance(i, ClassifyCrops)]
 
 
-def answer(ask: Classify, probability: float) -> CropsClassified:
+def answer(ask: ClassifyCrops, probability: float) -> CropsClassified:
     return CropsClassified(
-        ask.plate, ask.window, tuple(Answer(crop.region, probability, HEAT) for crop in reversed(ask.crops))
+        ask.plate, ask.window, tuple(Answer(crop.region, probability, HEAT) for crop in reversed(ask.crops)), ask.asker
     )
 
 
@@ -120,7 +129,7 @@ def test_the_crops_of_a_window_are_asked_about_as_soon_as_it_is_scored() -> None
     merger = Merger(recipe("annotate"), "run")
     # Before anything else was heard of the plate: by the columns of the recipe.
     done = told(merger, [scored(1, 4, region(5, 5, 0.3), region(9, 15, 0.9))])
-    assert asks(done) == [Classify(1, 4, (Crop(1, 29, 35), Crop(0, 25, 25)))]
+    assert asks(done) == [ClassifyCrops(1, PLACE, 4, (Crop(1, 29, 35), Crop(0, 25, 25)), asker=1)]
 
 
 def test_a_plate_waits_for_the_answers_and_no_longer() -> None:
@@ -149,7 +158,7 @@ def test_the_deadline_decides_without_the_answer_and_the_classifier_is_told() ->
     told(merger, story(1, ONE))
     decide, stop = told(merger, [ClassifierDeadline(1)])
     (result,) = decisions([decide])
-    assert stop == StopClassifying(1)
+    assert stop == CropsUnwanted(1)
     assert (result.classifier, result.verdict) == ("annotate, late: 1 of 1 crops", Verdict.NG)
     assert merger.opinions.counters.crops_late == 1
 
@@ -159,7 +168,7 @@ def test_a_late_answer_changes_nothing_and_is_counted() -> None:
     done = told(merger, story(1, ONE))
     (result,) = decisions(told(merger, [ClassifierDeadline(1)]))
     assert told(merger, [answer(asks(done)[0], 0.0)]) == []
-    told(merger, [Committed(1)])
+    told(merger, [PlateFinal(1)])
     assert told(merger, [answer(asks(done)[0], 0.0), ClassifierDeadline(1)]) == []
     assert merger.opinions.counters.answers_late == 2
     assert result.verdict is Verdict.NG
@@ -231,13 +240,13 @@ TWO: Found = {4: (region(5, 5, 0.9), region(9, 5, 0.8))}
 
 @pytest.mark.parametrize(("mode", "verdict"), [("veto", Verdict.NG), ("confirm", Verdict.INCONCLUSIVE)])
 def test_a_defect_is_vetoed_only_when_each_crop_that_makes_it_ng_is_answered(mode: str, verdict: Verdict) -> None:
-    ask = Classify(1, 4, (Crop(0, 25, 25),))
+    ask = ClassifyCrops(1, PLACE, 4, (Crop(0, 25, 25),), asker=1)
     merger = Merger(recipe(mode), "run")
     # The second of the two crops is asked with another window, and stays without an answer.
     events = [scored(1, 4, TWO[4][0]), scored(1, 5, region(-11, 5, 0.8))]
     done = told(merger, [*events, *(e for e in story(1, {}) if not isinstance(e, WindowScored))])
     done += told(merger, [scored(1, window) for window in range(WINDOWS)])
-    assert asks(done) == [ask, Classify(1, 5, (Crop(0, 29, 25),))]
+    assert asks(done) == [ask, ClassifyCrops(1, PLACE, 5, (Crop(0, 29, 25),), asker=1)]
     (result,) = decisions(told(merger, [answer(ask, 0.01), ClassifierDeadline(1)]))
     assert (result.defects[0].probability, result.defects[0].unanswered) == (0.01, 1)
     assert result.verdict is verdict
@@ -248,7 +257,7 @@ def test_a_defect_has_the_highest_chance_of_its_crops() -> None:
     told(merger, story(1, TWO))
     other = bytes(49)
     answers = (Answer(0, 0.2, HEAT), Answer(1, 0.7, other))
-    (result,) = decisions(told(merger, [CropsClassified(1, 4, answers)]))
+    (result,) = decisions(told(merger, [CropsClassified(1, 4, answers, asker=1)]))
     (defect,) = result.defects
     assert (defect.probability, defect.heat) == (0.7, Heat(29, 25, other))
     assert (defect.peak_x, defect.score) == (25, 0.9)
@@ -257,7 +266,7 @@ def test_a_defect_has_the_highest_chance_of_its_crops() -> None:
 def test_a_peak_that_two_windows_see_is_asked_about_once() -> None:
     merger = Merger(recipe("annotate"), "run")
     done = told(merger, story(1, {4: (region(22, 5),), 5: (region(2, 5),)}))
-    assert asks(done) == [Classify(1, 4, (Crop(0, 42, 25),))]
+    assert asks(done) == [ClassifyCrops(1, PLACE, 4, (Crop(0, 42, 25),), asker=1)]
     (result,) = decisions(told(merger, [answer(asks(done)[0], 0.5)]))
     assert (result.defects[0].probability, result.classifier) == (0.5, "annotate")
 
@@ -302,7 +311,7 @@ def test_a_peak_beyond_the_plate_is_not_asked_about_and_is_counted(window: int, 
 
 def test_no_plate_asks_without_end() -> None:
     opinions = Opinions(recipe("annotate").model_copy(update={"columns": None}))
-    sent = [opinions.ask(scored(1, window, *spots(8)).result, 10_000) for window in range(100)]
+    sent = [opinions.ask(scored(1, window, *spots(8)).result, PLACE, 10_000) for window in range(100)]
     assert sum(len(ask.crops) for one in sent for ask in one) == MOST_IN_PLATE
     assert (
         opinions.summary(1) == f"annotate, late: {MOST_IN_PLATE}"
@@ -358,13 +367,15 @@ def test_faint_crops_are_asked_about_after_the_others_and_leave_room_for_them() 
     merger = Merger(recipe("veto"), "run")
     (first,) = asks(told(merger, [scored(1, 4, region(5, 5, 0.4, faint=True), region(9, 15, 0.9))]))
     assert first.crops == (Crop(1, 29, 35),)
-    assert asks(told(merger, [answer(first, 0.9)])) == [Classify(1, 4, (Crop(0, 25, 25, faint=True),))]
+    assert asks(told(merger, [answer(first, 0.9)])) == [
+        ClassifyCrops(1, PLACE, 4, (Crop(0, 25, 25, faint=True),), asker=1)
+    ]
 
     opinions = Opinions(recipe("veto").model_copy(update={"columns": None}))
     weak = tuple(replace(one, faint=True) for one in spots(8))
-    sent = [opinions.ask(scored(1, window, *weak).result, 10_000) for window in range(100)]
+    sent = [opinions.ask(scored(1, window, *weak).result, PLACE, 10_000) for window in range(100)]
     assert sum(len(ask.crops) for one in sent for ask in one) == MOST_BEFORE_FAINT
-    (ask,) = opinions.ask(scored(1, 100, *spots(8)).result, 10_000)
+    (ask,) = opinions.ask(scored(1, 100, *spots(8)).result, PLACE, 10_000)
     assert len(ask.crops) == 8
 
 
@@ -396,7 +407,7 @@ GARBAGE = [
 def test_garbage_is_dropped_and_counted_and_the_true_answer_still_taken(answers: tuple[Answer, ...]) -> None:
     merger = Merger(recipe("veto"), "run")
     (ask,) = asks(told(merger, story(1, ONE)))
-    assert told(merger, [CropsClassified(1, 4, answers)]) == []
+    assert told(merger, [CropsClassified(1, 4, answers, asker=1)]) == []
     assert merger.opinions.counters.answers_malformed == 1
     (result,) = decisions(told(merger, [answer(ask, 0.01)]))
     assert result.verdict is Verdict.OK
@@ -406,11 +417,21 @@ def test_answers_to_what_was_not_asked_and_second_answers_are_counted_apart() ->
     merger = Merger(recipe("annotate"), "run")
     *before, _last = story(1, ONE)
     (ask,) = asks(told(merger, before))
-    told(merger, [answer(replace(ask, plate=9), 0.5), answer(replace(ask, window=5), 0.5)])
+    told(merger, [answer(structs.replace(ask, plate=9), 0.5), answer(structs.replace(ask, window=5), 0.5)])
     told(merger, [answer(ask, 0.5), answer(ask, 0.9)])
     counters = merger.opinions.counters
     assert (counters.answers_unasked, counters.answers_repeated, counters.crops_classified) == (2, 1, 1)
     assert merger.open_plates == (1,)
+
+
+def test_an_answer_to_what_another_merger_asked_is_not_believed_for_it_may_number_its_regions_otherwise() -> None:
+    merger = Merger(recipe("annotate"), "run", incarnation=2)
+    done = told(merger, story(1, ONE))
+    (ask,) = asks(done)
+    assert ask.asker == 2
+    assert told(merger, [structs.replace(answer(ask, 0.5), asker=1)]) == []
+    assert merger.opinions.counters.answers_of_another == 1
+    assert decisions(told(merger, [answer(ask, 0.5)]))
 
 
 def test_a_new_classifier_is_asked_again_for_what_is_not_answered() -> None:
@@ -509,22 +530,22 @@ def test_windows_that_the_plate_turns_out_not_to_have_are_not_waited_for() -> No
     merger = Merger(recipe("annotate"), "run")
     done = told(merger, [scored(1, 11, region(5, 5)), *(scored(1, window) for window in range(3))])
     assert len(asks(done)) == 1
-    (result,) = decisions(told(merger, [PlateClosed(1, 20, COLUMNS)]))
+    (result,) = decisions(told(merger, [PlateClosed(1, PLACE, 20)]))
     assert (result.classifier, result.defects) == ("annotate", ())
 
 
 def test_a_place_that_only_such_a_window_was_asked_about_is_asked_about_with_the_next_that_sees_it() -> None:
     cover = recipe("annotate").model_copy(update={"windows": Windows(size=30, stride=20, rule="cover")})
     merger = Merger(cover, "run")
-    done = told(merger, [scored(1, 4, region(5, 5)), PlateClosed(1, 50, COLUMNS)])  # which has windows 0 to 3
-    assert asks(done) == [Classify(1, 4, (Crop(0, 5, 45),))]
-    assert asks(told(merger, [scored(1, 2, region(5, 25))])) == [Classify(1, 2, (Crop(0, 5, 45),))]
+    done = told(merger, [scored(1, 4, region(5, 5)), PlateClosed(1, PLACE, 50)])  # which has windows 0 to 3
+    assert asks(done) == [ClassifyCrops(1, PLACE, 4, (Crop(0, 5, 45),), asker=1)]
+    assert asks(told(merger, [scored(1, 2, region(5, 25))])) == [ClassifyCrops(1, PLACE, 2, (Crop(0, 5, 45),), asker=1)]
 
 
 def test_a_plate_that_was_final_all_along_is_no_longer_asked_about() -> None:
     merger = Merger(recipe("annotate"), "run")
     told(merger, story(1, ONE))
-    assert StopClassifying(1) in told(merger, [Committed(1)])
+    assert CropsUnwanted(1) in told(merger, [PlateFinal(1)])
     assert told(merger, [ClassifierStarted()]) == []
 
 
@@ -538,9 +559,9 @@ def chance_of(crop: Crop) -> float:
     return (0.0, 0.05, 0.3, 0.59, 0.9)[(7 * crop.x + crop.y) % 5]
 
 
-def true_answer(ask: Classify) -> CropsClassified:
+def true_answer(ask: ClassifyCrops) -> CropsClassified:
     return CropsClassified(
-        ask.plate, ask.window, tuple(Answer(crop.region, chance_of(crop), HEAT) for crop in ask.crops)
+        ask.plate, ask.window, tuple(Answer(crop.region, chance_of(crop), HEAT) for crop in ask.crops), ask.asker
     )
 
 
@@ -580,7 +601,9 @@ def test_whatever_the_order_of_windows_and_answers_the_decision_is_one_and_the_s
         for ask in asks(done):
             # Some answers come twice, some after garbage, some only when the classifier was started anew.
             waiting += [true_answer(ask)] * rng.randint(1, 2)
-            waiting += [CropsClassified(ask.plate, ask.window, rng.choice(GARBAGE[:6]) * 2)] * rng.randint(0, 1)
+            waiting += [CropsClassified(ask.plate, ask.window, rng.choice(GARBAGE[:6]) * 2, ask.asker)] * rng.randint(
+                0, 1
+            )
             anew = rng.randint(0, min(1, starts))
             waiting += [ClassifierStarted()] * anew
             starts -= anew
@@ -661,7 +684,7 @@ def test_however_many_answers_are_lost_there_is_one_decision_at_the_deadline_and
     merger = Merger(recipe(mode), "run")
     waiting, awaited = story(1, found), False
     results: list[PlateResult] = []
-    asked: list[Classify] = []
+    asked: list[ClassifyCrops] = []
     believed: dict[tuple[int, int], float] = {}
     while waiting:
         event = waiting.pop(rng.randrange(len(waiting)))

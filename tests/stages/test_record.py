@@ -7,21 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detector.findings import Quality
+from stages.events import PlateDecided, PlateFinal, PlateSeen, SayAgain, SeenCommitted, StoreFailing, StoreWorks
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.record import (
-    Alarm,
-    AllClear,
-    AskAgain,
     CommitSeen,
     CommitVerdict,
-    ConfirmFinal,
-    ConfirmSeen,
-    Decided,
     Event,
     Instruction,
     Recorder,
+    RecordRefused,
     Refuse,
-    Seen,
     StoreFailed,
     StoreFailure,
     StoreSucceeded,
@@ -56,15 +51,16 @@ class Line:
 
     def send(self, event: Event) -> list[Instruction]:
         told = self.recorder.handle(event, self.now)
+        self.recorder.validate()
         self.told += told
         for instruction in told:
             if isinstance(instruction, CommitSeen | CommitVerdict):
                 assert self.asked is None, "two writes at once"
                 self.asked, self.asked_at = instruction, self.now
-            elif isinstance(instruction, ConfirmSeen):
+            elif isinstance(instruction, SeenCommitted):
                 assert instruction.plate in self.seen
                 self.leasable.append(instruction.plate)
-            elif isinstance(instruction, ConfirmFinal):
+            elif isinstance(instruction, PlateFinal):
                 assert instruction.plate in self.verdicts
                 self.final.append(instruction.plate)
         return told
@@ -84,10 +80,10 @@ class Line:
         return self.send(StoreSucceeded(asked.write) if kind is None else StoreFailed(asked.write, kind, "why"))
 
     def _write(self, asked: CommitSeen | CommitVerdict) -> None:
-        plate = asked.plate if isinstance(asked, CommitSeen) else asked.result.plate
+        plate = asked.plate
         self.seen.add(plate)
         if isinstance(asked, CommitVerdict) and plate not in self.verdicts:
-            self.verdicts[plate] = asked.result
+            self.verdicts[plate] = asked.decided.result
             self.committed_at[plate] = self.asked_at
 
     def wait(self, seconds: float) -> list[Instruction]:
@@ -106,50 +102,50 @@ class Line:
 
 def test_a_plate_goes_from_seen_to_final() -> None:
     line = Line()
-    assert line.send(Seen(1)) == [CommitSeen(1, 1)]
-    assert line.succeed() == [ConfirmSeen(1)]
-    assert line.send(Decided(result(1))) == [CommitVerdict(2, result(1))]
-    assert line.succeed() == [ConfirmFinal(1)]
+    assert line.send(PlateSeen(1)) == [CommitSeen(1, 1)]
+    assert line.succeed() == [SeenCommitted(1)]
+    assert line.send(PlateDecided(result(1))) == [CommitVerdict(2, PlateDecided(result(1)))]
+    assert line.succeed() == [PlateFinal(1)]
     assert line.recorder.waiting == 0
 
 
 def test_nothing_is_confirmed_before_it_is_committed() -> None:
     line = Line()
-    line.send(Seen(1))
-    line.send(Seen(2))
-    line.send(Decided(result(1)))
+    line.send(PlateSeen(1))
+    line.send(PlateSeen(2))
+    line.send(PlateDecided(result(1)))
     assert (line.leasable, line.final) == ([], [])
-    assert line.succeed() == [ConfirmSeen(1), CommitSeen(2, 2)]
-    assert line.succeed() == [ConfirmSeen(2), CommitVerdict(3, result(1))]
+    assert line.succeed() == [SeenCommitted(1), CommitSeen(2, 2)]
+    assert line.succeed() == [SeenCommitted(2), CommitVerdict(3, PlateDecided(result(1)))]
 
 
 def test_a_failed_write_is_tried_again_only_after_a_pause_that_doubles_up_to_the_longest() -> None:
     line = Line(first_retry_s=0.1, last_retry_s=1.0)
-    line.send(Decided(result(1)))
+    line.send(PlateDecided(result(1)))
     for write, pause in enumerate((0.1, 0.2, 0.4, 0.8, 1.0, 1.0), start=2):
         line.fail()
         assert line.wait(pause - 0.01) == []
-        assert line.send(Decided(result(write))) == []  # another plate is no reason to hurry
-        assert line.wait(0.02) == [CommitVerdict(write, result(1))]
+        assert line.send(PlateDecided(result(write))) == []  # another plate is no reason to hurry
+        assert line.wait(0.02) == [CommitVerdict(write, PlateDecided(result(1)))]
     line.drain()
-    line.send(Decided(result(9)))
+    line.send(PlateDecided(result(9)))
     line.fail()
     assert line.wait(0.11) != []  # once it has worked, the pauses begin anew
 
 
 def test_a_store_that_fails_is_one_alarm_until_it_fails_otherwise_or_works_again() -> None:
     line = Line()
-    line.send(Decided(result(1)))
-    assert line.fail("full") == [Alarm("full", "why")]
+    line.send(PlateDecided(result(1)))
+    assert line.fail("full") == [StoreFailing("full", "why")]
     assert line.recorder.failing == "full"
     line.wait(1.0)
     assert line.fail("full") == []
     line.wait(1.0)
-    assert line.fail("locked") == [Alarm("locked", "why")]
+    assert line.fail("locked") == [StoreFailing("locked", "why")]
     line.wait(1.0)
     cleared, confirmed = line.succeed()
-    assert isinstance(cleared, AllClear)
-    assert confirmed == ConfirmFinal(1)
+    assert isinstance(cleared, StoreWorks)
+    assert confirmed == PlateFinal(1)
     assert line.recorder.failing is None
     assert line.verdicts[1] == result(1)
 
@@ -157,7 +153,7 @@ def test_a_store_that_fails_is_one_alarm_until_it_fails_otherwise_or_works_again
 def test_a_verdict_committed_too_late_is_no_longer_ok() -> None:
     line = Line(limit_s=10.0)
     for plate, verdict in enumerate((Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE), start=1):
-        line.send(Decided(result(plate, verdict)))
+        line.send(PlateDecided(result(plate, verdict)))
     line.fail()
     line.wait(10.5)
     line.drain()
@@ -177,16 +173,16 @@ def test_a_verdict_committed_too_late_is_no_longer_ok() -> None:
 
 def test_a_plate_whose_sight_was_committed_too_late_is_never_ok() -> None:
     line = Line(limit_s=10.0)
-    line.send(Seen(1))
-    line.send(Seen(2))
+    line.send(PlateSeen(1))
+    line.send(PlateSeen(2))
     line.fail()
     assert line.leasable == []  # no window is leased meanwhile
     line.wait(11.0)
     line.drain()
     assert line.leasable == [1, 2]
-    line.send(Decided(result(1)))
+    line.send(PlateDecided(result(1)))
     line.succeed()
-    line.send(Decided(result(2, Verdict.NG)))
+    line.send(PlateDecided(result(2, Verdict.NG)))
     line.succeed()
     assert line.verdicts[1].causes == (Cause.STORE_FAILED,)
     assert line.verdicts[2].verdict is Verdict.NG
@@ -195,20 +191,24 @@ def test_a_plate_whose_sight_was_committed_too_late_is_never_ok() -> None:
 def test_a_record_that_is_refused_does_not_keep_those_behind_it() -> None:
     line = Line()
     unfit = replace(result(1, Verdict.NG), quality=Quality(unmasked=5))
-    line.send(Decided(unfit))
-    line.send(Decided(result(2)))
+    line.send(PlateDecided(unfit))
+    line.send(PlateDecided(result(2)))
     alarm, again = line.fail("refused")
-    assert alarm == Alarm("refused", "why")
+    assert alarm == RecordRefused(1, "why")
     assert isinstance(again, CommitVerdict)
-    assert (again.result.verdict, again.result.defects, again.result.quality) == (Verdict.NG, (), Quality())
-    assert line.fail("refused") == [Alarm("refused", "why"), CommitVerdict(3, result(2))]
-    assert line.succeed() == [ConfirmFinal(2)]
+    assert (again.decided.result.verdict, again.decided.result.defects, again.decided.result.quality) == (
+        Verdict.NG,
+        (),
+        Quality(),
+    )
+    assert line.fail("refused") == [RecordRefused(1, "why"), CommitVerdict(3, PlateDecided(result(2)))]
+    assert line.succeed() == [PlateFinal(2)]
     assert line.final == [2]
 
 
 def test_a_refused_ok_is_not_stored_as_ok() -> None:
     line = Line()
-    line.send(Decided(result(1)))
+    line.send(PlateDecided(result(1)))
     line.fail("refused")
     line.succeed()
     assert (line.verdicts[1].verdict, line.verdicts[1].causes) == (Verdict.INCONCLUSIVE, (Cause.STORE_FAILED,))
@@ -216,12 +216,12 @@ def test_a_refused_ok_is_not_stored_as_ok() -> None:
 
 def test_what_goes_beyond_the_bound_is_refused_and_accepted_later() -> None:
     line = Line(most_waiting=2)
-    line.send(Seen(1))
-    line.send(Seen(2))
-    assert line.send(Seen(3)) == [Refuse(3)]
-    assert line.send(Seen(2)) == []  # one that waits already is no more
+    line.send(PlateSeen(1))
+    line.send(PlateSeen(2))
+    assert line.send(PlateSeen(3)) == [Refuse(3)]
+    assert line.send(PlateSeen(2)) == []  # one that waits already is no more
     line.succeed()
-    assert line.send(Seen(3)) == []
+    assert line.send(PlateSeen(3)) == []
     line.drain()
     assert line.leasable == [1, 2, 3]
 
@@ -229,32 +229,32 @@ def test_what_goes_beyond_the_bound_is_refused_and_accepted_later() -> None:
 def test_what_was_refused_is_asked_for_once_nothing_waits_any_more() -> None:
     line = Line(most_waiting=2)
     for plate in (1, 2, 3, 4):
-        line.send(Seen(plate))
-    assert AskAgain() not in line.succeed()
-    assert line.succeed() == [ConfirmSeen(2), AskAgain()]
-    line.send(Seen(3))
-    assert line.succeed() == [ConfirmSeen(3)]
+        line.send(PlateSeen(plate))
+    assert SayAgain() not in line.succeed()
+    assert line.succeed() == [SeenCommitted(2), SayAgain()]
+    line.send(PlateSeen(3))
+    assert line.succeed() == [SeenCommitted(3)]
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(9.0, Verdict.OK), (11.0, Verdict.INCONCLUSIVE)])
 def test_a_refused_verdict_waits_from_its_refusal_on(seconds: float, verdict: Verdict) -> None:
     line = Line(most_waiting=1)
-    line.send(Seen(1))
-    assert line.send(Decided(result(1))) == [Refuse(1)]
+    line.send(PlateSeen(1))
+    assert line.send(PlateDecided(result(1))) == [Refuse(1)]
     line.now += seconds
-    assert AskAgain() in line.succeed()
-    line.send(Decided(result(1)))
+    assert SayAgain() in line.succeed()
+    line.send(PlateDecided(result(1)))
     line.succeed()
     assert line.verdicts[1].verdict is verdict
-    line.send(Decided(result(2)))
+    line.send(PlateDecided(result(2)))
     line.succeed()
     assert line.verdicts[2].verdict is Verdict.OK
 
 
 def test_answers_that_come_twice_or_for_an_older_write_change_nothing() -> None:
     line = Line()
-    line.send(Decided(result(1)))
-    line.send(Decided(result(2)))
+    line.send(PlateDecided(result(1)))
+    line.send(PlateDecided(result(2)))
     line.succeed()
     assert line.send(StoreSucceeded(1)) == []
     assert line.send(StoreFailed(1, "full", "old")) == []
@@ -285,14 +285,14 @@ def test_whatever_the_store_does_each_plate_ends_with_its_first_verdict_and_neve
 
     def decide(plate: int, verdict: Verdict) -> None:
         first.setdefault(plate, (verdict, line.now))
-        line.send(Decided(result(plate, verdict)))
+        line.send(PlateDecided(result(plate, verdict)))
 
     for step in steps:
         match step:
             case ("seen", int(plate)):
                 if plate not in line.verdicts:
                     first_seen.setdefault(plate, line.now)
-                line.send(Seen(plate))
+                line.send(PlateSeen(plate))
             case ("decide", int(plate), Verdict() as verdict):
                 decide(plate, verdict)
             case ("wait", float(seconds)):

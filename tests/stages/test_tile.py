@@ -12,27 +12,28 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
 from models.detector.halo import HALO
+from stages.events import (
+    AcquisitionAt,
+    Lease,
+    Place,
+    PlateClosed,
+    PlateFinal,
+    PlateOpened,
+    RowsReady,
+    SeenCommitted,
+    WindowQuarantined,
+    WindowsMerged,
+    WorkerGone,
+    WorkerReady,
+)
 from stages.plate import Cause, window_columns, window_rows
 from stages.tile import (
     MOST_LEASES_OF_A_WINDOW,
     SUSPECT_DEATHS,
-    AcquisitionAt,
-    Announce,
-    Closed,
-    Conclude,
     Event,
-    Final,
-    Gone,
     Instruction,
-    Lease,
-    LetGo,
-    Merged,
     MergerRestarted,
-    Opened,
-    Quarantine,
-    Ready,
-    Rows,
-    Seen,
+    ReleaseSlot,
     Tick,
     WindowLedger,
 )
@@ -60,20 +61,24 @@ def indices(instructions: list[Instruction]) -> list[int]:
     return [window.index for lease in leases(instructions) for window in lease.windows]
 
 
-def closed(plate: int, rows: int, slot: int | None = 0) -> Closed:
-    return Closed(plate, slot, rows, COLUMNS, (), 0)
+def place(slot: int) -> Place:
+    return Place(slot, 1, COLUMNS)
 
 
-def opened(plate: int, slot: int | None = 0) -> Opened:
-    return Opened(plate, slot, 1, COLUMNS)
+def closed(plate: int, rows: int, slot: int = 0) -> PlateClosed:
+    return PlateClosed(plate, place(slot), rows)
+
+
+def opened(plate: int, slot: int | None = 0) -> PlateOpened:
+    return PlateOpened(plate, None if slot is None else place(slot))
 
 
 def test_windows_go_out_as_soon_as_the_rows_they_see_are_there_and_the_rest_when_the_plate_ends() -> None:
     machine = ledger()
-    tell(machine, Ready("detect-0", 100), Seen(1), opened(1))
-    assert indices(tell(machine, Rows(1, 65 + HALO - 1))) == []
-    assert indices(tell(machine, Rows(1, 65 + HALO))) == [0, 1]
-    assert indices(tell(machine, Rows(1, 125 + HALO))) == [2, 3]
+    tell(machine, WorkerReady(0, 100), SeenCommitted(1), opened(1))
+    assert indices(tell(machine, RowsReady(1, 0, 65 + HALO - 1))) == []
+    assert indices(tell(machine, RowsReady(1, 0, 65 + HALO))) == [0, 1]
+    assert indices(tell(machine, RowsReady(1, 0, 125 + HALO))) == [2, 3]
     last = tell(machine, closed(1, 170))
     assert indices(last) == [4, 5]
     assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(120, 50), (120, 50)]
@@ -81,29 +86,29 @@ def test_windows_go_out_as_soon_as_the_rows_they_see_are_there_and_the_rest_when
 
 def test_nothing_is_leased_before_the_sighting_is_committed() -> None:
     machine = ledger()
-    assert leases(tell(machine, Ready("detect-0", 8), opened(1), closed(1, 60))) == []
-    assert indices(tell(machine, Seen(1))) == [0, 1]
+    assert leases(tell(machine, WorkerReady(0, 8), opened(1), closed(1, 60))) == []
+    assert indices(tell(machine, SeenCommitted(1))) == [0, 1]
 
 
 def test_the_oldest_plate_goes_first() -> None:
     machine = ledger()
-    tell(machine, Seen(1), Seen(2), opened(2, 1), closed(2, 60, 1), opened(1), closed(1, 60))
-    assert [lease.plate for lease in leases(tell(machine, Ready("detect-0", 8)))] == [1, 2]
+    tell(machine, SeenCommitted(1), SeenCommitted(2), opened(2, 1), closed(2, 60, 1), opened(1), closed(1, 60))
+    assert [lease.plate for lease in leases(tell(machine, WorkerReady(0, 8)))] == [1, 2]
 
 
 def test_the_windows_of_a_worker_that_goes_away_go_to_another() -> None:
     machine = ledger()
-    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 120))
-    assert indices(tell(machine, Ready("detect-1", 4))) == []
-    again = tell(machine, Gone("detect-0"))
+    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
+    assert indices(tell(machine, WorkerReady(1, 4))) == []
+    again = tell(machine, WorkerGone(0))
     assert indices(again) == [0, 1, 2, 3]
-    assert leases(again)[0].worker == "detect-1"
+    assert leases(again)[0].worker == 1
 
 
 def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
     machine = ledger()
-    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 120))
-    tell(machine, Ready("detect-1", 4), Ready("detect-2", 4))
+    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
+    tell(machine, WorkerReady(1, 4), WorkerReady(2, 4))
     assert indices(tell(machine, Tick(), now=19.0)) == []
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1, 2, 3]
     assert indices(tell(machine, Tick(), now=30.0)) == []
@@ -111,107 +116,107 @@ def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
 
 def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
     machine = ledger()
-    tell(machine, Seen(1), opened(1), Rows(1, 65 + HALO))
-    first = leases(tell(machine, Ready("detect-0", CREDITS)))
+    tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 65 + HALO))
+    first = leases(tell(machine, WorkerReady(0, CREDITS)))
     assert [len(lease.windows) for lease in first] == [2]
-    more = leases(tell(machine, Rows(1, 600)))
+    more = leases(tell(machine, RowsReady(1, 0, 600)))
     assert [len(lease.windows) for lease in more] == [BATCH]
 
 
 def test_a_result_that_got_lost_after_its_worker_was_done_is_asked_for_again() -> None:
     machine = ledger()
-    lease = leases(tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60)))[0]
-    tell(machine, Ready("detect-0", 4, finished=lease.lease), Merged(1, (0,)), now=1.0)
+    lease = leases(tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 60)))[0]
+    tell(machine, WorkerReady(0, 4, finished=lease.lease), WindowsMerged(1, (0,)), now=1.0)
     assert indices(tell(machine, Tick(), now=25.0)) == [1]
 
 
 def test_a_restarted_merger_is_told_everything_and_gets_all_windows_that_are_not_final_again() -> None:
     machine = ledger()
-    lease = leases(tell(machine, Ready("detect-0", 8), Seen(1), opened(1), closed(1, 60)))[0]
-    tell(machine, Merged(1, (0, 1)), Ready("detect-0", 8, finished=lease.lease))
+    lease = leases(tell(machine, WorkerReady(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
+    tell(machine, WindowsMerged(1, (0, 1)), WorkerReady(0, 8, finished=lease.lease))
     told = tell(machine, MergerRestarted())
-    assert told[:2] == [Announce(1, COLUMNS), Conclude(closed(1, 60))]
+    assert told[:2] == [opened(1), closed(1, 60)]
     assert indices(told) == [0, 1]
-    assert tell(machine, Final(1), MergerRestarted()) == [LetGo(0, 1)]
+    assert tell(machine, PlateFinal(1), MergerRestarted()) == [ReleaseSlot(1, place(0))]
 
 
 def test_what_a_restarted_merger_may_have_missed_is_leased_again_at_once() -> None:
     machine = ledger()
-    lease = leases(tell(machine, Ready("detect-0", 8), Seen(1), opened(1), closed(1, 60)))[0]
-    tell(machine, Ready("detect-0", 8, finished=lease.lease))
+    lease = leases(tell(machine, WorkerReady(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
+    tell(machine, WorkerReady(0, 8, finished=lease.lease))
     assert indices(tell(machine, MergerRestarted())) == [0, 1]
 
 
 def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_quarantined() -> None:
     machine = ledger()
-    tell(machine, Seen(1), opened(1), closed(1, 120))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 120))
     batch = tuple((1, window) for window in range(4))
     for _ in range(SUSPECT_DEATHS):
-        assert indices(tell(machine, Ready("detect-0", 4))) == [0, 1, 2, 3]
-        assert tell(machine, Gone("detect-0", batch)) == []
-    alone = tell(machine, Ready("detect-0", 4 * BATCH))
+        assert indices(tell(machine, WorkerReady(0, 4))) == [0, 1, 2, 3]
+        assert tell(machine, WorkerGone(0, batch)) == []
+    alone = tell(machine, WorkerReady(0, 4 * BATCH))
     assert [[w.index for w in lease.windows] for lease in leases(alone)] == [[0], [1], [2], [3]]
-    assert tell(machine, Gone("detect-0", ((1, 0),))) == [Quarantine(1, 0)]
-    assert indices(tell(machine, Ready("detect-0", 4 * BATCH))) == [1, 2, 3]
+    assert tell(machine, WorkerGone(0, ((1, 0),))) == [WindowQuarantined(1, 0)]
+    assert indices(tell(machine, WorkerReady(0, 4 * BATCH))) == [1, 2, 3]
 
 
 def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
     machine = ledger()
-    tell(machine, Seen(1), opened(1), Closed(1, 0, 60, 60, (), 0))
+    tell(machine, SeenCommitted(1), opened(1), PlateClosed(1, Place(0, 1, 60), 60))
     blamed = ((1, 0), (1, 1))
     for _ in range(SUSPECT_DEATHS):
-        tell(machine, Ready("detect-0", 4), Gone("detect-0", blamed))
-    tell(machine, Ready("detect-0", BATCH))
-    other = leases(tell(machine, Ready("detect-1", CREDITS), Tick(), now=21.0))
-    assert [(lease.worker, len(lease.windows)) for lease in other][-1] == ("detect-1", 1)
+        tell(machine, WorkerReady(0, 4), WorkerGone(0, blamed))
+    tell(machine, WorkerReady(0, BATCH))
+    other = leases(tell(machine, WorkerReady(1, CREDITS), Tick(), now=21.0))
+    assert [(lease.worker, len(lease.windows)) for lease in other][-1] == (1, 1)
     window = other[-1].windows[0].index
-    assert tell(machine, Gone("detect-0", blamed), now=21.0) == []
-    tell(machine, Ready("detect-1", CREDITS, finished=other[-1].lease), now=22.0)
-    assert Quarantine(1, window) in tell(machine, Tick(), now=100.0)
+    assert tell(machine, WorkerGone(0, blamed), now=21.0) == []
+    tell(machine, WorkerReady(1, CREDITS, finished=other[-1].lease), now=22.0)
+    assert WindowQuarantined(1, window) in tell(machine, Tick(), now=100.0)
 
 
 def test_a_window_that_two_workers_still_have_goes_to_no_third_when_the_merger_restarts() -> None:
     machine = ledger()
-    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60), Ready("detect-1", 4))
+    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 60), WorkerReady(1, 4))
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1]
-    tell(machine, Merged(1, (0, 1)), Ready("detect-2", 4), now=21.0)
+    tell(machine, WindowsMerged(1, (0, 1)), WorkerReady(2, 4), now=21.0)
     assert indices(tell(machine, MergerRestarted(), now=21.0)) == []
-    assert indices(tell(machine, Gone("detect-0"), now=21.0)) == [0, 1]
+    assert indices(tell(machine, WorkerGone(0), now=21.0)) == [0, 1]
 
 
 def test_a_window_offered_again_is_offered_once_when_the_merger_restarts_meanwhile() -> None:
     machine = ledger()
-    tell(machine, Ready("detect-0", 4), Seen(1), opened(1), closed(1, 60))
-    tell(machine, Tick(), Merged(1, (0, 1)), MergerRestarted(), now=21.0)
-    assert indices(tell(machine, Gone("detect-0"), Ready("detect-1", 8), now=21.0)) == [0, 1]
+    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, Tick(), WindowsMerged(1, (0, 1)), MergerRestarted(), now=21.0)
+    assert indices(tell(machine, WorkerGone(0), WorkerReady(1, 8), now=21.0)) == [0, 1]
 
 
 def test_a_death_by_the_supervisors_hand_blames_no_window() -> None:
     machine = ledger()
-    tell(machine, Seen(1), opened(1), closed(1, 60))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
     for _ in range(5):
-        assert indices(tell(machine, Ready("detect-0", 4))) == [0, 1]
-        assert tell(machine, Gone("detect-0")) == []
+        assert indices(tell(machine, WorkerReady(0, 4))) == [0, 1]
+        assert tell(machine, WorkerGone(0)) == []
 
 
 def test_a_plate_that_acquisition_passed_by_ends_without_rows() -> None:
     machine = ledger()
-    assert tell(machine, Seen(1), Seen(2), opened(2)) == [Announce(2, COLUMNS)]
+    assert tell(machine, SeenCommitted(1), SeenCommitted(2), opened(2)) == [opened(2)]
     ended = tell(machine, AcquisitionAt(2))
-    assert ended == [Conclude(Closed(1, None, 0, 0, (Cause.NO_ROWS,), 0))]
+    assert ended == [PlateClosed(1, None, 0, (Cause.NO_ROWS,))]
 
 
 def test_a_plate_without_a_slot_whose_acquisition_died_ends() -> None:
     machine = ledger()
-    tell(machine, Seen(1), opened(1, None))
-    assert tell(machine, AcquisitionAt(2)) == [Conclude(Closed(1, None, 0, 0, (Cause.ACQUISITION_DIED,), 0))]
+    tell(machine, SeenCommitted(1), opened(1, None))
+    assert tell(machine, AcquisitionAt(2)) == [PlateClosed(1, None, 0, (Cause.ACQUISITION_DIED,))]
 
 
 def test_a_slot_opened_for_a_plate_that_is_final_already_is_let_go() -> None:
     machine = ledger()
-    assert tell(machine, Final(1)) == []
-    assert tell(machine, opened(1)) == [LetGo(0, 1)]
-    assert tell(machine, Seen(1), closed(1, 60), MergerRestarted()) == []
+    assert tell(machine, PlateFinal(1)) == []
+    assert tell(machine, opened(1)) == [ReleaseSlot(1, place(0))]
+    assert tell(machine, SeenCommitted(1), closed(1, 60), MergerRestarted()) == []
 
 
 # --- any order of events ---------------------------------------------------------------------------------------
@@ -223,7 +228,7 @@ class Worker:
 
     alive: bool = True
     queue: deque[Lease] = field(default_factory=deque)
-    said: deque[Ready] = field(default_factory=deque)
+    said: deque[WorkerReady] = field(default_factory=deque)
     finished: int | None = None
 
 
@@ -235,7 +240,7 @@ class Line(RuleBasedStateMachine):
         self.ledger = ledger()
         self.now = 0.0
         self.poison = poison
-        self.workers = {f"detect-{index}": Worker() for index in range(workers)}
+        self.workers = {index: Worker() for index in range(workers)}
         self.rows: dict[int, int] = {}
         self.ended: dict[int, int] = {}
         self.merged: dict[int, set[int]] = {}
@@ -244,19 +249,20 @@ class Line(RuleBasedStateMachine):
         self.let_go: Counter[int] = Counter()
         self.deaths: Counter[tuple[int, int]] = Counter()
         for worker in self.workers.values():
-            worker.said.append(Ready("", CREDITS))
+            worker.said.append(WorkerReady(0, CREDITS))
 
     def tell(self, event: Event) -> None:
         for instruction in self.ledger.handle(event, self.now):
             match instruction:
                 case Lease():
                     self.lease(instruction)
-                case Quarantine(plate, window):
+                case WindowQuarantined(plate, window):
                     assert self.deaths[plate, window] > SUSPECT_DEATHS
                     self.quarantined.setdefault(plate, set()).add(window)
-                case LetGo(slot, _):
-                    assert slot in self.final
-                    self.let_go[slot] += 1
+                case ReleaseSlot(plate, at):
+                    assert plate in self.final
+                    assert at.slot == plate
+                    self.let_go[plate] += 1
 
     def lease(self, lease: Lease) -> None:
         worker = self.workers[lease.worker]
@@ -278,8 +284,8 @@ class Line(RuleBasedStateMachine):
             self.tell(closed(plate, self.ended[plate], plate))
             return
         self.rows[plate] = max(rows, self.rows.get(plate, 0))
-        self.tell(Opened(plate, plate, 1, COLUMNS))
-        self.tell(Rows(plate, self.rows[plate]))
+        self.tell(opened(plate, plate))
+        self.tell(RowsReady(plate, plate, self.rows[plate]))
 
     @rule(plate=st.integers(1, 4))
     def end(self, plate: int) -> None:
@@ -289,10 +295,10 @@ class Line(RuleBasedStateMachine):
 
     @rule(plate=st.integers(1, 4))
     def see(self, plate: int) -> None:
-        self.tell(Seen(plate))
+        self.tell(SeenCommitted(plate))
 
-    @rule(name=st.sampled_from(["detect-0", "detect-1", "detect-2"]), lost=st.booleans(), twice=st.booleans())
-    def work(self, name: str, lost: bool, twice: bool) -> None:
+    @rule(name=st.sampled_from([0, 1, 2]), lost=st.booleans(), twice=st.booleans())
+    def work(self, name: int, lost: bool, twice: bool) -> None:
         """A worker does its next lease; the results may be lost, or come twice."""
         worker = self.workers.get(name)
         if worker is None or not worker.queue:
@@ -303,7 +309,7 @@ class Line(RuleBasedStateMachine):
             return
         worker.queue.popleft()
         worker.finished = lease.lease
-        worker.said.append(Ready(name, CREDITS, worker.finished))
+        worker.said.append(WorkerReady(name, CREDITS, worker.finished))
         if lost or lease.plate in self.final:
             return
         for _ in range(1 + twice):
@@ -312,18 +318,18 @@ class Line(RuleBasedStateMachine):
     def merge(self, lease: Lease) -> None:
         windows = {window.index for window in lease.windows}
         self.merged.setdefault(lease.plate, set()).update(windows)
-        self.tell(Merged(lease.plate, tuple(windows)))
+        self.tell(WindowsMerged(lease.plate, tuple(windows)))
 
-    @rule(name=st.sampled_from(["detect-0", "detect-1", "detect-2"]))
-    def hear(self, name: str) -> None:
+    @rule(name=st.sampled_from([0, 1, 2]))
+    def hear(self, name: int) -> None:
         """What a worker has said arrives, in its order."""
         worker = self.workers.get(name)
         if worker is not None and worker.said:
             said = worker.said.popleft()
-            self.tell(Ready(name, said.credits, said.finished))
+            self.tell(WorkerReady(name, said.credits, said.finished))
 
-    @rule(name=st.sampled_from(["detect-0", "detect-1", "detect-2"]), blamed=st.booleans())
-    def die(self, name: str, blamed: bool) -> None:
+    @rule(name=st.sampled_from([0, 1, 2]), blamed=st.booleans())
+    def die(self, name: int, blamed: bool) -> None:
         """A worker's process ends, by itself or by the supervisor's hand, and another takes its place."""
         worker = self.workers.get(name)
         if worker is None:
@@ -334,9 +340,9 @@ class Line(RuleBasedStateMachine):
             board = tuple((lease.plate, window.index) for window in lease.windows)
             if lease.plate not in self.final:
                 self.deaths.update(board)
-        self.workers[name] = Worker(said=deque([Ready(name, CREDITS)]))
+        self.workers[name] = Worker(said=deque([WorkerReady(name, CREDITS)]))
         self.workers[name].alive = False
-        self.tell(Gone(name, board))
+        self.tell(WorkerGone(name, board))
         self.workers[name].alive = True
 
     @rule(seconds=st.sampled_from([0.1, 3.0, 25.0, 120.0]))
@@ -355,11 +361,16 @@ class Line(RuleBasedStateMachine):
         """The merger has everything of the plate, and its verdict is committed."""
         if plate in self.ended and plate not in self.final and self.complete(plate):
             self.final.add(plate)
-            self.tell(Final(plate))
+            self.tell(PlateFinal(plate))
 
     def complete(self, plate: int) -> bool:
         every = set(range(window_rows(self.ended[plate], WINDOWS) * window_columns(COLUMNS, WINDOWS)))
         return every <= self.merged.get(plate, set()) | self.quarantined.get(plate, set())
+
+    @invariant()
+    def the_ledger_contradicts_itself_nowhere(self) -> None:
+        if hasattr(self, "ledger"):
+            self.ledger.validate()
 
     @invariant()
     def no_window_is_with_more_than_two_workers(self) -> None:
@@ -375,7 +386,7 @@ class Line(RuleBasedStateMachine):
         if not hasattr(self, "ledger"):
             return
         for plate in self.ended:
-            self.tell(Seen(plate))
+            self.tell(SeenCommitted(plate))
         for _ in range(120):
             for name in self.workers:
                 self.hear(name)
@@ -387,7 +398,7 @@ class Line(RuleBasedStateMachine):
                 break
         assert set(self.ended) == self.final
         assert self.let_go == Counter(dict.fromkeys(self.final, 1))
-        assert self.ledger.plates == tuple(sorted(set(self.ledger.plates) - self.final))
+        assert self.ledger.open_plates == tuple(sorted(set(self.ledger.open_plates) - self.final))
 
 
 TestLine = Line.TestCase

@@ -8,11 +8,21 @@ from collections import deque
 import numpy as np
 
 from daemon.service.child import Child, Plan
-from daemon.wire import messages as m
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold
-from stages import acquire
-from stages.acquire import Assembler, ClosePlate
+from stages.acquire import Assembler, BlankRows, CopyRows, SlotsFree
+from stages.acquire import Event as AcquireEvent
+from stages.events import (
+    AcquisitionAt,
+    AcquisitionEnded,
+    BufferReleased,
+    LineEnded,
+    Place,
+    PlateClosed,
+    PlateOpened,
+    RowsReady,
+    StripDelivered,
+)
 from stages.plate import Cause
 
 _WAITING_S = 0.005
@@ -37,13 +47,12 @@ class AcquireProcess(Child):
         columns = self.recipe.columns
         first = columns.first if columns else 0
         self._columns = slice(first, first + plan.shape.columns)
-        self._strip_at = 0.0
         self._line_ended = False
         self._done = False
         """The line has ended and every strip is done with."""
-        self._free: tuple[int, ...] = ()
+        self._free: tuple[Place, ...] = ()
         self._assembler = Assembler(self.recipe, self.config.overload, switch=plan.switch, camera_row=plan.camera_row)
-        self._without_slot: deque[ClosePlate] = deque(maxlen=_REMEMBERED)
+        self._without_slot: deque[PlateClosed] = deque(maxlen=_REMEMBERED)
         """Plates that no slot header tells a new tile stage of."""
 
     def start(self) -> None:
@@ -52,7 +61,8 @@ class AcquireProcess(Child):
         for facts in self._memory.all_facts():
             if Hold.ACQUIRE in facts.holds:
                 causes = (*facts.causes, Cause.ACQUISITION_DIED)
-                self._memory.close_plate(facts.slot, facts.rows, facts.missing, causes)
+                closed = PlateClosed(facts.plate, facts.place, facts.rows, causes, facts.rows_missing)
+                self._memory.close_plate(closed)
                 self.log.error("a plate lost its acquisition", plate=facts.plate, rows=facts.rows)
         self._camera = self.connect("camera", self._on_line)
 
@@ -62,14 +72,14 @@ class AcquireProcess(Child):
 
     def tick(self, now: float) -> None:
         """Tell the assembler which slots are free, and the metrics what it has counted."""
-        free = self._memory.free_slots()
+        free = self._memory.free_places()
         if free != self._free or self._assembler.waiting:
             self._free = free
-            self._do(acquire.SlotsFree(free), now)
+            self._do(SlotsFree(free), now)
         if self._line_ended and not self._done and not self._assembler.waiting:
             # A sheet whose strips and edges were all lost at the line's end is known to the supervisor alone.
             self._done = True
-            self._tile.send(m.AcquisitionAt(_NEVER), now)
+            self._tile.send(AcquisitionAt(_NEVER), now)
         rows, edges = self._assembler.counters, self._assembler.switch.counters
         self.tally.set("line_faults_total", rows.strips_refused, "strip refused")
         self.tally.set("line_faults_total", rows.rows_lost, "row lost")
@@ -79,55 +89,49 @@ class AcquireProcess(Child):
 
     def _on_line(self, event: Event, now: float) -> None:
         match event[1]:
-            case m.StripReady(buffer, strip, at):
-                self._strip_at = at
-                self.tally.add("rows_total", strip.rows)
-                self._do(acquire.StripDelivered(buffer, strip), now)
-            case m.LineEnded():
+            case StripDelivered() as delivered:
+                self.tally.add("rows_total", delivered.strip.rows)
+                self._do(delivered, now)
+            case LineEnded() as ended:
                 self._line_ended = True
-                self._do(acquire.End(), now)
-                self.supervisor.send(m.LineEnded(), now)
+                self._do(ended, now)
+                self.supervisor.send(AcquisitionEnded(), now)
 
     def _on_tile(self, event: Event, now: float) -> None:
         if isinstance(event[1], Joined):
             # What stands in the slots the tile stage has read by itself; this is what it cannot see.
             for closed in self._without_slot:
-                self._tile.send(m.PlateOpened(closed.plate, None, 0, 0), now)
-                self._say_closed(closed, now)
+                self._tile.send(PlateOpened(closed.plate, None), now)
+                self._tile.send(closed, now)
             pending = self.plan.switch.pending_plate
             first = self.plan.switch.next_plate if pending is None else pending
-            self._tile.send(m.AcquisitionAt(_NEVER if self._done else first), now)
+            self._tile.send(AcquisitionAt(_NEVER if self._done else first), now)
 
-    def _do(self, event: acquire.Event, now: float) -> None:
-        for instruction in self._assembler.handle(event):
-            match instruction:
-                case acquire.OpenPlate(plate=plate, slot=slot):
-                    generation = 0 if slot is None else self._memory.open(slot, plate)
-                    columns = 0 if slot is None else self.plan.shape.columns
-                    self._tile.send(m.PlateOpened(plate, slot, generation, columns), now)
-                case acquire.CopyRows(buffer, source_row, rows, slot, row):
-                    source = self._buffers[buffer, source_row : source_row + rows, self._columns]
-                    self._memory.pixels(slot)[row : row + rows] = source
-                case acquire.BlankRows(slot, row, rows):
-                    self._memory.pixels(slot)[row : row + rows] = 0
-                case acquire.RowsReady(plate, slot, rows):
-                    self._memory.set_rows(slot, rows)
-                    self._tile.send(m.RowsReady(plate, rows), now)
-                case acquire.ClosePlate(plate, slot, rows, causes, missing) as closed:
-                    if slot is None:
-                        self._without_slot.append(closed)
+    def _do(self, event: AcquireEvent, now: float) -> None:
+        for order in self._assembler.handle(event):
+            match order:
+                case CopyRows():
+                    source = self._buffers[
+                        order.buffer, order.source_row : order.source_row + order.rows, self._columns
+                    ]
+                    self._memory.pixels(order.slot)[order.row : order.row + order.rows] = source
+                case BlankRows():
+                    self._memory.pixels(order.slot)[order.row : order.row + order.rows] = 0
+                case PlateOpened():
+                    if order.place is not None:
+                        self._memory.open(order.place, order.plate)
+                    self._tile.send(order, now)
+                case RowsReady():
+                    self._memory.set_rows(order.slot, order.rows)
+                    self._tile.send(order, now)
+                case PlateClosed():
+                    if order.place is None:
+                        self._without_slot.append(order)
                     else:
-                        self._memory.close_plate(slot, rows, missing, causes, self._strip_at or None)
-                    self._say_closed(closed, now)
-                case acquire.ReleaseBuffer(buffer):
-                    self._camera.send(m.StripTaken(buffer), now)
-
-    def _say_closed(self, closed: ClosePlate, now: float) -> None:
-        columns = 0 if closed.slot is None else self.plan.shape.columns
-        body = m.PlateClosed(
-            closed.plate, closed.slot, closed.rows, columns, closed.causes, closed.rows_missing, self._strip_at or None
-        )
-        self._tile.send(body, now)
+                        self._memory.close_plate(order)
+                    self._tile.send(order, now)
+                case BufferReleased():
+                    self._camera.send(order, now)
 
 
 ROLE = AcquireProcess

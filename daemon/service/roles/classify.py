@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from daemon.service.child import Child, Plan
-from daemon.wire import messages as m
 from daemon.wire.channel import Event, Joined
 from models.classifier.classifier import Classifier, ClassifierError
-from stages.classify import Question, Questions, Work
+from stages.classify import Questions, Work, rows_needed
+from stages.events import ClassifyCrops, CropsUnwanted
 
 _KNOWN_ANSWER_S = 30.0
 """Time between two proofs of the classifier, where it has nothing to answer."""
@@ -30,8 +30,6 @@ class ClassifyProcess(Child):
         self._questions = Questions()
         self._work = Work()
         self._checked_at = 0.0
-        self._asker = 0
-        """Incarnation of the merge that asked what is in work."""
 
     def start(self) -> None:
         """Load the weights, prove them on a known crop, then say that questions are welcome.
@@ -72,31 +70,29 @@ class ClassifyProcess(Child):
         self.note = f"{len(self._questions)} windows wait" if busy else "waits for crops"
 
     def _on_merge(self, event: Event, _now: float) -> None:
-        sender, body = event
-        match body:
+        match event[1]:
             case Joined():
                 # A new merge asks anew.
-                self._asker = sender.incarnation
                 self._questions.clear()
                 self._work.clear()
-            case m.ClassifyCrops(plate, slot, generation, columns, window, crops):
-                self._questions.add(Question(plate, slot, generation, columns, window, crops))
-            case m.CropsUnwanted(plate):
+            case ClassifyCrops() as question:
+                self._questions.add(question)
+            case CropsUnwanted(plate):
                 self._questions.forget(plate)
                 self._work.forget(plate)
 
-    def _is_ready(self, question: Question) -> bool:
+    def _is_ready(self, question: ClassifyCrops) -> bool:
         """Whether all rows of the crops are there, or never will be (of this plate, or of one that is gone)."""
-        facts = self._memory.facts(question.slot)
-        return facts.closed or facts.rows >= question.rows_needed or facts.generation != question.generation
+        facts = self._memory.facts(question.place.slot)
+        return facts.closed or facts.rows >= rows_needed(question) or facts.place != question.place
 
-    def _read(self, question: Question) -> None:
+    def _read(self, question: ClassifyCrops) -> None:
         """Copy the crops, unless the slot has been given to another plate meanwhile."""
-        rows = self._memory.facts(question.slot).rows
+        place = question.place
+        rows = self._memory.facts(place.slot).rows
         if rows:
-            pixels = self._memory.pixels(question.slot)[:rows, : question.columns]
-            self._work.add(question.plate, question.window, question.crops, pixels)
-        if not self._memory.is_current(question.slot, question.generation):
+            self._work.add(question, self._memory.pixels(place.slot)[:rows, : place.columns])
+        if not self._memory.is_current(place):
             self._work.forget(question.plate, question.window)
             self.tally.add("results_dropped_total", 1, "stale slot")
 
@@ -108,8 +104,7 @@ class ClassifyProcess(Child):
             self.tally.observe("crop_seconds", (now - started) / count)
         if done and now - self._checked_at > _PROOF_HOLDS_S:
             self._prove()
-        for window in done:
-            answer = m.CropsClassified(window.plate, window.window, window.answers, self._asker)
+        for answer in done:
             self._merge.send(answer, now, keep=False)
 
     def _prove(self) -> None:

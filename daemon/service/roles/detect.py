@@ -6,10 +6,10 @@ import time
 from collections import deque
 
 from daemon.service.child import Child, Plan
-from daemon.wire import messages as m
 from daemon.wire.channel import Event, Joined
 from models.detector.detector import Detector, DetectorError
 from stages.detect import score_windows
+from stages.events import Lease, WindowScored, WorkerReady
 
 _READY_S = 0.5
 _KNOWN_ANSWER_S = 30.0
@@ -28,7 +28,7 @@ class DetectProcess(Child):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._memory = self.plate_memory()
-        self._queue: deque[m.Lease] = deque()
+        self._queue: deque[Lease] = deque()
         self._finished: int | None = None
         self._ready_at = 0.0
         self._checked_at = 0.0
@@ -71,19 +71,19 @@ class DetectProcess(Child):
                 self._queue.clear()
                 self._finished = None
                 self._say_ready(now)
-            case m.Lease() as lease:
+            case Lease() as lease:
                 self._queue.append(lease)
 
     def _say_ready(self, now: float) -> None:
         self._ready_at = now
         credits_ = LEASES_AHEAD * self.config.workers.batch
-        self._tile.send(m.WorkerReady(self.plan.index, credits_, self._finished), now, keep=False)
+        self._tile.send(WorkerReady(self.plan.index, credits_, self._finished), now, keep=False)
 
-    def _score(self, lease: m.Lease) -> None:
+    def _score(self, lease: Lease) -> None:
         self._memory.write_board(self.plan.index, lease.plate, (window.index for window in lease.windows))
         results = score_windows(
             self._detector,
-            self._memory.pixels(lease.slot)[: lease.rows, : lease.columns],
+            self._memory.pixels(lease.place.slot)[: lease.rows, : lease.place.columns],
             lease.windows,
             self.recipe.windows,
             run=self.plan.run,
@@ -91,13 +91,12 @@ class DetectProcess(Child):
         )
         self._memory.write_board(self.plan.index, 0, ())
         self._finished = lease.lease
-        if not self._memory.is_current(lease.slot, lease.generation):
+        if not self._memory.is_current(lease.place):
             self.tally.add("results_dropped_total", len(results), "stale slot")
             return
         now = time.monotonic()
         for result in results:
-            scored = m.WindowScored(result, lease.slot, lease.generation, lease.columns)
-            self._results.send(scored, now, keep=False)
+            self._results.send(WindowScored(result, lease.place), now, keep=False)
             self.tally.observe("window_seconds", result.seconds)
         self.tally.add("windows_total", len(results), "scored")
 

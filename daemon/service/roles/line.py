@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from daemon.cameras.simulated import make_line
 from daemon.service.child import Child, Plan
-from daemon.wire import messages as m
 from daemon.wire.channel import Event, Joined
 from models.images.source import ImageError
 from stages.camera import LineSource, Strip
+from stages.events import BufferReleased, LineEnded, StripDelivered, SwitchHeard
 
 _MOST_UNREAD = 100
 """A folder with more images in a row that cannot be read is no line."""
@@ -40,7 +40,7 @@ class LineProcess(Child):
         )
         self._spare = np.empty((camera.strip_rows, camera.width), np.uint8)
         self._free = list(range(camera.buffers))
-        self._out: dict[int, m.StripReady] = {}
+        self._out: dict[int, StripDelivered] = {}
         """Strips that acquisition has not given back, in the order of their delivery."""
         self._listener: str | None = None
         self._ended = False
@@ -101,11 +101,11 @@ class LineProcess(Child):
         if strip is None:
             return
         self._rows = strip.first_row + strip.rows
-        self.supervisor.send(m.SwitchState(strip), now)
+        self.supervisor.send(SwitchHeard(strip), now)
         if buffer is None:
             self.tally.add("line_faults_total", 1, "strip lost")
             return
-        ready = m.StripReady(buffer, strip, now)
+        ready = StripDelivered(buffer, strip, now)
         self._out[buffer] = ready
         self._say(ready, now)
 
@@ -135,17 +135,17 @@ class LineProcess(Child):
                 self._say(ready, now)
             if self._ended:
                 self._say_ended(now)
-        elif isinstance(body, m.StripTaken) and self._out.pop(body.buffer, None) is not None:
+        elif isinstance(body, BufferReleased) and self._out.pop(body.buffer, None) is not None:
             self._free.append(body.buffer)
 
-    def _say(self, ready: m.StripReady, now: float) -> None:
+    def _say(self, ready: StripDelivered, now: float) -> None:
         assert self._listener is not None
         self._camera.send(self._listener, ready, now)
 
     def _say_ended(self, now: float) -> None:
         assert self._listener is not None
-        self._camera.send(self._listener, m.LineEnded(), now)
-        self.supervisor.send(m.LineEnded(), now)
+        self._camera.send(self._listener, LineEnded(), now)
+        self.supervisor.send(LineEnded(), now)
 
 
 ROLE = LineProcess

@@ -9,9 +9,23 @@ from __future__ import annotations
 import time
 
 from daemon.service.child import Child, Plan
-from daemon.wire import messages as m
 from daemon.wire.channel import Event, Joined
-from stages import merge_events as events
+from stages import merge
+from stages.events import (
+    Abort,
+    ClassifierLost,
+    ClassifyCrops,
+    CropsClassified,
+    CropsUnwanted,
+    PlateClosed,
+    PlateDecided,
+    PlateFinal,
+    PlateOpened,
+    SayAgain,
+    WindowQuarantined,
+    WindowScored,
+    WindowsMerged,
+)
 from stages.merge import Merger
 
 _CLASSIFIER = "classify-0"
@@ -24,13 +38,11 @@ class MergeProcess(Child):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._merger = Merger(self.recipe, plan.run)
-        self._last_row_at: dict[int, float] = {}
+        self._merger = Merger(self.recipe, plan.run, plan.incarnation)
         self._late: set[int] = set()
         """Plates of which the merger was told that their deadline has passed."""
-        self._acknowledged: dict[int, list[int]] = {}
-        self._places: dict[int, tuple[int, int, int]] = {}
-        """Slot, generation and columns of open plates, as workers said."""
+        self._merged: dict[int, list[int]] = {}
+        """Windows of this round, for one message a plate."""
         self._classifier_there = False
         """It has said so; then it is told what was to be asked before."""
         self._classifier_due: dict[int, float] = {}
@@ -52,9 +64,9 @@ class MergeProcess(Child):
 
     def tick(self, now: float) -> None:
         """Send the acknowledgements of this round, a plate's in one message; note late plates; and what was dropped."""
-        for plate, windows in self._acknowledged.items():
-            self._tile.send("tile-0", m.WindowsMerged(plate, tuple(windows)), now)
-        self._acknowledged.clear()
+        for plate, windows in self._merged.items():
+            self._tile.send("tile-0", WindowsMerged(plate, tuple(windows)), now)
+        self._merged.clear()
         counters = self._merger.counters
         self.tally.set("results_dropped_total", counters.windows_repeated, "repeated")
         self.tally.set("results_dropped_total", counters.events_final, "plate final")
@@ -69,118 +81,95 @@ class MergeProcess(Child):
         self.tally.set("answers_refused_total", asked.answers_repeated, "repeated")
         self.tally.set("answers_refused_total", asked.answers_unasked, "not asked")
         self.tally.set("answers_refused_total", asked.answers_malformed, "malformed")
+        self.tally.set("answers_refused_total", asked.answers_of_another, "merge restarted")
         if any(now >= due for due in self._classifier_due.values()):
             # A long round must not cost the answers that came during it.
             for event in self._crops.receive(now):
                 self._on_classifier(event, now)
         self.plates = {plate: self._merger.progress(plate) for plate in self._merger.open_plates}
-        for plate in list(self._last_row_at):
+        for plate in self.plates:
             self._check_deadline(plate, now)
-        for plate in self._places.keys() - self.plates.keys():
-            del self._places[plate]
+        self.explain(self._merger, now)
         for plate in [plate for plate, due in self._classifier_due.items() if now >= due]:
             del self._classifier_due[plate]
-            self._do(events.ClassifierDeadline(plate), now)
+            self._do(merge.ClassifierDeadline(plate), now)
 
     def on_supervisor(self, event: Event, now: float) -> None:
         """End every open plate; or go on without the classifier."""
         super().on_supervisor(event, now)
-        match event[1]:
-            case m.Abort(cause):
-                self._do(events.Abort(cause), now)
-            case m.ClassifierLost():
-                self._do(events.ClassifierLost(), now)
+        if isinstance(event[1], Abort | ClassifierLost):
+            self._do(event[1], now)
 
     def _on_tile(self, event: Event, now: float) -> None:
         match event[1]:
-            case m.PlateOpened(plate=plate, columns=columns):
-                self._do(events.PlateOpened(plate, columns), now)
-            case m.PlateClosed() as closed:
-                if closed.last_row_at is not None:
-                    self._last_row_at[closed.plate] = closed.last_row_at
-                event_ = events.PlateClosed(
-                    closed.plate,
-                    closed.rows,
-                    closed.columns,
-                    closed.causes,
-                    closed.missing,
-                    in_memory=closed.slot is not None,
-                )
-                self._check_deadline(closed.plate, now)
-                self._do(event_, now)
-            case m.WindowQuarantined(plate, window):
-                self._do(events.WindowQuarantined(plate, window), now)
+            case PlateClosed() as closed:
+                self._check_deadline(closed.plate, now, closed.last_row_at)
+                self._do(closed, now)
+            case PlateOpened() | WindowQuarantined() as said:
+                self._do(said, now)
 
     def _on_worker(self, event: Event, now: float) -> None:
-        body = event[1]
-        if isinstance(body, m.WindowScored):
-            known = body.slot is not None and 0 <= body.slot < self.plan.shape.slots
-            if body.slot is not None and known and body.result.run == self.plan.run:
-                self._places[body.result.plate] = (body.slot, body.generation, body.columns)
+        scored = event[1]
+        if not isinstance(scored, WindowScored):
+            return
+        if not 0 <= scored.place.slot < self.plan.shape.slots:
+            self.tally.add("messages_refused_total", 1, "no such slot")
+        else:
             # Before the window is taken, which may be the last: what comes late must not make a plate OK.
-            self._check_deadline(body.result.plate, now)
-            self._do(events.WindowScored(body.result), now)
+            self._check_deadline(scored.result.plate, now)
+            self._do(scored, now)
 
     def _on_classifier(self, event: Event, now: float) -> None:
-        sender, body = event
+        sender, said = event
         if sender.name != _CLASSIFIER:
             return
-        match body:
+        match said:
             case Joined():
                 self._classifier_there = True
-                self._do(events.ClassifierStarted(), now)
-            case m.CropsClassified(plate, window, answers, asker) if asker == self.me.incarnation:
-                self._do(events.CropsClassified(plate, window, answers), now)
-            case m.CropsClassified():
-                # Regions may be numbered otherwise in what was scored again.
-                self.tally.add("answers_refused_total", 1, "merge restarted")
+                self._do(merge.ClassifierStarted(), now)
+            case CropsClassified() as answer:
+                self._do(answer, now)
 
     def _on_record(self, event: Event, now: float) -> None:
         match event[1]:
-            case Joined() | m.SayAgain():
-                self._do(events.RecordRestarted(), now)
-            case m.PlateFinal(plate):
-                self._do(events.Committed(plate), now)
+            case Joined():
+                self._do(SayAgain(), now)
+            case SayAgain() | PlateFinal() as said:
+                self._do(said, now)
 
-    def _check_deadline(self, plate: int, now: float) -> None:
-        at, deadline = self._last_row_at.get(plate), self.recipe.decision.deadline_s
+    def _check_deadline(self, plate: int, now: float, last_row_at: float | None = None) -> None:
+        at = self._merger.last_row_at(plate) if last_row_at is None else last_row_at
+        deadline = self.recipe.decision.deadline_s
         if at is not None and deadline is not None and now - at > deadline and plate not in self._late:
             self._late.add(plate)
-            self._do(events.Deadline(plate), now)
+            self.log.warning("plate is late", plate=plate, story=self._merger.story(plate))
+            self._do(merge.Deadline(plate), now)
 
-    def _do(self, event: events.Event, now: float) -> None:
-        for instruction in self._merger.handle(event):
-            match instruction:
-                case events.Acknowledge(plate, windows):
-                    self._acknowledged.setdefault(plate, []).extend(windows)
-                case events.Classify(plate, window, crops):
-                    self._ask(plate, window, crops, now)
-                case events.AwaitClassifier(plate):
+    def _do(self, event: merge.Event, now: float) -> None:
+        for order in self._merger.handle(event):
+            match order:
+                case WindowsMerged(plate, windows):
+                    self._merged.setdefault(plate, []).extend(windows)
+                case ClassifyCrops():
+                    if self._classifier_there:
+                        self._crops.send(_CLASSIFIER, order, now, keep=False)
+                case CropsUnwanted():
+                    self._crops.send(_CLASSIFIER, order, now, keep=False)
+                case merge.AwaitClassifier(plate):
                     self._classifier_due[plate] = self._due(plate)
-                case events.StopClassifying(plate):
-                    self._crops.send(_CLASSIFIER, m.CropsUnwanted(plate), now, keep=False)
-                case events.Decide(result):
-                    self._classifier_due.pop(result.plate, None)
-                    self._record.send(m.Decided(result, self._last_row_at.get(result.plate)), now)
-                case events.Released(plate):
-                    self._last_row_at.pop(plate, None)
+                case PlateDecided():
+                    self._classifier_due.pop(order.result.plate, None)
+                    self._record.send(order, now)
+                case merge.Forget(plate):
                     self._late.discard(plate)
-                    self._places.pop(plate, None)
                     self._classifier_due.pop(plate, None)
 
     def _due(self, plate: int) -> float:
         """When a plate that waits for the classifier from now on waits no longer: not beyond its own deadline."""
         # By the clock, for a round with many windows may have begun long ago.
         due = time.monotonic() + self.recipe.classifier.deadline_s
-        at, deadline = self._last_row_at.get(plate), self.recipe.decision.deadline_s
+        at, deadline = self._merger.last_row_at(plate), self.recipe.decision.deadline_s
         return due if at is None or deadline is None else min(due, at + deadline)
-
-    def _ask(self, plate: int, window: int, crops: tuple[events.Crop, ...], now: float) -> None:
-        place = self._places.get(plate)
-        if place is not None and self._classifier_there:
-            slot, generation, columns = place
-            body = m.ClassifyCrops(plate, slot, generation, columns, window, crops)
-            self._crops.send(_CLASSIFIER, body, now, keep=False)
 
 
 ROLE = MergeProcess

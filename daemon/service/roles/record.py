@@ -19,10 +19,21 @@ from daemon.store.evidence import Evidence, write_evidence
 from daemon.store.pictures import plate_directory
 from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
 from daemon.store.retention import prune
-from daemon.wire import messages as m
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages import record
+from stages.events import (
+    Abort,
+    Aborted,
+    PlateDecided,
+    PlateFinal,
+    PlateSeen,
+    SayAgain,
+    SeenCommitted,
+    StoreFailing,
+    StoreWorks,
+    VerdictCommitted,
+)
 from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
 
@@ -43,12 +54,13 @@ class RecordProcess(Child):
         self._facts = msgspec.convert(plan.facts, RunFacts)
         self._state = Path(plan.state)
         self._store: Store | None = None
-        self._decided: dict[int, m.Decided] = {}
+        self._committed: dict[int, VerdictCommitted] = {}
+        """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
         self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures", initializer=_give_way)
         self._writing: dict[int, tuple[SlotFacts, Future[Evidence]]] = {}
         self._pruned_at = 0.0
-        self._aborted: m.Abort | None = None
+        self._aborted: Abort | None = None
 
     def start(self) -> None:
         """Open the store; one that fails now is tried again with the first write."""
@@ -92,33 +104,32 @@ class RecordProcess(Child):
         """The switch saw a plate; or every open plate is to end."""
         super().on_supervisor(event, now)
         match event[1]:
-            case m.PlateSeen(plate):
-                if plate in self._final:
+            case PlateSeen() as seen:
+                if seen.plate in self._final:
                     # The supervisor has missed the verdict: the record that committed it is no more.
-                    self._tell_verdict(plate, now)
+                    self._tell_verdict(seen.plate, now)
                 else:
-                    self._do(record.Seen(plate), now)
-            case m.Abort() as abort:
+                    self._do(seen, now)
+            case Abort() as abort:
                 self._aborted = abort
 
     def _on_link(self, event: Event, now: float) -> None:
         sender, body = event
         if isinstance(body, Joined):
             self._tell_newcomer(sender.name, now)
-        elif isinstance(body, m.Decided):
-            self._decided.setdefault(body.result.plate, body)
-            self._do(record.Decided(body.result), now)
+        elif isinstance(body, PlateDecided):
+            self._do(body, now)
 
     def _tell_newcomer(self, name: str, now: float) -> None:
         for plate in self._final:
-            self._links.send(name, m.PlateFinal(plate), now)
+            self._links.send(name, PlateFinal(plate), now)
         if name == "tile-0" and self._store is not None:
             self._tell_seen(self._store, now)
 
     def _tell_seen(self, store: Store, now: float) -> None:
         try:
             for plate in store.open_plates(self.plan.run):
-                self._links.send("tile-0", m.PlateSeen(plate), now)
+                self._links.send("tile-0", SeenCommitted(plate), now)
         except StoreError as error:
             self._alarm(error.kind, str(error))
 
@@ -127,29 +138,28 @@ class RecordProcess(Child):
     def _do(self, event: record.Event, now: float) -> None:
         todo = self._recorder.handle(event, now)
         while todo:
-            instruction = todo.pop(0)
-            match instruction:
+            order = todo.pop(0)
+            match order:
                 case record.CommitSeen() | record.CommitVerdict():
-                    outcome = self._write(instruction)
+                    outcome = self._write(order)
                     todo = todo + self._recorder.handle(outcome, time.monotonic())
-                case record.ConfirmSeen(plate):
-                    self._links.send("tile-0", m.PlateSeen(plate), now)
-                case record.ConfirmFinal(plate):
-                    self._confirm_final(plate, now)
-                case record.Refuse(plate):
+                case SeenCommitted():
+                    self._links.send("tile-0", order, now)
+                case PlateFinal():
+                    self._confirm_final(order, now)
+                case record.Refuse():
                     self.tally.add("messages_refused_total", 1, "store behind")
-                    if isinstance(event, record.Decided):
-                        del self._decided[plate]
-                case record.AskAgain():
-                    self._links.send("merge-0", m.SayAgain(), now)
-                    self.supervisor.send(m.SayAgain(), now)
-                case record.Alarm(kind, text):
-                    self._alarm(kind, text)
-                    if kind != "refused":
-                        self.supervisor.send(m.StoreFailing(kind), now)
-                case record.AllClear(text):
-                    self.log.warning(text)
-                    self.supervisor.send(m.StoreFailing(None), now)
+                case SayAgain():
+                    self._links.send("merge-0", order, now)
+                    self.supervisor.send(order, now)
+                case record.RecordRefused():
+                    self._alarm("refused", order.text)
+                case StoreFailing():
+                    self._alarm(order.kind, order.text)
+                    self.supervisor.send(order, now)
+                case StoreWorks():
+                    self.log.warning(order.text)
+                    self.supervisor.send(order, now)
 
     def _write(self, write: record.CommitSeen | record.CommitVerdict) -> record.StoreSucceeded | record.StoreFailed:
         at = datetime.now(UTC)
@@ -167,43 +177,41 @@ class RecordProcess(Child):
         return record.StoreSucceeded(write.write)
 
     def _commit(self, store: Store, write: record.CommitVerdict, at: datetime) -> None:
-        result = write.result
-        decided = self._decided.get(result.plate)
-        last_row_at = decided.last_row_at if decided else None
+        result, last_row_at = write.decided.result, write.decided.last_row_at
         latency = None if last_row_at is None else time.monotonic() - last_row_at
         if store.commit_verdict(result, decided_at=at, latency_s=latency, event=write.event):
             # The verdict as committed, which the store's failure may have changed.
-            self._decided[result.plate] = m.Decided(result, last_row_at, latency)
+            self._committed[result.plate] = VerdictCommitted(result, latency)
             if latency is not None:
                 self.tally.observe("plate_latency_seconds", latency)
         else:
             # The first verdict stays, and is the one to tell, for its sender may not have been heard.
-            self._decided.pop(result.plate, None)
+            self._committed.pop(result.plate, None)
 
-    def _confirm_final(self, plate: int, now: float) -> None:
-        self._final.append(plate)
+    def _confirm_final(self, final: PlateFinal, now: float) -> None:
+        self._final.append(final.plate)
         for name in ("tile-0", "merge-0"):
-            self._links.send(name, m.PlateFinal(plate), now)
-        result = self._tell_verdict(plate, now)
+            self._links.send(name, final, now)
+        result = self._tell_verdict(final.plate, now)
         for facts in self._memory.all_facts():
-            if facts.plate == plate and Hold.RECORD in facts.holds:
+            if facts.plate == final.plate and Hold.RECORD in facts.holds:
                 self._start_pictures(facts, result)
 
     def _tell_verdict(self, plate: int, now: float) -> PlateResult | None:
         """Tell the supervisor the verdict that is committed; None when the store fails just now."""
-        decided = self._decided.pop(plate, None)
-        if decided is None and self._store is not None:
+        committed = self._committed.pop(plate, None)
+        if committed is None and self._store is not None:
             try:
                 row = self._store.plate(plate)
             except StoreError as error:
                 self._alarm(error.kind, str(error))
                 return None
             if row is not None and row.verdict is not None:
-                decided = m.Decided(result_of(row), None, row.latency_s)
-        if decided is None:
+                committed = VerdictCommitted(result_of(row), row.latency_s)
+        if committed is None:
             return None
-        self.supervisor.send(decided, now)
-        return decided.result
+        self.supervisor.send(committed, now)
+        return committed.result
 
     # --- pictures --------------------------------------------------------------------------------------------
 
@@ -259,11 +267,11 @@ class RecordProcess(Child):
         assert self._store is not None
         for plate in self._final:
             for name in ("tile-0", "merge-0"):
-                self._links.send(name, m.PlateFinal(plate), now)
+                self._links.send(name, PlateFinal(plate), now)
             self._tell_verdict(plate, now)
         self._tell_seen(self._store, now)
 
-    def _close_open(self, abort: m.Abort, now: float) -> None:
+    def _close_open(self, abort: Abort, now: float) -> None:
         if self._recorder.waiting:
             return
         try:
@@ -277,8 +285,8 @@ class RecordProcess(Child):
         self._aborted = None
         for plate in closed:
             self.log.error("plate ended without its windows", plate=plate, cause=abort.cause)
-            self._confirm_final(plate, now)
-        self.supervisor.send(abort, now)
+            self._confirm_final(PlateFinal(plate), now)
+        self.supervisor.send(Aborted(), now)
 
     def _prune(self) -> None:
         """Delete what is too old or too much; between pictures, so that no verdict waits for it."""

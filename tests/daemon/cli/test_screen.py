@@ -13,8 +13,8 @@ from daemon.cli.passing import Passing
 from daemon.cli.screen import Screen, stop_text
 from daemon.service.children import RoleState
 from daemon.service.status import Status, Stop
-from daemon.wire.messages import Decided
 from daemon.wire.plate_memory import Hold, SlotFacts
+from stages.events import VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict
 
 RECIPE = load_recipe("P10B")
@@ -69,7 +69,7 @@ def plates() -> list[Passing]:
     """One final, one that waits for a slot, one that passes at 204 windows in 5 s."""
     passing = Passing(14, windows=204, regions=7)
     passing.follow(FILLING)
-    return [Passing(12, opened_at=80.0, decided=Decided(RESULT, None, 0.41), decided_at=86.2), Passing(13), passing]
+    return [Passing(12, opened_at=80.0, decided=VerdictCommitted(RESULT, 0.41), decided_at=86.2), Passing(13), passing]
 
 
 def lines(status: Status = STATUS, width: int = 80, height: int = 24, shown: list[Passing] | None = None) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_plates_speed_does_not_count_what_it_waited_for_a_slot() -> None:
     passing.follow(FILLING)
     passing.windows = 561
     assert passing.speed(RECIPE, 96.0) == pytest.approx(187.9e6, rel=0.01)  # one second since its first row
-    passing.decided, passing.decided_at = Decided(replace(RESULT, plate=14), None, 9.0), 97.0
+    passing.decided, passing.decided_at = VerdictCommitted(replace(RESULT, plate=14), 9.0), 97.0
     assert passing.speed(RECIPE, 200.0) == pytest.approx(93.9e6, rel=0.01)
 
 
@@ -146,7 +146,7 @@ def test_it_fits_any_terminal_and_words_say_what_colours_do(width: int, height: 
 
 
 def test_open_plates_have_the_first_claim_on_what_room_there_is() -> None:
-    final = [Passing(number, decided=Decided(replace(RESULT, plate=number), None)) for number in range(1, 13)]
+    final = [Passing(number, decided=VerdictCommitted(replace(RESULT, plate=number))) for number in range(1, 13)]
     shown = lines(shown=[*final, *plates()[1:]])
     numbers = [int(line.split()[0]) for line in shown if line.split() and line.split()[0].isdigit()]
     assert numbers[-3:] == [12, 13, 14]

@@ -13,7 +13,7 @@ from config.load import load_recipe
 from daemon.cli.passing import Passing
 from daemon.cli.summary import Summary, Totals, Truth
 from daemon.store.pictures import plate_directory
-from daemon.wire.messages import Decided
+from stages.events import VerdictCommitted
 from stages.plate import Cause, Defect, PlateResult, Verdict
 
 RESULT = PlateResult(
@@ -42,7 +42,7 @@ TOTALS = Totals(
 
 def decided(result: PlateResult = RESULT) -> Passing:
     """A plate that took 6.2 s from its first row to its verdict."""
-    return Passing(result.plate, opened_at=80.0, decided=Decided(result, None, 0.41), decided_at=86.2)
+    return Passing(result.plate, opened_at=80.0, decided=VerdictCommitted(result, 0.41), decided_at=86.2)
 
 
 def said(

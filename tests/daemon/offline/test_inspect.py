@@ -36,8 +36,8 @@ from simulator.sheets.products import Product
 from simulator.sheets.sheet import render
 from stages.classify import Work
 from stages.detect import score_windows
+from stages.events import ClassifyCrops, Place, PlateClosed, PlateDecided, PlateOpened, WindowScored
 from stages.merge import Merger
-from stages.merge_events import Classify, Decide, PlateClosed, PlateOpened, WindowScored
 from stages.plate import Cause, Defect, PlateResult, Verdict, windows_of
 from tests.classifier_weights import untrained
 
@@ -98,12 +98,13 @@ def test_bands_give_what_the_service_gives_of_the_same_plate(
     windows = windows_of(rows, columns, GENERAL.windows)
     random.Random(1).shuffle(windows)
     merger = Merger(GENERAL, "")
-    merger.handle(PlateOpened(0, columns))
-    instructions = merger.handle(PlateClosed(0, rows, columns))
+    place = Place(0, 1, columns)
+    merger.handle(PlateOpened(0, place))
+    instructions = merger.handle(PlateClosed(0, place, rows))
     for window in windows:
         for result in score_windows(detectors[0], plate, [window], GENERAL.windows, run="", plate=0):
-            instructions += merger.handle(WindowScored(result))
-    decided = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
+            instructions += merger.handle(WindowScored(result, place))
+    decided = [instruction.result for instruction in instructions if isinstance(instruction, PlateDecided)]
     assert decided == [found]
 
 
@@ -135,20 +136,21 @@ def test_the_classifier_says_here_what_it_says_in_the_service(
 def in_service(sheet: NDArray[np.uint8], recipe: Recipe, detector: Detector, classifier: Classifier) -> PlateResult:
     """What merge decides, with windows in another order and each question answered by itself, the last one first."""
     merger, (rows, columns) = Merger(recipe, ""), sheet.shape
-    instructions = merger.handle(PlateClosed(0, rows, columns))
+    place = Place(0, 1, columns)
+    instructions = merger.handle(PlateClosed(0, place, rows))
     for window in reversed(windows_of(rows, columns, recipe.windows)):
         for result in score_windows(detector, sheet, [window], recipe.windows, run="", plate=0):
-            instructions += merger.handle(WindowScored(result))
-    questions = [one for one in instructions if isinstance(one, Classify)]
+            instructions += merger.handle(WindowScored(result, place))
+    questions = [one for one in instructions if isinstance(one, ClassifyCrops)]
     while questions:
         asked = questions.pop()
         work = Work()
-        work.add(0, asked.window, asked.crops, sheet)
+        work.add(asked, sheet)
         (answer,) = work.compute(classifier, 16)
         more = merger.handle(answer)
-        questions += [one for one in more if isinstance(one, Classify)]
+        questions += [one for one in more if isinstance(one, ClassifyCrops)]
         instructions += more
-    (decided,) = [instruction.result for instruction in instructions if isinstance(instruction, Decide)]
+    (decided,) = [instruction.result for instruction in instructions if isinstance(instruction, PlateDecided)]
     return decided
 
 

@@ -13,7 +13,7 @@ from daemon.service.ledger import RunLedger
 from daemon.store.results import Store, store_path
 from daemon.store.rows import RunFacts
 from daemon.telemetry.metrics import Metrics
-from daemon.wire.messages import Decided
+from stages.events import VerdictCommitted
 from stages.plate import Cause, Defect, PlateResult, Verdict
 
 CRACK = Defect(100, 200, 12, 80, 500, 0.8, 105, 240, edge=False)
@@ -46,7 +46,7 @@ def ledger(metrics: Metrics) -> RunLedger:
 def test_seen_is_verdicts_and_open_and_the_metrics_say_the_same(ledger: RunLedger, metrics: Metrics) -> None:
     for plate in (7, 8):
         ledger.saw(plate)
-    assert ledger.decided(Decided(RESULT, None))
+    assert ledger.committed(VerdictCommitted(RESULT, None))
     assert str(ledger) == "2 plates seen: 0 OK, 1 NG, 0 INCONCLUSIVE, 1 open"
     assert ledger.last == 8
     assert metrics.total("plates_seen_total") == 2
@@ -55,7 +55,7 @@ def test_seen_is_verdicts_and_open_and_the_metrics_say_the_same(ledger: RunLedge
 
 def test_pixels_and_area_count_what_was_scored_and_a_vetoed_defect_is_none(ledger: RunLedger, metrics: Metrics) -> None:
     ledger.saw(7)
-    ledger.decided(Decided(RESULT, None))
+    ledger.committed(VerdictCommitted(RESULT, None))
     assert metrics.total("pixels_total") == 375_000
     assert metrics.total("inspected_area_mm2_total") == pytest.approx(750.0)
     assert (metrics.total("defects_total"), metrics.total("defects_vetoed_total")) == (1, 1)
@@ -63,8 +63,8 @@ def test_pixels_and_area_count_what_was_scored_and_a_vetoed_defect_is_none(ledge
 
 def test_a_verdict_on_a_plate_that_is_not_open_counts_nothing(ledger: RunLedger, metrics: Metrics) -> None:
     ledger.saw(7)
-    assert ledger.decided(Decided(RESULT, None))
-    assert not ledger.decided(Decided(RESULT, None))
+    assert ledger.committed(VerdictCommitted(RESULT, None))
+    assert not ledger.committed(VerdictCommitted(RESULT, None))
     assert metrics.total("plates_total", "NG") == 1
 
 

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from daemon.service.sightings import Sightings
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages.camera import Edge, Strip
+from stages.events import Place
 
 
 def strip(block: int, *edges: Edge, level: bool) -> Strip:
@@ -16,7 +17,7 @@ def strip(block: int, *edges: Edge, level: bool) -> Strip:
 
 
 def slot(plate: int, *holds: Hold) -> SlotFacts:
-    return SlotFacts(0, plate, 1, 50, 0, closed=False, causes=(), holds=frozenset(holds))
+    return SlotFacts(plate, Place(0, 1, 100), 50, 0, closed=False, causes=(), holds=frozenset(holds))
 
 
 def begun() -> Sightings:

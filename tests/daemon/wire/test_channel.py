@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from daemon.wire.channel import RESEND_S, Client, Conversation, Event, Joined, Server
-from daemon.wire.messages import AnyMessage, Envelope, PlateSeen, Sender, encode
+from daemon.wire.messages import AnyMessage, Envelope, Sender, encode
+from stages.events import PlateSeen
 
 RUN = "a" * 32
 

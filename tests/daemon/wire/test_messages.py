@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from daemon.wire import messages as m
 from models.detector.findings import Quality, Region
+from stages import events as e
 from stages.camera import Edge, Strip
-from stages.merge_events import Answer, Crop
+from stages.events import Place
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
 
 RUN = "a" * 32
@@ -38,37 +39,42 @@ WINDOW = Window(index=4, row=1, x=600, y=600, width=650, height=650)
 REGION = Region(x=0, y=1, width=2, height=1, area=2, score=1 / 3, peak_x=0, peak_y=1, runs=bytes(range(12)))
 
 
+PLACE = Place(slot=0, generation=3, columns=1300)
 BODIES: list[m.AnyMessage] = [
     m.Hello(),
-    m.StripReady(0, STRIP, 1.5),
-    m.StripTaken(3),
-    m.LineEnded(),
-    m.SwitchState(STRIP),
-    m.PlateOpened(1, None, 0, 1300),
-    m.RowsReady(1, 512),
-    m.PlateClosed(1, 0, 1300, 1300, (Cause.TOO_LONG,), 4, None),
-    m.AcquisitionAt(9),
-    m.PlateSeen(1),
-    m.PlateFinal(1),
-    m.Decided(RESULT, 12.5, 0.25),
-    m.WorkerReady(0, 8),
-    m.Lease(1, 1, 0, 3, 1300, 1300, closed=True, windows=(WINDOW,)),
-    m.WindowScored(
-        WindowResult(RUN, 1, 4, (REGION,), truncated=False, quality=Quality(), threshold=2.25, seconds=0.001)
-    ),
-    m.WindowQuarantined(1, 4),
-    m.WindowsMerged(1, (0, 1)),
-    m.ClassifyCrops(1, 0, 3, 1300, 4, (Crop(0, 12, 34), Crop(2, 56, 78))),
-    m.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49)), 1),
-    m.CropsUnwanted(1),
-    m.ClassifierLost(),
     m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: (1, 2)}),
-    m.WorkerGone(0, blamed=True),
-    m.SayAgain(),
-    m.StoreFailing("full"),
-    m.StoreFailing(None),
-    m.Abort(Cause.SHUTDOWN),
     m.Exit(),
+    e.StripDelivered(0, STRIP, 1.5),
+    e.BufferReleased(3),
+    e.SwitchHeard(STRIP),
+    e.LineEnded(),
+    e.AcquisitionEnded(),
+    e.PlateOpened(1, PLACE),
+    e.RowsReady(1, 0, 512),
+    e.PlateClosed(1, PLACE, 1300, (Cause.TOO_LONG,), 4),
+    e.AcquisitionAt(9),
+    e.PlateSeen(1),
+    e.SeenCommitted(1),
+    e.PlateDecided(RESULT, 12.5),
+    e.PlateFinal(1),
+    e.VerdictCommitted(RESULT, 0.25),
+    e.SayAgain(),
+    e.StoreFailing("full", "the disk is full"),
+    e.StoreWorks("after 3 s"),
+    e.WorkerReady(0, 8),
+    e.WorkerGone(0, ((1, 4), (1, 5))),
+    e.Lease(1, 0, 1, PLACE, 1300, windows=(WINDOW,)),
+    e.WindowScored(
+        WindowResult(RUN, 1, 4, (REGION,), truncated=False, quality=Quality(), threshold=2.25, seconds=0.001), PLACE
+    ),
+    e.WindowQuarantined(1, 4),
+    e.WindowsMerged(1, (0, 1)),
+    e.ClassifyCrops(1, PLACE, 4, (e.Crop(0, 12, 34), e.Crop(2, 56, 78)), 1),
+    e.CropsClassified(1, 4, (e.Answer(0, 0.25, bytes(49)), e.Answer(2, 1.0, b"\xff" * 49)), 1),
+    e.CropsUnwanted(1),
+    e.ClassifierLost(),
+    e.Abort(Cause.SHUTDOWN),
+    e.Aborted(),
 ]
 
 
@@ -88,7 +94,7 @@ def test_every_kind_of_message_is_tried_here() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"version": 2}, "version"),
+        ({"version": m.VERSION + 1}, "version"),
         ({"sender": {"run": "b" * 32, "role": "tile", "index": 0, "incarnation": 1}}, "run"),
         ({"sender": None}, "malformed"),
         ({"body": {"type": "NoSuch"}}, "malformed"),
@@ -101,7 +107,7 @@ def test_every_kind_of_message_is_tried_here() -> None:
     ],
 )
 def test_what_is_not_quite_a_message_is_refused_with_the_reason(change: dict[str, object], reason: str) -> None:
-    raw = msgpack.unpackb(m.encode(envelope(m.PlateSeen(1))))
+    raw = msgpack.unpackb(m.encode(envelope(e.PlateSeen(1))))
     with pytest.raises(m.Refused) as refused:
         m.decode(msgpack.packb({**raw, **change}), RUN)
     assert refused.value.reason == reason

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from config.schema import MOST_BATCH
 from daemon.wire.plate_memory import Hold, PlateMemory, PlateMemoryError, Shape, State
 from models.machine.memory import available_bytes
+from stages.events import Place, PlateClosed, PlateOpened, RowsReady
 from stages.plate import Cause
 
 SHAPE = Shape(slots=3, rows=100, columns=50)
@@ -24,6 +25,17 @@ def memory() -> Iterator[PlateMemory]:
     made = PlateMemory.create(SHAPE)
     yield made
     made.close()
+
+
+def opened(memory: PlateMemory, slot: int, plate: int) -> Place:
+    """The place of a plate that was just begun in that slot."""
+    place = next(place for place in memory.free_places() if place.slot == slot)
+    memory.open(place, plate)
+    return place
+
+
+def free(memory: PlateMemory) -> tuple[int, ...]:
+    return tuple(place.slot for place in memory.free_places())
 
 
 def test_all_of_it_is_reserved_when_it_is_made(memory: PlateMemory) -> None:
@@ -51,53 +63,66 @@ def test_what_one_process_writes_another_reads_in_place(memory: PlateMemory) -> 
     assert other.pixels(1)[99, 49] == 200
     assert not np.any(other.pixels(0))
     assert not np.any(other.pixels(2))
-    memory.open(1, 12)
+    opened(memory, 1, 12)
     assert other.facts(1).plate == 12
     other.close()
 
 
 def test_a_slot_is_free_only_when_no_role_holds_it(memory: PlateMemory) -> None:
-    assert memory.free_slots() == (0, 1, 2)
-    memory.open(1, 5)
+    assert free(memory) == (0, 1, 2)
+    place = opened(memory, 1, 5)
     memory.set_rows(1, 40)
     assert memory.facts(1).state is State.FILLING
-    memory.close_plate(1, 60, 2, (Cause.ROWS_MISSING, Cause.TOO_LONG))
+    memory.close_plate(PlateClosed(5, place, 60, (Cause.ROWS_MISSING, Cause.TOO_LONG), 2))
     facts = memory.facts(1)
     assert facts.state is State.HELD
     assert facts.holds == {Hold.TILE, Hold.RECORD}
-    assert (facts.rows, facts.missing, facts.closed) == (60, 2, True)
+    assert (facts.rows, facts.rows_missing, facts.closed) == (60, 2, True)
     assert set(facts.causes) == {Cause.ROWS_MISSING, Cause.TOO_LONG}
     memory.release(1, Hold.TILE)
-    assert memory.free_slots() == (0, 2)
+    assert free(memory) == (0, 2)
     memory.release(1, Hold.RECORD)
-    assert memory.free_slots() == (0, 1, 2)
+    assert free(memory) == (0, 1, 2)
 
 
 def test_a_slot_that_is_held_cannot_be_opened(memory: PlateMemory) -> None:
-    memory.open(0, 1)
+    place = opened(memory, 0, 1)
     with pytest.raises(PlateMemoryError, match="slot 0 is held by"):
-        memory.open(0, 2)
+        memory.open(place, 2)
+
+
+def test_a_place_of_another_generation_is_not_opened(memory: PlateMemory) -> None:
+    with pytest.raises(PlateMemoryError, match="slot 0 has generation 0"):
+        memory.open(Place(0, 2, SHAPE.columns), 1)
+
+
+def test_a_header_tells_what_acquisition_has_said_of_its_plate(memory: PlateMemory) -> None:
+    place = opened(memory, 2, 7)
+    memory.set_rows(2, 40)
+    assert memory.facts(2).said == [PlateOpened(7, place), RowsReady(7, 2, 40)]
+    closed = PlateClosed(7, place, 60, (Cause.TOO_LONG,), 2, 12.5)
+    memory.close_plate(closed)
+    assert memory.facts(2).said == [PlateOpened(7, place), RowsReady(7, 2, 60), closed]
 
 
 def test_a_slot_used_again_has_another_generation_and_nothing_of_the_plate_before(memory: PlateMemory) -> None:
-    first = memory.open(0, 1)
-    memory.close_plate(0, 60, 2, (Cause.TOO_LONG,), 12.5)
+    first = opened(memory, 0, 1)
+    memory.close_plate(PlateClosed(1, first, 60, (Cause.TOO_LONG,), 2, 12.5))
     assert memory.facts(0).last_row_at == 12.5
     for role in Hold:
         memory.release(0, role)
-    assert memory.is_current(0, first)
-    second = memory.open(0, 2)
-    assert second > first
-    assert not memory.is_current(0, first)
+    assert memory.is_current(first)
+    second = opened(memory, 0, 2)
+    assert second.generation > first.generation
+    assert not memory.is_current(first)
     facts = memory.facts(0)
-    assert (facts.rows, facts.missing, facts.closed, facts.causes, facts.last_row_at) == (0, 0, False, (), None)
+    assert (facts.rows, facts.rows_missing, facts.closed, facts.causes, facts.last_row_at) == (0, 0, False, (), None)
 
 
 @given(st.sets(st.sampled_from(list(Cause))))
 def test_any_set_of_causes_fits_a_header(causes: set[Cause]) -> None:
     memory = PlateMemory.create(Shape(1, 1, 1))
-    memory.open(0, 1)
-    memory.close_plate(0, 1, 0, causes)
+    memory.close_plate(PlateClosed(1, opened(memory, 0, 1), 1, tuple(causes)))
     assert set(memory.facts(0).causes) == causes
     memory.close()
 
@@ -106,15 +131,15 @@ def test_any_set_of_causes_fits_a_header(causes: set[Cause]) -> None:
 def test_slots_free_filling_and_held_always_add_up(steps: list[tuple[str, int, Hold]]) -> None:
     memory = PlateMemory.create(SHAPE)
     for plate, (step, slot, role) in enumerate(steps, start=1):
-        if step == "open" and slot in memory.free_slots():
-            memory.open(slot, plate)
+        if step == "open" and slot in free(memory):
+            opened(memory, slot, plate)
         elif step == "close" and Hold.ACQUIRE in memory.facts(slot).holds:
-            memory.close_plate(slot, 10, 0, ())
+            memory.close_plate(PlateClosed(plate, memory.facts(slot).place, 10))
         elif step == "release" and role is not Hold.ACQUIRE:
             memory.release(slot, role)
         counts = memory.counts()
         assert sum(counts.values()) == SHAPE.slots
-        assert counts["free"] == len(memory.free_slots())
+        assert counts["free"] == len(free(memory))
     memory.close()
 
 

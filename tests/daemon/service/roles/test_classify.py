@@ -25,8 +25,8 @@ from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.crops import SIDE, crop_at
 from models.classifier.errors import ClassifierError
 from models.classifier.views import DEFAULT_VIEWS
-from stages.classify import Question, Questions, Work
-from stages.merge_events import Crop
+from stages.classify import Questions, Work, rows_needed
+from stages.events import ClassifyCrops, Crop, CropsClassified, CropsUnwanted, Place, PlateClosed
 from stages.plate import HEAT_CELLS
 from tests.classifier_weights import untrained
 from tests.daemon.conftest import RUN, SHAPE, Parent, plan_of
@@ -43,10 +43,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fill(memory: PlateMemory) -> None:
     """Plate 1 in slot 0 is there; of plate 2 in slot 1 half the rows are."""
     for slot, rows in ((0, SHAPE.rows), (1, SHAPE.rows // 2)):
-        memory.open(slot, slot + 1)
+        memory.open(Place(slot, 1, SHAPE.columns), slot + 1)
         memory.pixels(slot)[:] = PIXELS
         memory.set_rows(slot, rows)
-    memory.close_plate(0, SHAPE.rows, 0, ())
+    memory.close_plate(PlateClosed(1, Place(0, 1, SHAPE.columns), SHAPE.rows))
+
+
+def asked(plate: int, place: Place, window: int, crops: tuple[Crop, ...], asker: int = 1) -> ClassifyCrops:
+    return ClassifyCrops(plate, place, window, crops, asker)
 
 
 class Merge:
@@ -55,13 +59,13 @@ class Merge:
     def __init__(self, directory: Path, child: Parent) -> None:
         self.child = child
         self.link = Server(child.context, m.Sender(RUN, "merge", 0, 1), directory / "crops")
-        self.answers: list[m.CropsClassified] = []
+        self.answers: list[CropsClassified] = []
 
     def listen(self, answers: int, seconds: float = 30.0) -> None:
         until = time.monotonic() + seconds
         while len(self.answers) < answers and time.monotonic() < until:
             now = time.monotonic()
-            self.answers += [body for _, body in self.link.receive(now) if isinstance(body, m.CropsClassified)]
+            self.answers += [body for _, body in self.link.receive(now) if isinstance(body, CropsClassified)]
             self.child.link.receive(now)
             time.sleep(0.01)
 
@@ -87,8 +91,8 @@ def expected(weights: Path, *places: tuple[int, int]) -> list[Classified]:
 
 def test_it_answers_each_question_from_the_pixels_in_the_plate_memory(merge: Merge, weights: Path) -> None:
     merge.ask(
-        m.ClassifyCrops(1, 0, 1, SHAPE.columns, 4, (Crop(2, 10, 20), Crop(0, 40, 90))),
-        m.ClassifyCrops(1, 0, 1, SHAPE.columns, 5, (Crop(1, 30, 50),)),
+        asked(1, Place(0, 1, SHAPE.columns), 4, (Crop(2, 10, 20), Crop(0, 40, 90))),
+        asked(1, Place(0, 1, SHAPE.columns), 5, (Crop(1, 30, 50),)),
     )
     merge.listen(2)
     assert [(one.plate, one.window) for one in merge.answers] == [(1, 4), (1, 5)]
@@ -100,16 +104,16 @@ def test_it_answers_each_question_from_the_pixels_in_the_plate_memory(merge: Mer
 
 
 def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_is_not_answered(merge: Merge) -> None:
-    early = m.ClassifyCrops(2, 1, 1, SHAPE.columns, 0, (Crop(0, 10, 10),))
-    stale = m.ClassifyCrops(3, 0, 9, SHAPE.columns, 1, (Crop(0, 10, 10),))
-    known = m.ClassifyCrops(1, 0, 1, SHAPE.columns, 2, (Crop(0, 10, 10),))
-    merge.ask(early, m.ClassifyCrops(2, 1, 1, SHAPE.columns, 7, (Crop(0, 10, 10),)), stale, known)
+    early = asked(2, Place(1, 1, SHAPE.columns), 0, (Crop(0, 10, 10),))
+    stale = asked(3, Place(0, 9, SHAPE.columns), 1, (Crop(0, 10, 10),))
+    known = asked(1, Place(0, 1, SHAPE.columns), 2, (Crop(0, 10, 10),))
+    merge.ask(early, asked(2, Place(1, 1, SHAPE.columns), 7, (Crop(0, 10, 10),)), stale, known)
     merge.listen(1)
     assert [(one.plate, one.window) for one in merge.answers] == [(1, 2)]
     # An answer to what was asked last tells that the rest was heard before the plate's end.
-    merge.ask(m.CropsUnwanted(2), early, m.ClassifyCrops(1, 0, 1, SHAPE.columns, 3, (Crop(0, 10, 10),)))
+    merge.ask(CropsUnwanted(2), early, asked(1, Place(0, 1, SHAPE.columns), 3, (Crop(0, 10, 10),)))
     merge.listen(2)
-    merge.child.memory.close_plate(1, SHAPE.rows, 0, ())
+    merge.child.memory.close_plate(PlateClosed(2, Place(1, 1, SHAPE.columns), SHAPE.rows))
     merge.listen(3)
     merge.listen(4, seconds=0.3)
     assert [(one.plate, one.window) for one in merge.answers] == [(1, 2), (1, 3), (2, 0)]
@@ -171,15 +175,15 @@ def test_weights_that_are_not_those_that_results_name_are_refused_at_the_start(
         child.context.destroy(linger=0)
 
 
-def answered(child: ClassifyProcess, merge: Server, window: int) -> list[m.CropsClassified]:
+def answered(child: ClassifyProcess, merge: Server, window: int) -> list[CropsClassified]:
     """What comes of a question about that window, after a round in which it is worked on."""
     heard: list[object] = []
 
-    def listen() -> list[m.CropsClassified]:
+    def listen() -> list[CropsClassified]:
         heard.extend(body for _, body in merge.receive(time.monotonic()))
-        return [body for body in heard if isinstance(body, m.CropsClassified)]
+        return [body for body in heard if isinstance(body, CropsClassified)]
 
-    merge.send("classify-0", m.ClassifyCrops(1, 0, 1, SHAPE.columns, window, (Crop(0, 10, 20),)), time.monotonic())
+    merge.send("classify-0", asked(1, Place(0, 1, SHAPE.columns), window, (Crop(0, 10, 20),)), time.monotonic())
     until = time.monotonic() + 30
     while not len(child._questions) and time.monotonic() < until:
         listen()
@@ -205,7 +209,7 @@ def test_a_classifier_that_goes_wrong_at_work_sends_no_answer_after_its_proof_ha
     child._checked_at = time.monotonic() - 2.1
     with pytest.raises(ClassifierError, match="known crops give wrong values"):
         answered(child, merge, 2)
-    assert not [body for _, body in merge.receive(time.monotonic()) if isinstance(body, m.CropsClassified)]
+    assert not [body for _, body in merge.receive(time.monotonic()) if isinstance(body, CropsClassified)]
 
 
 def test_a_classifier_is_proved_anew_before_it_answers_and_not_with_every_answer(
@@ -227,9 +231,9 @@ def test_on_a_cpu_it_listens_after_each_crop_whatever_the_batch(
     config = Config(classify=Classify(device="cpu", dtype="float32", weights=weights, views=VIEWS, batch=64))
     with closing(Merge(tmp_path, parent("classify", prepare=fill, config=config))) as merge:
         crops = tuple(Crop(index, 10 + index, 20) for index in range(8))
-        merge.ask(*(m.ClassifyCrops(1, 0, 1, SHAPE.columns, window, crops) for window in range(6)))
+        merge.ask(*(asked(1, Place(0, 1, SHAPE.columns), window, crops) for window in range(6)))
         merge.listen(1)
-        merge.ask(m.CropsUnwanted(1), m.ClassifyCrops(1, 0, 1, SHAPE.columns, 9, crops[:1]))
+        merge.ask(CropsUnwanted(1), asked(1, Place(0, 1, SHAPE.columns), 9, crops[:1]))
         while 9 not in [one.window for one in merge.answers]:
             merge.listen(len(merge.answers) + 1)
         assert len(merge.answers) < 6
@@ -242,29 +246,29 @@ def test_what_cannot_wait_is_not_held_up_by_a_question_that_is_begun(
     child, merge = unlooped
     assert len(answered(child, merge, 1)) == 1
     faint = tuple(Crop(index, 10, 20, faint=True) for index in range(8))
-    child._memory.close_plate(1, SHAPE.rows, 0, ())
-    child._questions.add(Question(2, 1, 1, SHAPE.columns, 0, faint))
+    child._memory.close_plate(PlateClosed(2, Place(1, 1, SHAPE.columns), SHAPE.rows))
+    child._questions.add(asked(2, Place(1, 1, SHAPE.columns), 0, faint))
     child.tick(time.monotonic())
-    child._questions.add(Question(2, 1, 1, SHAPE.columns, 5, (Crop(0, 10, 20),)))
+    child._questions.add(asked(2, Place(1, 1, SHAPE.columns), 5, (Crop(0, 10, 20),)))
     child._questions.add(question(1, 4))
     while len(child._work):
         child.tick(time.monotonic())
-    heard: list[m.CropsClassified] = []
+    heard: list[CropsClassified] = []
     until = time.monotonic() + 30
     while len(heard) < 3 and time.monotonic() < until:
-        heard += [body for _, body in merge.receive(time.monotonic()) if isinstance(body, m.CropsClassified)]
+        heard += [body for _, body in merge.receive(time.monotonic()) if isinstance(body, CropsClassified)]
     assert [(one.plate, one.window) for one in heard] == [(1, 4), (2, 5), (2, 0)]
 
 
 def test_what_a_merge_that_is_no_more_asked_is_not_answered_to_its_successor_as_its_own(
     merge: Merge, tmp_path: Path
 ) -> None:
-    merge.ask(m.ClassifyCrops(1, 0, 1, SHAPE.columns, 4, (Crop(0, 10, 20),)))
+    merge.ask(asked(1, Place(0, 1, SHAPE.columns), 4, (Crop(0, 10, 20),)))
     merge.listen(1)
     assert merge.answers[0].asker == 1
     merge.link.close()
     merge.link = Server(merge.child.context, m.Sender(RUN, "merge", 0, 2), tmp_path / "crops")
-    merge.ask(m.ClassifyCrops(1, 0, 1, SHAPE.columns, 5, (Crop(0, 10, 20),)))
+    merge.ask(asked(1, Place(0, 1, SHAPE.columns), 5, (Crop(0, 10, 20),), asker=2))
     merge.listen(2)
     assert [(one.window, one.asker) for one in merge.answers] == [(4, 1), (5, 2)]
 
@@ -277,8 +281,8 @@ def test_a_heat_map_has_the_cells_that_results_count_with() -> None:
     assert GRID == HEAT_CELLS
 
 
-def question(plate: int, window: int, crops: int = 1, y: int = 0) -> Question:
-    return Question(plate, 0, 1, 50, window, tuple(Crop(index, 0, y) for index in range(crops)))
+def question(plate: int, window: int, crops: int = 1, y: int = 0) -> ClassifyCrops:
+    return asked(plate, Place(0, 1, 50), window, tuple(Crop(index, 0, y) for index in range(crops)))
 
 
 def test_the_oldest_plate_comes_first_and_what_is_not_ready_lets_others_pass() -> None:
@@ -298,7 +302,7 @@ def test_the_oldest_plate_comes_first_and_what_is_not_ready_lets_others_pass() -
 
 def test_what_can_wait_comes_after_the_other_questions_of_its_plate() -> None:
     questions = Questions()
-    faint = Question(1, 0, 1, 50, 0, (Crop(0, 0, 0, faint=True),))
+    faint = asked(1, Place(0, 1, 50), 0, (Crop(0, 0, 0, faint=True),))
     for one in (question(2, 9), faint, question(1, 7)):
         questions.add(one)
     taken = [questions.take(lambda _: True) for _ in range(3)]
@@ -307,7 +311,7 @@ def test_what_can_wait_comes_after_the_other_questions_of_its_plate() -> None:
 
 def test_only_what_goes_before_a_rank_is_taken_where_one_is_given() -> None:
     questions = Questions()
-    for one in (question(2, 0), Question(1, 0, 1, 50, 4, (Crop(0, 0, 0, faint=True),))):
+    for one in (question(2, 0), asked(1, Place(0, 1, 50), 4, (Crop(0, 0, 0, faint=True),))):
         questions.add(one)
     assert questions.take(lambda _: True, before=(1, True)) is None
     assert questions.take(lambda one: one.plate == 2, before=(2, False)) is None
@@ -332,7 +336,7 @@ def worked(*windows: tuple[int, int, int]) -> tuple[Work, Counting, Any]:
     """Work with windows (plate, window, crops) of plates as bright as their number."""
     work, counting = Work(), Counting()
     for plate, window, crops in windows:
-        work.add(plate, window, question(plate, window, crops).crops, np.full((9, 9), plate, np.uint8))
+        work.add(question(plate, window, crops), np.full((9, 9), plate, np.uint8))
     return work, counting, counting
 
 
@@ -352,7 +356,7 @@ def test_answers_stand_with_their_crops_and_what_is_dropped_is_not_answered() ->
     (first, second) = work.compute(classifier, 9)
     assert (first.plate, first.window, second.plate, second.window) == (2, 1, 3, 0)
     assert [round(answer.probability * 255) for answer in (*first.answers, *second.answers)] == [2, 3]
-    work.add(3, 0, (), np.zeros((9, 9), np.uint8))
+    work.add(question(3, 0, 0), np.zeros((9, 9), np.uint8))
     work.clear()
     assert work.compute(classifier, 9) == []
 
@@ -363,9 +367,9 @@ def test_crops_that_were_read_later_go_before_those_of_a_question_that_is_begun_
     assert work.to_beat(3) is None
     work.compute(classifier, 1)
     plate = np.full((9, 9), 1, np.uint8)
-    work.add(1, 1, [Crop(0, 0, 0, faint=True)], plate)
-    work.add(1, 2, [Crop(0, 0, 0), Crop(1, 0, 0)], plate)
-    work.add(2, 3, [Crop(0, 0, 0)], plate)
+    work.add(asked(1, Place(0, 1, 50), 1, (Crop(0, 0, 0, faint=True),)), plate)
+    work.add(question(1, 2, 2), plate)
+    work.add(question(2, 3), plate)
     assert work.to_beat(1) == (1, False)
     done = [(one.plate, one.window, len(one.answers)) for _ in range(5) for one in work.compute(classifier, 1)]
     assert done == [(1, 2, 2), (1, 1, 1), (2, 0, 2), (2, 3, 1)]
@@ -373,6 +377,6 @@ def test_crops_that_were_read_later_go_before_those_of_a_question_that_is_begun_
 
 @pytest.mark.parametrize(("y", "rows"), [(0, SIDE), (111, SIDE), (112, SIDE), (500, 612)])
 def test_a_crop_needs_the_rows_that_it_will_have_when_the_plate_has_ended(y: int, rows: int) -> None:
-    assert question(1, 0, y=y).rows_needed == rows
+    assert rows_needed(question(1, 0, y=y)) == rows
     plate = np.random.default_rng(1).integers(0, 255, (2000, 300), np.uint8)
     assert np.array_equal(crop_at(plate[:rows], 100, y), crop_at(plate, 100, y))

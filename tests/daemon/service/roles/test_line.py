@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from daemon.service.roles.line import LineProcess
-from daemon.wire.messages import LineEnded, StripReady, SwitchState
 from models.images.source import ImageError
 from stages.camera import Strip
+from stages.events import LineEnded, StripDelivered, SwitchHeard
 
 STRIP = Strip(1, 0, 8, (), level=False)
 
@@ -47,7 +47,7 @@ def test_an_image_that_cannot_be_read_is_left_out_and_the_line_goes_on() -> None
     made = line(ImageError("cut off"), STRIP, ValueError("too wide"), None)
     for _ in range(4):
         made.tick(1.0)
-    assert [type(body) for body in made.said] == [SwitchState, StripReady, LineEnded, LineEnded]
+    assert [type(body) for body in made.said] == [SwitchHeard, StripDelivered, LineEnded, LineEnded]
     assert set(made.logged) == {"an image is left out: cut off", "an image is left out: too wide"}
     assert sorted([*made._free, *made._out]) == [0, 1]
 

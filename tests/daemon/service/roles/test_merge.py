@@ -15,10 +15,12 @@ from config.schema import Decision
 from daemon.wire import messages as m
 from daemon.wire.channel import Client, Server
 from models.detector.findings import Quality
+from stages.events import Place, PlateClosed, PlateDecided, SayAgain, WindowScored, WindowsMerged
 from stages.plate import Cause, WindowResult
 from tests.daemon.conftest import RUN, Parent
 
 LATE = load_recipe("P10B").model_copy(update={"decision": Decision(deadline_s=5.0)})
+PLACE = Place(slot=0, generation=1, columns=50)
 WINDOW = WindowResult(RUN, 1, 0, (), truncated=False, quality=Quality(), threshold=0.0, seconds=0.0)
 
 
@@ -32,7 +34,7 @@ class Neighbours:
         self.tile = Client(merge.context, tile, directory / "merge")
         self.worker = Client(merge.context, worker, directory / "results")
         self.merged: list[int] = []
-        self.decided: list[m.Decided] = []
+        self.decided: list[PlateDecided] = []
 
     def wait(self, done: Callable[[], object]) -> None:
         until = time.monotonic() + 30
@@ -40,9 +42,9 @@ class Neighbours:
             assert time.monotonic() < until
             now = time.monotonic()
             self.merged += [
-                w for _, body in self.tile.receive(now) if isinstance(body, m.WindowsMerged) for w in body.windows
+                w for _, body in self.tile.receive(now) if isinstance(body, WindowsMerged) for w in body.windows
             ]
-            self.decided += [body for _, body in self.record.receive(now) if isinstance(body, m.Decided)]
+            self.decided += [body for _, body in self.record.receive(now) if isinstance(body, PlateDecided)]
             self.worker.receive(now)
             time.sleep(0.01)
 
@@ -60,9 +62,9 @@ def merge(tmp_path: Path, parent: Callable[..., Parent]) -> Iterator[Neighbours]
 def test_a_plate_whose_last_news_comes_after_its_deadline_is_late(merge: Neighbours) -> None:
     """Also where every window is there by then."""
     now = time.monotonic()
-    merge.worker.send(m.WindowScored(WINDOW), now)
+    merge.worker.send(WindowScored(WINDOW, PLACE), now)
     merge.wait(lambda: merge.merged)
-    merge.tile.send(m.PlateClosed(1, 0, 100, 50, (), 0, now - 6.0), now)
+    merge.tile.send(PlateClosed(1, PLACE, 100, last_row_at=now - 6.0), now)
     merge.wait(lambda: merge.decided)
     result = merge.decided[0].result
     assert result.windows_scored == 1
@@ -72,7 +74,7 @@ def test_a_plate_whose_last_news_comes_after_its_deadline_is_late(merge: Neighbo
 def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(merge: Neighbours) -> None:
     now = time.monotonic()
     for result in (WINDOW, WINDOW, replace(WINDOW, window=10_000), replace(WINDOW, run="b" * 32)):
-        merge.worker.send(m.WindowScored(result), now)
+        merge.worker.send(WindowScored(result, PLACE), now)
     merge.wait(lambda: len(merge.merged) == 2)
     found = merge.parent.hear(m.Heartbeat).counters
     while "results_dropped_total/repeated" not in found or not found["results_dropped_total/foreign run"]:
@@ -83,8 +85,8 @@ def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(mer
 
 def test_a_decision_that_record_could_not_take_is_said_again_when_asked_for(merge: Neighbours) -> None:
     now = time.monotonic()
-    merge.tile.send(m.PlateClosed(1, None, 0, 0, (Cause.OVERLOAD,), 0, now), now)
+    merge.tile.send(PlateClosed(1, None, 0, (Cause.OVERLOAD,), 0, now), now)
     merge.wait(lambda: merge.decided)
-    merge.record.send("merge-0", m.SayAgain(), time.monotonic())
+    merge.record.send("merge-0", SayAgain(), time.monotonic())
     merge.wait(lambda: len(merge.decided) == 2)
     assert merge.decided[0] == merge.decided[1]

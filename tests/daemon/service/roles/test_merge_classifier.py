@@ -19,7 +19,18 @@ from daemon.service.roles.merge import MergeProcess
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
 from models.detector.findings import Region
-from stages.merge_events import Answer, Crop
+from stages.events import (
+    Answer,
+    ClassifierLost,
+    ClassifyCrops,
+    Crop,
+    CropsClassified,
+    CropsUnwanted,
+    Place,
+    PlateClosed,
+    Said,
+    WindowScored,
+)
 from stages.plate import Cause, Verdict, WindowResult
 from tests.daemon.conftest import RUN, Parent, plan_of
 from tests.daemon.service.roles.test_merge import WINDOW, Neighbours
@@ -27,6 +38,7 @@ from tests.daemon.service.roles.test_merge import WINDOW, Neighbours
 REGION = Region(5, 6, 4, 1, 4, 0.9, 7, 6, np.array([(6, 5, 9)], "<i4").tobytes())
 FOUND = replace(WINDOW, regions=(REGION,))
 HEAT = bytes(49)
+AT = Place(slot=1, generation=7, columns=500)
 RECIPE = load_recipe("P10B").model_copy(update={"classifier": Classifier(mode="confirm", deadline_s=1.5)})
 
 
@@ -49,7 +61,7 @@ class WithClassifier(Neighbours):
 
     def wait(self, done: Callable[[], object]) -> None:
         def heard() -> object:
-            self.asked += [body for _, body in self.classifier.receive(time.monotonic()) if isinstance(body, m.Message)]
+            self.asked += [body for _, body in self.classifier.receive(time.monotonic()) if isinstance(body, Said)]
             return done()
 
         super().wait(heard)
@@ -57,11 +69,11 @@ class WithClassifier(Neighbours):
     def plate(self, plate: int, found: WindowResult = FOUND) -> None:
         """A plate of one window, with its last row just now."""
         now = time.monotonic()
-        self.worker.send(m.WindowScored(replace(found, plate=plate), 1, 7, 500), now)
-        self.tile.send(m.PlateClosed(plate, 1, 600, 500, (), 0, now), now)
+        self.worker.send(WindowScored(replace(found, plate=plate), AT), now)
+        self.tile.send(PlateClosed(plate, AT, 600, last_row_at=now), now)
 
     def say(self, plate: int, *answers: Answer, window: int = 0, asker: int = 1) -> None:
-        self.classifier.send(m.CropsClassified(plate, window, answers, asker), time.monotonic(), keep=False)
+        self.classifier.send(CropsClassified(plate, window, answers, asker), time.monotonic(), keep=False)
 
     def counted(self, *keys: str) -> list[float]:
         """The latest value of those counters once one is not 0."""
@@ -81,7 +93,7 @@ def merge(tmp_path: Path, parent: Callable[..., Parent]) -> Iterator[WithClassif
         yield made
 
 
-QUESTION = m.ClassifyCrops(1, 1, 7, 500, 0, (Crop(0, 7, 6),))
+QUESTION = ClassifyCrops(1, AT, 0, (Crop(0, 7, 6),), asker=1)
 
 
 def test_it_asks_where_the_pixels_lie_and_decides_by_the_answer(merge: WithClassifier) -> None:
@@ -107,7 +119,7 @@ def test_silence_and_garbage_cost_no_more_than_the_deadline(merge: WithClassifie
     result = merge.decided[0].result
     assert (result.verdict, result.classifier) == (Verdict.INCONCLUSIVE, "confirm, late: 1 of 1 crops")
     assert Cause.CLASSIFIER_LATE in result.causes
-    merge.wait(lambda: m.CropsUnwanted(1) in merge.asked)
+    merge.wait(lambda: CropsUnwanted(1) in merge.asked)
     merge.say(1, Answer(0, 0.9, HEAT))
     found = merge.counted("answers_refused_total/plate decided")
     assert found == [1]
@@ -130,7 +142,7 @@ def test_an_answer_to_a_merge_that_is_no_more_is_neither_believed_nor_held_again
 
 
 def test_a_classifier_that_comes_late_or_anew_is_asked_for_what_is_open(merge: WithClassifier) -> None:
-    merge.worker.send(m.WindowScored(FOUND, 1, 7, 500), time.monotonic())
+    merge.worker.send(WindowScored(FOUND, AT), time.monotonic())
     merge.wait(lambda: merge.asked)
     merge.asked.clear()
     merge.restart_classifier()
@@ -139,7 +151,7 @@ def test_a_classifier_that_comes_late_or_anew_is_asked_for_what_is_open(merge: W
 
 
 def test_without_a_classifier_plates_are_decided_at_once(merge: WithClassifier) -> None:
-    merge.parent.tell(m.ClassifierLost())
+    merge.parent.tell(ClassifierLost())
     merge.parent.hear(m.Heartbeat)
     merge.plate(1)
     merge.wait(lambda: merge.decided)
@@ -171,8 +183,8 @@ def unlooped(tmp_path: Path) -> Iterator[tuple[MergeProcess, Client]]:
 def whole(merge: MergeProcess, now: float) -> None:
     """Plate 1 is all there but for the classifier's answer, in a round that began at that time."""
     tile, worker = m.Sender(RUN, "tile", 0, 1), m.Sender(RUN, "detect", 0, 1)
-    merge._on_worker((worker, m.WindowScored(FOUND, 1, 7, 500)), now)
-    merge._on_tile((tile, m.PlateClosed(1, 1, 600, 500, (), 0, now)), now)
+    merge._on_worker((worker, WindowScored(FOUND, AT)), now)
+    merge._on_tile((tile, PlateClosed(1, AT, 600, last_row_at=now)), now)
 
 
 def test_the_classifiers_time_begins_when_the_last_window_is_merged_however_long_the_round(
@@ -192,7 +204,7 @@ def test_an_answer_that_is_there_when_its_time_has_passed_is_heard_first(
 ) -> None:
     merge, classifier = unlooped
     whole(merge, time.monotonic())
-    classifier.send(m.CropsClassified(1, 0, (Answer(0, 0.9, HEAT),), 1), time.monotonic(), keep=False)
+    classifier.send(CropsClassified(1, 0, (Answer(0, 0.9, HEAT),), 1), time.monotonic(), keep=False)
     time.sleep(0.2)
     merge._classifier_due[1] = time.monotonic()
     merge.tick(time.monotonic())

@@ -20,6 +20,7 @@ from daemon.store.results import Store, store_path
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
 from daemon.wire.plate_memory import Hold, PlateMemory
+from stages.events import Abort, Aborted, PlateDecided, PlateSeen, StoreFailing, StoreWorks, VerdictCommitted
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from tests.daemon.conftest import FACTS, RUN, Parent
 
@@ -53,8 +54,8 @@ def test_a_verdict_that_the_supervisor_missed_is_told_when_it_asks_for_the_plate
     """The record that committed it died before it was heard."""
     store.commit_verdict(RESULT, decided_at=NOW, latency_s=0.25)
     record = parent("record")
-    record.tell(m.PlateSeen(7))
-    told = record.hear(m.Decided)
+    record.tell(PlateSeen(7))
+    told = record.hear(VerdictCommitted)
     assert told.latency_s == 0.25
     assert (told.result.plate, told.result.verdict, told.result.defects) == (7, Verdict.NG, (DEFECT,))
 
@@ -63,15 +64,15 @@ def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(s
     store.commit_verdict(RESULT, decided_at=NOW)
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    record = parent("record", prepare=lambda memory: memory.open(0, 7))
-    record.tell(m.PlateSeen(8))
+    record = parent("record", prepare=lambda memory: memory.open(memory.free_places()[0], 7))
+    record.tell(PlateSeen(8))
     assert record.hear(m.Heartbeat).counters["store_failures_total/locked"] > 0
-    assert record.hear(m.StoreFailing).kind == "locked"
+    assert record.hear(StoreFailing).kind == "locked"
     assert Hold.RECORD in record.memory.facts(0).holds
     other.execute("COMMIT")
     other.close()
-    assert record.hear(m.Decided).result.plate == 7
-    assert record.hear(m.StoreFailing).kind is None
+    assert record.hear(VerdictCommitted).result.plate == 7
+    assert record.hear(StoreWorks)
     assert Hold.RECORD not in record.memory.facts(0).holds
     until = time.monotonic() + 30
     while store.open_plates(RUN) != (8,):
@@ -84,11 +85,11 @@ def test_at_an_abort_open_plates_get_their_cause_and_final_ones_keep_their_verdi
     store.commit_verdict(RESULT, decided_at=NOW)
     store.seen(RUN, 8, NOW)
     slot = 1
-    record = parent("record", prepare=lambda memory: memory.open(slot, 8))
-    record.tell(m.Abort(Cause.ROLE_LOST))
-    told = record.hear(m.Decided).result
+    record = parent("record", prepare=lambda memory: memory.open(memory.free_places()[slot], 8))
+    record.tell(Abort(Cause.ROLE_LOST))
+    told = record.hear(VerdictCommitted).result
     assert (told.plate, told.verdict, told.causes) == (8, Verdict.INCONCLUSIVE, (Cause.ROLE_LOST,))
-    record.hear(m.Abort)
+    record.hear(Aborted)
     rows = {row.plate: row.verdict for row in store.plates()}
     assert rows == {7: Verdict.NG, 8: Verdict.INCONCLUSIVE}
     assert Hold.RECORD not in record.memory.facts(slot).holds
@@ -96,7 +97,7 @@ def test_at_an_abort_open_plates_get_their_cause_and_final_ones_keep_their_verdi
 
 def test_the_slot_of_a_plate_whose_pictures_a_predecessor_did_not_finish_is_let_go(store: Store, parent: Start) -> None:
     store.commit_verdict(RESULT, decided_at=NOW)
-    record = parent("record", prepare=lambda memory: memory.open(0, 7))
+    record = parent("record", prepare=lambda memory: memory.open(memory.free_places()[0], 7))
     record.hear(m.Heartbeat)
     assert Hold.RECORD not in record.memory.facts(0).holds
 
@@ -107,15 +108,15 @@ def test_the_pictures_of_a_plate_that_an_abort_cut_off_show_the_places_of_its_de
     """Its rows are a lower bound then, the first row of the last band of windows: defects may lie below."""
 
     def fill(memory: PlateMemory) -> None:
-        memory.open(0, 7)
+        memory.open(memory.free_places()[0], 7)
         memory.pixels(0)[:90] = np.arange(90, dtype=np.uint8)[:, None]
         memory.set_rows(0, 90)
 
     record = parent("record", prepare=fill)
     deep = replace(DEFECT, peak_x=20, peak_y=80)
     with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record")) as merge:
-        record.tell(m.PlateSeen(7))
-        merge.send(m.Decided(replace(RESULT, rows=41, complete=False, defects=(deep,)), None), time.monotonic())
+        record.tell(PlateSeen(7))
+        merge.send(PlateDecided(replace(RESULT, rows=41, complete=False, defects=(deep,))), time.monotonic())
         crop = plate_directory(tmp_path, RUN, 7) / "defect-001.png"
         until = time.monotonic() + 30
         while not crop.is_file():

@@ -1,0 +1,306 @@
+"""The one vocabulary of facts and orders that pass between the stages.
+
+What a state machine returns is what is sent, and what the next one handles: nothing in between translates it. Each
+class says who says it to whom. Pixels are never part of it: a `Place` says where they lie in the plate memory.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from stages.camera import Strip
+from stages.plate import Cause, PlateResult, Window, WindowResult
+
+
+class Said(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
+    """A fact or an order; each kind is a subclass."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a plate lies in the plate memory."""
+
+    slot: int
+    generation: int
+    """Grows each time the slot is given to a plate: a reader asks afterwards whether it is still the same."""
+    columns: int
+
+
+# --- camera and switch -----------------------------------------------------------------------------------------------
+
+
+class StripDelivered(Said, frozen=True):
+    """line -> acquire: a strip stands in a strip buffer."""
+
+    buffer: int
+    strip: Strip
+    at: float
+    """Monotonic time of its delivery, s."""
+
+
+class BufferReleased(Said, frozen=True):
+    """acquire -> line: the strip buffer may be used again."""
+
+    buffer: int
+
+
+class SwitchHeard(Said, frozen=True):
+    """line -> supervisor: what the switch did up to a strip's end, whether acquisition lives or not."""
+
+    strip: Strip
+
+
+class LineEnded(Said, frozen=True):
+    """line -> acquire, supervisor: no more strips will come."""
+
+
+class AcquisitionEnded(Said, frozen=True):
+    """acquire -> supervisor: the line has ended, and all that it delivered is taken."""
+
+
+# --- plates ----------------------------------------------------------------------------------------------------------
+
+
+class PlateOpened(Said, frozen=True):
+    """acquire -> tile -> merge: a plate has begun."""
+
+    plate: int
+    place: Place | None
+    """None: it is only counted, none of its rows will be in the plate memory."""
+
+
+class RowsReady(Said, frozen=True):
+    """acquire -> tile: the first `rows` rows of the plate are final."""
+
+    plate: int
+    slot: int
+    rows: int
+
+
+class PlateClosed(Said, frozen=True):
+    """acquire -> tile -> merge: the plate has ended; all its rows, blank ones included, are final."""
+
+    plate: int
+    place: Place | None
+    rows: int
+    causes: tuple[Cause, ...] = ()
+    rows_missing: int = 0
+    """Rows that are known not to have come; ROWS_MISSING with 0 is an unknown number."""
+    last_row_at: float | None = None
+    """Monotonic time when the strip with its last row was delivered, s; None where that is not known."""
+
+    @property
+    def columns(self) -> int:
+        """Columns of the plate; 0 where none of its rows are in the plate memory."""
+        return 0 if self.place is None else self.place.columns
+
+
+class AcquisitionAt(Said, frozen=True):
+    """acquire -> tile: plates before this one were opened, or never will be."""
+
+    next_plate: int
+
+
+class PlateSeen(Said, frozen=True):
+    """supervisor -> record: the switch saw a plate begin; may be said more than once."""
+
+    plate: int
+
+
+class SeenCommitted(Said, frozen=True):
+    """record -> tile: that the plate was seen is committed, its windows may be leased."""
+
+    plate: int
+
+
+class PlateDecided(Said, frozen=True):
+    """merge -> record: the verdict of a plate, to be committed; may be said more than once, the first counts."""
+
+    result: PlateResult
+    last_row_at: float | None = None
+    """Of its closing."""
+
+
+class PlateFinal(Said, frozen=True):
+    """record -> tile, merge: the plate's verdict is committed, maybe since before the listener started."""
+
+    plate: int
+
+
+class VerdictCommitted(Said, frozen=True):
+    """record -> supervisor: a plate's verdict as it is committed."""
+
+    result: PlateResult
+    latency_s: float | None = None
+    """From the delivery of the strip with its last row to the commit; None where that is not known."""
+
+
+class SayAgain(Said, frozen=True):
+    """record -> merge, supervisor: say again what is not committed; it was not heard, or could not be taken."""
+
+
+class StoreFailing(Said, frozen=True):
+    """record -> supervisor: the result store fails from now on, or fails in another way than before."""
+
+    kind: Literal["full", "locked", "broken"]
+    text: str
+
+
+class StoreWorks(Said, frozen=True):
+    """record -> supervisor: the result store works again."""
+
+    text: str
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+
+class WorkerReady(Said, frozen=True):
+    """detect -> tile: how many windows the worker holds at most (absolute), and the last lease it has done with."""
+
+    worker: int
+    credits: int
+    finished: int | None = None
+
+
+class WorkerGone(Said, frozen=True):
+    """supervisor -> tile: a worker's process ended."""
+
+    worker: int
+    blamed: tuple[tuple[int, int], ...] = ()
+    """(plate, window) of those it was on, where it died by itself."""
+
+
+class Lease(Said, frozen=True):
+    """tile -> detect: score these windows of the plate."""
+
+    lease: int
+    worker: int
+    plate: int
+    place: Place
+    rows: int
+    """Rows of the plate when it has ended, else rows ready so far."""
+    windows: tuple[Window, ...]
+
+
+class WindowScored(Said, frozen=True):
+    """detect -> merge: what was found in one window, and where its plate lies."""
+
+    result: WindowResult
+    place: Place
+
+
+class WindowQuarantined(Said, frozen=True):
+    """tile -> merge: the window was given up, because workers died on it."""
+
+    plate: int
+    window: int
+
+
+class WindowsMerged(Said, frozen=True):
+    """merge -> tile: these windows need not be leased again."""
+
+    plate: int
+    windows: tuple[int, ...]
+
+
+# --- classifier ------------------------------------------------------------------------------------------------------
+
+
+class Crop(msgspec.Struct, frozen=True):
+    """The square around the peak of a region."""
+
+    region: int
+    """Index of the region in its window's result."""
+    x: int
+    """Plate pixel around which it lies; likewise y."""
+    y: int
+    faint: bool = False
+    """It can wait: without an answer its region is no defect."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the classifier says of one crop."""
+
+    region: int
+    """Index of the region in its window's result."""
+    probability: float
+    heat: bytes
+
+
+class ClassifyCrops(Said, frozen=True):
+    """merge -> classify: what are these crops of a window?"""
+
+    plate: int
+    place: Place
+    window: int
+    crops: tuple[Crop, ...]
+    asker: int
+    """Incarnation of the merge that asks."""
+
+
+class CropsClassified(Said, frozen=True):
+    """classify -> merge: the answer for each crop that was asked about in one window."""
+
+    plate: int
+    window: int
+    answers: tuple[Answer, ...]
+    asker: int
+    """Incarnation of the merge that asked: another numbers its regions otherwise."""
+
+
+class CropsUnwanted(Said, frozen=True):
+    """merge -> classify: the plate is decided, what was asked about it would come too late."""
+
+    plate: int
+
+
+class ClassifierLost(Said, frozen=True):
+    """supervisor -> merge: there is no classifier any more, and none will come."""
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+class Abort(Said, frozen=True):
+    """supervisor -> merge, record: end every open plate now, for that cause, and every later one as it is heard of."""
+
+    cause: Cause
+
+
+class Aborted(Said, frozen=True):
+    """record -> supervisor: no plate of this run is open in the store any more."""
+
+
+AnyEvent = (
+    StripDelivered
+    | BufferReleased
+    | SwitchHeard
+    | LineEnded
+    | AcquisitionEnded
+    | PlateOpened
+    | RowsReady
+    | PlateClosed
+    | AcquisitionAt
+    | PlateSeen
+    | SeenCommitted
+    | PlateDecided
+    | PlateFinal
+    | VerdictCommitted
+    | SayAgain
+    | StoreFailing
+    | StoreWorks
+    | WorkerReady
+    | WorkerGone
+    | Lease
+    | WindowScored
+    | WindowQuarantined
+    | WindowsMerged
+    | ClassifyCrops
+    | CropsClassified
+    | CropsUnwanted
+    | ClassifierLost
+    | Abort
+    | Aborted
+)
