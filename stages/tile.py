@@ -19,11 +19,10 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
-from models.detector.halo import HALO
 from stages.events import (
     AcquisitionAt,
     Lease,
@@ -38,12 +37,12 @@ from stages.events import (
     WorkerGone,
     WorkerReady,
 )
-from stages.plate import Cause, window_at, window_columns, window_rows
+from stages.plate import Cause, window_at
+from stages.plate_windows import MOST_LEASES_OF_A_WINDOW, PlateWindows
 from stages.story import Stories
 from stages.workers import InFlight, Workers
 
 SUSPECT_DEATHS = 2
-MOST_LEASES_OF_A_WINDOW = 2
 
 # --- what only the tile process says and does ----------------------------------------------------------------------
 
@@ -81,26 +80,6 @@ Event = (
 )
 Instruction = Lease | PlateOpened | PlateClosed | WindowQuarantined | ReleaseSlot
 
-# --- state -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Plate:
-    plate: int
-    place: Place | None = None
-    rows: int = 0
-    opened: PlateOpened | None = None
-    seen: bool = False
-    closed: PlateClosed | None = None
-    bands: int = 0
-    """Rows of windows that have been put into `waiting`."""
-    waiting: list[int] = field(default_factory=list)
-    """Heap of windows to lease."""
-    leases: dict[int, list[int]] = field(default_factory=dict)
-    """Leases of each window that some worker still has, or whose result the merger does not have."""
-    merged: set[int] = field(default_factory=set)
-    quarantined: set[int] = field(default_factory=set)
-
 
 class WindowLedger:
     """The state of the tile stage. `handle(event, now)` takes an event and returns what to do, in order."""
@@ -109,7 +88,7 @@ class WindowLedger:
         self.counters: Counter[str] = Counter()
         self._windows = windows
         self._batch = batch
-        self._plates: dict[int, _Plate] = {}
+        self._plates: dict[int, PlateWindows] = {}
         self._final_before: set[int] = set()
         self._acquisition_at = 0
         self._workers = Workers(batch, lease)
@@ -146,7 +125,7 @@ class WindowLedger:
                 known = self._plates.get(plate)
                 if known is not None and known.opened and rows > known.rows:
                     known.rows = rows
-                    self._add_bands(known)
+                    known.add_bands(self._windows)
             case PlateClosed():
                 done += self._closed(event)
             case AcquisitionAt(next_plate):
@@ -181,9 +160,9 @@ class WindowLedger:
 
     # --- plates ----------------------------------------------------------------------------------------------
 
-    def _plate(self, plate: int) -> _Plate:
+    def _plate(self, plate: int) -> PlateWindows:
         if plate not in self._plates:
-            self._plates[plate] = _Plate(plate)
+            self._plates[plate] = PlateWindows(plate)
         return self._plates[plate]
 
     def _opened(self, event: PlateOpened) -> list[Instruction]:
@@ -204,7 +183,7 @@ class WindowLedger:
             return []
         known.closed = event
         known.rows = event.rows
-        self._add_bands(known)
+        known.add_bands(self._windows)
         return [event]
 
     def _close_unheard(self) -> list[Instruction]:
@@ -241,26 +220,10 @@ class WindowLedger:
             done += [WindowQuarantined(plate, window) for window in sorted(known.quarantined)]
             if known.closed is not None:
                 done.append(known.closed)
-            for window in known.merged.difference(known.waiting):
-                heapq.heappush(known.waiting, window)
-            known.merged = set()
+            known.forget_merged()
         return done
 
     # --- windows ---------------------------------------------------------------------------------------------
-
-    def _add_bands(self, known: _Plate) -> None:
-        """Put the windows of every band into `waiting` whose rows, and those that are seen below them, are final."""
-        if known.place is None:
-            return
-        size, stride = self._windows.size, self._windows.stride
-        below = known.rows - size - HALO
-        complete = below // stride + 1 if below >= 0 else 0
-        if known.closed is not None:
-            complete = window_rows(known.rows, self._windows)
-        across = window_columns(known.place.columns, self._windows)
-        for index in range(known.bands * across, complete * across):
-            heapq.heappush(known.waiting, index)
-        known.bands = max(known.bands, complete)
 
     def _merged(self, plate: int, windows: tuple[int, ...]) -> None:
         known = self._plates.get(plate)
@@ -277,7 +240,7 @@ class WindowLedger:
             self.counters["windows quarantined"] += 1
             return WindowQuarantined(plate, window)
         self.counters["windows leased again"] += 1
-        heapq.heappush(known.waiting, window)
+        known.wait([window])
         return None
 
     # --- workers ---------------------------------------------------------------------------------------------
@@ -292,39 +255,24 @@ class WindowLedger:
 
     def _drop_lease(self, flight: InFlight) -> list[Instruction]:
         self._workers.drop(flight)
-        quarantined: list[Instruction] = []
         known = self._plates.get(flight.plate)
-        for window in flight.windows:
-            if known is None or flight.lease not in known.leases.get(window, ()):
-                continue
-            known.leases[window].remove(flight.lease)
-            if not known.leases[window]:
-                del known.leases[window]
-                found = self._wait_again(flight.plate, window)
-                if found is not None:
-                    quarantined.append(found)
-        return quarantined
+        left = known.drop_lease(flight) if known is not None else []
+        quarantined = [self._wait_again(flight.plate, window) for window in left]
+        return [found for found in quarantined if found is not None]
 
     def _overdue(self, now: float) -> list[Instruction]:
         """Offer the windows of a worker that is late to another; lease again those whose results never came."""
         for flights in self._workers.overdue(now):
             self.counters["leases overdue"] += 1
             for flight in flights:
-                self._offer_again(flight)
+                if flight.plate in self._plates:
+                    self._plates[flight.plate].offer_again(flight.windows)
         # The worker is done with it, but the merger never had (all of) it.
         return self._drop_finished(lambda flight: now >= flight.deadline)
 
     def _drop_finished(self, which: Callable[[InFlight], bool]) -> list[Instruction]:
         """Drop leases that their workers are done with; their windows wait again unless they are merged."""
         return [found for flight in self._workers.finished(which) for found in self._drop_lease(flight)]
-
-    def _offer_again(self, flight: InFlight) -> None:
-        known = self._plates.get(flight.plate)
-        for window in flight.windows:
-            if known is None or window in known.merged or window in known.waiting:
-                continue
-            if len(known.leases.get(window, ())) < MOST_LEASES_OF_A_WINDOW:
-                heapq.heappush(known.waiting, window)
 
     def _leases(self, now: float) -> list[Instruction]:
         for flight in self._workers.finished(self._is_merged):
@@ -346,7 +294,7 @@ class WindowLedger:
         known = self._plates.get(flight.plate)
         return known is None or known.merged.issuperset(flight.windows)
 
-    def _take(self, known: _Plate, worker: int, most: int) -> tuple[int, ...]:
+    def _take(self, known: PlateWindows, worker: int, most: int) -> tuple[int, ...]:
         """The next windows for the worker: none that it has already, and a suspect one alone."""
         taken: list[int] = []
         kept: list[int] = []
@@ -365,11 +313,10 @@ class WindowLedger:
                 taken.append(window)
                 break
             taken.append(window)
-        for window in kept:
-            heapq.heappush(known.waiting, window)
+        known.wait(kept)
         return tuple(taken)
 
-    def _lease(self, known: _Plate, place: Place, worker: int, windows: tuple[int, ...], now: float) -> Lease:
+    def _lease(self, known: PlateWindows, place: Place, worker: int, windows: tuple[int, ...], now: float) -> Lease:
         number = self._workers.give(worker, known.plate, windows, now)
         for window in windows:
             known.leases.setdefault(window, []).append(number)
@@ -394,17 +341,6 @@ class WindowLedger:
         self._workers.validate()
         flights = {flight.lease: flight for flight in self._workers.flights()}
         for plate, known in self._plates.items():
+            assert plate == known.plate
             assert plate not in self._final_before, f"plate {plate} is final, and open"
-            across = 0 if known.place is None else window_columns(known.place.columns, self._windows)
-            there = known.bands * across
-            assert there == 0 or known.opened is not None, f"plate {plate} has windows, and was not opened"
-            waiting = set(known.waiting)
-            assert len(waiting) == len(known.waiting), f"plate {plate}: a window waits twice"
-            for window in range(there):
-                states = (window in waiting, window in known.leases, window in known.merged)
-                assert any(states) or window in known.quarantined, f"plate {plate}: window {window} is lost"
-            for window, leases in known.leases.items():
-                assert 0 < len(leases) <= MOST_LEASES_OF_A_WINDOW, f"plate {plate}: window {window} has {leases}"
-                workers = {flights[lease].worker for lease in leases}
-                assert len(workers) == len(leases), f"plate {plate}: window {window} is twice with one worker"
-                assert all(window in flights[lease].windows for lease in leases)
+            known.validate(self._windows, flights)

@@ -27,8 +27,8 @@ from stages.events import (
     WorkerReady,
 )
 from stages.plate import Cause, window_columns, window_rows
+from stages.plate_windows import MOST_LEASES_OF_A_WINDOW
 from stages.tile import (
-    MOST_LEASES_OF_A_WINDOW,
     SUSPECT_DEATHS,
     Event,
     Instruction,
