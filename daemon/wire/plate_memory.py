@@ -49,7 +49,17 @@ CAUSES = tuple(Cause)
 
 _SLOT = np.dtype(
     {
-        "names": ["generation", "plate", "rows", "rows_missing", "opened_at", "last_row_at", "causes", "closed", "holds"],
+        "names": [
+            "generation",
+            "plate",
+            "rows",
+            "rows_missing",
+            "opened_at",
+            "last_row_at",
+            "causes",
+            "closed",
+            "holds",
+        ],
         "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<f8", "<u8", "u1", ("u1", 8)],
         "itemsize": 72,
     }

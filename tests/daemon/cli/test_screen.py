@@ -14,7 +14,7 @@ from daemon.cli.screen import Screen, stop_text
 from daemon.service.children import RoleState
 from daemon.service.status import Status, Stop
 from daemon.wire.plate_memory import Hold, SlotFacts
-from stages.events import VerdictCommitted
+from stages.events import Place, VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict
 
 RECIPE = load_recipe("P10B")
@@ -32,17 +32,16 @@ RESULT = PlateResult(
     coverage=0.998,
 )
 FILLING = SlotFacts(
-    slot=0,
     plate=14,
-    generation=1,
+    place=Place(slot=0, generation=1, columns=9_777),
     rows=9_000,
-    missing=0,
+    rows_missing=0,
     closed=False,
     causes=(),
     holds=frozenset(Hold),
     opened_at=95.0,
 )
-FREE = replace(FILLING, slot=1, plate=11, holds=frozenset())
+FREE = replace(FILLING, place=Place(slot=1, generation=1, columns=9_777), plate=11, holds=frozenset())
 ROLES = {
     "line": RoleState(1, 1, 0, "line ready"),
     "acquire": RoleState(1, 1, 0, "waits for a free slot"),
