@@ -50,7 +50,7 @@ COUNTERS = {
     "messages_refused_total": Counter(
         "Messages that were not taken",
         "reason",
-        ("malformed", "version", "run", "name", "malformed counter", "store behind"),
+        ("malformed", "version", "run", "name", "malformed counter", "store behind", "no such slot"),
     ),
     "results_dropped_total": Counter(
         "Results that came twice or too late",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from config.load import load_recipe
 from config.schema import Decision
@@ -81,6 +82,20 @@ def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(mer
         found = merge.parent.hear(m.Heartbeat).counters
     dropped = {key.partition("/")[2]: count for key, count in found.items() if key.startswith("results_dropped")}
     assert dropped == {"repeated": 1, "plate final": 0, "no such window": 1, "foreign run": 1}
+
+
+def test_a_window_of_a_slot_that_cannot_be_is_refused_and_counted(merge: Neighbours) -> None:
+    """Whoever reads the pixels there would read beyond the plate memory."""
+    now = time.monotonic()
+    for slot in (-1, 10_000):
+        merge.worker.send(WindowScored(WINDOW, structs.replace(PLACE, slot=slot)), now)
+    merge.worker.send(WindowScored(WINDOW, PLACE), now)
+    merge.wait(lambda: merge.merged)
+    assert merge.merged == [0]
+    found = merge.parent.hear(m.Heartbeat).counters
+    while not found.get("messages_refused_total/no such slot"):
+        found = merge.parent.hear(m.Heartbeat).counters
+    assert found["messages_refused_total/no such slot"] == 2
 
 
 def test_a_decision_that_record_could_not_take_is_said_again_when_asked_for(merge: Neighbours) -> None:
