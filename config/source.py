@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.errors import ConfigError, Fault, shown
+from config.errors import ConfigError, Fault, shown, shown_bytes
 
 MOST_BYTES = 256 * 1024
 MOST_DEPTH = 16
@@ -68,7 +68,7 @@ def read(path: Path) -> Source:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError([Fault(shown(name), f"cannot be read: {reason}")]) from None
     if len(content) > MOST_BYTES:
-        raise ConfigError([Fault(name, f"is larger than {MOST_BYTES} bytes; this is no configuration")])
+        raise ConfigError([Fault(name, f"is larger than {shown_bytes(MOST_BYTES)}; this is no configuration")])
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

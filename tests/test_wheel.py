@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import small_line
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("config", "daemon", "models", "simulator", "stages")
 
@@ -65,3 +67,11 @@ def test_the_installed_commands_find_what_ships(installed: Path, tmp_path: Path)
             assert path.is_relative_to(installed)
         assert run(*command, "--version", cwd=tmp_path, PYTHONPATH=str(installed)).startswith("linesentry ")
     assert "619.9 MB" in run(sys.executable, "-m", "daemon", "check", cwd=tmp_path, PYTHONPATH=str(installed))
+
+
+def test_the_installed_service_inspects_a_plate(installed: Path, tmp_path: Path) -> None:
+    words = ("run", "--config", small_line(tmp_path), "--plates", "1", "--state", tmp_path / "state")
+    python = (sys.executable, "-m", "daemon")
+    run(*python, *words, cwd=tmp_path, PYTHONPATH=str(installed))
+    said = run(*python, "results", "--state", tmp_path / "state", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert said.splitlines()[-1].startswith("1 seen = ")

@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from config.errors import shown_bytes
 from config.load import with_overrides
 from config.schema import MOST_WORKERS, Config, Length, Recipe, Threshold
 from daemon.cameras.simulated import product_of
@@ -232,5 +233,13 @@ def bench_table(result: dict[str, Any]) -> Table:
     table.add_column()
     table.add_column(overflow="fold")
     for key, value in result.items():
-        table.add_row(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        table.add_row(key.removesuffix("_bytes"), _shown(value, in_bytes=key.endswith("_bytes")))
     return table
+
+
+def _shown(value: object, *, in_bytes: bool) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_shown(part, in_bytes=in_bytes)}" for key, part in value.items())
+    return shown_bytes(value) if in_bytes and isinstance(value, int) else str(value)
