@@ -243,6 +243,27 @@ def test_every_name_of_a_packaged_file_is_one_that_paths_knows() -> None:
     assert asked - {"NAME"} - packaged().keys() == set()
 
 
+def starts_too_early(text: Page) -> bool:
+    """Whether shell code, pasted whole, starts the service before the line is described and checked."""
+    lines = list(text.shell())
+    described = next(number for number, line in enumerate(lines) if "cat > /etc/linesentry/linesentry.yaml" in line)
+    first = next(number for number, line in enumerate(lines) if re.search(r"systemctl (enable|start)", line))
+    checked = any(call[:1] == ["check"] for call in commands(lines[first])) and "&&" in lines[first]
+    return first < described or not checked
+
+
+def test_the_page_on_installing_starts_nothing_before_the_line_is_described_and_checked() -> None:
+    assert not starts_too_early(Page.of(DOCS / "how-to" / "install.md"))
+
+
+def test_a_page_that_starts_the_service_too_early_is_found() -> None:
+    described = "cat > /etc/linesentry/linesentry.yaml <<'END'\nrecipe: mine\nEND\n"
+    started = "linesentry check /etc/linesentry/linesentry.yaml && systemctl enable --now linesentry\n"
+    assert not starts_too_early(Page(ROOT, f"```sh\n{described}{started}```"))
+    assert starts_too_early(Page(ROOT, f"```sh\n{started}{described}```"))
+    assert starts_too_early(Page(ROOT, f"```sh\n{described}systemctl start linesentry\n```"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
