@@ -27,7 +27,7 @@ _NEVER = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class Predictions:
     """Pictures and what was said of them."""
 
     chance: NDArray[np.float64]
@@ -41,22 +41,22 @@ class Judged:
     def __len__(self) -> int:
         return len(self.groups)
 
-    def only(self, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Judged:
+    def only(self, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Predictions:
         """Those of a mask, or of indices."""
         places = np.arange(len(self))[kept].tolist()
-        return Judged(
+        return Predictions(
             self.chance[places],
             self.crack[places],
             tuple(self.groups[place] for place in places),
             tuple(self.sources[place] for place in places),
         )
 
-    def without(self, sources: Collection[str]) -> Judged:
+    def without(self, sources: Collection[str]) -> Predictions:
         """Those of all other sources."""
         return self.only(np.array([source not in sources for source in self.sources], np.bool_))
 
 
-def threshold_of(judged: Judged, weights: NDArray[np.float64] | None = None) -> float:
+def threshold_of(judged: Predictions, weights: NDArray[np.float64] | None = None) -> float:
     """The threshold in the midst of those that reach RECALL and PRECISION, or of those that come nearest.
 
     In the midst by log-odds: at either end other pictures, less known, would miss one of the two half of the time.
@@ -92,7 +92,7 @@ def threshold_of(judged: Judged, weights: NDArray[np.float64] | None = None) -> 
     return float(cuts[best[np.argmin(np.abs(between[best] - midst))]])
 
 
-def figures(judged: Judged, at: float, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+def figures(judged: Predictions, at: float, *, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Table 1's figures at a threshold, as values that JSON knows, with 95 % intervals by resampling groups.
 
     `likelier` is the accuracy where the likelier class is said, as the paper has it: a threshold that is chosen for
@@ -197,7 +197,7 @@ def _bounds(share: Share) -> list[float]:
     return [share.lower, share.upper]
 
 
-def by_source(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
+def by_source(judged: Predictions, at: float) -> dict[str, dict[str, Any]]:
     """Of each source, which is of one class: how many, and the share that was called right, with its intervals."""
     found = {}
     for source in sorted(set(judged.sources)):
@@ -217,18 +217,18 @@ def by_source(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
     return found
 
 
-def by_collection(judged: Judged, at: float) -> dict[str, dict[str, Any]]:
+def by_collection(judged: Predictions, at: float) -> dict[str, dict[str, Any]]:
     """The figures of each set, and its calibration."""
     sets = np.array([source.split("/", 1)[0] for source in judged.sources])
     return {str(name): with_calibration(judged.only(sets == name), at) for name in np.unique(sets)}
 
 
-def with_calibration(judged: Judged, at: float) -> dict[str, Any]:
+def with_calibration(judged: Predictions, at: float) -> dict[str, Any]:
     """The figures at a threshold, and the calibration beside them."""
     return {**figures(judged, at), "calibration": calibration(judged)}
 
 
-def calibration(judged: Judged, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+def calibration(judged: Predictions, *, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Weighted and unweighted calibration error, with intervals by group."""
     sums = binned(judged.chance, judged.crack, BINS)
     drawn = resampled(judged.groups, sums, resamples)
@@ -240,7 +240,9 @@ def calibration(judged: Judged, *, resamples: int = RESAMPLES) -> dict[str, Any]
     return found
 
 
-def draws(judged: Judged, at: float, *, count: int = DRAWS, each: int = EACH, seed: int = 0) -> dict[str, Any] | None:
+def draws(
+    judged: Predictions, at: float, *, count: int = DRAWS, each: int = EACH, seed: int = 0
+) -> dict[str, Any] | None:
     """Mean and spread of the figures over random test sets of `each` pictures a class, without replacement (C 35).
 
     None where there are too few pictures of a class.

@@ -20,7 +20,7 @@ from models.detector.findings import VETO_ALLOWS, Quality, Region
 from models.detector.halo import HALO, Around
 from models.detector.quality import inside, measure
 from models.detector.regions import Criteria, find_regions
-from models.detector.threshold import Learnt, limit
+from models.detector.threshold import LearntThreshold, threshold_levels
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
 from models.weights import files as weights_file
@@ -95,7 +95,7 @@ class Detector:
             "resolution": recipe.resolution,
         }
         self._zones = Zones(recipe.zones)
-        self._learnt = Learnt(**card["threshold"])
+        self._learnt = LearntThreshold(**card["threshold"])
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)
@@ -240,7 +240,7 @@ class Detector:
         values = without_borders(view, values, self.recipe.windows, self._scale)
         if masked is not None:
             values[_touched(masked, self._scale)] = np.nan
-        levels = limit(values, self.recipe.threshold, self._learnt)
+        levels = threshold_levels(values, self.recipe.threshold, self._learnt)
         post = self.recipe.post
         published = self.recipe.threshold.mode != "adaptive"
         criteria = Criteria(

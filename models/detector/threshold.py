@@ -18,7 +18,7 @@ _CALM = -5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class LearntThreshold:
     """What the adaptive rule takes from training: learnt on defect-free samples, stored with the weights."""
 
     floor: float
@@ -30,7 +30,7 @@ class Learnt:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Levels:
     """The two levels of a window: a region has pixels of at least `seed`, and all of them reach `grow`."""
 
     seed: float
@@ -39,7 +39,7 @@ class Limit:
     """By how much the window's restlessness has raised the seed: evidence counts less by that much."""
 
 
-def limit(values: NDArray[np.float32], threshold: Threshold, learnt: Learnt) -> Limit:
+def threshold_levels(values: NDArray[np.float32], threshold: Threshold, learnt: LearntThreshold) -> Levels:
     """The candidates' levels of one window.
 
     Args:
@@ -55,7 +55,7 @@ def limit(values: NDArray[np.float32], threshold: Threshold, learnt: Learnt) -> 
         return _adaptive(values, floor, learnt)
     valid = values[np.isfinite(values)]
     if valid.size == 0:
-        return Limit(math.inf, math.inf)
+        return Levels(math.inf, math.inf)
     if threshold.mode == "mu_3sigma":
         mixture = fit(valid)
         level = mixture.means[1] + 3 * mixture.sigmas[1]
@@ -63,7 +63,7 @@ def limit(values: NDArray[np.float32], threshold: Threshold, learnt: Learnt) -> 
         level = _top(valid, threshold.fraction)
     else:
         level = _top(valid[fit(valid).upper_posterior(valid) > 0.5], threshold.fraction)
-    return Limit(level, level)
+    return Levels(level, level)
 
 
 def _top(values: NDArray[np.float32], fraction: float) -> float:
@@ -83,7 +83,7 @@ def _top(values: NDArray[np.float32], fraction: float) -> float:
     return float(level)
 
 
-def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limit:
+def _adaptive(values: NDArray[np.float32], floor: float, learnt: LearntThreshold) -> Levels:
     """The learnt floor, raised where the window's background is restless.
 
     The background is described by the 95th percentile of a sample: that of a window full of structure lies high, while
@@ -92,9 +92,9 @@ def _adaptive(values: NDArray[np.float32], floor: float, learnt: Learnt) -> Limi
     sample = values[::_STEP, ::_STEP].ravel()
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
-        return Limit(math.inf, math.inf)
+        return Levels(math.inf, math.inf)
     place = min(sample.size - 1, sample.size * 95 // 100)
     upper = float(np.partition(sample, place)[place])
     rise = learnt.spread * max(0.0, upper - _CALM)
     # What a region may grow down to does not rise: a higher level would only break restless structure into pieces.
-    return Limit(floor + rise, floor - learnt.grow, rise)
+    return Levels(floor + rise, floor - learnt.grow, rise)

@@ -42,7 +42,7 @@ class Average:
                 self.state[name].copy_(value)
 
 
-def slowed(share: float, step: int) -> float:
+def warm_up_cosine(share: float, step: int) -> float:
     """The part of the learning rate that holds: a rise over the first hundred steps, a cosine down to a 200th.
 
     Args:

@@ -40,6 +40,9 @@ _CRACKS = 40
 _CROPS_A_SHEET = 40
 _SHEET_SHARE = 0.6
 _FAMILIES = (("samples", 0.3), ("otherwise", 0.2), ("pressed", 0.5))
+"""Families of windows and their shares, of simulator.crops.wild, other_formulas and pressed, under their first names:
+groups of crops are named by them, and by the hashes of the groups cards say what weights have learnt from.
+"""
 _WINDOW = 288
 """Side of a family's window that a crop is cut from, so that a crack may lie anywhere in it."""
 _DARK_SHARE = 0.25

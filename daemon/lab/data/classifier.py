@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.lab.data.hard_negatives import A_STRETCH, alarms
+from daemon.lab.data.hard_negatives import PER_STRETCH, hard_negatives
 from daemon.lab.progress import OnProgress
 from models.training.classifier.examples import DataError, Example, groups_of, read_folder
 from models.training.photographs import held_out
@@ -25,11 +25,11 @@ _PAINTED_SHARE = 0.15
 """Of the simulated crops, so many more are painted on photographs;"""
 _SCRATCHED_SHARE = 0.5
 """of which so many with a scratch, thin and often long, in place of cracks."""
-_ALARM_SHARE = 0.1
+_HARD_NEGATIVE_SHARE = 0.1
 """So many more are what the detector takes for a crack on sheets without one."""
-_ALARMS_A_TEST_SHEET = 3
+_PER_TEST_SHEET = 3
 """Few, so that those of a test are of many sheets: crops of one sheet are alike, and count as one group."""
-_FIRST_ALARM = 7_000_000
+_FIRST_HARD_NEGATIVE = 7_000_000
 """Seed of their sheets, to train on and, from a million further, to test on."""
 _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 """Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
@@ -48,9 +48,10 @@ def training_examples(folders: Sequence[Path], simulated: int, seed: int, report
     examples = _photographs(folders, lambda _group: True, report)
     clean = [one for one in examples if not one.crack and not one.test]
     made = [
-        _of_cut(cut, number, test=False) for number, cut in _counted(training_crops(seed, simulated), simulated, report)
+        _example(cut, number, test=False)
+        for number, cut in _reported(training_crops(seed, simulated), simulated, report)
     ]
-    made += _alarms(TRAINING_PRODUCTS, _FIRST_ALARM + 1000 * seed, simulated, report, test=False)
+    made += _hard_negatives(TRAINING_PRODUCTS, _FIRST_HARD_NEGATIVE + 1000 * seed, simulated, report, test=False)
     painted = _painted(clean, round(_PAINTED_SHARE * simulated) if clean else 0, seed)
     if not (found := [*examples, *made, *painted]):
         raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
@@ -70,14 +71,14 @@ def test_examples(
         collection = group.split("/", 1)[0]
         return held_out(group) or collection in left_out or collection in TEST_PRODUCTS
 
-    made = [_of_cut(cut, number, test=True) for number, cut in _counted(test_crops(simulated), simulated, report)]
-    made += _alarms(TEST_PRODUCTS, _FIRST_ALARM + 1_000_000, simulated, report, test=True)
+    made = [_example(cut, number, test=True) for number, cut in _reported(test_crops(simulated), simulated, report)]
+    made += _hard_negatives(TEST_PRODUCTS, _FIRST_HARD_NEGATIVE + 1_000_000, simulated, report, test=True)
     if not (found := [*_photographs(folders, chosen, report), *made]):
         raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
     return found
 
 
-def met_in_use(examples: Sequence[Example]) -> tuple[Example, ...]:
+def calibration_examples(examples: Sequence[Example]) -> tuple[Example, ...]:
     """Photographs as they were taken, and crops of sheets: what a temperature and a threshold are chosen by.
 
     The families of windows, and cracks painted on photographs, are there to learn from: their share and their hardness
@@ -103,25 +104,25 @@ def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], report:
     ]
 
 
-def _counted(cuts: Iterator[Cut], total: int, report: OnProgress) -> Iterator[tuple[int, Cut]]:
+def _reported(cuts: Iterator[Cut], total: int, report: OnProgress) -> Iterator[tuple[int, Cut]]:
     for number, cut in enumerate(cuts):
         report("cutting crops of simulated sheets", number + 1, total)
         yield number, cut
 
 
-def _alarms(
+def _hard_negatives(
     products: Sequence[str], first_seed: int, simulated: int, report: OnProgress, *, test: bool
 ) -> list[Example]:
-    count = round(_ALARM_SHARE * simulated)
+    count = round(_HARD_NEGATIVE_SHARE * simulated)
     found = []
-    each = _ALARMS_A_TEST_SHEET if test else A_STRETCH
-    for number, cut in enumerate(alarms(products, first_seed, count, each)):
+    each = _PER_TEST_SHEET if test else PER_STRETCH
+    for number, cut in enumerate(hard_negatives(products, first_seed, count, each)):
         report("looking for what the detector takes for a crack", number + 1, count)
-        found.append(_of_cut(cut, number, test=test))
+        found.append(_example(cut, number, test=test))
     return found
 
 
-def _of_cut(cut: Cut, number: int, *, test: bool) -> Example:
+def _example(cut: Cut, number: int, *, test: bool) -> Example:
     return Example(
         pixels=cut.pixels,
         crack=cut.crack,

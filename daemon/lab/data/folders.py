@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from daemon.lab.data.marks import instances, marks_of, noise_beside
-from daemon.lab.data.pictures import Picture, Source, SourceError, interference_called, length_of
+from daemon.lab.data.pictures import Picture, Source, SourceError, length_of, parse_interference
 from models.measure.assessment import TruthBox
 from models.training.photographs import Photograph, grey, held_out, labels_of, manifest_of, photographs, read
 from simulator.sheets.products import PRODUCTS
@@ -93,7 +93,7 @@ def _sheets(path: Path) -> Source:
                 str(entry["file_name"]),
                 f"{entry['product']}/{entry['seed']}",
                 str(entry["product"]),
-                interference_called("+".join(entry["interference"]) or "none", float(entry["strength"])),
+                parse_interference("+".join(entry["interference"]) or "none", float(entry["strength"])),
                 (int(entry["height"]), int(entry["width"])),
                 tuple(marks[number]),
             )

@@ -16,30 +16,32 @@ from simulator.sheets.interference import Kind
 from simulator.sheets.sheet import Sheet
 from stages.plate import windows_of
 
-ALARM = "alarm"
-"""Class of these crops."""
-A_STRETCH = 30
+HARD_NEGATIVE = "alarm"
+"""Class of these crops, under its first name: cards of weights count pictures by it."""
+PER_STRETCH = 30
 """Crops of one stretch of a sheet: the highest of its windows, each from another window."""
 _INTERFERENCE: tuple[tuple[Kind, ...], ...] = ((), (), ("light",), ("noise",), ("oil",))
 
 
-def alarms(products: Sequence[str], first_seed: int, count: int, a_stretch: int = A_STRETCH) -> Iterator[Cut]:
+def hard_negatives(
+    products: Sequence[str], first_seed: int, count: int, per_stretch: int = PER_STRETCH
+) -> Iterator[Cut]:
     """So many crops of defect-free sheets of these products in turn, where the shipped detector's values are highest.
 
     Args:
         products: of the sheets.
         first_seed: of the first sheet; each has one of its own.
         count: of all crops.
-        a_stretch: crops of one sheet, at most.
+        per_stretch: crops of one sheet, at most.
 
     Raises:
         DetectorError: the shipped weights cannot be used.
     """
     if not count:
         return
-    detector = Detector.load(Recipe(name="alarms"), device="cpu", batch=1)
+    detector = Detector.load(Recipe(name="hard-negatives"), device="cpu", batch=1)
     found = stretches(products, first_seed, 0, _INTERFERENCE, stream=3)
-    cuts = (cut for _, sheet, product in found for cut in _highest(detector, sheet, product.name, a_stretch))
+    cuts = (cut for _, sheet, product in found for cut in _highest(detector, sheet, product.name, per_stretch))
     yield from islice(cuts, count)
 
 
@@ -62,6 +64,6 @@ def _highest(detector: Detector, sheet: Sheet, product: str, most: int) -> list[
     found.sort(reverse=True)
     nothing = np.zeros((SIDE, SIDE), np.bool_)
     return [
-        Cut(image[y : y + SIDE, x : x + SIDE].copy(), nothing, product, ALARM, f"{product}/{sheet.truth.seed}")
+        Cut(image[y : y + SIDE, x : x + SIDE].copy(), nothing, product, HARD_NEGATIVE, f"{product}/{sheet.truth.seed}")
         for _, x, y in found[:most]
     ]

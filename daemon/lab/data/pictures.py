@@ -94,7 +94,7 @@ def simulated(
         for number in seeds:
             for name, together in kinds.items():
                 sheet = render(product, number, density, interference=together, strength=strength)
-                yield _of_truth(sheet.image, sheet.truth, product, interference_called(name, strength))
+                yield _of_truth(sheet.image, sheet.truth, product, parse_interference(name, strength))
 
     return Source(f"{product.name} (simulated)", len(seeds) * len(kinds), product.name, make)
 
@@ -107,7 +107,7 @@ def _kinds(name: str) -> tuple[Kind, ...]:
     return tuple(known[part] for part in parts)
 
 
-def interference_called(interference: str, strength: float) -> str:
+def parse_interference(interference: str, strength: float) -> str:
     """The name under which figures of it are gathered."""
     return interference if interference == "none" or strength == 1 else f"{interference} x {strength:g}"
 

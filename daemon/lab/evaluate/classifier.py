@@ -26,12 +26,12 @@ from daemon.lab.evaluate.classifier_report import page, tables
 from daemon.lab.evaluate.report import answer
 from daemon.lab.orders import EvaluateClassifier
 from daemon.lab.progress import progress_on
-from daemon.lab.train.calibrate import judged_of
+from daemon.lab.train.calibrate import predictions_of
 from daemon.lab.train.cross_validation import FOLDS
 from daemon.store.state import code_sha256
 from models.classifier.assessment import (
     BINS,
-    Judged,
+    Predictions,
     by_collection,
     by_source,
     calibration,
@@ -178,7 +178,7 @@ def _figures(
     left_out: Sequence[str],
 ) -> dict[str, Any]:
     """Of the raw chances with views and of those of one view."""
-    every = judged_of(examples, calibrated(raw, temperature))
+    every = predictions_of(examples, calibrated(raw, temperature))
     strange = np.array([one.collection in left_out for one in examples], np.bool_)
     if strange.all():
         raise DataError("every picture is of a set that was left out: give data of the others, or --simulated N, too")
@@ -222,7 +222,7 @@ def _figures(
     }
 
 
-def _split(judged: Judged, examples: Sequence[Example], names: Sequence[str]) -> list[tuple[str, Judged]]:
+def _split(judged: Predictions, examples: Sequence[Example], names: Sequence[str]) -> list[tuple[str, Predictions]]:
     sets = np.array([one.collection for one in examples], np.str_)
     return [(name, judged.only(sets == name)) for name in names if (sets == name).any()]
 
@@ -231,7 +231,7 @@ def _bin(one: Any) -> dict[str, float]:  # noqa: ANN401 - a Reliability
     return {"low": one.low, "high": one.high, "count": one.count, "said": one.said, "true": one.true}
 
 
-def _histogram(judged: Judged) -> dict[str, list[int]]:
+def _histogram(judged: Predictions) -> dict[str, list[int]]:
     """Pictures of each class by the chance that was said, in 20 bins."""
     return {
         name: np.histogram(judged.chance[judged.crack == truth], bins=20, range=(0, 1))[0].tolist()

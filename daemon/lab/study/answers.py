@@ -59,7 +59,7 @@ def _added(counts: Iterable[str]) -> tuple[int, ...]:
 # --- claims ----------------------------------------------------------------------------------------------------------
 
 
-class Judged(NamedTuple):
+class ClaimResult(NamedTuple):
     """What became of one claim."""
 
     answer: Answer
@@ -69,13 +69,13 @@ class Judged(NamedTuple):
 
 Figures = Mapping[str, Measured]
 """By cell: experiment/variant."""
-Claim = Callable[[Figures], Judged]
+Claim = Callable[[Figures], ClaimResult]
 
 
 def lower(cell: str, other: str, what: str) -> Claim:
     """That a share is lower in one cell than in the other."""
 
-    def judge(figures: Figures) -> Judged:
+    def judge(figures: Figures) -> ClaimResult:
         by = _fall(figures[cell], figures[other], what)
         return _judged(what, by, yes=by.least > 0 and by.fall > SAME, no=by.most < 0 and by.fall < -SAME)
 
@@ -85,7 +85,7 @@ def lower(cell: str, other: str, what: str) -> Claim:
 def stays(cell: str, other: str, what: str) -> Claim:
     """That a share is about the same in both cells."""
 
-    def judge(figures: Figures) -> Judged:
+    def judge(figures: Figures) -> ClaimResult:
         by = _fall(figures[cell], figures[other], what)
         sure = by.least > 0 or by.most < 0
         return _judged(what, by, yes=by.least >= -SAME and by.most <= SAME, no=sure and abs(by.fall) > SAME)
@@ -96,7 +96,7 @@ def stays(cell: str, other: str, what: str) -> Claim:
 def not_lower(cell: str, other: str, what: str) -> Claim:
     """That a share is about as high in one cell as in the other, or higher."""
 
-    def judge(figures: Figures) -> Judged:
+    def judge(figures: Figures) -> ClaimResult:
         by = _fall(figures[cell], figures[other], what)
         return _judged(what, by, yes=by.most <= SAME, no=by.least > 0 and by.fall > SAME)
 
@@ -106,16 +106,16 @@ def not_lower(cell: str, other: str, what: str) -> Claim:
 def at_least(cell: str, what: str, least: float) -> Claim:
     """That a share reaches a value."""
 
-    def judge(figures: Figures) -> Judged:
+    def judge(figures: Figures) -> ClaimResult:
         own = figures[cell].shares[what]
         low, high = figures[cell].bounds.get(what, (own, own))
         words = f"{_SHARES[what]} {own:.3f} ({low:.3f} to {high:.3f}) beside {least:g}"
-        return Judged("yes" if low >= least else "otherwise" if high < least else "too small to tell", words)
+        return ClaimResult("yes" if low >= least else "otherwise" if high < least else "too small to tell", words)
 
     return judge
 
 
-def together(judged: Iterable[Judged]) -> Answer:
+def together(judged: Iterable[ClaimResult]) -> Answer:
     """Of several claims: otherwise where one is, yes where all are."""
     answers = {one.answer for one in judged}
     if "otherwise" in answers:
@@ -134,14 +134,14 @@ class _Fall(NamedTuple):
     most: float
 
 
-def _judged(what: str, by: _Fall, *, yes: bool, no: bool) -> Judged:
+def _judged(what: str, by: _Fall, *, yes: bool, no: bool) -> ClaimResult:
     side, low, high = ("lower", by.least, by.most) if by.fall >= 0 else ("higher", -by.most, -by.least)
     words = f"{_SHARES[what]} {abs(by.fall):.3f} {side}"
     if by == (0, 0, 0):
         words = f"{_SHARES[what]} equal"
     elif np.isfinite((low, high)).all():
         words += f" ({low:.3f} to {high:.3f})"
-    return Judged("yes" if yes else "otherwise" if no else "too small to tell", words)
+    return ClaimResult("yes" if yes else "otherwise" if no else "too small to tell", words)
 
 
 def _fall(cell: Measured, other: Measured, what: str) -> _Fall:

@@ -15,7 +15,7 @@ from simulator.sheets.interference import Kind
 
 Record = dict[str, Any]
 """A cell's figures: plain JSON values."""
-Told = Callable[[str, float], None]
+OnProgress = Callable[[str, float], None]
 """What is being done, and the share of it that is done."""
 
 
@@ -28,15 +28,15 @@ class Setting:
     """Training time of each trained cell."""
     steps: int | None = None
     """Instead of minutes."""
-    told: Told | None = None
+    on_progress: OnProgress | None = None
     plates: Callable[[Scale, Sequence[Kind]], Iterable[Plate]] = unseen_plates
     tuning: Callable[[], Iterable[Plate]] = tuning_plates
     crops: Callable[[Scale, int], Sequence[Crop]] = training_crops
 
     def say(self, what: str, share: float = 0.0) -> None:
         """Tell whoever listens."""
-        if self.told is not None:
-            self.told(what, share)
+        if self.on_progress is not None:
+            self.on_progress(what, share)
 
 
 def measured(method: Method, setting: Setting, kinds: tuple[Kind, ...] = ()) -> Record:

@@ -26,7 +26,7 @@ from models.detector.features import FeatureNetwork
 from models.detector.findings import Quality
 from models.detector.halo import around
 from models.detector.regions import Criteria, find_regions
-from models.detector.threshold import Learnt, limit
+from models.detector.threshold import LearntThreshold, threshold_levels
 from models.measure.assessment import Found, Scored
 from models.measure.matching import Box, Match, match
 from models.study import classical
@@ -76,7 +76,7 @@ class Rule:
 class PixelMethod:
     """A feature network with a rule; the detector's own windows, borders, regions and merger."""
 
-    def __init__(self, detector: Detector, learnt: Learnt, rule: Rule, floors: Sequence[float] = ()) -> None:
+    def __init__(self, detector: Detector, learnt: LearntThreshold, rule: Rule, floors: Sequence[float] = ()) -> None:
         self.detector = detector
         self.learnt = learnt
         self.rule = rule
@@ -119,8 +119,8 @@ class PixelMethod:
         view = WindowView(pixels, window.x, window.y, (0, 0, window.width, window.height), beside)
         return without_borders(view, self.detector.features(view), self.recipe.windows, _SCALE)
 
-    def _result(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> WindowResult:
-        levels = limit(values, self.recipe.threshold, learnt)
+    def _result(self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold) -> WindowResult:
+        levels = threshold_levels(values, self.recipe.threshold, learnt)
         published = self.rule.mode != "adaptive"
         criteria = Criteria(
             scale=_SCALE,
@@ -134,8 +134,10 @@ class PixelMethod:
         regions, truncated = find_regions(values, window.width, window.height, criteria)
         return WindowResult("", 0, window.index, regions, truncated, _NO_QUALITY, levels.seed, 0.0)
 
-    def _patches(self, window: Window, values: NDArray[np.float32], learnt: Learnt) -> Iterator[tuple[Box, float]]:
-        levels = limit(values, self.recipe.threshold, learnt)
+    def _patches(
+        self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold
+    ) -> Iterator[tuple[Box, float]]:
+        levels = threshold_levels(values, self.recipe.threshold, learnt)
         found = patch_boxes(
             values,
             self.rule.patch_stride or 0,
@@ -162,10 +164,10 @@ def shipped() -> Detector:
     return Detector.load(Recipe(name="study"), device="cpu", batch=1)
 
 
-def shipped_learnt() -> Learnt:
+def shipped_learnt() -> LearntThreshold:
     """The threshold learnt with the weights that ship."""
     card = json.loads(shipped_weights("detector-half.json").read_text())
-    return Learnt(**card["threshold"])
+    return LearntThreshold(**card["threshold"])
 
 
 def detector_of(network: FeatureNetwork) -> Detector:

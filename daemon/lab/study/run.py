@@ -258,12 +258,12 @@ def _run(store: Store, order: RunStudy) -> None:
             if bar is None:
                 print(current, file=sys.stderr, flush=True)  # noqa: T201
 
-        def told(what: str, share: float) -> None:
+        def report(what: str, share: float) -> None:
             if bar is not None and task is not None:
                 bar.update(task, description=f"{current}: {what}", completed=share)
 
         minutes = DEFAULT_MINUTES if order.minutes is None else order.minutes
-        setting = replace(Setting(scale=order.scale, told=told), minutes=minutes)
+        setting = replace(Setting(scale=order.scale, on_progress=report), minutes=minutes)
         done, faults = run(
             store, only=order.only, setting=setting, minutes=order.minutes, seeds=order.seeds, on_cell=cell
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from daemon.lab.study.answers import Answer, Figures, Judged, lower, measured_of, together
+from daemon.lab.study.answers import Answer, ClaimResult, Figures, lower, measured_of, together
 from daemon.lab.study.experiments import EXPERIMENTS, Experiment, Finding, Row
 from daemon.lab.study.measure import Record
 
@@ -190,7 +190,7 @@ def _three(mean: Mapping[str, float]) -> str:
     return f"R {mean['recall']:.3f} P {mean['precision']:.3f} F1 {mean['f1']:.3f}"
 
 
-def _differences(judged: Sequence[Judged]) -> str:
+def _differences(judged: Sequence[ClaimResult]) -> str:
     return "; ".join(one.words + (", as the paper says" if one.answer == "yes" else "") for one in judged)
 
 

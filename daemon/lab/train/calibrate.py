@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.metrics import log_loss
 from torch import Tensor
 
-from daemon.lab.data.classifier import met_in_use
-from models.classifier.assessment import Judged, calibration, figures, threshold_of
+from daemon.lab.data.classifier import calibration_examples
+from models.classifier.assessment import Predictions, calibration, figures, threshold_of
 from models.classifier.calibration import calibrated, fit_temperature
 from models.classifier.classifier import Classifier
 from models.training.classifier.card import write_weights
@@ -25,9 +25,9 @@ from models.training.classifier.examples import Example
 class _Calibration:
     """What validation says of trained weights."""
 
-    before: Judged
+    before: Predictions
     temperature: float
-    after: Judged
+    after: Predictions
     """The same with the temperature."""
     loss: float
     """Cross-entropy of those."""
@@ -36,7 +36,7 @@ class _Calibration:
 def _validated(folder: Path, state: dict[str, Tensor], network: str, met: Sequence[Example]) -> _Calibration:
     """What validation says of these weights as they would ship."""
     raw = write_weights(folder, state, network, {})
-    before = judged_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
+    before = predictions_of(met, Classifier.load(raw, device="cpu").uncalibrated([one.pixels for one in met]))
     temperature = fit_temperature(before.chance, before.crack)
     after = replace(before, chance=calibrated(before.chance, temperature))
     return _Calibration(before, temperature, after, loss=float(log_loss(after.crack, after.chance)))
@@ -57,7 +57,7 @@ def write_calibrated(
         The weights' path, their temperature and threshold.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    met = met_in_use(validation)
+    met = calibration_examples(validation)
     with TemporaryDirectory(prefix=".calibrated-", dir=folder) as aside:
         asked = {name: _validated(Path(aside), state, network, met) for name, state in states.items()}
         name, best = min(asked.items(), key=lambda one: one[1].loss)
@@ -85,9 +85,9 @@ def _even(simulated: Sequence[bool]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([1 / kinds[one] for one in simulated])
 
 
-def judged_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.float64]]) -> Judged:
+def predictions_of(examples: Sequence[Example], chance: np.ndarray[Any, np.dtype[np.float64]]) -> Predictions:
     """Examples and the chances (n,) that were said of them."""
-    return Judged(
+    return Predictions(
         chance,
         np.array([one.crack for one in examples], np.bool_),
         tuple(one.group for one in examples),

@@ -14,10 +14,10 @@ import numpy as np
 from rich.console import Console
 
 from daemon.lab.orders import TrainClassifier
-from daemon.lab.train.calibrate import judged_of, write_calibrated
+from daemon.lab.train.calibrate import predictions_of, write_calibrated
 from daemon.lab.train.start import card_beside, plan_of
 from daemon.lab.train.training_bar import train_with_bar
-from models.classifier.assessment import Judged, figures, fold_table
+from models.classifier.assessment import Predictions, figures, fold_table
 from models.classifier.calibration import calibrated, expected_calibration_error
 from models.classifier.classifier import Classifier
 from models.classifier.networks import CLASSES
@@ -112,13 +112,13 @@ def _measured(order: TrainClassifier, outcome: Outcome, parts: Split) -> dict[st
             Path(folder), {"end": outcome.state}, order.network, parts.validation, {}
         )
         raw = Classifier.load(path, device="cpu").uncalibrated([one.pixels for one in parts.test])
-    judged = judged_of(parts.test, calibrated(raw, temperature))
+    judged = predictions_of(parts.test, calibrated(raw, temperature))
     photographs = judged.only(np.array([not one.simulated for one in parts.test], np.bool_))
     counted = photographs if len(photographs) else judged
-    told = counted.without(ANECDOTES)
+    rest = counted.without(ANECDOTES)
     return {
         **_short(counted, threshold),
-        "likelier_without_anecdotes": figures(told if len(told) else counted, threshold, resamples=0)["likelier"],
+        "likelier_without_anecdotes": figures(rest if len(rest) else counted, threshold, resamples=0)["likelier"],
         "all": _short(judged, threshold),
         "temperature": temperature,
         "threshold": threshold,
@@ -127,7 +127,7 @@ def _measured(order: TrainClassifier, outcome: Outcome, parts: Split) -> dict[st
     }
 
 
-def _short(judged: Judged, at: float) -> dict[str, Any]:
+def _short(judged: Predictions, at: float) -> dict[str, Any]:
     found = figures(judged, at)
     error = expected_calibration_error(judged.chance, judged.crack)
     names = ("pictures", "groups", "cracks", "accuracy", "likelier", "precision", "recall", "f1", "intervals")

@@ -17,7 +17,7 @@ from torch.nn import functional
 from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
 from models.classifier.preprocess import INPUT
 from models.detector.detector import bfloat16_is_fast
-from models.training.checkpoints import Average, save_whole, slowed
+from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.classifier.batches import Batch
 from models.training.classifier.depthwise import quicken
 from models.training.classifier.examples import DataError, Example
@@ -116,7 +116,7 @@ class Learner:
     def learn(self, batch: Batch, share: float) -> None:
         """One step."""
         for group in self._optimiser.param_groups:
-            group["lr"] = self._rate * slowed(share, self.step)
+            group["lr"] = self._rate * warm_up_cosine(share, self.step)
         self.network.train()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
             crops, places = parts_of(batch.crops, batch.places, batch.spots, side_at(share))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from config.schema import Recipe
 from models.detector.detector import Detector, known_values
-from models.detector.threshold import Learnt
+from models.detector.threshold import LearntThreshold
 
 PLAIN = Recipe(name="plain")
 """Resolution, templates and pitch of the weights that ship."""
@@ -25,7 +25,7 @@ PLAIN = Recipe(name="plain")
 def write(
     folder: Path,
     state: Mapping[str, Tensor],
-    threshold: Learnt,
+    threshold: LearntThreshold,
     facts: Mapping[str, Any],
     recipe: Recipe = PLAIN,
 ) -> Path:

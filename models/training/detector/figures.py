@@ -17,7 +17,7 @@ from models.detector.detector import Detector, WindowView, bfloat16_is_fast
 from models.detector.features import network_for
 from models.detector.findings import Region
 from models.detector.regions import Criteria, find_regions
-from models.detector.threshold import Learnt, limit
+from models.detector.threshold import LearntThreshold, threshold_levels
 from models.measure.matching import Box, Match, match
 from models.training.detector.card import PLAIN
 from models.training.detector.crops import Crop
@@ -45,7 +45,7 @@ def learn_threshold(
     grow: float = GROW,
     spread: float = SPREAD,
     recipe: Recipe = PLAIN,
-) -> tuple[Learnt, dict[str, dict[str, float]]]:
+) -> tuple[LearntThreshold, dict[str, dict[str, float]]]:
     """The least floor at which each kind of defect-free crops raises a false alarm in as few groups as it may.
 
     Args:
@@ -63,14 +63,14 @@ def learn_threshold(
     detector = _detector(state, recipe)
     chosen, rates = floors[0], {}
     for kind in clean:
-        by_floor = _shares(detector, kind.groups, [Learnt(floor, grow, spread) for floor in floors])
+        by_floor = _shares(detector, kind.groups, [LearntThreshold(floor, grow, spread) for floor in floors])
         rates[kind.name] = {f"{floor:.2f}": round(share, 4) for floor, share in zip(floors, by_floor, strict=True)}
         allowed = (floor for floor, share in zip(floors, by_floor, strict=True) if share <= kind.most)
         chosen = max(chosen, next(allowed, floors[-1]))
-    return Learnt(chosen, grow, spread), rates
+    return LearntThreshold(chosen, grow, spread), rates
 
 
-def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Sequence[Learnt]) -> list[float]:
+def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Sequence[LearntThreshold]) -> list[float]:
     """The share of groups with a region on crops without cracks, for each of the thresholds, whose floors rise."""
     alarms = np.zeros(len(thresholds))
     count = 0
@@ -80,7 +80,7 @@ def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Se
     return [float(share) for share in alarms / max(1, count)]
 
 
-def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Learnt]) -> NDArray[np.bool_]:
+def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[LearntThreshold]) -> NDArray[np.bool_]:
     """For which of the thresholds a region remains on crops without cracks."""
     found = np.zeros(len(thresholds), np.bool_)
     for image, mask, _ in crops:
@@ -96,7 +96,7 @@ def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Lear
 
 def evaluate(
     state: Mapping[str, Tensor],
-    threshold: Learnt,
+    threshold: LearntThreshold,
     crops: Iterable[Crop],
     recipe: Recipe = PLAIN,
 ) -> dict[str, float]:
@@ -130,7 +130,7 @@ def evaluate(
 def _detector(state: Mapping[str, Tensor], recipe: Recipe) -> Detector:
     network = network_for(recipe)
     network.load_state_dict(dict(state))
-    card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(Learnt(0, 0, 0))}
+    card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(LearntThreshold(0, 0, 0))}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
     return Detector(recipe, network, card, torch.device("cpu"), dtype, 1)
 
@@ -141,9 +141,9 @@ def _view(image: NDArray[np.uint8]) -> WindowView:
 
 
 def _regions(
-    detector: Detector, values: NDArray[np.float32], shape: tuple[int, ...], threshold: Learnt
+    detector: Detector, values: NDArray[np.float32], shape: tuple[int, ...], threshold: LearntThreshold
 ) -> tuple[Region, ...]:
-    levels = limit(values, detector.recipe.threshold, threshold)
+    levels = threshold_levels(values, detector.recipe.threshold, threshold)
     criteria = Criteria(
         scale=2 if detector.recipe.resolution == "half" else 1,
         seed=levels.seed,

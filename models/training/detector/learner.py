@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.detector.detector import bfloat16_is_fast
 from models.detector.features import network_for
-from models.training.checkpoints import Average, save_whole, slowed
+from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.detector.batches import Batch
 from models.training.detector.loss import focal_overlap_loss
 from models.training.detector.plan import Plan
@@ -119,7 +119,7 @@ class Learner:
     def learn(self, batch: Batch, share: float) -> NDArray[np.float64]:
         """One step; how hard each crop was."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate * decay(self._plan.preset, share, self.step)
+            group["lr"] = self._rate * rate_share(self._plan.preset, share, self.step)
         image, target, weight = batch
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
             values = self.network(image)
@@ -167,8 +167,8 @@ class Learner:
         )
 
 
-def decay(preset: str, share: float, step: int) -> float:
+def rate_share(preset: str, share: float, step: int) -> float:
     """The share of the first learning rate that holds now."""
     if preset == "paper":
         return 1 / float(5 ** int(share * _PAPER_EPOCHS / 50))
-    return slowed(share, step)
+    return warm_up_cosine(share, step)

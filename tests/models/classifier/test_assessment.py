@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.classifier.assessment import (
-    Judged,
+    Predictions,
     by_collection,
     by_source,
     calibration,
@@ -20,8 +20,8 @@ from models.classifier.assessment import (
 )
 
 
-def judged(chance: list[float], crack: list[bool], groups: list[str] | None = None, source: str = "a/b") -> Judged:
-    return Judged(
+def judged(chance: list[float], crack: list[bool], groups: list[str] | None = None, source: str = "a/b") -> Predictions:
+    return Predictions(
         np.array(chance),
         np.array(crack, np.bool_),
         tuple(groups or [str(index) for index in range(len(chance))]),
@@ -29,7 +29,7 @@ def judged(chance: list[float], crack: list[bool], groups: list[str] | None = No
     )
 
 
-def paper() -> Judged:
+def paper() -> Predictions:
     """TP 40, FP 6, TN 34, FN 0."""
     return judged([0.9] * 40 + [0.8] * 6 + [0.1] * 34, [True] * 40 + [False] * 40)
 
@@ -135,7 +135,7 @@ def test_a_threshold_of_one_class_is_refused() -> None:
 
 
 def test_figures_are_given_by_source_and_by_set() -> None:
-    known = Judged(
+    known = Predictions(
         np.array([0.9, 0.2, 0.8, 0.1]),
         np.array([True, True, False, False]),
         ("1", "2", "3", "4"),

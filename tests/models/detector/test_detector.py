@@ -16,7 +16,7 @@ from config.schema import Classifier, Pitch, Recipe, Rectangle, Template, Thresh
 from config.weights import SHIPPED
 from models.detector.detector import Detector, DetectorError, WindowView, known_window
 from models.detector.halo import HALO, Around, around
-from models.detector.threshold import limit
+from models.detector.threshold import threshold_levels
 
 torch.set_num_threads(1)
 FULL = (0, 0, 650, 650)
@@ -175,7 +175,7 @@ def test_threshold_of_a_cut_window_is_that_of_its_valid_pixels(mode: str) -> Non
     one = Detector.load(recipe, device="cpu", batch=2)
     cut = view(noise(333, 77, 15))
     (finding,) = one.detect([cut])
-    assert finding.threshold == limit(one.features(cut), recipe.threshold, one._learnt).seed
+    assert finding.threshold == threshold_levels(one.features(cut), recipe.threshold, one._learnt).seed
 
 
 def test_published_fraction_flags_windows_that_hold_no_crack() -> None:

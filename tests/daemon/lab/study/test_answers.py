@@ -9,7 +9,7 @@ import pytest
 
 from daemon.lab.study.answers import (
     Claim,
-    Judged,
+    ClaimResult,
     Measured,
     at_least,
     lower,
@@ -41,7 +41,7 @@ def _interval(recall: float, wide: float = 0.0) -> Record:
     return {"recall": recall, "precision": 1.0, "f1": 0.9, "intervals": bounds}
 
 
-def _judged(claim: Claim, a: Record, b: Record) -> Judged:
+def _judged(claim: Claim, a: Record, b: Record) -> ClaimResult:
     return claim({"a": measured_of([a]), "b": measured_of([b])})
 
 
@@ -86,7 +86,7 @@ def test_the_margin_itself_counts_as_equal(
 
 def test_sheets_are_drawn_for_both_at_once() -> None:
     easy_and_hard = _sheets(99, 50, 99, 50, 99, 50), _sheets(94, 45, 94, 45, 94, 45)
-    assert _judged(_LOWER, easy_and_hard[1], easy_and_hard[0]) == Judged("yes", "R 0.050 lower (0.050 to 0.050)")
+    assert _judged(_LOWER, easy_and_hard[1], easy_and_hard[0]) == ClaimResult("yes", "R 0.050 lower (0.050 to 0.050)")
     # Their own intervals are far wider than what parts them.
     apart = [one | {"tp_fp_fn_by_image": {}, "intervals": {"recall": [0.5, 0.99]}} for one in easy_and_hard]
     assert _judged(_LOWER, apart[1], apart[0]).answer == "too small to tell"
@@ -124,7 +124,7 @@ def test_several_trainings_count_as_one() -> None:
 
 
 def test_what_says_several_things_holds_where_all_of_them_do() -> None:
-    yes, small, no = (Judged(answer, "") for answer in ("yes", "too small to tell", "otherwise"))
+    yes, small, no = (ClaimResult(answer, "") for answer in ("yes", "too small to tell", "otherwise"))
     assert together([yes, yes]) == "yes"
     assert together([yes, small]) == "too small to tell"
     assert together([small, no, yes]) == "otherwise"

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from daemon.cli.app import app
 from daemon.lab.data import classifier as classifier_data
-from daemon.lab.data.hard_negatives import ALARM, alarms
+from daemon.lab.data.hard_negatives import HARD_NEGATIVE, hard_negatives
 from daemon.lab.orders import EvaluateClassifier
 from daemon.lab.orders import TrainClassifier as Order
 from daemon.lab.train import calibrate, cross_validation
@@ -244,7 +244,7 @@ def test_the_temperature_is_the_one_that_validation_asks_for(data: Path, tmp_pat
     order = Order(tmp_path, (data,), simulated=0, minutes=0.01, network="mobilenet_v2")
     train_classifier_command(order)
     examples = classifier_data.training_examples(order.data, order.simulated, order.seed, lambda *_: None)
-    met = classifier_data.met_in_use(split(examples, order.seed).validation)
+    met = classifier_data.calibration_examples(split(examples, order.seed).validation)
     raw = Classifier.load(tmp_path / "classifier.pt", device="cpu").uncalibrated([one.pixels for one in met])
     fitted = fit_temperature(raw, [one.crack for one in met])
     assert json.loads((tmp_path / "classifier.json").read_text())["temperature"] == pytest.approx(fitted, rel=1e-3)
@@ -467,14 +467,16 @@ def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_
 
 def test_alarms_to_test_on_are_few_a_sheet_so_that_they_are_of_many_sheets_and_those_to_train_on_many() -> None:
     def of_sheets(found: list[Example]) -> list[int]:
-        return list(Counter(one.group for one in found if one.kind == ALARM).values())
+        return list(Counter(one.group for one in found if one.kind == HARD_NEGATIVE).values())
 
     assert of_sheets(classifier_data.test_examples((), 40, (), lambda *_: None)) == [3, 1]
     assert EvaluateClassifier().simulated / 10 / 3 >= 15, "one crop in ten is one"
     trained = classifier_data.training_examples((), 40, 0, lambda *_: None)
     assert of_sheets(trained) == [4]
     for one, cut in zip(
-        [one for one in trained if one.kind == ALARM], alarms(TRAINING_PRODUCTS, 7_000_000, 4), strict=True
+        [one for one in trained if one.kind == HARD_NEGATIVE],
+        hard_negatives(TRAINING_PRODUCTS, 7_000_000, 4),
+        strict=True,
     ):
         assert np.array_equal(one.pixels, cut.pixels)
 
@@ -489,10 +491,10 @@ def test_crops_in_a_folder_that_show_a_test_product_are_never_trained_on(data: P
 
 def test_a_threshold_is_chosen_by_photographs_and_sheets_alone(data: Path) -> None:
     found = classifier_data.training_examples((data,), 40, 0, lambda *_: None)
-    met = classifier_data.met_in_use(found)
+    met = classifier_data.calibration_examples(found)
     left = [one for one in found if one not in met]
     assert {one.collection for one in met} <= {"own", *TRAINING_PRODUCTS}
     assert not any(one.kind == classifier_data.PAINTED for one in met)
     assert all(one.kind == classifier_data.PAINTED or one.collection not in PRODUCTS for one in left)
     cracked = [one for one in met if one.crack]
-    assert classifier_data.met_in_use([*cracked, *left]) == (*cracked, *left)
+    assert classifier_data.calibration_examples([*cracked, *left]) == (*cracked, *left)

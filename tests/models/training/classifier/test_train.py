@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import make
-from models.training.checkpoints import Average, slowed
+from models.training.checkpoints import Average, warm_up_cosine
 from models.training.classifier import learner, progressive
 from models.training.classifier import train as training
 from models.training.classifier.batches import batch_of, class_weights, draw_chances
@@ -225,7 +225,7 @@ def test_the_running_mean_starts_with_the_first_weights_and_forgets_them() -> No
 
 
 def test_the_rate_rises_then_falls_but_never_to_nothing() -> None:
-    rates = [slowed(step / 1000, step) for step in range(1001)]
+    rates = [warm_up_cosine(step / 1000, step) for step in range(1001)]
     assert rates[0] < 0.05 < rates[99]
     assert rates[99:] == sorted(rates[99:], reverse=True)
     assert rates[-1] == 0.005
@@ -238,10 +238,12 @@ def test_each_step_is_as_large_as_the_rate_has_it_by_then(tmp_path: Path) -> Non
     run(1, checkpoint=checkpoint)
     first = torch.load(checkpoint, weights_only=True)
     moved = max((first["network"][name] - value).abs().max().item() for name, value in fresh.items())
-    assert moved == pytest.approx(1e-3 * slowed(0, 0), rel=0.02), "Adam's first step is as long as its rate"
+    assert moved == pytest.approx(1e-3 * warm_up_cosine(0, 0), rel=0.02), "Adam's first step is as long as its rate"
     run(3, checkpoint=checkpoint)
     last = torch.load(checkpoint, weights_only=True)
-    assert [group["lr"] for group in last["optimiser"]["param_groups"]] == [pytest.approx(1e-3 * slowed(2 / 3, 2))]
+    assert [group["lr"] for group in last["optimiser"]["param_groups"]] == [
+        pytest.approx(1e-3 * warm_up_cosine(2 / 3, 2))
+    ]
 
 
 def test_a_part_of_a_crop_shows_its_crack_at_its_own_scale() -> None:

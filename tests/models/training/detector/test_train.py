@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from config.schema import Pitch, Recipe, Template
 from models.detector.detector import Detector, DetectorError
 from models.detector.features import FeatureNetwork, network_for
-from models.detector.threshold import Learnt
+from models.detector.threshold import LearntThreshold
 from models.training.classifier.examples import groups_of
 from models.training.detector import batches, learner
 from models.training.detector import train as training
@@ -81,7 +81,7 @@ def test_published_preset_is_momentum_descent_whose_rate_falls_to_a_fifth_every_
     train(training_window, plan, metal=barred, checkpoint=checkpoint, on_progress=look)
     look()
     assert rates == {step: pytest.approx(0.01 / 5 ** ((step - 1) // 2)) for step in range(1, 11)}
-    by_epoch = [learner.decay("paper", epoch / 250, 0) for epoch in range(250)]
+    by_epoch = [learner.rate_share("paper", epoch / 250, 0) for epoch in range(250)]
     assert by_epoch == [5.0 ** -(epoch // 50) for epoch in range(250)]
 
 
@@ -433,7 +433,7 @@ def test_figures_count_cracks_that_can_be_judged_and_false_regions() -> None:
     mask[100:102, 100:105] = True  # too little of it
     ignored[70:80, 10:50] = True
     crops = [(image, mask, ignored)] * 2
-    nothing = evaluate(state, Learnt(50, 1, 0), crops)
+    nothing = evaluate(state, LearntThreshold(50, 1, 0), crops)
     assert nothing == {"crops": 2, "cracks": 2, "recall": 0.0, "precision": 1.0, "false": 0}
-    everything = evaluate(state, Learnt(-50, 1, 0), crops)
+    everything = evaluate(state, LearntThreshold(-50, 1, 0), crops)
     assert (everything["recall"], everything["false"]) == (1.0, 0)
