@@ -106,11 +106,11 @@ def _located(told: _Told, config: Config, source: str) -> list[Fault]:
 
 def _camera_faults(config: Config, recipe: Recipe) -> _Told:
     faults: _Told = []
-    simulated = config.camera.source == "simulator"
-    if simulated and recipe.length is None and recipe.most_rows is not None:
+    source = config.camera.source
+    if source == "simulator" and recipe.length is None and recipe.most_rows is not None:
         faults.append((True, "length", "is missing: the simulator needs to know how many rows a sheet has"))
     folder = config.camera.folder
-    if not simulated and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
+    if source == "folder" and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
         faults.append((False, "camera.folder", f"found {str(folder)!r}, which is no directory"))
     if config.restart.hang_s <= config.restart.heartbeat_s:
         message = f"found {config.restart.hang_s}, allowed: more than restart.heartbeat_s"

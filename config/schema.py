@@ -6,10 +6,11 @@ Words are those of docs/reference/glossary.md; the numbers of the products are d
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -310,19 +311,37 @@ class Recipe(Strict):
 
 # --- the service -----------------------------------------------------------------------------------------------
 
+_CAMERAS = ("simulator", "folder")
+_OWN_CAMERA = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
+
 
 class Camera(Strict):
-    """The line-scan camera, or the simulated one that replays sheets."""
+    """The line-scan camera, or one that replays sheets or images."""
 
-    source: Literal["simulator", "folder"] = Field(
-        "simulator", description="sheets made by the simulator, or image files"
+    source: str = Field(
+        "simulator",
+        description="simulator: sheets made by the simulator; folder: image files; or a camera of your own as "
+        "module:Class (docs/how-to/add-a-camera.md)",
+        json_schema_extra={"anyOf": [{"enum": [*_CAMERAS]}, {"pattern": f"^{_OWN_CAMERA}$"}]},
     )
-    folder: Path | None = Field(None, description="images to replay, in the order of their names")
+    folder: Path | None = Field(None, description="images to replay, in natural order: 2.png before 10.png")
+    device: str | None = Field(
+        None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
+    )
     width: Positive = Field(16384, description="pixels of a row")
     strip_rows: Positive = Field(512, description="rows of a strip as the camera delivers it")
     buffers: int = Field(8, ge=2, description="strip buffers between camera and acquisition")
-    line_rate_hz: float | None = Field(None, gt=0, description="rows a second; null: as fast as they are taken")
+    line_rate_hz: float | None = Field(
+        None, gt=0, description="rows a second; null: a replay goes as fast as it is taken"
+    )
     gap_rows: int = Field(600, ge=0, description="rows between two sheets")
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, source: str) -> str:
+        if source not in _CAMERAS and not re.fullmatch(_OWN_CAMERA, source):
+            raise ValueError(f"{source!r} is no camera; allowed: {', '.join(_CAMERAS)}, or module:Class of your own")
+        return source
 
     @model_validator(mode="after")
     def _folder_given(self) -> Camera:

@@ -1,15 +1,20 @@
-"""The protocols at which a camera and a switch meet the line: strips of rows, and edges in camera rows.
+"""The door that a line-scan camera fits: its few verbs, the strips it delivers, and the switch's edges with them.
 
-Names follow GenICam SFNC where it has one (docs/reference/glossary.md).
+Names follow GenICam SFNC where it has one (docs/reference/glossary.md). How to write one: docs/how-to/add-a-camera.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+Progress = Callable[[str], None]
+"""Told what is being done while it takes long; each call is a sign of life, so call it every second or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,90 @@ class Strip:
     """Level of the switch before those edges."""
 
 
-class LineSource(Protocol):
-    """A line seen by its camera and switch."""
+class NoStrip(Enum):
+    """Why a camera gave no strip; neither is a fault."""
 
-    def next_strip(self, into: NDArray[np.uint8]) -> Strip | None:
+    WAITING = "waiting"
+    """Nothing came within the time-out: the belt stands, or a strip is not full yet."""
+    ENDED = "ended"
+    """The line has ended, and nothing will come any more. A real line never says so."""
+
+
+class Loss(StrEnum):
+    """Causes of loss that a camera counts; they are values of the label `kind` of linesentry_line_faults_total."""
+
+    UNDERRUN = "underrun"
+    """A strip came while none of the driver's buffers was free."""
+    PACKET = "packet missing"
+    """A packet of a strip did not come; the strip was filled up or given up."""
+    FAILED = "strip failed"
+    """The driver gave up a strip for another reason."""
+    UNREADABLE = "image unreadable"
+    """An image of a replayed folder was left out, or a strip of it was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """What a camera says of itself; what it does not know it leaves out."""
+
+    serial: str | None = None
+    """Serial number of the device."""
+    temperature_c: float | None = None
+    """Temperature of the device, degrees Celsius (SFNC DeviceTemperature)."""
+    buffers: int = 0
+    """Strip buffers of the driver's own; 0: pixels are written straight into the line's."""
+    buffers_free: int = 0
+    """Those that the driver can fill now; none left means that the next strip is lost."""
+    losses: Mapping[Loss, int] = field(default_factory=dict)
+    """What was lost since `open`, by cause."""
+
+
+class CameraError(Exception):
+    """The camera does not work; the message says what was wrong, what was found and what to do."""
+
+
+class LineCamera(ABC):
+    """A line-scan camera, with the switch that is wired to it.
+
+    Opened, started, stopped and closed once each, in this order, by one thread. Blocks, rows and edges are counted
+    from the start. `stop` and `close` may come at any time and more than once.
+    """
+
+    live: bool = True
+    """Strips come whether they are taken or not: one that finds no strip buffer is lost. False: the camera waits."""
+    has_switch: bool = True
+    """The switch is wired to the camera. False: its strips carry no edges, and the level False."""
+
+    @abstractmethod
+    def open(self, progress: Progress) -> None:
+        """Find the device, take hold of it and set it up. Raises CameraError."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to deliver. Raises CameraError."""
+
+    @abstractmethod
+    def next_strip(self, into: NDArray[np.uint8], timeout_s: float) -> Strip | NoStrip:
         """Write the next strip's pixels into `into` (strip_rows x width, uint8) and say what it is.
 
-        Rows of `into` beyond the strip's valid ones are left as they are. None when the line has ended.
+        A driver with buffers of its own copies from there; any other writes straight into `into`. Rows beyond the
+        strip's valid ones are left as they are, and all of `into` if no strip came.
+
+        Comes back within `timeout_s`, s, and a little: with NoStrip.WAITING if nothing has come. One that stays
+        away for longer than restart.hang_s is taken for a hang. NoStrip.ENDED is said again if asked again.
+
+        Raises:
+            CameraError: the camera does not work any more.
         """
-        ...
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Deliver no more."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the device."""
+
+    @abstractmethod
+    def status(self) -> CameraStatus:
+        """How it is, between `open` and `close`; asked about once a second."""

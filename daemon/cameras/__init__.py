@@ -1,1 +1,1 @@
-"""The cameras that the line process can open."""
+"""The cameras that the line process can open, one module each, and how one is opened (registry)."""

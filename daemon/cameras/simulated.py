@@ -1,22 +1,18 @@
-"""What the simulated line replays: sheets rendered beforehand, or the images of a folder."""
+"""The simulated camera: sheets rendered beforehand roll past it, over and over."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from config.schema import Config, Recipe
-from daemon.cameras.rendering import Crack, Order, rendered
-from simulator.line.replay import FolderLine, LineSettings, SheetLine
+from config.schema import Recipe
+from daemon.cameras.registry import TRUTH_FILE
+from daemon.cameras.rendering import Order, RenderError, rendered
+from daemon.cameras.replay import ReplayCamera
+from simulator.line.replay import LineSettings, Replay, SheetLine
 from simulator.sheets.products import PRODUCTS, Product
-from stages.camera import LineSource
-
-TRUTH_FILE = "truth.json"
+from stages.camera import CameraError, Progress
 
 
 def product_of(recipe: Recipe) -> Product:
@@ -35,50 +31,30 @@ def product_of(recipe: Recipe) -> Product:
     )
 
 
-def make_line(
-    config: Config, recipe: Recipe, directory: Path, plates: int | None, progress: Callable[[str], None]
-) -> LineSource:
-    """The line that the configuration asks for; the truth of its sheets is written to `directory`/truth.json."""
-    camera = config.camera
-    first = recipe.columns.first if recipe.columns else 0
-    settings = LineSettings(
-        width=camera.width,
-        strip_rows=camera.strip_rows,
-        gap_rows=camera.gap_rows,
-        switch_offset_rows=recipe.switch.offset_rows,
-    )
-    if camera.source == "folder":
-        assert camera.folder is not None
-        return FolderLine(camera.folder, _read_grey, first, repeat=plates is not None, settings=settings)
-    wanted = config.simulator.sheets if plates is None else min(config.simulator.sheets, plates)
-    sheets, truths = _render_all(config, product_of(recipe), wanted, progress)
-    (directory / TRUTH_FILE).write_bytes(msgspec.json.encode(truths))
-    return SheetLine(sheets, first, plates=plates, settings=settings)
+class SimulatedCamera(ReplayCamera):
+    """Sheets made by the simulator before the line starts; their truth goes to the run's directory (TRUTH_FILE)."""
 
+    def make_line(self, settings: LineSettings, progress: Progress) -> Replay:
+        """Have the sheets rendered, telling how far it is, and say their truth."""
+        order, simulator = self.order, self.order.config.simulator
+        count = simulator.sheets if order.plates is None else min(simulator.sheets, order.plates)
+        started = time.monotonic()
 
-def _read_grey(path: Path) -> NDArray[np.uint8]:
-    from models.images import open_image  # noqa: PLC0415 - codecs are only loaded where images are replayed
+        def report(share: float) -> None:
+            progress(f"making {count} sheets: {share:.0%} after {time.monotonic() - started:.0f} s")
 
-    with open_image(path) as image:
-        return image.rows(0, image.height)
-
-
-def _render_all(
-    config: Config, product: Product, count: int, progress: Callable[[str], None]
-) -> tuple[list[NDArray[np.uint8]], list[list[Crack]]]:
-    """Render sheets and their true boxes, telling how far it is."""
-    settings = config.simulator
-    started = time.monotonic()
-
-    def report(share: float) -> None:
-        progress(f"making {count} sheets: {share:.0%} after {time.monotonic() - started:.0f} s")
-
-    order = Order(
-        product=product,
-        count=count,
-        seed=settings.seed,
-        density=settings.density,
-        interference=settings.interference,
-        strength=settings.strength,
-    )
-    return rendered(order, report)
+        rendering = Order(
+            product=product_of(order.recipe),
+            count=count,
+            seed=simulator.seed,
+            density=simulator.density,
+            interference=simulator.interference,
+            strength=simulator.strength,
+        )
+        try:
+            sheets, truths = rendered(rendering, report)
+        except RenderError as error:
+            raise CameraError(str(error)) from error
+        (order.directory / TRUTH_FILE).write_bytes(msgspec.json.encode(truths))
+        first = order.recipe.columns.first if order.recipe.columns else 0
+        return SheetLine(sheets, first, plates=order.plates, settings=settings)

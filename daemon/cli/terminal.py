@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from daemon.cameras.simulated import TRUTH_FILE
+from daemon.cameras.registry import TRUTH_FILE
 from daemon.cli.passing import Passing
 from daemon.cli.screen import Screen
 from daemon.cli.summary import Summary, Totals, Truth

@@ -52,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
     shape: Shape
     plates_fd: int
     camera_fd: int
-    """Strip buffers of the simulated camera; -1 where the role has no use for them."""
+    """Strip buffers between camera and acquisition; -1 where the role has no use for them."""
     lifeline_fd: int
     supervisor_pid: int
     switch: SwitchState = SwitchState(1)
@@ -62,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     facts: dict[str, object] = {}
     """What is stored with every plate of the run; given to record."""
     plates: int | None = None
-    """Sheets after which the simulated line ends; None for ever."""
+    """Sheets after which a replayed line ends; None for ever."""
 
     @property
     def sender(self) -> Sender:
@@ -102,6 +102,8 @@ class Child:
         self.plates: dict[int, tuple[int, int]] = {}
         """Windows merged and regions found so far of each open plate, for people who watch."""
         self.note = ""
+        self.waited_s = 0.0
+        """Time of this round that a role spent waiting elsewhere than in the loop, s: it counts as no work."""
         self.stopping = False
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
@@ -187,7 +189,8 @@ class Child:
                 else:
                     endpoint.tick(now)
             self.tick(time.monotonic())
-            self.tally.add("busy_seconds_total", time.monotonic() - now, self.role)
+            self.tally.add("busy_seconds_total", max(0.0, time.monotonic() - now - self.waited_s), self.role)
+            self.waited_s = 0.0
             self.beat(time.monotonic())
         self.stop()
         for endpoint in self._endpoints:

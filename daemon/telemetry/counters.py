@@ -12,6 +12,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import get_args
 
+from stages.camera import Loss
 from stages.plate import Cause, Verdict
 from stages.record import StoreFailure
 
@@ -60,7 +61,7 @@ COUNTERS = {
     "line_faults_total": Counter(
         "What the camera or the switch did not deliver, or not as it should",
         "kind",
-        ("strip lost", "strip refused", "row lost", "row beyond the most", "edge not heard"),
+        ("strip lost", "strip refused", "row lost", "row beyond the most", "edge not heard", *Loss),
     ),
     "crops_total": Counter(
         "Crops for the classifier by what became of them",

@@ -1,14 +1,19 @@
 """The line replayed: sheets, or a folder's images, pass the switch and the camera as strips of rows.
 
+A picture is asked for its rows band by band as they pass, so that one larger than memory can be replayed.
+
 Nothing here sleeps or starts a process: a caller paces the strips as it likes.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,27 +73,83 @@ class LineSettings:
             raise ValueError(f"background is {self.background}: give a grey level up to 255")
 
 
+class Picture(Protocol):
+    """A sheet's pixels, uint8, read in bands."""
+
+    width: int
+    """px"""
+    height: int
+    """px"""
+
+    def rows(self, first: int, last: int) -> Image:
+        """Rows [first, last), shape (last - first, width)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the pixels."""
+        ...
+
+
+class ReplayError(ValueError):
+    """A sheet, or some rows of it, cannot be replayed; `sheet` is its number from 0. The line goes on without."""
+
+    def __init__(self, sheet: int, message: str) -> None:
+        super().__init__(message)
+        self.sheet = sheet
+
+
+class _Array:
+    """A picture in memory."""
+
+    def __init__(self, image: Image) -> None:
+        if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"found {image.dtype} {image.shape}: give uint8 (rows, columns)")
+        self._image = image
+        self.height, self.width = image.shape
+
+    def rows(self, first: int, last: int) -> Image:
+        return self._image[first:last]
+
+    def close(self) -> None:
+        """Its pixels are the caller's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A sheet that is yet to come: what to call it, how to open it, and the camera column of its first pixel."""
+
+    name: str
+    open: Callable[[], Picture]
+    column: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Passing:
-    """An image under the camera: the camera row and column of its first pixel."""
+    """A sheet under the camera: its number, and the camera row and column of its first pixel."""
 
+    number: int
     row: int
     column: int
-    image: Image
+    name: str
+    picture: Picture
 
     @property
     def end(self) -> int:
-        return self.row + int(self.image.shape[0])
+        return self.row + self.picture.height
 
 
-class _Line:
-    """Cuts a series of passing sheets into strips."""
+class Replay:
+    """Cuts a series of passing sheets into strips; `failures` are what a picture raises that cannot be read."""
 
-    def __init__(self, sheets: Iterator[tuple[Image, int]], settings: LineSettings) -> None:
+    def __init__(
+        self, sheets: Iterator[_Entry], settings: LineSettings, failures: tuple[type[Exception], ...] = (ValueError,)
+    ) -> None:
+        self._failures = failures
         self._settings = settings
-        self._sheets = enumerate(sheets)
+        self._sheets = sheets
+        self._brought = 0
         self._passing: list[_Passing] = []
-        self._last: tuple[int, _Passing] | None = None
+        self._last: _Passing | None = None
         self._end: int | None = None
         self._edges: list[tuple[int, bool]] = []
         """Rows and new levels of edges that no strip has carried yet."""
@@ -102,6 +163,16 @@ class _Line:
         )
         self._background: Image = np.clip(noise + np.int16(settings.background), 0, 255).astype(np.uint8)
 
+    @property
+    def row(self) -> int:
+        """Camera row at which the next strip begins."""
+        return self._row
+
+    def close(self) -> None:
+        """Close the pictures that pass."""
+        for sheet in self._passing:
+            sheet.picture.close()
+
     def next_strip(self, into: Image) -> Strip | None:
         """Write the next strip's pixels into `into` (strip_rows x width, uint8) and say what it is.
 
@@ -109,7 +180,9 @@ class _Line:
         its trailing edge, the switch's offset and the gap are still delivered, to a whole strip.
 
         Raises:
-            ValueError: `into` has another shape or type, or a sheet does not fit the camera.
+            ReplayError: a sheet cannot be opened or does not fit the camera, and is left out; or the strip's rows
+                of a sheet cannot be read, and the strip is lost. The next call goes on.
+            ValueError: `into` has another shape or type.
         """
         settings = self._settings
         if into.shape != (settings.strip_rows, settings.width) or into.dtype != np.uint8:
@@ -134,62 +207,76 @@ class _Line:
         if self._end is not None and self._row >= self._end:
             return None
         strip = Strip(self._block, self._row, rows, (), self._level)
-        if into is not None:
-            strip = Strip(self._block, self._row, rows, self._edges_before(end), self._level)
-            if strip.edges:
-                self._level = strip.edges[-1].rising
-            self._passing = [sheet for sheet in self._passing if sheet.end > self._row]
-            self._fill(into, strip)
-            if self._block in faults.stale_strips:
-                self._stale = strip
+        # Before it is filled: a strip whose rows cannot be read is lost, and its edges come with the next.
         self._block += 1
         self._row = end
+        if into is None:
+            return strip
+        self._let_go(strip.first_row)
+        self._fill(into, strip)
+        strip = Strip(strip.block, strip.first_row, rows, self._edges_before(end), self._level)
+        if strip.edges:
+            self._level = strip.edges[-1].rising
+        if strip.block in faults.stale_strips:
+            self._stale = strip
         return strip
+
+    def _let_go(self, row: int) -> None:
+        """Close the pictures that end before that row."""
+        for sheet in self._passing:
+            if sheet.end <= row:
+                sheet.picture.close()
+        self._passing = [sheet for sheet in self._passing if sheet.end > row]
 
     def _schedule(self, end: int) -> None:
         """Bring sheets onto the line until everything before row `end` is known."""
         offset = self._settings.switch_offset_rows
-        while self._end is None and (self._last is None or self._last[1].end - offset < end):
+        while self._end is None and (self._last is None or self._last.end - offset < end):
             following = next(self._sheets, None)
             if following is None:
                 self._finish()
             else:
-                number, (image, column) = following
-                self._bring(number, image, column)
+                self._brought += 1
+                self._bring(self._brought - 1, following)
 
-    def _bring(self, number: int, image: Image, column: int) -> None:
-        settings = self._settings
-        if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
-            raise ValueError(f"sheet {number} is {image.dtype} {image.shape}: give uint8 (rows, columns)")
-        if column < 0 or column + image.shape[1] > settings.width:
-            raise ValueError(
-                f"sheet {number} covers camera columns {column} to {column + image.shape[1]}: "
-                f"the camera has {settings.width}"
-            )
-        touching = self._last is not None and number in settings.faults.touching_sheets
-        if self._last is None:
-            row = (
-                -(image.shape[0] // 2)
-                if settings.faults.starts_high
-                else settings.gap_rows + settings.switch_offset_rows
-            )
+    def _bring(self, number: int, entry: _Entry) -> None:
+        settings, last = self._settings, self._last
+        picture = self._opened(number, entry)
+        touching = last is not None and number in settings.faults.touching_sheets
+        if last is None:
+            first = settings.gap_rows + settings.switch_offset_rows
+            row = -(picture.height // 2) if settings.faults.starts_high else first
         else:
-            row = self._last[1].end + (0 if touching else settings.gap_rows)
+            row = last.end + (0 if touching else settings.gap_rows)
             if not touching:
-                self._edge(self._last[0], self._last[1].end, rising=False)
-        sheet = _Passing(row, column, image)
+                self._edge(last.number, last.end, rising=False)
         if not touching and row >= 0:
             self._edge(number, row, rising=True)
-        self._last = (number, sheet)
-        self._passing.append(sheet)
+        self._last = _Passing(number, row, entry.column, entry.name, picture)
+        self._passing.append(self._last)
+
+    def _opened(self, number: int, entry: _Entry) -> Picture:
+        """The picture of a sheet that fits the camera. Raises ReplayError."""
+        try:
+            picture = entry.open()
+        except self._failures as error:
+            raise ReplayError(number, f"{entry.name}: {error}") from error
+        right = entry.column + picture.width
+        if entry.column < 0 or right > self._settings.width:
+            picture.close()
+            raise ReplayError(
+                number,
+                f"{entry.name} covers camera columns {entry.column} to {right}: the camera has {self._settings.width}",
+            )
+        return picture
 
     def _finish(self) -> None:
         settings = self._settings
         if self._last is None:
             self._end = 0
             return
-        number, sheet = self._last
-        self._edge(number, sheet.end, rising=False)
+        sheet = self._last
+        self._edge(sheet.number, sheet.end, rising=False)
         self._end = sheet.end + max(settings.gap_rows, settings.switch_offset_rows)
 
     def _edge(self, sheet: int, row: int, *, rising: bool) -> None:
@@ -214,13 +301,20 @@ class _Line:
                 continue
             self._fill_background(into, strip.first_row, slice(row, sheet.row), slice(None))
             first, last = max(row, sheet.row), min(end, sheet.end)
-            right = sheet.column + sheet.image.shape[1]
+            right = sheet.column + sheet.picture.width
             place = slice(first - strip.first_row, last - strip.first_row)
-            into[place, sheet.column : right] = sheet.image[first - sheet.row : last - sheet.row]
+            into[place, sheet.column : right] = self._rows_of(sheet, first - sheet.row, last - sheet.row)
             for beside in (slice(0, sheet.column), slice(right, None)):
                 self._fill_background(into, strip.first_row, slice(first, last), beside)
             row = last
         self._fill_background(into, strip.first_row, slice(row, end), slice(None))
+
+    def _rows_of(self, sheet: _Passing, first: int, last: int) -> Image:
+        """Rows [first, last) of its picture. Raises ReplayError."""
+        try:
+            return sheet.picture.rows(first, last)
+        except self._failures as error:
+            raise ReplayError(sheet.number, f"{sheet.name}, rows {first} to {last}: {error}") from error
 
     def _fill_background(self, into: Image, origin: int, rows: slice, columns: slice) -> None:
         row = rows.start
@@ -231,7 +325,7 @@ class _Line:
             row += count
 
 
-class SheetLine(_Line):
+class SheetLine(Replay):
     """Sheets in memory pass the camera, over and over: the plate of number k (from 0) shows `sheets[k % n]`.
 
     A sheet that touches the one before belongs to that one's plate.
@@ -257,35 +351,46 @@ class SheetLine(_Line):
         if plates is not None and plates < 0:
             raise ValueError(f"plates is {plates}: give 0 or more, or None for ever")
         self._count = len(sheets)
-        passing = itertools.cycle(zip(sheets, columns, strict=True))
-        super().__init__(itertools.islice(passing, plates), settings or LineSettings())
+        entries = [
+            _Entry(f"sheet {index}", partial(_Array, image), column)
+            for index, (image, column) in enumerate(zip(sheets, columns, strict=True))
+        ]
+        super().__init__(itertools.islice(itertools.cycle(entries), plates), settings or LineSettings())
 
     def sheet_of(self, plate: int) -> int:
         """Index of the sheet that the line's plate of that number (from 0) shows."""
         return plate % self._count
 
 
-class FolderLine(_Line):
-    """A folder's images pass the camera in the order of their names; each is read when it is due."""
+class FolderLine(Replay):
+    """A folder's images pass the camera in natural order (2.png before 10.png); each is opened when it is due."""
 
     def __init__(
         self,
         folder: Path,
-        read: Callable[[Path], Image],
+        open_image: Callable[[Path], Picture],
         first_column: int = 0,
         *,
         repeat: bool = False,
         settings: LineSettings | None = None,
+        failures: tuple[type[Exception], ...] = (OSError, ValueError),
     ) -> None:
-        """Replay the folder once, or for ever; `read` gives uint8 (rows, columns). Masks (*_mask.*) are left out.
+        """Replay the folder once, or for ever. Masks (*_mask.*) are left out.
 
-        Raises ValueError for a folder without images; what `read` raises comes out of `next_strip`, which
-        goes on with the following file when called again.
+        `failures` are what `open_image` and its pictures raise for an image that cannot be read.
+
+        Raises OSError for a folder that cannot be listed, and ValueError for one without images.
         """
-        self.files = tuple(
-            sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and "_mask" not in path.stem)
-        )
+        images = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and "_mask" not in path.stem]
+        self.files = tuple(sorted(images, key=_natural))
         if not self.files:
             raise ValueError(f"{folder} holds no images: give a folder with {', '.join(sorted(_SUFFIXES))} files")
-        passing = itertools.cycle(self.files) if repeat else iter(self.files)
-        super().__init__(map(lambda path: (read(path), first_column), passing), settings or LineSettings())  # noqa: C417 goes on after `read` raised
+        entries = [_Entry(path.name, partial(open_image, path), first_column) for path in self.files]
+        passing = itertools.cycle(entries) if repeat else iter(entries)
+        super().__init__(passing, settings or LineSettings(), failures)
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """Sorts numbers in names by their value; texts and numbers take turns, so that like meets like."""
+    words = re.split(r"([0-9]+)", path.stem.casefold())
+    return [int(word) if place % 2 else word for place, word in enumerate(words)], path.name

@@ -1,8 +1,11 @@
-"""The line process: a simulated camera and switch, which go on whether acquisition lives or not.
+"""The line process: a camera with its switch, which goes on whether acquisition lives or not.
 
-It stands for the camera's driver: strips are written into a fixed ring of strip buffers and announced; acquisition
-gives each buffer back. At a line rate a strip that finds no free buffer is lost, as with a real camera, and its rows
-are missing by the camera's own count; without a rate the line waits.
+The camera's strips are written into a fixed ring of strip buffers and announced; acquisition gives each buffer back.
+A strip of a live camera that finds no free buffer is lost, and its rows are missing by the camera's own count; one
+that waits (a replay without a line rate) is asked when a buffer is free.
+
+Waiting is a state, not silence: the camera comes back from each call within a time-out, so a belt that stands is
+told from a process that hangs.
 """
 
 from __future__ import annotations
@@ -13,21 +16,22 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from daemon.cameras.simulated import make_line
+from daemon.cameras.registry import CameraOrder, open_camera
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
-from models.images.source import ImageError
-from stages.camera import LineSource, Strip
+from stages.camera import CameraError, LineCamera, NoStrip, Strip
 from stages.events import BufferReleased, LineEnded, StripDelivered, SwitchHeard
 
-_MOST_UNREAD = 100
-"""A folder with more images in a row that cannot be read is no line."""
+_TIMEOUT_S = 0.1
+"""Longest wait for a strip, after which messages are looked at."""
+_STANDS_S = 5.0
+"""A line without a strip for so long is said to stand."""
+_STATUS_S = 1.0
 
 
 class LineProcess(Child):
-    """Replays sheets as strips, with the switch's edges in camera rows."""
+    """Hands the camera's strips to acquisition, and what its switch did to the supervisor."""
 
     role = "line"
 
@@ -42,37 +46,49 @@ class LineProcess(Child):
         self._free = list(range(camera.buffers))
         self._out: dict[int, StripDelivered] = {}
         """Strips that acquisition has not given back, in the order of their delivery."""
+        self._camera: LineCamera | None = None
         self._listener: str | None = None
         self._ended = False
-        self._unread = 0
-        """Images that could not be read, one after the other."""
-        self._first_at: float | None = None
-        self._rows = 0
+        self._strip_at = 0.0
+        """Time of the last strip, or of the start."""
+        self._stands = False
+        self._status_at = 0.0
+
+    def run(self) -> None:
+        """Run; whatever ends it, the camera is let go."""
+        try:
+            super().run()
+        except CameraError as error:
+            self.log.critical("the camera does not work", source=self.config.camera.source, error=str(error))
+            sys.exit(1)
+        finally:
+            if self._camera is not None:
+                self._camera.stop()
+                self._camera.close()
 
     def start(self) -> None:
-        """Make the sheets, then open the camera."""
-        directory = Path(self.plan.sockets)
-        self._source: LineSource = make_line(self.config, self.recipe, directory, self.plan.plates, self._progress)
-        self.note = "line ready"
-        self._camera = self.bind("camera", self._on_acquire)
+        """Open the camera; it starts when acquisition listens."""
+        order = CameraOrder(self.config, self.recipe, Path(self.plan.sockets), self.plan.plates)
+        self._camera = open_camera(order, self._progress)
+        self._say_status(time.monotonic())
+        self._acquire = self.bind("camera", self._on_acquire)
 
     def wait_s(self) -> float:
-        """Do not wait while a strip can be delivered."""
-        if self._listener is None or self._ended:
-            return super().wait_s()
-        if self.config.camera.line_rate_hz is None:
-            return 0.0 if self._free else super().wait_s()
-        return max(0.0, min(super().wait_s(), self._due_at() - time.monotonic()))
+        """Do not wait while the camera is asked, which waits by itself."""
+        return 0.0 if self._asks else super().wait_s()
 
     def tick(self, now: float) -> None:
-        """Deliver the next strip when there is a buffer for it, or when it is due."""
-        if self._listener is None or self._ended:
-            return
-        if self.config.camera.line_rate_hz is None:
-            if self._free:
-                self._deliver(now)
-        elif now >= self._due_at():
-            self._deliver(now)
+        """Deliver the next strip, if one comes."""
+        if self._asks:
+            self._deliver()
+        if now - self._status_at >= _STATUS_S:
+            self._say_status(now)
+
+    @property
+    def _asks(self) -> bool:
+        """A strip is wanted from the camera now."""
+        assert self._camera is not None
+        return self._listener is not None and not self._ended and (self._camera.live or bool(self._free))
 
     def _progress(self, note: str) -> None:
         self.note = note
@@ -83,54 +99,73 @@ class LineProcess(Child):
             sys.exit(0)
         self.beat(now, force=True)
 
-    def _due_at(self) -> float:
-        """Time at which the camera has the next strip's last row."""
-        rate = self.config.camera.line_rate_hz
-        assert rate is not None
-        if self._first_at is None:
-            self._first_at = time.monotonic()
-        return self._first_at + (self._rows + self.config.camera.strip_rows) / rate
+    def _deliver(self) -> None:
+        strip, at = self._next_strip(self._buffers[self._free[0]] if self._free else self._spare)
+        if isinstance(strip, Strip):
+            self._hear(at)
+            self._announce(strip, at)
+        elif strip is NoStrip.ENDED:
+            self._ended = True
+            self._say_ended(at)
 
-    def _deliver(self, now: float) -> None:
-        buffer = self._free.pop(0) if self._free else None
-        strip = self._next_strip(self._spare if buffer is None else self._buffers[buffer])
-        if strip is None and buffer is not None:
-            self._free.append(buffer)
-        if strip is None and self._ended:
-            self._say_ended(now)
-        if strip is None:
-            return
-        self._rows = strip.first_row + strip.rows
-        self.supervisor.send(SwitchHeard(strip), now)
-        if buffer is None:
+    def _next_strip(self, into: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> tuple[Strip | NoStrip, float]:
+        """What the camera gives, and when it had come.
+
+        Of the time that the camera takes, what this thread computes is the copying of a strip that had come before;
+        the rest is waiting.
+        """
+        assert self._camera is not None
+        began, computed = time.monotonic(), time.thread_time()
+        strip = self._camera.next_strip(into, _TIMEOUT_S)
+        now, computed = time.monotonic(), time.thread_time() - computed
+        self.waited_s += max(0.0, now - began - computed)
+        return strip, now - computed
+
+    def _announce(self, strip: Strip, at: float) -> None:
+        self.supervisor.send(SwitchHeard(strip), at)
+        if not self._free:
             self.tally.add("line_faults_total", 1, "strip lost")
             return
-        ready = StripDelivered(buffer, strip, now)
-        self._out[buffer] = ready
-        self._say(ready, now)
+        ready = StripDelivered(self._free.pop(0), strip, at)
+        self._out[ready.buffer] = ready
+        self._say(ready, at)
 
-    def _next_strip(self, into: NDArray[np.uint8]) -> Strip | None:
-        """The line's next strip; None where it has ended, or an image of its folder could not be read."""
-        try:
-            strip = self._source.next_strip(into)
-        except (ImageError, OSError, ValueError) as error:
-            self._unread += 1
-            if self._unread > _MOST_UNREAD:
-                raise
-            self.log.warning("an image is left out", error=str(error))
-            return None
-        self._unread = 0
-        self._ended = strip is None
-        return strip
+    def _hear(self, now: float) -> None:
+        """A strip came."""
+        if self._stands:
+            self.log.info("strips come again", after_s=round(now - self._strip_at, 1))
+        self._strip_at, self._stands = now, False
+
+    def _say_status(self, now: float) -> None:
+        """Say how the camera is, and whether the line stands."""
+        assert self._camera is not None
+        self._status_at = now
+        status = self._camera.status()
+        for cause, count in status.losses.items():
+            self.tally.set("line_faults_total", count, cause)
+        silent_s = now - self._strip_at if self._asks else 0.0
+        if silent_s >= _STANDS_S and not self._stands:
+            self._stands = True
+            self.log.info("no strip comes: the line stands", silent_s=round(silent_s, 1))
+        words = [f"line stands: no strip for {silent_s:.0f} s" if self._stands else "line ready"]
+        if status.serial is not None:
+            words.append(f"camera {status.serial}")
+        if status.temperature_c is not None:
+            words.append(f"{status.temperature_c:.1f} C")
+        if status.buffers:
+            words.append(f"{status.buffers_free} of {status.buffers} driver buffers free")
+        self.note = ", ".join(words)
 
     def _on_acquire(self, event: Event, now: float) -> None:
         sender, body = event
         if isinstance(body, Joined):
             # A new acquisition takes over what its predecessor had not given back.
             if self._listener is None:
-                self._first_at = now
+                assert self._camera is not None
+                self._camera.start()
+                self._strip_at = now
             self._listener = sender.name
-            self._camera.forget_kept(sender.name)
+            self._acquire.forget_kept(sender.name)
             for ready in self._out.values():
                 self._say(ready, now)
             if self._ended:
@@ -140,11 +175,11 @@ class LineProcess(Child):
 
     def _say(self, ready: StripDelivered, now: float) -> None:
         assert self._listener is not None
-        self._camera.send(self._listener, ready, now)
+        self._acquire.send(self._listener, ready, now)
 
     def _say_ended(self, now: float) -> None:
         assert self._listener is not None
-        self._camera.send(self._listener, LineEnded(), now)
+        self._acquire.send(self._listener, LineEnded(), now)
         self.supervisor.send(LineEnded(), now)
 
 
