@@ -336,6 +336,11 @@ class Camera(Strict):
     )
     gap_rows: int = Field(600, ge=0, description="rows between two sheets")
 
+    @property
+    def waits(self) -> bool:
+        """The camera is a replay as fast as it is taken; any other delivers whether its strips are taken or not."""
+        return self.source in _CAMERAS and self.line_rate_hz is None
+
     @field_validator("source")
     @classmethod
     def _known_source(cls, source: str) -> str:

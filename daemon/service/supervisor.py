@@ -109,7 +109,7 @@ class Supervisor:
         self._acquire_ended = False
         self._ready = False
         self._pulse_at = 0.0
-        waits = config.camera.line_rate_hz is None and config.overload == "wait"
+        waits = config.camera.waits and config.overload == "wait"
         self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
         self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
 

@@ -124,3 +124,11 @@ def test_no_camera_loads_torch(module: str) -> None:
 def test_the_folder_camera_loads_no_opencv() -> None:
     code = "import sys, daemon.cameras.folder; sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "rate", "waits"), [("folder", None, True), ("folder", 5.0, False), ("a:B", None, False)]
+)
+def test_only_a_replay_without_a_line_rate_waits(source: str, rate: float | None, waits: bool, tmp_path: Path) -> None:
+    keys = {"camera.source": source, "camera.line_rate_hz": rate, "camera.folder": tmp_path}
+    assert with_overrides(load_config(None), keys).camera.waits is waits

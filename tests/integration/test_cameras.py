@@ -1,0 +1,141 @@
+"""The service with a camera that is no replay: the documented one, over a real connection; standing, hanging, gone."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from daemon.cameras.simulated import product_of
+from simulator.sheets.sheet import render
+from stages.plate import Cause, Verdict
+from tests.daemon.cameras.grabber import Grabber, Sent, documented_camera
+from tests.integration.conftest import COLUMNS, Service
+
+Make = Callable[..., Service]
+
+ROWS, WIDTH, STRIP = 1280, 2048, 128
+"""A sheet of ten strips, so that the grabber, which looks at its switch once a strip, sees its true length."""
+HANG_S = 1.5
+OWN = '''
+import time
+from stages.camera import CameraError, CameraStatus, LineCamera, NoStrip
+
+class Stuck(LineCamera):
+    """Comes back from its driver far too late, once a process."""
+    def __init__(self, order): ...
+    def open(self, progress): ...
+    def start(self): ...
+    def next_strip(self, into, timeout_s):
+        time.sleep(600)
+    def stop(self): ...
+    def close(self): ...
+    def status(self):
+        return CameraStatus()
+
+class Unplugged(Stuck):
+    def next_strip(self, into, timeout_s):
+        raise CameraError("the cable is out; push it in")
+    def close(self):
+        print("camera closed", flush=True)
+'''
+
+
+def camera_service(service: Make, directory: Path, source: str, device: str | None = None) -> Service:
+    """A service with that camera, whose module lies in `directory`; silence is a hang after HANG_S.
+
+    It has a buffer for each strip, since the grabber sends as fast as it can.
+    """
+    (directory / "tcp_camera.py").write_text(documented_camera(), encoding="utf-8")
+    (directory / "own_cameras.py").write_text(OWN, encoding="utf-8")
+    return service(
+        camera={"source": source, "device": device, "strip_rows": STRIP, "width": WIDTH, "buffers": 32},
+        recipe={"length": {"nominal_rows": ROWS}, "columns": {"first": 300, "last": 300 + COLUMNS}},
+        restart={"hang_s": HANG_S, "budget": 2, "period_s": 60.0},
+    )
+
+
+def strips_of(one: Service) -> list[Sent]:
+    """A sheet between empty belts, cut into strips: the switch is half a strip, its offset, before the sheet."""
+    empty = np.full((STRIP, WIDTH), 10, np.uint8)
+    rows = np.full((ROWS + 6 * STRIP, WIDTH), 10, np.uint8)
+    first = 2 * STRIP + one.recipe.switch.offset_rows
+    rows[first : first + ROWS, 300 : 300 + COLUMNS] = render(product_of(one.recipe), 5, 0).image
+    blocks = [rows[row : row + STRIP] for row in range(0, len(rows), STRIP)]
+    sheet = range(2, 2 + ROWS // STRIP)
+    return [(number in sheet, pixels) for number, pixels in enumerate([*blocks, empty])]
+
+
+class Systemd:
+    """Hears what the service says to systemd."""
+
+    def __init__(self, path: Path) -> None:
+        self.pings: list[float] = []
+        self.environment = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while message := self._socket.recv(4096):
+            if message == b"WATCHDOG=1":
+                self.pings.append(time.monotonic())
+
+
+def test_a_belt_that_stands_is_waited_for_and_the_sheet_under_the_camera_keeps_its_verdict(
+    service: Make, tmp_path: Path
+) -> None:
+    """The documented camera, as it stands in the docs, over TCP: it stands before the sheet and in its middle."""
+    one = camera_service(service, tmp_path, "tcp_camera:TcpCamera")
+    systemd = Systemd(tmp_path / "notify")
+    stands_s = 5 * HANG_S
+    try:
+        with Grabber(strips_of(one), STRIP, {1: stands_s, 6: stands_s}) as grabber:
+            config = one.config.read_text(encoding="utf-8")
+            one.config.write_text(config.replace("device: null", f"device: {grabber.address}"), encoding="utf-8")
+            one.start(1, {"PYTHONPATH": str(tmp_path), **systemd.environment})
+            one.wait_for(lambda: one.logged("service ready"))
+            ready_at = time.monotonic()
+            one.wait_for(lambda: one.logged("no strip comes: the line stands"))
+            assert json.loads(one.ask("/healthz"))["status"] == "ok"
+            assert one.finish() == 0, one.stderr()
+            ended_at = time.monotonic()
+    finally:
+        systemd.close()
+    assert not one.logged("process ended")
+    assert len(one.logged("strips come again")) == 2
+    (row,) = one.verdicts().values()
+    assert (row.rows, row.verdict) == (ROWS, Verdict.OK), row.reason
+    pings = [at for at in systemd.pings if ready_at < at < ended_at]
+    assert len(pings) > stands_s, "the watchdog is pinged all the while, every half second"
+
+
+def test_a_camera_that_stays_away_is_a_hang_and_is_found(service: Make, tmp_path: Path) -> None:
+    one = camera_service(service, tmp_path, "own_cameras:Stuck")
+    one.start(1, {"PYTHONPATH": str(tmp_path)})
+    one.wait_for(lambda: one.logged("process ended", process="line-0", reason="hang"))
+    one.wait_for(lambda: one.logged("process ended", process="acquire-0", reason="line restarted"))
+
+
+def test_a_camera_that_fails_is_let_go_and_said_and_its_role_is_lost_when_that_does_not_end(
+    service: Make, tmp_path: Path
+) -> None:
+    one = camera_service(service, tmp_path, "own_cameras:Unplugged")
+    one.start(1, {"PYTHONPATH": str(tmp_path)})
+    assert one.finish() == 1
+    failed = one.logged("the camera does not work", source="own_cameras:Unplugged")
+    assert {line["error"] for line in failed} == {"the cable is out; push it in"}
+    assert one.stdout().count("camera closed") == len(failed) == 3
+    assert "Traceback" not in one.stderr()
+    assert all(Cause.ROLE_LOST in row.causes for row in one.verdicts().values())
