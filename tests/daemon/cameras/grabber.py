@@ -6,8 +6,7 @@ import re
 import socket
 import struct
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,11 +31,13 @@ def documented_camera() -> str:
 class Grabber:
     """Serves one camera: waits for its start, sends the strips, then says nothing more until it is closed.
 
-    Before each strip whose number is in `pauses` it stands still for so many seconds.
+    Before a strip whose number is in `stands` it stands still until that event is set.
     """
 
-    def __init__(self, strips: Sequence[Sent], strip_rows: int, pauses: dict[int, float] | None = None) -> None:
-        self._strips, self._rows, self._pauses = strips, strip_rows, pauses or {}
+    def __init__(
+        self, strips: Sequence[Sent], strip_rows: int, stands: Mapping[int, threading.Event] | None = None
+    ) -> None:
+        self._strips, self._rows, self._stands = strips, strip_rows, stands or {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve)
@@ -85,9 +86,8 @@ class Grabber:
             except TimeoutError:
                 continue
         for block, (level, pixels) in enumerate(self._strips):
-            until = time.monotonic() + self._pauses.get(block, 0.0)
-            while time.monotonic() < until and not self._closing.is_set():
-                time.sleep(0.02)
+            while block in self._stands and not self._stands[block].wait(0.05) and not self._closing.is_set():
+                continue
             whole = np.zeros((self._rows, pixels.shape[1]), np.uint8)
             whole[: len(pixels)] = pixels
             yield HEADER.pack(block, len(pixels), level) + whole.tobytes()
