@@ -73,7 +73,7 @@ class Work:
 
     def __init__(self) -> None:
         self._crops: list[_Read] = []
-        self._answers: dict[tuple[int, int], list[Answer]] = {}
+        self._begun: dict[tuple[int, int], tuple[ClassifyCrops, list[Answer]]] = {}
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -85,7 +85,7 @@ class Work:
         read = [_Read(rank, question, crop, crop_at(pixels, crop.x, crop.y)) for crop in question.crops]
         at = bisect_right(self._crops, rank, key=lambda one: one.rank)
         self._crops[at:at] = read
-        self._answers[question.plate, question.window] = []
+        self._begun[question.plate, question.window] = question, []
 
     def to_beat(self, most: int) -> Rank | None:
         """The rank below which a question belongs among the next so many crops; None where any does."""
@@ -94,24 +94,23 @@ class Work:
     def forget(self, plate: int, window: int | None = None) -> None:
         """Drop a plate, or one window of it."""
         self._crops = [one for one in self._crops if one.window[0] != plate or window not in (None, one.window[1])]
-        for key in [key for key in self._answers if key[0] == plate and window in (None, key[1])]:
-            del self._answers[key]
+        for key in [key for key in self._begun if key[0] == plate and window in (None, key[1])]:
+            del self._begun[key]
 
     def clear(self) -> None:
         """Drop everything."""
         self._crops.clear()
-        self._answers.clear()
+        self._begun.clear()
 
     def compute(self, classifier: Classifier, most: int) -> list[CropsClassified]:
         """Classify the next crops, so many together, of whatever windows; the windows that are answered by that."""
         taken, self._crops = self._crops[:most], self._crops[most:]
         found = classifier.classify([one.picture for one in taken])
         for one, (probability, heat) in zip(taken, found, strict=True):
-            self._answers[one.window].append(Answer(one.crop.region, probability, heat))
-        begun = {one.window for one in self._crops}
-        askers = {one.window: one.question.asker for one in taken}
-        done = [key for key in self._answers if key not in begun]
-        return [CropsClassified(*key, tuple(self._answers.pop(key)), askers[key]) for key in done]
+            self._begun[one.window][1].append(Answer(one.crop.region, probability, heat))
+        left = {one.window for one in self._crops}
+        done = [self._begun.pop(key) for key in list(self._begun) if key not in left]
+        return [CropsClassified(asked.plate, asked.window, tuple(answers), asked.asker) for asked, answers in done]
 
 
 def _rank(question: ClassifyCrops) -> Rank:

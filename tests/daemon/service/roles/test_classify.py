@@ -361,6 +361,12 @@ def test_answers_stand_with_their_crops_and_what_is_dropped_is_not_answered() ->
     assert work.compute(classifier, 9) == []
 
 
+def test_a_question_about_no_crops_is_answered_by_no_answers_to_whoever_asked() -> None:
+    work, _, classifier = worked((1, 0, 1))
+    work.add(asked(1, Place(0, 1, 50), 4, (), asker=3), np.zeros((9, 9), np.uint8))
+    assert CropsClassified(1, 4, (), asker=3) in work.compute(classifier, 9)
+
+
 def test_crops_that_were_read_later_go_before_those_of_a_question_that_is_begun_where_they_rank_before() -> None:
     work, _, classifier = worked((2, 0, 2))
     assert work.to_beat(2) == (2, False)
