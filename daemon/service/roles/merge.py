@@ -11,6 +11,7 @@ import time
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
 from stages import merge
+from stages.collected import PlateState
 from stages.events import (
     Abort,
     ClassifierLost,
@@ -139,10 +140,12 @@ class MergeProcess(Child):
 
     def _check_deadline(self, plate: int, now: float, last_row_at: float | None = None) -> None:
         at = self._merger.last_row_at(plate) if last_row_at is None else last_row_at
-        deadline = self.recipe.decision.deadline_s
-        if at is not None and deadline is not None and now - at > deadline and plate not in self._late:
+        deadline, state = self.recipe.decision.deadline_s, self._merger.state_of(plate)
+        if at is None or deadline is None or now - at <= deadline or plate in self._late:
+            return
+        if state is not PlateState.DECIDED and state is not PlateState.FINAL:
             self._late.add(plate)
-            self.log.warning("plate is late", plate=plate, story=self._merger.story(plate))
+            self.log.warning("plate is late", plate=plate, state=state, story=self._merger.story(plate))
             self._do(merge.Deadline(plate), now)
 
     def _do(self, event: merge.Event, now: float) -> None:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from config.load import load_recipe
 from config.schema import Decision
+from daemon.service.roles.merge import MergeProcess
 from daemon.wire import messages as m
 from daemon.wire.channel import Client, Server
 from models.detector.findings import Quality
-from stages.events import Place, PlateClosed, PlateDecided, SayAgain, WindowScored, WindowsMerged
+from stages.events import (
+    Place,
+    PlateClosed,
+    PlateDecided,
+    PlateFinal,
+    PlateOpened,
+    SayAgain,
+    WindowScored,
+    WindowsMerged,
+)
 from stages.plate import Cause, WindowResult
-from tests.daemon.conftest import RUN, Parent
+from tests.daemon.conftest import RUN, Parent, plan_of
 
 LATE = load_recipe("P10B").model_copy(update={"decision": Decision(deadline_s=5.0)})
 PLACE = Place(slot=0, generation=1, columns=50)
@@ -70,6 +82,40 @@ def test_a_plate_whose_last_news_comes_after_its_deadline_is_late(merge: Neighbo
     result = merge.decided[0].result
     assert result.windows_scored == 1
     assert Cause.LATE in result.causes
+
+
+@contextmanager
+def unlooped(directory: Path) -> Iterator[MergeProcess]:
+    """A merge process that was started and whose rounds the test makes."""
+    lifeline, end = os.pipe()
+    process = MergeProcess(plan_of(directory, "merge", lifeline, recipe=LATE))
+    process.start()
+    yield process
+    for endpoint in process._endpoints:
+        endpoint.close()
+    process.context.destroy(linger=0)
+    os.close(lifeline)
+    os.close(end)
+
+
+@pytest.mark.parametrize(("final", "said"), [(None, 1), (False, 0), (True, 0)])
+def test_only_a_plate_that_is_not_decided_by_its_deadline_is_said_to_be_late(
+    tmp_path: Path, final: bool | None, said: int
+) -> None:
+    """Not one that record is late to commit, and not one that a new tile process tells of again."""
+    now = time.monotonic()
+    with unlooped(tmp_path) as process, capture_logs() as logs:
+        process._do(PlateOpened(1, PLACE), now)
+        if final is not None:
+            process._do(PlateClosed(1, None, 0, (Cause.OVERLOAD,), 0, now), now)
+        if final:
+            process._do(PlateFinal(1), now)
+        process._on_tile((m.Sender(RUN, "tile", 0, 2), PlateClosed(1, PLACE, 100, last_row_at=now)), now + 6.0)
+        process.tick(now + 6.0)
+        process.tick(now + 7.0)
+    late = [one for one in logs if one["event"] == "plate is late"]
+    assert len(late) == said
+    assert all(one["state"] == "open" for one in late)
 
 
 def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(merge: Neighbours) -> None:
