@@ -264,7 +264,7 @@ class ClassifierLost(Said, frozen=True):
 
 
 class Abort(Said, frozen=True):
-    """supervisor -> merge, record: end every open plate now, for that cause, and every later one as it is heard of."""
+    """supervisor -> merge, record: end every open plate now, for that cause; merge every later one, too."""
 
     cause: Cause
 
