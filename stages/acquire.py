@@ -28,7 +28,6 @@ from config.schema import Recipe
 from stages.camera import Strip
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
-from stages.story import Stories
 from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Trailing, Unheard
 
 # --- what only the acquire process says and does -----------------------------------------------------------------
@@ -174,7 +173,6 @@ class Assembler:
         self._strip_at: float | None = None
         """Time of delivery of the strip in work."""
         self._ended = False
-        self._stories = Stories()
         self.counters = AcquireCounters()
 
     @property
@@ -205,12 +203,7 @@ class Assembler:
                 assert_never(event)
         while self._queue and self._done(self._queue[0], out):
             self._queue.popleft()
-        self._stories.heard(*out)
         return out
-
-    def story(self, plate: int) -> list[str]:
-        """What was said of a plate, for people who ask why it hangs."""
-        return self._stories.of(plate)
 
     def validate(self) -> None:
         """Check what always holds between two events.

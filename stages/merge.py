@@ -133,7 +133,7 @@ class Merger:
         self._plates: dict[int, Collected] = {}
         self._final = FinalPlates()
         self._aborted: Cause | None = None
-        self._stories = Stories()
+        self._stories = Stories(self._plates)
         self.opinions = Opinions(recipe, asker=incarnation)
         self.counters = MergeCounters()
 
@@ -168,11 +168,8 @@ class Merger:
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take one event and say what is to be done."""
-        self._stories.heard(event)
         done = self._handle(event)
-        self._stories.heard(*done)
-        if isinstance(event, PlateFinal):
-            self._stories.forget(event.plate)
+        self._stories.add(event, done)
         return done
 
     def validate(self) -> None:

@@ -106,7 +106,7 @@ class _Plate:
     @property
     def seen(self) -> set[Peak]:
         """Where there are regions."""
-        return {place for window in self.windows.values() for place in window.seen}
+        return {peak for window in self.windows.values() for peak in window.seen}
 
     @property
     def silent(self) -> tuple[int, int, int]:

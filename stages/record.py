@@ -21,7 +21,6 @@ from msgspec import structs
 
 from stages.events import PlateDecided, PlateFinal, PlateSeen, SayAgain, SeenCommitted, StoreFailing, StoreWorks
 from stages.plate import Cause, PlateResult, Verdict
-from stages.story import Stories
 
 StoreFailure = Literal["full", "locked", "broken", "refused"]
 """Why a write failed: "refused" concerns the one record, the others the store."""
@@ -160,7 +159,6 @@ class Recorder:
         self._failing_since = 0.0
         self._retry_s = first_retry_s
         self._retry_at = 0.0
-        self._stories = Stories()
 
     @property
     def waiting(self) -> int:
@@ -174,14 +172,18 @@ class Recorder:
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now`, s; give what is to be done, in order."""
-        self._stories.heard(event)
-        done = self._handle(event, now)
-        self._stories.heard(*done)
-        return done
-
-    def story(self, plate: int) -> list[str]:
-        """What was said of a plate, for people who ask why it hangs."""
-        return self._stories.of(plate)
+        match event:
+            case PlateSeen(plate):
+                return self._accept(_Waiting(plate, None, self._since(plate, now)), now)
+            case PlateDecided(result=result):
+                return self._accept(_Waiting(result.plate, event, self._since(result.plate, now)), now)
+            case StoreSucceeded(write):
+                return self._succeeded(now) if write == self._under_way else []
+            case StoreFailed(write, kind, text):
+                return self._failed(kind, text, now) if write == self._under_way else []
+            case Tick():
+                return self._next(now)
+        assert_never(event)
 
     def validate(self) -> None:
         """Check what always holds between two events.
@@ -195,20 +197,6 @@ class Recorder:
         assert len(set(kinds)) == len(kinds), "the same waits twice"
         assert self._turned_away is None or self._turned_away.lowest <= self._turned_away.highest
         assert self._failing != "refused", "one record that is refused makes no store fail"
-
-    def _handle(self, event: Event, now: float) -> list[Instruction]:
-        match event:
-            case PlateSeen(plate):
-                return self._accept(_Waiting(plate, None, self._since(plate, now)), now)
-            case PlateDecided(result=result):
-                return self._accept(_Waiting(result.plate, event, self._since(result.plate, now)), now)
-            case StoreSucceeded(write):
-                return self._succeeded(now) if write == self._under_way else []
-            case StoreFailed(write, kind, text):
-                return self._failed(kind, text, now) if write == self._under_way else []
-            case Tick():
-                return self._next(now)
-        assert_never(event)
 
     def _accept(self, new: _Waiting, now: float) -> list[Instruction]:
         for waiting in self._queue:

@@ -93,7 +93,7 @@ class WindowLedger:
         self._acquisition_at = 0
         self._workers = Workers(batch, lease)
         self._deaths: Counter[tuple[int, int]] = Counter()
-        self._stories = Stories()
+        self._stories = Stories(self._plates)
 
     @property
     def open_plates(self) -> tuple[int, ...]:
@@ -112,7 +112,6 @@ class WindowLedger:
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at a monotonic time, s; returns what to do."""
-        self._stories.heard(event)
         done: list[Instruction] = []
         match event:
             case SeenCommitted(plate):
@@ -144,9 +143,7 @@ class WindowLedger:
             case Tick():
                 done += self._overdue(now)
         done += self._leases(now)
-        self._stories.heard(*done)
-        if isinstance(event, PlateFinal):
-            self._stories.forget(event.plate)
+        self._stories.add(event, done)
         return done
 
     def last_row_at(self, plate: int) -> float | None:

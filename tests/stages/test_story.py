@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import time
+
+from config.load import load_recipe
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
 from models.detector.findings import Quality
-from stages.events import Place, PlateClosed, PlateFinal, PlateOpened, SeenCommitted, WindowScored, WorkerReady
-from stages.plate import WindowResult
+from stages.events import (
+    Place,
+    PlateClosed,
+    PlateFinal,
+    PlateOpened,
+    RowsReady,
+    SeenCommitted,
+    WindowScored,
+    WindowsMerged,
+    WorkerReady,
+)
+from stages.merge import Merger
+from stages.plate import Cause, WindowResult
 from stages.story import Stories
 from stages.tile import Tick, WindowLedger
 
@@ -18,33 +33,95 @@ def scored(plate: int, window: int) -> WindowScored:
 
 
 def kinds(lines: list[str]) -> list[str]:
-    return [line.split(" ago ")[1].split()[0] for line in lines]
+    """Whether it was heard or said, and its kind, line by line."""
+    return [" ".join(line.split(" ago ")[1].split()[:2]) for line in lines]
+
+
+def heard(stories: Stories, *events: object) -> None:
+    for event in events:
+        stories.add(event, ())
 
 
 def test_hundreds_of_windows_stand_in_one_line_and_push_nothing_out() -> None:
-    stories = Stories()
-    stories.heard(PlateOpened(7, PLACE), *(scored(7, window) for window in range(561)), PlateClosed(7, PLACE, 100))
+    stories = Stories({7})
+    heard(stories, PlateOpened(7, PLACE))
+    for window in range(561):
+        stories.add(scored(7, window), [WindowsMerged(7, (window,))])
+    heard(stories, PlateClosed(7, PLACE, 100))
     lines = stories.of(7)
-    assert kinds(lines) == ["PlateOpened", "WindowScored", "PlateClosed"]
+    assert kinds(lines) == ["heard PlateOpened", "heard WindowScored", "said WindowsMerged", "heard PlateClosed"]
     assert "slot=2 generation=3 columns=120" in lines[0]
     assert "window=560" in lines[1]
     assert "the last of 561" in lines[1]
+    assert "561 windows in all" in lines[2]
+
+
+def test_what_is_passed_on_as_it_came_stands_there_as_heard_and_as_said() -> None:
+    stories = Stories({7})
+    opened = PlateOpened(7, PLACE)
+    stories.add(opened, [opened])
+    assert kinds(stories.of(7)) == ["heard PlateOpened", "said PlateOpened"]
+
+
+def test_causes_and_times_are_told_in_words() -> None:
+    stories = Stories({7})
+    at = time.monotonic() - 5.0
+    stories.add(PlateClosed(7, None, 0, (Cause.NO_ROWS, Cause.OVERLOAD), last_row_at=at), [PlateClosed(7, None, 0)])
+    told, other = stories.of(7)
+    assert "causes=no rows, overload" in told
+    assert re.search(r"last_row_at=[56]\.\d\d s ago", told)
+    assert "causes=none" in other
+    assert "last_row_at=None" in other
 
 
 def test_each_plate_has_its_own_story_and_what_is_of_no_plate_stands_in_none() -> None:
-    stories = Stories()
-    stories.heard(PlateOpened(1, None), PlateOpened(2, PLACE), Tick())
-    assert (kinds(stories.of(1)), kinds(stories.of(2)), stories.of(3)) == (["PlateOpened"], ["PlateOpened"], [])
-    stories.forget(1)
+    stories = Stories({1, 2})
+    heard(stories, PlateOpened(1, None), PlateOpened(2, PLACE), Tick())
+    assert kinds(stories.of(1)) == kinds(stories.of(2)) == ["heard PlateOpened"]
+    assert stories.of(3) == []
+
+
+def test_the_story_of_a_plate_ends_when_it_is_open_no_more_and_what_comes_late_begins_none() -> None:
+    open_plates = {1, 2}
+    stories = Stories(open_plates)
+    heard(stories, PlateOpened(1, None), PlateOpened(2, None))
+    open_plates.remove(1)
+    heard(stories, PlateFinal(1), scored(1, 3))
+    open_plates.add(1)
     assert stories.of(1) == []
+    assert kinds(stories.of(2)) == ["heard PlateOpened"]
 
 
-def test_only_the_plates_last_heard_of_are_remembered() -> None:
-    stories = Stories()
-    for plate in range(1000):
-        stories.heard(PlateOpened(plate, None), PlateOpened(0, None))
-    assert sum(bool(stories.of(plate)) for plate in range(1000)) == 64
-    assert stories.of(0)
+def test_of_many_turns_the_last_are_told() -> None:
+    stories = Stories({1})
+    events = (PlateOpened(1, None), PlateClosed(1, None, 0), SeenCommitted(1), RowsReady(1, 0, 5), scored(1, 0))
+    for _ in range(100):
+        heard(stories, *events)
+    assert kinds(stories.of(1)) == [f"heard {type(event).__name__}" for event in events] * 40
+
+
+def test_windows_that_come_late_for_plates_that_are_final_push_no_other_plates_story_out() -> None:
+    merger = Merger(load_recipe("P10B"), "run")
+    merger.handle(PlateOpened(1, PLACE))
+    for plate in range(2, 300):
+        merger.handle(PlateOpened(plate, PLACE))
+        merger.handle(PlateFinal(plate))
+        merger.handle(scored(plate, 0))
+        assert merger.story(plate) == []
+    assert kinds(merger.story(1)) == ["heard PlateOpened"]
+
+
+def test_a_merger_tells_what_came_and_what_it_said_to_it() -> None:
+    merger = Merger(load_recipe("P10B"), "run")
+    for event in (PlateOpened(1, PLACE), scored(1, 0), scored(1, 1), PlateClosed(1, PLACE, 1000)):
+        merger.handle(event)
+    assert [kind.split()[1] for kind in kinds(merger.story(1))] == [
+        "PlateOpened",
+        "WindowScored",
+        "WindowsMerged",
+        "PlateClosed",
+        "PlateDecided",
+    ]
 
 
 def test_a_ledger_tells_why_a_plate_hangs_and_forgets_it_when_it_is_final() -> None:
@@ -53,10 +130,10 @@ def test_a_ledger_tells_why_a_plate_hangs_and_forgets_it_when_it_is_final() -> N
         ledger.handle(event, 0.0)
     assert ledger.last_row_at(1) == 12.5
     told = ledger.story(1)
-    assert kinds(told) == ["PlateOpened", "PlateClosed"]
+    assert kinds(told) == ["heard PlateOpened", "said PlateOpened", "heard PlateClosed", "said PlateClosed"]
     assert "SeenCommitted" not in " ".join(told), "that is what it waits for"
     ledger.handle(SeenCommitted(1), 0.0)
-    assert kinds(ledger.story(1))[-2:] == ["SeenCommitted", "Lease"]
+    assert kinds(ledger.story(1))[-2:] == ["heard SeenCommitted", "said Lease"]
     ledger.handle(PlateFinal(1), 0.0)
     assert ledger.story(1) == []
     assert ledger.last_row_at(1) is None
