@@ -246,7 +246,7 @@ class WindowLedger:
         lost = self._workers.gone(worker)
         held = {(flight.plate, window) for flight in lost for window in flight.windows}
         for key in blamed:
-            if key in held:
+            if key in held and key[0] in self._plates:
                 self._deaths[key] += 1
         return [found for flight in lost for found in self._drop_lease(flight)]
 
@@ -341,3 +341,4 @@ class WindowLedger:
             assert plate == known.plate
             assert plate not in self._final_before, f"plate {plate} is final, and open"
             known.validate(self._windows, flights)
+        assert all(plate in self._plates for plate, _ in self._deaths), "deaths are kept of a plate that is not open"

@@ -50,7 +50,11 @@ def ledger() -> WindowLedger:
 
 
 def tell(machine: WindowLedger, *events: Event, now: float = 0.0) -> list[Instruction]:
-    return [instruction for event in events for instruction in machine.handle(event, now)]
+    told = []
+    for event in events:
+        told += machine.handle(event, now)
+        machine.validate()
+    return told
 
 
 def leases(instructions: list[Instruction]) -> list[Lease]:
@@ -84,6 +88,17 @@ def test_windows_go_out_as_soon_as_the_rows_they_see_are_there_and_the_rest_when
     assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(120, 50), (120, 50)]
 
 
+def test_rows_that_were_said_before_later_ones_cut_no_window_short() -> None:
+    """A message may come after the slot's header was read, which was ahead of it."""
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 300), RowsReady(1, 0, 70))
+    (lease,) = leases(tell(machine, WorkerReady(0, BATCH)))
+    assert [(w.index, w.height) for w in lease.windows] == [(0, 65), (1, 65), (2, 65), (3, 65)]
+    assert lease.rows == 300
+    ended = tell(machine, closed(1, 310), RowsReady(1, 0, 240), WorkerReady(1, BATCH))
+    assert all(lease.rows == 310 for lease in leases(ended))
+
+
 def test_nothing_is_leased_before_the_sighting_is_committed() -> None:
     machine = ledger()
     assert leases(tell(machine, WorkerReady(0, 8), opened(1), closed(1, 60))) == []
@@ -112,6 +127,14 @@ def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
     assert indices(tell(machine, Tick(), now=19.0)) == []
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1, 2, 3]
     assert indices(tell(machine, Tick(), now=30.0)) == []
+
+
+def test_a_worker_that_is_late_gets_no_more_until_it_finishes_one() -> None:
+    machine = ledger()
+    (lease,) = leases(tell(machine, WorkerReady(0, BATCH), SeenCommitted(1), opened(1), closed(1, 360)))
+    assert leases(tell(machine, Tick(), WorkerReady(0, CREDITS), now=21.0)) == []
+    (following,) = leases(tell(machine, WorkerReady(0, BATCH, finished=lease.lease), now=22.0))
+    assert [window.index for window in following.windows] == [4, 5, 6, 7]
 
 
 def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
@@ -160,6 +183,29 @@ def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_
     assert indices(tell(machine, WorkerReady(0, 4 * BATCH))) == [1, 2, 3]
 
 
+def test_a_restarted_merger_is_told_which_windows_were_given_up() -> None:
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    for _ in range(SUSPECT_DEATHS + 1):
+        tell(machine, WorkerReady(0, CREDITS), WorkerGone(0, ((1, 1),)))
+    assert tell(machine, MergerRestarted()) == [opened(1), WindowQuarantined(1, 1), closed(1, 60)]
+
+
+def test_windows_that_the_dead_worker_did_not_have_are_not_blamed() -> None:
+    """A new tile process is told of a death that the one before it should have heard of."""
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    for _ in range(SUSPECT_DEATHS + 1):
+        assert tell(machine, WorkerGone(0, ((1, 0), (1, 1)))) == []
+    assert [len(lease.windows) for lease in leases(tell(machine, WorkerReady(0, CREDITS)))] == [2]
+
+
+def test_a_death_on_a_plate_that_is_final_is_not_kept() -> None:
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60), WorkerReady(0, CREDITS), PlateFinal(1))
+    assert tell(machine, WorkerGone(0, ((1, 0), (1, 1)))) == []
+
+
 def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), PlateClosed(1, Place(0, 1, 60), 60))
@@ -204,6 +250,12 @@ def test_a_plate_that_acquisition_passed_by_ends_without_rows() -> None:
     assert tell(machine, SeenCommitted(1), SeenCommitted(2), opened(2)) == [opened(2)]
     ended = tell(machine, AcquisitionAt(2))
     assert ended == [PlateClosed(1, None, 0, (Cause.NO_ROWS,))]
+
+
+def test_a_plate_that_acquisition_has_yet_to_reach_is_waited_for() -> None:
+    machine = ledger()
+    assert tell(machine, AcquisitionAt(2), SeenCommitted(2)) == []
+    assert tell(machine, opened(2)) == [opened(2)]
 
 
 def test_a_plate_without_a_slot_whose_acquisition_died_ends() -> None:
