@@ -23,6 +23,7 @@ FORBIDDEN = {
     "daemon/service/doctor.py": "def later():\n    import simulator.sheets.sheet",
     "simulator/line/replay.py": "import stages.plate",
     "daemon/offline/inspect.py": "import models.training.checkpoints",
+    "daemon/cli/screen.py": "def later():\n    import PIL",
     "daemon/wire/channel.py": "def later():\n    import cv2, torch",
     "daemon/store/view.py": "import daemon.store.results",
     "daemon/store/results.py": "import daemon.store.view",
