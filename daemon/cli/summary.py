@@ -63,11 +63,16 @@ class Summary:
             if result.reason:
                 self._say(f"plate {passing.plate}", result.reason)
         self._say("results", str(store_path(self._state)))
-        for passing, _ in done:
-            overview = plate_directory(self._state, self._run, passing.plate) / "overview.jpg"
-            if overview.is_file():
-                crops = len(list(overview.parent.glob("*defect-*[0-9].png")))
-                self._say("pictures", f"{overview} and {crops} crops beside it")
+        self._pictures([result.plate for _, result in done])
+
+    def _pictures(self, plates: Sequence[int]) -> None:
+        folders = [plate_directory(self._state, self._run, plate) for plate in plates]
+        folders = [folder for folder in folders if (folder / "overview.jpg").is_file()]
+        crops = sum(len(list(folder.glob("*defect-*[0-9].png"))) for folder in folders)
+        if len(folders) == 1:
+            self._say("pictures", f"{folders[0] / 'overview.jpg'} and {crops} crops beside it")
+        elif folders:
+            self._say("pictures", f"{folders[0].parent}, a folder a plate: {len(folders)} overviews, {crops} crops")
 
     def _table(self, done: Sequence[tuple[Passing, PlateResult]], truth: Truth | None, first_plate: int) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))

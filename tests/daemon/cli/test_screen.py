@@ -95,6 +95,12 @@ def test_totals_health_throughput_processes_and_plates_stand_on_80_by_24() -> No
     assert "\u2026" not in seen  # nothing was cut
 
 
+@pytest.mark.parametrize("reasons", [("starting",), ("stopping",)])
+def test_a_start_and_a_stop_are_no_fault(reasons: tuple[str, ...]) -> None:
+    health = lines(replace(STATUS, reasons=reasons))[1]
+    assert health.split() == ["health", *reasons]
+
+
 def test_a_process_that_is_down_and_its_restarts_are_told_in_figures() -> None:
     (detect,) = [line for line in lines() if line.startswith("detect")]
     assert detect.split()[:3] == ["detect", "1/2", "3"]

@@ -55,6 +55,15 @@ def said(
     return out.getvalue()
 
 
+def written(state: Path, plate: int) -> Path:
+    """The folder of a plate's pictures, with those of three defects."""
+    folder = plate_directory(state, RESULT.run, plate)
+    folder.mkdir(parents=True)
+    for name in ("overview.jpg", "defect-001.png", "defect-001-heat.png", "defect-002.png", "defect-1000.png"):
+        (folder / name).touch()
+    return folder
+
+
 def columns(text: str) -> dict[str, str]:
     """The first plate's row by the names in the head."""
     head, row = text.splitlines()[:2]
@@ -96,11 +105,15 @@ def test_the_sheets_of_a_simulated_line_come_round_again(tmp_path: Path) -> None
 
 
 def test_pictures_of_the_classifiers_evidence_are_no_crops_of_further_defects(tmp_path: Path) -> None:
-    folder = plate_directory(tmp_path, RESULT.run, 12)
-    folder.mkdir(parents=True)
-    for name in ("overview.jpg", "defect-001.png", "defect-001-heat.png", "defect-002.png", "defect-1000.png"):
-        (folder / name).touch()
-    assert "3 crops beside it" in said(tmp_path, [decided()])
+    folder = written(tmp_path, 12)
+    assert f"pictures  {folder}/overview.jpg and 3 crops beside it" in said(tmp_path, [decided()])
+
+
+def test_pictures_of_many_plates_take_one_line(tmp_path: Path) -> None:
+    folder = written(tmp_path, 12)
+    written(tmp_path, 13)
+    text = said(tmp_path, [decided(), decided(replace(RESULT, plate=13)), decided(replace(RESULT, plate=14))])
+    assert f"pictures  {folder.parent}, a folder a plate: 2 overviews, 6 crops" in text
 
 
 def test_a_long_run_shows_its_latest_plates_and_says_how_to_list_the_others(tmp_path: Path) -> None:
