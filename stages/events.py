@@ -120,6 +120,8 @@ class PlateDecided(Said, frozen=True):
     result: PlateResult
     last_row_at: float | None = None
     """Of its closing."""
+    inspection_s: float | None = None
+    """Time of work on it, up to its last window (stages/inspection_times.py); None where that is not known."""
 
 
 class PlateFinal(Said, frozen=True):
@@ -134,6 +136,8 @@ class VerdictCommitted(Said, frozen=True):
     result: PlateResult
     latency_s: float | None = None
     """From the delivery of the strip with its last row to the commit; None where that is not known."""
+    inspection_s: float | None = None
+    """As merge said; None where that is not known."""
 
 
 class SayAgain(Said, frozen=True):

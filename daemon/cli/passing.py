@@ -5,35 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config.schema import Recipe
+from daemon.wire.messages import Progress
 from daemon.wire.plate_memory import SlotFacts, State
 from stages.events import VerdictCommitted
 from stages.plate import PlateResult, found_and_vetoed, window_columns, window_rows
 
+_NOTHING = Progress(0, 0, None)
+
 
 @dataclass(slots=True)
 class Passing:
-    """One plate of this run; times are monotonic, s."""
+    """One plate of this run."""
 
     plate: int
     rows: int = 0
     closed: bool = False
-    windows: int = 0
-    """Windows scored, or given up, so far."""
-    regions: int = 0
-    opened_at: float | None = None
-    """Since when its rows come; None while it waits for a slot."""
+    progress: Progress = _NOTHING
+    has_slot: bool = False
+    """Its rows come, or came."""
     decided: VerdictCommitted | None = None
-    decided_at: float = 0.0
 
     def follow(self, slot: SlotFacts) -> None:
         """Take what the header of its slot says."""
         if slot.state is not State.FREE:
-            self.opened_at, self.rows, self.closed = slot.opened_at, max(self.rows, slot.rows), slot.closed
+            self.has_slot, self.rows, self.closed = True, max(self.rows, slot.rows), slot.closed
 
     @property
     def found(self) -> int:
         """Defects, or regions while it is open: some of these will be none, or parts of one."""
-        return self.regions if self.result is None else found_and_vetoed(self.result.defects)[0]
+        return self.progress.regions if self.result is None else found_and_vetoed(self.result.defects)[0]
+
+    @property
+    def windows(self) -> int:
+        """Windows scored; while it is open, or given up."""
+        return self.progress.windows if self.result is None else self.result.windows_scored
 
     @property
     def result(self) -> PlateResult | None:
@@ -57,23 +62,14 @@ class Passing:
         assert recipe.columns is not None
         return self._rows(recipe) * recipe.columns.count * min(1.0, self.windows / total)
 
-    def seconds(self, now: float) -> float | None:
-        """How long it has been worked on: from its first row to its verdict, or to now.
-
-        That leaves out what it waited for a slot. None where it is not known.
-        """
-        if self.opened_at is None:
-            return None
-        return (now if self.decided is None else self.decided_at) - self.opened_at
-
-    def speed(self, recipe: Recipe, now: float) -> float | None:
-        """Pixels a second over `seconds`; None where these are not known or too few to say."""
-        seconds = self.seconds(now)
-        return None if seconds is None or seconds <= 0 else self.pixels(recipe) / seconds
+    def speed(self, recipe: Recipe) -> float | None:
+        """Pixels a second over the time of work on it alone (stages/inspection_times.py); None where not known."""
+        seconds = self.progress.seconds if self.decided is None else self.decided.inspection_s
+        return self.pixels(recipe) / seconds if seconds else None
 
     def stage(self, recipe: Recipe) -> str:
         """Where an open plate is, in a word."""
-        if self.opened_at is None:
+        if not self.has_slot:
             return "waiting"
         if not self.closed:
             return "passing"

@@ -53,7 +53,7 @@ class Screen:
         room = console.height - 1 - sum(len(console.render_lines(part, pad=False)) for part in parts)
         shown = _chosen(list(plates), room - 2)
         if shown:
-            parts += [Text(), self._plates(shown, status.at, console.width)]
+            parts += [Text(), self._plates(shown, console.width)]
         return Group(*parts)
 
     def throughput(self) -> str:
@@ -74,7 +74,7 @@ class Screen:
         table.add_row("slots", f"{free} of {len(status.slots)} free")
         return table
 
-    def _plates(self, plates: Sequence[Passing], now: float, width: int) -> Table:
+    def _plates(self, plates: Sequence[Passing], width: int) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("plate", justify="right", no_wrap=True)
         if width >= _WITH_BAR:
@@ -87,20 +87,21 @@ class Screen:
             table.add_column("Mpx/s", justify="right", no_wrap=True)
         table.add_column("state", no_wrap=True)
         for passing in plates:
-            table.add_row(*self._plate(passing, now, width))
+            table.add_row(*self._plate(passing, width))
         return table
 
-    def _plate(self, passing: Passing, now: float, width: int) -> list[RenderableType]:
+    def _plate(self, passing: Passing, width: int) -> list[RenderableType]:
         result, total = passing.result, passing.total_windows(self._recipe)
-        windows = passing.windows if result is None else result.windows_scored
         cells: list[RenderableType] = [str(passing.plate)]
         if width >= _WITH_BAR:
-            cells.append(ProgressBar(total=max(total, 1), completed=windows, width=min(24, width - _BESIDE_BAR)))
+            cells.append(
+                ProgressBar(total=max(total, 1), completed=passing.windows, width=min(24, width - _BESIDE_BAR))
+            )
         if width >= _WITH_ROWS:
             cells.append(f"{passing.rows if result is None else result.rows:,}")
-        cells.append(f"{windows}/{total}")
+        cells.append(f"{passing.windows}/{total}")
         if width >= _WITH_SPEED:
-            speed = passing.speed(self._recipe, now)
+            speed = passing.speed(self._recipe)
             cells += [str(passing.found), "-" if speed is None else f"{speed / 1e6:.1f}"]
         cells.append(
             Text(passing.stage(self._recipe), "dim") if result is None else Text(result.verdict, STYLE[result.verdict])

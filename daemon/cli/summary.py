@@ -91,7 +91,7 @@ class Summary:
                 *([] if truth is None else _compared(result, truth[(passing.plate - first_plate) % len(truth)])),
                 "-" if result.coverage is None else f"{result.coverage:.1%}",
                 "-" if latency is None else f"{latency:.2f} s",
-                *self._speed(passing.speed(self._recipe, 0.0)),
+                *self._speed(passing.speed(self._recipe)),
             )
         return table
 

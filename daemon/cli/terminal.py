@@ -56,7 +56,7 @@ class TerminalView:
         result = committed.result
         self._last_final_at = time.monotonic()
         passing = self._open.pop(result.plate, None) or Passing(result.plate)
-        passing.decided, passing.decided_at = committed, self._last_final_at
+        passing.decided = committed
         share = result.windows_scored / result.windows if result.windows else 0.0
         self._pixels += result.rows * result.columns * share
         self._final.append(passing)
@@ -72,9 +72,9 @@ class TerminalView:
         for slot in status.slots:
             if slot.plate in self._open:
                 self._open[slot.plate].follow(slot)
-        for plate, (windows, regions) in status.merged.items():
+        for plate, progress in status.progress.items():
             if plate in self._open:
-                self._open[plate].windows, self._open[plate].regions = windows, regions
+                self._open[plate].progress = progress
         if self._screen is None:
             self._screen = Screen(supervisor.recipe)
         open_pixels = sum(passing.pixels(supervisor.recipe) for passing in self._open.values())

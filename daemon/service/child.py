@@ -25,7 +25,7 @@ from config.schema import Config, Recipe
 from daemon.telemetry.counters import Tally
 from daemon.telemetry.logs import configure
 from daemon.wire.channel import Client, Event, Server
-from daemon.wire.messages import Exit, Heartbeat, Sender
+from daemon.wire.messages import Exit, Heartbeat, Progress, Sender
 from daemon.wire.plate_memory import PlateMemory, Shape
 from stages.switch import SwitchState
 
@@ -99,7 +99,7 @@ class Child:
         self.recipe = Recipe.model_validate(plan.recipe)
         self.log = structlog.get_logger()
         self.tally = Tally()
-        self.plates: dict[int, tuple[int, int]] = {}
+        self.plates: dict[int, Progress] = {}
         """Windows merged and regions found so far of each open plate, for people who watch."""
         self.note = ""
         self.waited_s = 0.0

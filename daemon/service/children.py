@@ -18,7 +18,7 @@ import zmq
 from config.schema import Restart
 from daemon.service.child import Plan
 from daemon.service.restarts import Restarts
-from daemon.wire.messages import Heartbeat
+from daemon.wire.messages import Heartbeat, Progress
 
 PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
 """Role, index and incarnation to the plan of the process and the descriptors that it inherits."""
@@ -104,8 +104,8 @@ class Children:
         beat = self._kids[f"{role}-0"].beat
         return beat.note if beat else ""
 
-    def plates(self) -> Mapping[int, tuple[int, int]]:
-        """Windows merged and regions found so far of the open plates, as merge says."""
+    def plates(self) -> Mapping[int, Progress]:
+        """How far the open plates are, as merge said last."""
         beat = self._kids["merge-0"].beat
         return beat.plates if beat else {}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.service.children import RoleState
+from daemon.wire.messages import Progress
 from daemon.wire.plate_memory import SlotFacts
 from stages.plate import Cause, Verdict
 
@@ -35,8 +36,8 @@ class Status:
     """Plates that have no verdict yet."""
     roles: Mapping[str, RoleState]
     slots: Sequence[SlotFacts]
-    merged: Mapping[int, tuple[int, int]]
-    """Windows merged and regions found so far of the open plates, as merge said last."""
+    progress: Mapping[int, Progress]
+    """Of the open plates, as merge said last."""
     camera_rows: float
     """Rows that the camera has delivered since the service began."""
     stop: Stop | None = None

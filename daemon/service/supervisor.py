@@ -148,7 +148,7 @@ class Supervisor:
             open=sorted(self.ledger.open),
             roles=self.children.by_role(),
             slots=self.memory.all_facts(),
-            merged=self.children.plates(),
+            progress=self.children.plates(),
             camera_rows=self.metrics.total("rows_total"),
             stop=Stop(left_s or 0.0, self._stopping.cause, self.hurried) if stopping else None,
         )

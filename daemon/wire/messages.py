@@ -26,6 +26,16 @@ class Hello(Message, frozen=True):
     """The first message on a link, and its sign of life when there is nothing else to say."""
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far an open plate is."""
+
+    windows: int
+    """Windows merged, or given up, so far."""
+    regions: int
+    seconds: float | None
+    """Time of work on it so far; None where that is not known."""
+
+
 class Heartbeat(Message, frozen=True):
     """child -> supervisor: alive, with its absolute counters (daemon/telemetry/counters.py)."""
 
@@ -33,8 +43,8 @@ class Heartbeat(Message, frozen=True):
     counters: dict[str, float]
     note: str = ""
     """What it is doing, for people."""
-    plates: dict[int, tuple[int, int]] = {}
-    """Windows merged and regions found so far of each open plate; said by merge."""
+    plates: dict[int, Progress] = {}
+    """Of each open plate; said by merge."""
 
 
 class Exit(Message, frozen=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -49,19 +48,9 @@ CAUSES = tuple(Cause)
 
 _SLOT = np.dtype(
     {
-        "names": [
-            "generation",
-            "plate",
-            "rows",
-            "rows_missing",
-            "opened_at",
-            "last_row_at",
-            "causes",
-            "closed",
-            "holds",
-        ],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<f8", "<u8", "u1", ("u1", 8)],
-        "itemsize": 72,
+        "names": ["generation", "plate", "rows", "rows_missing", "last_row_at", "causes", "closed", "holds"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<u8", "u1", ("u1", 8)],
+        "itemsize": 64,
     }
 )
 _BOARD = np.dtype(
@@ -116,8 +105,6 @@ class SlotFacts:
     holds: frozenset[Hold]
     last_row_at: float | None = None
     """Monotonic time when the strip with its last row was delivered, s; None while it is open, or not known."""
-    opened_at: float = 0.0
-    """Monotonic time when the slot was given to the plate, s: from then on its rows come."""
 
     @property
     def slot(self) -> int:
@@ -203,7 +190,6 @@ class PlateMemory:
             causes=tuple(cause for bit, cause in enumerate(CAUSES) if bits >> bit & 1),
             holds=frozenset(role for role in Hold if header["holds"][role]),
             last_row_at=float(header["last_row_at"]) or None,
-            opened_at=float(header["opened_at"]),
         )
 
     def all_facts(self) -> list[SlotFacts]:
@@ -234,7 +220,6 @@ class PlateMemory:
         header["generation"] = place.generation
         header["plate"] = plate
         header["rows"] = 0
-        header["opened_at"] = time.monotonic()
         header["rows_missing"] = 0
         header["last_row_at"] = 0.0
         header["causes"] = 0

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import time
 
+from msgspec import structs
+
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
+from daemon.wire.messages import Progress
 from stages import merge
 from stages.collected import PlateState
 from stages.events import (
@@ -27,6 +30,7 @@ from stages.events import (
     WindowScored,
     WindowsMerged,
 )
+from stages.inspection_times import InspectionTimes
 from stages.merge import Merger
 
 _CLASSIFIER = "classify-0"
@@ -42,6 +46,7 @@ class MergeProcess(Child):
         self._merger = Merger(self.recipe, plan.run, plan.incarnation)
         self._late: set[int] = set()
         """Plates of which the merger was told that their deadline has passed."""
+        self._times = InspectionTimes()
         self._merged: dict[int, list[int]] = {}
         """Windows of this round, for one message a plate."""
         self._classifier_there = False
@@ -87,7 +92,11 @@ class MergeProcess(Child):
             # A long round must not cost the answers that came during it.
             for event in self._crops.receive(now):
                 self._on_classifier(event, now)
-        self.plates = {plate: self._merger.progress(plate) for plate in self._merger.open_plates}
+        self.plates = {
+            plate: Progress(*self._merger.progress(plate), self._times.seconds(plate))
+            for plate in self._merger.open_plates
+        }
+        self.note = f"{len(self.plates)} plates open, {len(self._classifier_due)} wait for the classifier"
         for plate in self.plates:
             self._check_deadline(plate, now)
         self.explain(self._merger, now)
@@ -106,7 +115,10 @@ class MergeProcess(Child):
             case PlateClosed() as closed:
                 self._check_deadline(closed.plate, now, closed.last_row_at)
                 self._do(closed, now)
-            case PlateOpened() | WindowQuarantined() as said:
+            case PlateOpened() as opened:
+                self._times.opened(opened.plate, now)
+                self._do(opened, now)
+            case WindowQuarantined() as said:
                 self._do(said, now)
 
     def _on_worker(self, event: Event, now: float) -> None:
@@ -152,6 +164,7 @@ class MergeProcess(Child):
         for order in self._merger.handle(event):
             match order:
                 case WindowsMerged(plate, windows):
+                    self._times.scored(plate, now)
                     self._merged.setdefault(plate, []).extend(windows)
                 case ClassifyCrops():
                     if self._classifier_there:
@@ -162,9 +175,11 @@ class MergeProcess(Child):
                     self._classifier_due[plate] = self._due(plate)
                 case PlateDecided():
                     self._classifier_due.pop(order.result.plate, None)
-                    self._record.send(order, now)
+                    seconds = self._times.seconds(order.result.plate)
+                    self._record.send(structs.replace(order, inspection_s=seconds), now)
                 case merge.Forget(plate):
                     self._late.discard(plate)
+                    self._times.forget(plate)
                     self._classifier_due.pop(plate, None)
 
     def _due(self, plate: int) -> float:

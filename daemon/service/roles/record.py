@@ -181,7 +181,7 @@ class RecordProcess(Child):
         latency = None if last_row_at is None else time.monotonic() - last_row_at
         if store.commit_verdict(result, decided_at=at, latency_s=latency, event=write.event):
             # The verdict as committed, which the store's failure may have changed.
-            self._committed[result.plate] = VerdictCommitted(result, latency)
+            self._committed[result.plate] = VerdictCommitted(result, latency, write.decided.inspection_s)
             if latency is not None:
                 self.tally.observe("plate_latency_seconds", latency)
         else:

@@ -13,6 +13,7 @@ from daemon.cli.passing import Passing
 from daemon.cli.screen import Screen, stop_text
 from daemon.service.children import RoleState
 from daemon.service.status import Status, Stop
+from daemon.wire.messages import Progress
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages.events import Place, VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict
@@ -32,16 +33,15 @@ RESULT = PlateResult(
     coverage=0.998,
 )
 FILLING = SlotFacts(
-    plate=14,
     place=Place(slot=0, generation=1, columns=9_777),
+    plate=14,
     rows=9_000,
     rows_missing=0,
     closed=False,
     causes=(),
     holds=frozenset(Hold),
-    opened_at=95.0,
 )
-FREE = replace(FILLING, place=Place(slot=1, generation=1, columns=9_777), plate=11, holds=frozenset())
+FREE = replace(FILLING, plate=11, holds=frozenset())
 ROLES = {
     "line": RoleState(1, 1, 0, "line ready"),
     "acquire": RoleState(1, 1, 0, "waits for a free slot"),
@@ -59,16 +59,16 @@ STATUS = Status(
     open=(13, 14),
     roles=ROLES,
     slots=(FILLING, FREE),
-    merged={14: (204, 7)},
+    progress={14: Progress(204, 7, 5.0)},
     camera_rows=200_000,
 )
 
 
 def plates() -> list[Passing]:
     """One final, one that waits for a slot, one that passes at 204 windows in 5 s."""
-    passing = Passing(14, windows=204, regions=7)
+    passing = Passing(14, progress=Progress(204, 7, 5.0))
     passing.follow(FILLING)
-    return [Passing(12, opened_at=80.0, decided=VerdictCommitted(RESULT, 0.41), decided_at=86.2), Passing(13), passing]
+    return [Passing(12, decided=VerdictCommitted(RESULT, 0.41, 6.2)), Passing(13), passing]
 
 
 def lines(status: Status = STATUS, width: int = 80, height: int = 24, shown: list[Passing] | None = None) -> list[str]:
@@ -106,7 +106,7 @@ def test_a_process_that_is_down_and_its_restarts_are_told_in_figures() -> None:
     assert detect.split()[:3] == ["detect", "1/2", "3"]
 
 
-def test_each_plate_says_how_far_it_is_and_how_fast_since_its_first_row() -> None:
+def test_each_plate_says_how_far_it_is_and_how_fast() -> None:
     head, *rows = [line.rstrip() for line in lines()[-4:]]
     assert head.split() == ["plate", "rows", "windows", "found", "Mpx/s", "state"]
     final, waits, passes = ([word for word in row.split() if word[0].isalnum() or word == "-"] for row in rows)
@@ -119,20 +119,20 @@ def test_a_plate_that_has_ended_is_scored_then_decided() -> None:
     ended = replace(FILLING, rows=19_000, closed=True, holds=frozenset({Hold.TILE, Hold.RECORD}))
     passing = Passing(14)
     passing.follow(ended)
-    passing.windows = passing.total_windows(RECIPE) - 1
+    total = passing.total_windows(RECIPE)
+    passing.progress = Progress(total - 1, 0, 5.0)
     assert passing.stage(RECIPE) == "scoring"
-    passing.windows += 1
+    passing.progress = Progress(total, 0, 5.0)
     assert passing.stage(RECIPE) == "deciding"
 
 
-def test_a_plates_speed_does_not_count_what_it_waited_for_a_slot() -> None:
+def test_a_plates_speed_counts_what_is_scored_over_the_time_of_work_on_it() -> None:
     passing = Passing(14)
-    assert passing.speed(RECIPE, 100.0) is None  # it waits for a slot
-    passing.follow(FILLING)
-    passing.windows = 561
-    assert passing.speed(RECIPE, 96.0) == pytest.approx(187.9e6, rel=0.01)  # one second since its first row
-    passing.decided, passing.decided_at = VerdictCommitted(replace(RESULT, plate=14), 9.0), 97.0
-    assert passing.speed(RECIPE, 200.0) == pytest.approx(93.9e6, rel=0.01)
+    assert passing.speed(RECIPE) is None  # nothing is scored
+    passing.progress = Progress(561, 0, 2.0)
+    assert passing.speed(RECIPE) == pytest.approx(93.9e6, rel=0.01)
+    passing.decided = VerdictCommitted(replace(RESULT, plate=14), 9.0, inspection_s=4.0)
+    assert passing.speed(RECIPE) == pytest.approx(47.0e6, rel=0.01)
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 76, 80, 200])

@@ -41,8 +41,8 @@ TOTALS = Totals(
 
 
 def decided(result: PlateResult = RESULT) -> Passing:
-    """A plate that took 6.2 s from its first row to its verdict."""
-    return Passing(result.plate, opened_at=80.0, decided=VerdictCommitted(result, 0.41), decided_at=86.2)
+    """A plate that was worked on for 6.2 s."""
+    return Passing(result.plate, decided=VerdictCommitted(result, 0.41, inspection_s=6.2))
 
 
 def said(

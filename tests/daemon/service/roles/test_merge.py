@@ -151,3 +151,18 @@ def test_a_decision_that_record_could_not_take_is_said_again_when_asked_for(merg
     merge.record.send("merge-0", SayAgain(), time.monotonic())
     merge.wait(lambda: len(merge.decided) == 2)
     assert merge.decided[0] == merge.decided[1]
+
+
+def test_a_verdict_says_how_long_its_plate_was_worked_on_from_its_opening_to_its_last_window(merge: Neighbours) -> None:
+    before = time.monotonic()
+    merge.tile.send(PlateOpened(1, PLACE), before)
+    while 1 not in merge.parent.hear(m.Heartbeat).plates:
+        merge.tile.receive(time.monotonic())
+    merge.worker.send(WindowScored(WINDOW, PLACE), time.monotonic())
+    merge.wait(lambda: merge.merged)
+    after = time.monotonic()
+    merge.tile.send(PlateClosed(1, PLACE, 100), time.monotonic())
+    merge.wait(lambda: merge.decided)
+    seconds = merge.decided[0].inspection_s
+    assert seconds is not None
+    assert 0 < seconds < after - before
