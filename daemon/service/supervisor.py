@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -16,20 +17,21 @@ from typing import Protocol
 import structlog
 import zmq
 
-from config.schema import MOST_WORKERS, Config, Recipe
+from config.schema import Config, Recipe
 from daemon.service import health
 from daemon.service.child import Plan
 from daemon.service.children import Children, Kid
 from daemon.service.ledger import RunLedger
 from daemon.service.notify import Notifier
-from daemon.service.plans import Plans, run_facts
+from daemon.service.plans import Plans, processes, run_facts
+from daemon.service.publisher import Publisher
 from daemon.service.sightings import Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import socket_directory
 from daemon.service.status import Status, Stop
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.store.state import Lock, RunEnd, StateDirectory
-from daemon.telemetry.metrics import Metrics, private_memory
+from daemon.telemetry.metrics import Metrics
 from daemon.telemetry.server import Health, MetricsServer
 from daemon.telemetry.vram import Vram
 from daemon.wire import messages as m
@@ -53,7 +55,6 @@ from stages.plate import Cause
 
 _POLL_MS = 50
 _EXIT_S = 10.0
-_PULSE_S = 1.0
 
 
 class Observer(Protocol):
@@ -100,6 +101,7 @@ class Supervisor:
         self._log = structlog.get_logger().bind(run=self.run_id)
         self._notifier = Notifier()
         self._vram = Vram()
+        self._wanted = processes(config, recipe, gpu=self._vram.available)
         self._signals = Signals()
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
@@ -108,23 +110,15 @@ class Supervisor:
         self._line_ended = False
         self._acquire_ended = False
         self._ready = False
-        self._pulse_at = 0.0
         waits = config.camera.waits and config.overload == "wait"
         self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
+        self._publisher = Publisher(self.metrics, self._notifier, self._vram, config.restart.start_s)
         self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
 
     @property
     def workers(self) -> int:
         """Detect processes of this run."""
-        if self.config.workers.count is not None:
-            return self.config.workers.count
-        gpu = self.config.workers.device == "cuda" or (self.config.workers.device == "auto" and self._vram.available)
-        return 1 if gpu else min(len(os.sched_getaffinity(0)), MOST_WORKERS)
-
-    @property
-    def classifies(self) -> bool:
-        """The recipe has the classifier asked, so there is a process for it."""
-        return self.recipe.classifier.mode != "off"
+        return self._wanted["detect"]
 
     @property
     def finished(self) -> bool:
@@ -155,9 +149,12 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
-        # The signals before the first process starts: one is an order to stop them all.
-        with self.state.lock() as lock, socket_directory(self.state.path, self.run_id) as sockets, self._signals:
-            self._begin(Path(sockets), lock)
+        with ExitStack() as held:
+            lock = held.enter_context(self.state.lock())
+            sockets = held.enter_context(socket_directory(self.state.path, self.run_id))
+            # Before the first process starts: a signal is an order to stop them all.
+            held.enter_context(self._signals)
+            self._begin(Path(sockets), lock, held)
             end = RunEnd.FAILED
             try:
                 code = self._loop()
@@ -170,24 +167,31 @@ class Supervisor:
 
     # --- beginning and end -----------------------------------------------------------------------------------
 
-    def _begin(self, sockets: Path, lock: Lock) -> None:
+    def _begin(self, sockets: Path, lock: Lock, held: ExitStack) -> None:
+        held.callback(self._notifier.close)
+        held.callback(self._vram.close)
         self._notifier.extend(self.config.restart.start_s, "starting")
         self.sockets = sockets
         self._facts = run_facts(self.run_id, self.config, self.recipe)
         camera = self.config.camera
-        self.memory = PlateMemory.create(self.shape)
-        self._camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
+        self.memory = held.enter_context(closing(PlateMemory.create(self.shape)))
+        camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
+        held.callback(os.close, camera_fd)
         self.metrics.set_slots(**self.memory.counts())
-        self._server = MetricsServer(
-            self.metrics.registry, self._health, self.config.telemetry.host, self.config.telemetry.port
-        )
+        telemetry = self.config.telemetry
+        server = MetricsServer(self.metrics.registry, self._health, telemetry.host, telemetry.port)
+        held.enter_context(closing(server))
         # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
         self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
         lock.begun()
         self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
-        self._lifeline, self._lifeline_end = os.pipe()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._link = Server(self._context, m.Sender(self.run_id, "supervisor", 0, 1), sockets / "supervisor")
+        lifeline, lifeline_end = os.pipe()
+        held.callback(os.close, lifeline)
+        held.callback(os.close, lifeline_end)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        held.callback(context.destroy, linger=0)
+        link = Server(context, m.Sender(self.run_id, "supervisor", 0, 1), sockets / "supervisor")
+        self._link = held.enter_context(closing(link))
         self._poller = zmq.Poller()
         self._poller.register(self._link.socket, zmq.POLLIN)
         self._plans = Plans(
@@ -197,43 +201,31 @@ class Supervisor:
             state=self.state.path,
             sockets=sockets,
             memory=self.memory,
-            camera_fd=self._camera_fd,
-            lifeline_fd=self._lifeline,
+            camera_fd=camera_fd,
+            lifeline_fd=lifeline,
             plates=self.plates,
         )
-        self._start_all()
-
-    def _start_all(self) -> None:
-        self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
-        counts = {"line": 1, "acquire": 1, "tile": 1, "detect": self.workers}
-        counts |= {"classify": int(self.classifies), "merge": 1, "record": 1}
-        for role, count in counts.items():
-            if count:
-                self.metrics.set_role(role, 0, count, 0)
-            for index in range(count):
-                self.children.add(role, index, optional=role == "classify")
         self._log.info(
             "service starts",
             recipe=self.recipe.name,
             workers=self.workers,
             ring_bytes=self.shape.total_bytes,
-            metrics=f"http://{self.config.telemetry.host}:{self._server.port}/metrics",
+            metrics=f"http://{telemetry.host}:{server.port}/metrics",
             state=str(self.state.path),
         )
+        self._start_all()
+
+    def _start_all(self) -> None:
+        self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
+        for role, count in self._wanted.items():
+            self.metrics.set_role(role, 0, count, 0)
+            for index in range(count):
+                self.children.add(role, index, optional=role == "classify")
 
     def _end(self) -> None:
         self._notifier.stopping("stopping")
         self.children.kill_all()
         self.ledger.close_in_store(self.state.path, self._facts, self._stopping.cause or Cause.SHUTDOWN)
-        self._link.close()
-        self._context.destroy(linger=0)
-        self._server.close()
-        os.close(self._lifeline)
-        os.close(self._lifeline_end)
-        os.close(self._camera_fd)
-        self.memory.close()
-        self._notifier.close()
-        self._vram.close()
         self._log.info("service ended", seen=self.ledger.seen, open=len(self.ledger.open))
 
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
@@ -314,25 +306,7 @@ class Supervisor:
             self._ready = True
             self._notifier.ready(f"inspecting {self.recipe.name}")
             self._log.info("service ready")
-        if not self._ready and now >= self._pulse_at:
-            self._notifier.extend(self.config.restart.start_s, self.children.note("line") or "starting")
-        if self.children.all_fresh(now):
-            # Only while every process has done useful work of late.
-            self._notifier.ping_if_due(now)
-        if now < self._pulse_at:
-            return
-        self._pulse_at = now + _PULSE_S
-        for role, state in self.children.by_role().items():
-            self.metrics.set_role(role, state.up, state.wanted, private_memory(self.children.pids(role)))
-        self.metrics.set_slots(**self.memory.counts())
-        self.metrics.set_open_plates(len(self.ledger.open))
-        for reason, count in self._link.refused.items():
-            self.metrics.count("messages_refused_total", count, reason)
-        self._link.refused.clear()
-        computing = [*self.children.pids("detect"), *self.children.pids("classify")]
-        self.metrics.set_vram(self._vram.used_bytes(computing))
-        if self._ready:
-            self._notifier.status(str(self.ledger))
+        self._publisher.publish(now, self.children, self.memory, self.ledger, self._link, ready=self._ready)
 
     def _health(self) -> Health:
         details = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
