@@ -58,6 +58,8 @@ class RunLedger:
         self.last = plate
         self.seen += 1
         self.open.add(plate)
+        # Open before seen here, and after the verdict below: no scrape finds a plate that is neither.
+        self._metrics.set_open_plates(len(self.open))
         self._metrics.count("plates_seen_total")
 
     def committed(self, committed: VerdictCommitted) -> bool:
@@ -68,6 +70,7 @@ class RunLedger:
         self.open.discard(result.plate)
         self.verdicts[result.verdict] += 1
         self._count(result)
+        self._metrics.set_open_plates(len(self.open))
         found, vetoed = found_and_vetoed(result.defects)
         self._log.info(
             "plate final",

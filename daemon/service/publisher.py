@@ -44,7 +44,6 @@ class Publisher:
         for role, state in children.by_role().items():
             self._metrics.set_role(role, state.up, state.wanted, private_memory(children.pids(role)))
         self._metrics.set_slots(**memory.counts())
-        self._metrics.set_open_plates(len(ledger.open))
         for reason, count in link.refused.items():
             self._metrics.count("messages_refused_total", count, reason)
         link.refused.clear()

@@ -50,6 +50,7 @@ def test_seen_is_verdicts_and_open_and_the_metrics_say_the_same(ledger: RunLedge
     assert str(ledger) == "2 plates seen: 0 OK, 1 NG, 0 INCONCLUSIVE, 1 open"
     assert ledger.last == 8
     assert metrics.total("plates_seen_total") == 2
+    assert metrics.registry.get_sample_value("linesentry_open_plates") == 1
     assert metrics.total("plates_total", "NG") == metrics.total("plate_causes_total", Cause.DEFECT) == 1
 
 
