@@ -84,7 +84,8 @@ def rendered(order: Order, progress: Callable[[float], None]) -> tuple[list[NDAr
 
 def _ordered(order: Order, memory: int, progress: Callable[[float], None]) -> list[list[Crack]]:
     """Have the other process do it."""
-    command = [sys.executable, "-m", "daemon.cameras.render_process", str(memory), msgspec.json.encode(order).decode()]
+    module = "daemon.cameras.render_process"
+    command = [sys.executable, "-P", "-m", module, str(memory), msgspec.json.encode(order).decode()]
     with TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, pass_fds=(memory,), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors

@@ -212,7 +212,8 @@ class Children:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "daemon.service.child", kid.name, str(path)],
+                # -P: nothing is imported from the directory in which the service happens to be started.
+                [sys.executable, "-P", "-m", "daemon.service.child", kid.name, str(path)],
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 env=environment,

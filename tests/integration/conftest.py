@@ -72,10 +72,17 @@ class Service:
     # --- the program -----------------------------------------------------------------------------------------
 
     def start(
-        self, plates: int | None = None, environment: Mapping[str, str] | None = None, terminal: int | None = None
+        self,
+        plates: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        terminal: int | None = None,
+        directory: Path | None = None,
     ) -> None:
-        """Start it, in a process group of its own, or on a terminal: the descriptor of one that nobody else uses."""
-        command = [sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
+        """Start it, in a process group of its own, or on a terminal: the descriptor of one that nobody else uses.
+
+        In another directory than this one it starts as the command that is installed: nothing there is imported.
+        """
+        command = [sys.executable, *(["-P"] if directory else []), "-m", "daemon", "run", "--config", str(self.config)]
         command += [] if plates is None else ["--plates", str(plates)]
         if terminal is not None:
             command = [sys.executable, "-c", _TAKE_TERMINAL, *command]
@@ -87,6 +94,7 @@ class Service:
                 stderr=err,
                 stdin=subprocess.DEVNULL if terminal is None else terminal,
                 env={**os.environ, **(environment or {})},
+                cwd=directory,
                 process_group=0 if terminal is None else None,
                 start_new_session=terminal is not None,
             )

@@ -158,6 +158,20 @@ def test_a_service_at_work_and_its_orderly_end(service: Make, undisturbed: Undis
     assert told[-1].startswith("STOPPING=1")
 
 
+def test_no_process_imports_what_lies_in_the_directory_where_the_service_was_started(
+    service: Make, tmp_path: Path
+) -> None:
+    """A file named as a module of ours or of a library would run as the operator."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("zmq", "random", "config", "daemon", "msgspec", "sitecustomize"):
+        (here / f"{name}.py").write_text(f"open({str(here / 'ran')!r}, 'a').write('{name} ')\n", encoding="utf-8")
+    one = service()
+    one.start(plates=1, directory=here)
+    assert one.finish() == 0, one.stderr()
+    assert not (here / "ran").exists()
+
+
 def test_no_time_to_drain_makes_open_plates_inconclusive_by_shutdown(service: Make) -> None:
     hasty = service(drain_s=0.0)
     hasty.start()
