@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from models.training.photographs import labels_of, photographs, read
+from models.training.classifier.examples import groups_of
+from models.training.photographs import held_out, labels_of, photographs, read
 
 HEADER = "image,mask_or_label,set,group,class\n"
 PIXELS = np.random.default_rng(0).integers(0, 255, (120, 160)).astype(np.uint8)
@@ -66,4 +68,52 @@ def test_values_of_a_mask_are_not_scaled(tmp_path: Path) -> None:
 def test_a_manifest_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "manifest.csv").write_bytes(content)
     with pytest.raises(ValueError, match=rf"manifest\.csv.*{said}"):
+        photographs(tmp_path)
+
+
+def test_group_is_held_out_by_its_name_alone() -> None:
+    groups = [f"neu_seg/{number}" for number in range(2000)]
+    share = np.mean([held_out(group) for group in groups])
+    assert 0.25 < share < 0.35
+    assert [held_out(group) for group in groups] == [held_out(group) for group in groups]
+
+
+def test_folder_below_a_manifest_and_folder_of_pairs_are_data_too(tmp_path: Path) -> None:
+    (tmp_path / "known" / "a").mkdir(parents=True)
+    (tmp_path / "known" / "manifest.csv").write_text(
+        "image,mask_or_label,set,group,class\na/one.png,a/one-mask.png,neu_seg,1,3\nb/two.png,,xsdd,2,red iron\n"
+    )
+    assert [(one.image.name, one.scratched) for one in photographs(tmp_path / "known" / "a")] == [("one.png", True)]
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    mask = np.zeros((30, 40), np.uint8)
+    for name in ("clean", "cracked"):
+        cv2.imwrite(str(pairs / f"{name}.jpg"), mask + 90)
+        cv2.imwrite(str(pairs / f"{name}_mask.png"), mask)
+        mask[10:14, 5:30] = 255
+    found = {one.image.stem: one for one in photographs(pairs)}
+    assert (found["clean"].clean, found["cracked"].scratched) == (True, True)
+    assert read(found["cracked"])[1].sum() == 4 * 25
+
+
+def test_photographs_without_a_group_are_held_out_by_runs_of_their_numbers_as_the_classifiers_are(
+    tmp_path: Path,
+) -> None:
+    rows = [f"xsdd/{number}.jpg,,xsdd,,red iron" for number in range(3000, 3200)]
+    rows += [f"mt/{number}.jpg,,mt,tile-{number},MT_Free" for number in range(3)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,mask_or_label,set,group,class", *rows]))
+    (tmp_path / "xsdd").mkdir()
+    groups = Counter(one.group for one in photographs(tmp_path))
+    assert groups == groups_of(tmp_path)
+    assert {"mt/tile-0", "mt/tile-1", "mt/tile-2", "xsdd/red iron-3000", "xsdd/red iron-3190"} <= set(groups)
+    below = Counter(one.group for one in photographs(tmp_path / "xsdd"))
+    assert {group: groups[group] for group in below} == below, "a folder below has the groups of the whole"
+    assert 0 < sum(count for group, count in below.items() if held_out(group)) < 200
+
+
+@pytest.mark.parametrize("text", ["", "image,group\na,b\n"])
+def test_data_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    if text:
+        (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"manifest\.csv"):
         photographs(tmp_path)

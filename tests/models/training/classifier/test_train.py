@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import make
-from models.training.checkpoints import Average, warm_up_cosine
+from models.training.checkpoints import warm_up_cosine
 from models.training.classifier import learner, progressive
 from models.training.classifier import train as training
 from models.training.classifier.batches import batch_of, class_weights, draw_chances
@@ -212,23 +212,6 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
     (tmp_path / "wrong.pth").write_bytes(b"no weights")
     with pytest.raises(ClassifierError, match="cannot be read as weights"):
         train(examples(), examples(), Plan("resnet18", steps=1, pretrained=tmp_path / "wrong.pth"))
-
-
-def test_the_running_mean_starts_with_the_first_weights_and_forgets_them() -> None:
-    average = Average(memory=0.9, recent=1)
-    average.follow({"a": torch.tensor([1.0]), "n": torch.tensor(1)}, 1)
-    assert average.state["a"].item() == 1.0
-    for step in range(2, 300):
-        average.follow({"a": torch.tensor([2.0]), "n": torch.tensor(step)}, step)
-    assert average.state["a"].item() == pytest.approx(2.0, abs=1e-3)
-    assert average.state["n"].item() == 299
-
-
-def test_the_rate_rises_then_falls_but_never_to_nothing() -> None:
-    rates = [warm_up_cosine(step / 1000, step) for step in range(1001)]
-    assert rates[0] < 0.05 < rates[99]
-    assert rates[99:] == sorted(rates[99:], reverse=True)
-    assert rates[-1] == 0.005
 
 
 def test_each_step_is_as_large_as_the_rate_has_it_by_then(tmp_path: Path) -> None:
