@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def read(path: Path, card_path: Path) -> tuple[bytes, dict[str, Any]]:
     if recorded != found:
         raise WeightsFileError(f"{path} has sha256 {found}, its card says {recorded}: one of them was changed")
     return content, {**card, "path": str(card_path)}
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write the card of a file of weights beside it."""
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
 
 
 def fill(network: nn.Module, content: bytes) -> None:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.crops.ridges import log_uniform
+
 Grey = NDArray[np.float32]
 Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 _LEAST_CONTRAST = 1.5
@@ -24,24 +26,20 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     """
     image = _plate(rng, size)
     _clutter(rng, image, other_lines=other_lines)
-    noise = _log_uniform(rng, 0.5, 7)
+    noise = log_uniform(rng, 0.5, 7)
     detail = cv2.GaussianBlur((image - cv2.GaussianBlur(image, (0, 0), 4)) ** 2, (0, 0), 8) + noise**2
     mask, faint = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < 0.7:
         for _ in range(int(rng.integers(1, 4))):
-            height = _log_uniform(rng, 7, 46)
+            height = log_uniform(rng, 7, 46)
             step = min(rng.uniform(1, 22), height * rng.uniform(0.1, 0.7))
             one = np.zeros((size, size), np.bool_)
-            _add_line(rng, image, _path(rng, size, _log_uniform(rng, 20, 320)), rng.uniform(7, 21), height, step, one)
+            _add_line(rng, image, _path(rng, size, log_uniform(rng, 20, 320)), rng.uniform(7, 21), height, step, one)
             seen = one.any() and height > _LEAST_CONTRAST * math.sqrt(float(detail[one].mean()))
             (mask if seen else faint)[one] = True
     mask &= ~_outside(rng, image)
     ring = cv2.dilate(mask.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return _recorded(rng, image, noise), mask, (ring | faint) & ~mask
-
-
-def _log_uniform(rng: np.random.Generator, least: float, most: float) -> float:
-    return math.exp(rng.uniform(math.log(least), math.log(most)))
 
 
 def _field(rng: np.random.Generator, size: int, across: float, along: float | None = None) -> Grey:
@@ -192,13 +190,13 @@ def _clutter(rng: np.random.Generator, image: Grey, *, other_lines: bool) -> Non
         image *= 1 - rng.uniform(0.2, 0.9) / (1 + np.exp(-np.clip(blotch, -50, 50)))
     if other_lines and rng.random() < 0.35:
         for _ in range(int(rng.poisson(2 * crops)) + 1):
-            path = _path(rng, size, _log_uniform(rng, 20, 320))
+            path = _path(rng, size, log_uniform(rng, 20, 320))
             width, height, sign = rng.uniform(1.2, 3.5), rng.uniform(8, 60), int(rng.choice((1, -1)))
             _add_line(rng, image, path, width, height, 0.1, sign=sign)
     if other_lines and rng.random() < 0.3:
         for _ in range(int(rng.poisson(crops)) + 1):
             height = rng.uniform(7, 46)
-            path = _path(rng, size, _log_uniform(rng, 20, 320))
+            path = _path(rng, size, log_uniform(rng, 20, 320))
             _add_line(rng, image, path, rng.uniform(5, 25), height, height * rng.uniform(0, 0.6), sign=-1)
     if rng.random() < 0.2:
         height = rng.uniform(7, 40)

@@ -66,13 +66,14 @@ def simulate(
         _write_sheet(picture, sheet)
         pictures.append(picture)
         image, found = sheet.truth.coco(picture.name, index + 1, len(annotations) + 1)
-        images.append(image | {"mask_file_name": _mask_path(picture).name})
+        images.append(image | {"mask_file_name": mask_path(picture).name})
         annotations.extend(found)
     _write_coco(order.out / "annotations.json", product, images, annotations)
     return pictures
 
 
-def _mask_path(picture: Path) -> Path:
+def mask_path(picture: Path) -> Path:
+    """Where the mask of a picture lies: NAME_mask.png beside NAME with any ending."""
     return picture.with_name(f"{picture.stem}_mask.png")
 
 
@@ -92,7 +93,7 @@ def _write_sheet(picture: Path, sheet: Sheet) -> None:
             software=False,
             maxworkers=1,
         )
-    _write_png(_mask_path(picture), sheet.truth.mask())
+    _write_png(mask_path(picture), sheet.truth.mask())
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:

@@ -18,6 +18,7 @@ from daemon.lab.data.pictures import Picture, Source, SourceError, length_of, pa
 from models.measure.assessment import TruthBox
 from models.training.photographs import Photograph, grey, held_out, labels_of, manifest_of, photographs, read
 from simulator.sheets.products import PRODUCTS
+from simulator.sheets.write import mask_path
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 
@@ -206,11 +207,11 @@ def _pairs(path: Path, change: _Change, all_groups: bool) -> Source:
             f"{path} holds neither annotations.json nor manifest.csv nor images: name a folder written by "
             "`linesentry simulate`, one with a manifest.csv, or images NAME.png with NAME_mask.png"
         )
-    alone = [one for one in images if not _mask_of(one).is_file()]
+    alone = [one for one in images if not mask_path(one).is_file()]
     if alone:
         raise SourceError(
             f"{len(alone)} of {len(images)} images in {path} have no mask ({alone[0].relative_to(root)} needs "
-            f"{_mask_of(alone[0]).name}): give each one, of zeros where there is no defect"
+            f"{mask_path(alone[0]).name}): give each one, of zeros where there is no defect"
         )
     try:
         every = photographs(path)
@@ -226,7 +227,7 @@ def _pairs(path: Path, change: _Change, all_groups: bool) -> Source:
     def load(recipe: Recipe) -> Iterator[Picture]:
         for one in chosen:
             image = _grey(one.image)
-            mask = _mask(_mask_of(one.image), image.shape)
+            mask = _mask(mask_path(one.image), image.shape)
             image = change.image(image)
             marks = marks_of(image, change.labels(mask, recipe), recipe.polarity)
             yield Picture(one.image.relative_to(root).as_posix(), one.group, one.collection, image, marks)
@@ -236,10 +237,6 @@ def _pairs(path: Path, change: _Change, all_groups: bool) -> Source:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and not path.stem.endswith("_mask")
-
-
-def _mask_of(image: Path) -> Path:
-    return image.with_name(f"{image.stem}_mask.png")
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:

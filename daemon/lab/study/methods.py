@@ -120,9 +120,21 @@ class PixelMethod:
         return without_borders(view, self.detector.features(view), self.recipe.windows, _SCALE)
 
     def _result(self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold) -> WindowResult:
+        criteria = self._criteria(values, learnt)
+        regions, truncated = find_regions(values, window.width, window.height, criteria)
+        return WindowResult("", 0, window.index, regions, truncated, _NO_QUALITY, criteria.seed, 0.0)
+
+    def _patches(
+        self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold
+    ) -> Iterator[tuple[Box, float]]:
+        found = patch_boxes(values, self.rule.patch_stride or 0, self._criteria(values, learnt))
+        for (x, y, width, height), score in found:
+            yield (x + window.x, y + window.y, width, height), score
+
+    def _criteria(self, values: NDArray[np.float32], learnt: LearntThreshold) -> Criteria:
         levels = threshold_levels(values, self.recipe.threshold, learnt)
         published = self.rule.mode != "adaptive"
-        criteria = Criteria(
+        return Criteria(
             scale=_SCALE,
             seed=levels.seed,
             grow=levels.grow,
@@ -131,27 +143,6 @@ class PixelMethod:
             opening=published,
             line_like=self.rule.line_like and not published,
         )
-        regions, truncated = find_regions(values, window.width, window.height, criteria)
-        return WindowResult("", 0, window.index, regions, truncated, _NO_QUALITY, levels.seed, 0.0)
-
-    def _patches(
-        self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold
-    ) -> Iterator[tuple[Box, float]]:
-        levels = threshold_levels(values, self.recipe.threshold, learnt)
-        found = patch_boxes(
-            values,
-            self.rule.patch_stride or 0,
-            Criteria(
-                scale=_SCALE,
-                seed=levels.seed,
-                grow=levels.grow,
-                floor=learnt.floor + levels.rise,
-                least_area=self.recipe.post.least_area,
-                opening=False,
-            ),
-        )
-        for (x, y, width, height), score in found:
-            yield (x + window.x, y + window.y, width, height), score
 
 
 _SCALE = 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES
 from models.classifier.preprocess import INPUT
 from models.classifier.views import DEFAULT_VIEWS, View
+from models.weights import files as weights_file
 
 
 def write_weights(
@@ -66,10 +66,10 @@ def write_weights(
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
     card: dict[str, Any] = {**own, **facts, **own}  # in this order, and no fact takes the place of what is checked
-    _store(path, card)
+    weights_file.write_card(path, card)
     formats: tuple[Literal["float32", "bfloat16"], ...] = "float32", "bfloat16"
     card["known_answer"] = {one: known_values(Classifier.load(path, device="cpu", dtype=one)) for one in formats}
-    _store(path, card)
+    weights_file.write_card(path, card)
     return path
 
 
@@ -91,7 +91,3 @@ def _packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if beyond:
         raise ClassifierError(f"half precision cannot hold {', '.join(beyond)}: the training has come to nothing")
     return content
-
-
-def _store(path: Path, card: Mapping[str, Any]) -> None:
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")

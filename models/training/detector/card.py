@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 from config.schema import Recipe
 from models.detector.detector import Detector, known_values
 from models.detector.threshold import LearntThreshold
+from models.weights import files as weights_file
 
 PLAIN = Recipe(name="plain")
 """Resolution, templates and pitch of the weights that ship."""
@@ -60,12 +60,8 @@ def write(
         "threshold": dataclasses.asdict(threshold),
         **facts,
     }
-    _store(path, card)
+    weights_file.write_card(path, card)
     detector = Detector.load(recipe.model_copy(update={"weights": str(path)}), device="cpu", dtype="float32", batch=1)
     card["known_answer"] = known_values(detector)
-    _store(path, card)
+    weights_file.write_card(path, card)
     return path
-
-
-def _store(path: Path, card: Mapping[str, Any]) -> None:
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
