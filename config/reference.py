@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
 _NAMES: dict[object, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text", Path: "path"}
 _HEAD = """# Configuration
 
-Every key of a configuration file and of a recipe file, made from `config/schema.py` by `python -m config.reference`.
+Every key of a configuration file and of a recipe file, made from `config/schema/` by `python -m config.reference`.
 
 - A file needs only the keys that differ from their defaults. Unknown and repeated keys are refused.
 - `null` is no value, as YAML writes it. Paths are relative to the file that names them.

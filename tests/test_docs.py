@@ -146,7 +146,10 @@ def is_in_the_code(name: str) -> bool:
     if file.is_dir() or file.with_suffix(".py").exists():
         return True
     module = file.parent.with_suffix(".py")
-    defined = re.compile(rf"^(?:class |def )?{file.name}\b", re.MULTILINE)
+    if not module.exists():
+        module = file.parent / "__init__.py"
+    # Defined there, or listed in `__all__`.
+    defined = re.compile(rf'^(?:(?:class |def )?{file.name}\b|    "{file.name}",$)', re.MULTILINE)
     return module.exists() and defined.search(module.read_text("utf-8")) is not None
 
 

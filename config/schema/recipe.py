@@ -1,19 +1,12 @@
-"""The typed configuration of the service and the recipes of its products.
-
-Everything a user can set is a field here, with its unit, its default and a sentence; unknown keys are refused.
-Words are those of docs/reference/glossary.md; the numbers of the products are derived in the papers' units (px, mm).
-"""
+"""The recipe: all that belongs to one product model."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+from config.schema.section import Positive, Share, Strict
 
 _FAR = 10_000_000
 """px; no plate reaches so far."""
@@ -22,19 +15,6 @@ Corner = tuple[Coordinate, Coordinate]
 
 MOST_ZONES = 256
 """Zones of a recipe."""
-MOST_WORKERS = 64
-"""Workers for which the plate memory has a board."""
-MOST_BATCH = 64
-"""Windows that fit on a board."""
-
-
-class Strict(BaseModel):
-    """A section of the configuration: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-# --- recipe: all that belongs to one product model ------------------------------------------------------------
 
 
 class Pitch(Strict):
@@ -307,172 +287,3 @@ class Recipe(Strict):
     def edge_band(self) -> int:
         """Width, px, of the band along a plate's edge in which defects are marked `edge`: half the widest template."""
         return int(max(t.width for t in self.templates) / 2)
-
-
-# --- the service -----------------------------------------------------------------------------------------------
-
-_CAMERAS = ("simulator", "folder")
-_OWN_CAMERA = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
-
-
-class Camera(Strict):
-    """The line-scan camera, or one that replays sheets or images."""
-
-    source: str = Field(
-        "simulator",
-        description="simulator: sheets made by the simulator; folder: image files; or a camera of your own as "
-        "module:Class (docs/how-to/add-a-camera.md)",
-        json_schema_extra={"anyOf": [{"enum": [*_CAMERAS]}, {"pattern": f"^{_OWN_CAMERA}$"}]},
-    )
-    folder: Path | None = Field(None, description="images to replay, in natural order: 2.png before 10.png")
-    device: str | None = Field(
-        None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
-    )
-    width: Positive = Field(16384, description="pixels of a row")
-    strip_rows: Positive = Field(512, description="rows of a strip as the camera delivers it")
-    buffers: int = Field(8, ge=2, description="strip buffers between camera and acquisition")
-    line_rate_hz: float | None = Field(
-        None, gt=0, description="rows a second; null: a replay goes as fast as it is taken"
-    )
-    gap_rows: int = Field(600, ge=0, description="rows between two sheets")
-
-    @property
-    def waits(self) -> bool:
-        """The camera is a replay as fast as it is taken; any other delivers whether its strips are taken or not."""
-        return self.source in _CAMERAS and self.line_rate_hz is None
-
-    @field_validator("source")
-    @classmethod
-    def _known_source(cls, source: str) -> str:
-        if source not in _CAMERAS and not re.fullmatch(_OWN_CAMERA, source):
-            raise ValueError(f"{source!r} is no camera; allowed: {', '.join(_CAMERAS)}, or module:Class of your own")
-        return source
-
-    @model_validator(mode="after")
-    def _folder_given(self) -> Camera:
-        if self.source == "folder" and self.folder is None:
-            raise ValueError("source is folder, but folder names no directory of images")
-        return self
-
-
-class Simulator(Strict):
-    """The sheets that the simulated camera replays."""
-
-    seed: int = Field(1, ge=0, description="the first sheet's seed; the same seed makes the same sheet")
-    sheets: Positive = Field(3, description="different sheets that are made; they come round again")
-    density: int | None = Field(
-        None, ge=0, description="microcracks a sheet, mean; null: simulator/sheets/reference.yaml"
-    )
-    interference: tuple[Literal["oil", "noise", "light"], ...] = Field((), description="disturbances on every sheet")
-    strength: float = Field(1.0, ge=0, description="1 is the default strength of simulator/sheets/reference.yaml")
-
-
-class Workers(Strict):
-    """The processes that run the detector."""
-
-    count: int | None = Field(None, ge=1, le=MOST_WORKERS, description="null: one for each CPU core, or one for a GPU")
-    batch: int = Field(
-        4, ge=1, le=MOST_BATCH, description="windows that a worker computes at once; batches are padded to this size"
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the processor has it"
-    )
-
-
-View = Literal["identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"]
-"""A view of a crop (C 26)."""
-
-
-class Classify(Strict):
-    """The process that runs the classifier, where the recipe's classifier.mode is not off."""
-
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the processor has it"
-    )
-    weights: Path | None = Field(None, description="weights file beside its card; null: the weights that ship")
-    views: tuple[View, ...] = Field(
-        ("identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"),
-        min_length=1,
-        description="views of each crop, whose answers are averaged",
-    )
-    batch: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_BATCH,
-        description="crops that a GPU computes at once, of several windows; null: 16. A CPU is no faster with several "
-        "and always takes one",
-    )
-
-    @model_validator(mode="after")
-    def _views_once(self) -> Classify:
-        for view in self.views:
-            if self.views.count(view) > 1:
-                raise ValueError(f"views names {view} twice, which would count twice in the average: keep one")
-        return self
-
-
-class Lease(Strict):
-    """How long a worker may take for a batch of windows before another gets it too."""
-
-    least_s: float = Field(5.0, gt=0, description="shortest deadline")
-    factor: float = Field(10.0, gt=1, description="deadline as a multiple of the running p99")
-
-
-class Restart(Strict):
-    """How often a process may die before its role counts as lost."""
-
-    budget: Positive = Field(10, description="restarts of a process, on average over its role, that are not forgiven")
-    period_s: float = Field(60.0, gt=0, description="seconds of work after which a restart is forgiven")
-    backoff_s: float = Field(
-        0.2,
-        ge=0,
-        description="pause before the first restart; doubles with each further one, up to period_s / (4 budget)",
-    )
-    heartbeat_s: float = Field(1.0, gt=0, description="seconds between the heartbeats of a process")
-    hang_s: float = Field(15.0, gt=0, description="a process silent for so long is killed and restarted")
-    start_s: float = Field(60.0, gt=0, description="seconds a process may take to start")
-
-
-class Retention(Strict):
-    """How long results and pictures are kept."""
-
-    days: float | None = Field(90.0, gt=0, description="older plates are deleted; null: never")
-    most_gb: float | None = Field(20.0, gt=0, description="pictures beyond this size are deleted, oldest first")
-
-
-class Results(Strict):
-    """The results database and the pictures kept as evidence."""
-
-    pictures: bool = Field(True, description="write an overview of each plate and a crop of each defect")
-    overview_px: Positive = Field(1600, description="longest side of an overview picture")
-    crops: int = Field(50, ge=0, description="most crops of defects written for one plate, the worst first")
-    retention: Retention = Retention()
-
-
-class Telemetry(Strict):
-    """Logs and metrics."""
-
-    host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
-    port: int = Field(9464, ge=0, le=65535, description="0: any free port")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
-
-
-class Config(Strict):
-    """The whole configuration of one service."""
-
-    recipe: str = Field("P10B", description="name of a recipe that ships, or a path to a recipe file")
-    batch_id: str | None = Field(None, max_length=64, description="batch of material, stored with each plate")
-    state_directory: Path | None = Field(None, description="null: $STATE_DIRECTORY, or the user's state directory")
-    camera: Camera = Camera()
-    simulator: Simulator = Simulator()
-    slots: int = Field(3, ge=2, description="plates that the plate memory holds")
-    overload: Literal["wait", "skip"] = Field("wait", description="when no slot is free at a leading edge")
-    workers: Workers = Workers()
-    classify: Classify = Classify()
-    lease: Lease = Lease()
-    restart: Restart = Restart()
-    drain_s: float = Field(30.0, ge=0, description="seconds to finish the plates in flight at a stop")
-    results: Results = Results()
-    telemetry: Telemetry = Telemetry()
