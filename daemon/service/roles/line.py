@@ -147,7 +147,8 @@ class LineProcess(Child):
         if silent_s >= _STANDS_S and not self._stands:
             self._stands = True
             self.log.info("no strip comes: the line stands", silent_s=round(silent_s, 1))
-        words = [f"line stands: no strip for {silent_s:.0f} s" if self._stands else "line ready"]
+        standing = f"line stands: no strip for {silent_s:.0f} s"
+        words = ["line has ended" if self._ended else standing if self._stands else "line ready"]
         if status.serial is not None:
             words.append(f"camera {status.serial}")
         if status.temperature_c is not None:
