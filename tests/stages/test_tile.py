@@ -137,6 +137,14 @@ def test_a_worker_that_is_late_gets_no_more_until_it_finishes_one() -> None:
     assert [window.index for window in following.windows] == [4, 5, 6, 7]
 
 
+def test_the_time_of_a_lease_runs_from_when_its_worker_is_done_with_the_one_before() -> None:
+    machine = ledger()
+    first, _ = leases(tell(machine, WorkerReady(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 240)))
+    tell(machine, WorkerReady(0, BATCH, finished=first.lease), WindowsMerged(1, (0, 1, 2, 3)), now=15.0)
+    assert leases(tell(machine, WorkerReady(1, CREDITS), Tick(), now=21.0)) == []
+    assert indices(tell(machine, Tick(), now=15.0 + 10.0 * 15.0)) == [4, 5, 6, 7]
+
+
 def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 65 + HALO))
