@@ -162,6 +162,19 @@ class Merger:
         state = self._plates.get(plate)
         return None if state is None or state.closed is None else state.closed.last_row_at
 
+    def waits_for(self, plate: int) -> str:
+        """What an open plate waits for here, in words; empty for any other."""
+        state = self._plates.get(plate)
+        if state is None:
+            return ""
+        if state.decided is not None:
+            return "record, to commit its verdict"
+        if state.closed is None:
+            return "tile, to say that it has ended"
+        if state.awaited:
+            return "the classifier"
+        return f"windows: {state.windows_done} of {windows_in(state.closed, self._recipe.windows)} are there"
+
     def story(self, plate: int) -> list[str]:
         """What was said of a plate that is not final, for people who ask why it hangs."""
         return self._stories.of(plate)

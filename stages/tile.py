@@ -151,6 +151,21 @@ class WindowLedger:
         known = self._plates.get(plate)
         return None if known is None or known.closed is None else known.closed.last_row_at
 
+    def waits_for(self, plate: int) -> str:
+        """What an open plate waits for here, in words; empty for any other."""
+        known = self._plates.get(plate)
+        if known is None:
+            return ""
+        if not known.seen:
+            return "record, to commit that it was seen"
+        if known.closed is None:
+            return "acquisition, to say that it has ended"
+        waiting = set(known.waiting) - known.merged - known.quarantined
+        leased = known.leases.keys() - known.merged - waiting
+        if waiting or leased:
+            return f"workers: {len(waiting)} windows wait for one, {len(leased)} are with one"
+        return "its verdict: every window is merged or given up"
+
     def story(self, plate: int) -> list[str]:
         """What was said of a plate that is not final, for people who ask why it hangs."""
         return self._stories.of(plate)

@@ -82,6 +82,10 @@ class Storied(Protocol):
         """When the last row of a plate was delivered, monotonic, s."""
         ...
 
+    def waits_for(self, plate: int) -> str:
+        """What a plate waits for, in words."""
+        ...
+
     def story(self, plate: int) -> list[str]:
         """What was said of a plate."""
         ...
@@ -149,7 +153,13 @@ class Child:
             at = machine.last_row_at(plate)
             if at is not None and now - at > _HANGS_S and plate not in self._explained:
                 self._explained.add(plate)
-                self.log.warning("plate hangs", plate=plate, seconds=round(now - at, 1), story=machine.story(plate))
+                self.log.warning(
+                    "plate hangs",
+                    plate=plate,
+                    seconds=round(now - at, 1),
+                    waits_for=machine.waits_for(plate),
+                    story=machine.story(plate),
+                )
 
     def start(self) -> None:
         """What takes long before the loop: loading, mapping."""

@@ -20,7 +20,7 @@ from stages.events import (
     WindowsMerged,
     WorkerReady,
 )
-from stages.merge import Merger
+from stages.merge import Deadline, Merger
 from stages.plate import Cause, WindowResult
 from stages.story import Stories
 from stages.tile import Tick, WindowLedger
@@ -132,8 +132,37 @@ def test_a_ledger_tells_why_a_plate_hangs_and_forgets_it_when_it_is_final() -> N
     told = ledger.story(1)
     assert kinds(told) == ["heard PlateOpened", "said PlateOpened", "heard PlateClosed", "said PlateClosed"]
     assert "SeenCommitted" not in " ".join(told), "that is what it waits for"
+    assert ledger.waits_for(1) == "record, to commit that it was seen"
     ledger.handle(SeenCommitted(1), 0.0)
     assert kinds(ledger.story(1))[-2:] == ["heard SeenCommitted", "said Lease"]
     ledger.handle(PlateFinal(1), 0.0)
     assert ledger.story(1) == []
     assert ledger.last_row_at(1) is None
+    assert ledger.waits_for(1) == ""
+
+
+def test_a_ledger_says_in_words_what_a_plate_waits_for() -> None:
+    ledger = WindowLedger(Windows(size=65, stride=60), 4, LeaseSettings(least_s=5.0, factor=10.0))
+    for event in (SeenCommitted(1), PlateOpened(1, PLACE)):
+        ledger.handle(event, 0.0)
+    assert ledger.waits_for(1) == "acquisition, to say that it has ended"
+    ledger.handle(PlateClosed(1, PLACE, 180), 0.0)
+    ledger.handle(WorkerReady(0, 4), 0.0)
+    assert ledger.waits_for(1) == "workers: 2 windows wait for one, 4 are with one"
+    ledger.handle(WindowsMerged(1, (0, 1, 2, 3)), 0.0)
+    assert ledger.waits_for(1) == "workers: 2 windows wait for one, 0 are with one"
+    ledger.handle(WindowsMerged(1, (4, 5)), 0.0)
+    assert ledger.waits_for(1) == "its verdict: every window is merged or given up"
+
+
+def test_a_merger_says_in_words_what_a_plate_waits_for() -> None:
+    merger = Merger(load_recipe("general"), "run")
+    said = [merger.waits_for(1)]
+    for event in (PlateOpened(1, PLACE), scored(1, 0), PlateClosed(1, PLACE, 6000), scored(1, 1)):
+        merger.handle(event)
+        said.append(merger.waits_for(1))
+    merger.handle(Deadline(1))
+    assert said[:3] == ["", "tile, to say that it has ended", "tile, to say that it has ended"]
+    assert re.fullmatch(r"windows: 1 of \d+ are there", said[3])
+    assert re.fullmatch(r"windows: 2 of \d+ are there", said[4])
+    assert merger.waits_for(1) == "record, to commit its verdict"

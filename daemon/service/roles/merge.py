@@ -157,7 +157,8 @@ class MergeProcess(Child):
             return
         if state is not PlateState.DECIDED and state is not PlateState.FINAL:
             self._late.add(plate)
-            self.log.warning("plate is late", plate=plate, state=state, story=self._merger.story(plate))
+            waits_for, story = self._merger.waits_for(plate), self._merger.story(plate)
+            self.log.warning("plate is late", plate=plate, waits_for=waits_for, story=story)
             self._do(merge.Deadline(plate), now)
 
     def _do(self, event: merge.Event, now: float) -> None:

@@ -153,7 +153,7 @@ class RecordProcess(Child):
                     self._links.send("merge-0", order, now)
                     self.supervisor.send(order, now)
                 case record.RecordRefused():
-                    self._alarm("refused", order.text)
+                    self.log.error("result store failed", kind="refused", plate=order.plate, error=order.text)
                 case StoreFailing():
                     self._alarm(order.kind, order.text)
                     self.supervisor.send(order, now)

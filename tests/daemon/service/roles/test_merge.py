@@ -115,7 +115,7 @@ def test_only_a_plate_that_is_not_decided_by_its_deadline_is_said_to_be_late(
         process.tick(now + 7.0)
     late = [one for one in logs if one["event"] == "plate is late"]
     assert len(late) == said
-    assert all(one["state"] == "open" for one in late)
+    assert all(one["waits_for"] == "tile, to say that it has ended" for one in late)
 
 
 def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(merge: Neighbours) -> None:
