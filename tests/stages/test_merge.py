@@ -226,6 +226,27 @@ def test_a_deadline_decides_with_what_is_there() -> None:
     assert (result.causes, result.windows_scored) == ((Cause.LATE,), 4)
 
 
+def test_a_window_that_was_given_up_and_then_scored_counts_once() -> None:
+    merger = Merger(RECIPE, "run")
+    *before, last, end = story(1)
+    assert not decisions(told(merger, WindowQuarantined(1, 3), *before, end))
+    (result,) = decisions(told(merger, last))
+    assert (result.verdict, result.windows_scored) == (Verdict.OK, WINDOWS)
+
+
+def test_what_was_said_at_a_plates_end_goes_with_its_decision() -> None:
+    merger = Merger(RECIPE, "run")
+    end = PlateClosed(1, PLACE, ROWS, (Cause.ROWS_MISSING,), rows_missing=5, last_row_at=12.5)
+    told(merger, *story(1)[:-1])
+    (decided,) = told(merger, end)
+    assert isinstance(decided, PlateDecided)
+    assert decided.last_row_at == 12.5
+    assert decided.result.reason == "5 rows of the sheet did not arrive"
+    assert merger.last_row_at(1) == 12.5
+    told(merger, PlateFinal(1))
+    assert merger.last_row_at(1) is None
+
+
 chosen = st.frozensets(st.integers(0, WINDOWS - 1), max_size=4)
 
 
@@ -255,7 +276,7 @@ class Neighbours:
     def deliver(self, event: Event, lose: Callable[[], bool]) -> None:
         if lose():
             return
-        for instruction in self.merger.handle(event):
+        for instruction in told(self.merger, event):
             if lose():
                 continue
             if isinstance(instruction, PlateDecided):
