@@ -24,6 +24,8 @@ from stages.plate import Cause, PlateResult, Verdict
 
 StoreFailure = Literal["full", "locked", "broken", "refused"]
 """Why a write failed: "refused" concerns the one record, the others the store."""
+Failing = Literal["full", "locked", "broken"]
+"""How the store fails."""
 
 
 # --- what only the record process says and does ---------------------------------------------------------------------
@@ -41,6 +43,14 @@ class StoreFailed:
     """The write that was asked for last is not committed."""
 
     write: int
+    kind: StoreFailure
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreNotOpened:
+    """At the start the store could not be opened; the first write tries it again."""
+
     kind: StoreFailure
     text: str
 
@@ -91,7 +101,7 @@ class RecordRefused:
     text: str
 
 
-Event = PlateSeen | PlateDecided | StoreSucceeded | StoreFailed | Tick
+Event = PlateSeen | PlateDecided | StoreNotOpened | StoreSucceeded | StoreFailed | Tick
 Instruction = (
     CommitSeen
     | CommitVerdict
@@ -155,7 +165,7 @@ class Recorder:
         """Plates whose sight was committed too late; each leaves with its verdict."""
         self._turned_away: _TurnedAway | None = None
         self._ask_again = False
-        self._failing: StoreFailure | None = None
+        self._failing: Failing | None = None
         self._failing_since = 0.0
         self._retry_s = first_retry_s
         self._retry_at = 0.0
@@ -166,7 +176,7 @@ class Recorder:
         return len(self._queue)
 
     @property
-    def failing(self) -> StoreFailure | None:
+    def failing(self) -> Failing | None:
         """How the store fails at present; None while it works."""
         return self._failing
 
@@ -177,6 +187,8 @@ class Recorder:
                 return self._accept(_Waiting(plate, None, self._since(plate, now)), now)
             case PlateDecided(result=result):
                 return self._accept(_Waiting(result.plate, event, self._since(result.plate, now)), now)
+            case StoreNotOpened(kind, text):
+                return self._fails("broken" if kind == "refused" else kind, text, now)
             case StoreSucceeded(write):
                 return self._succeeded(now) if write == self._under_way else []
             case StoreFailed(write, kind, text):
@@ -196,7 +208,6 @@ class Recorder:
         kinds = [(one.plate, one.decided is None) for one in self._queue]
         assert len(set(kinds)) == len(kinds), "the same waits twice"
         assert self._turned_away is None or self._turned_away.lowest <= self._turned_away.highest
-        assert self._failing != "refused", "one record that is refused makes no store fail"
 
     def _accept(self, new: _Waiting, now: float) -> list[Instruction]:
         for waiting in self._queue:
@@ -274,6 +285,10 @@ class Recorder:
         self._under_way = None
         if kind == "refused":
             return [RecordRefused(self._queue[0].plate, text), *self._refused(now)]
+        return self._fails(kind, text, now)
+
+    def _fails(self, kind: Failing, text: str, now: float) -> list[Instruction]:
+        """The store fails: a pause until the next write."""
         if self._failing is None:
             self._failing_since = now
         is_news, self._failing = kind != self._failing, kind

@@ -19,6 +19,7 @@ from stages.record import (
     Refuse,
     StoreFailed,
     StoreFailure,
+    StoreNotOpened,
     StoreSucceeded,
     Tick,
 )
@@ -260,6 +261,16 @@ def test_answers_that_come_twice_or_for_an_older_write_change_nothing() -> None:
     assert line.send(StoreFailed(1, "full", "old")) == []
     assert line.final == [1]
     assert line.recorder.waiting == 1
+
+
+def test_a_store_that_did_not_open_fails_until_the_first_write_that_succeeds() -> None:
+    line = Line()
+    assert line.send(StoreNotOpened("locked", "in use")) == [StoreFailing("locked", "in use")]
+    assert line.recorder.failing == "locked"
+    assert line.send(PlateSeen(1)) == [], "not before the pause after a failure is over"
+    line.wait(0.3)
+    assert line.succeed()[0] == StoreWorks("the result store works again after 0.3 s")
+    assert line.recorder.failing is None
 
 
 PLATES = st.integers(1, 4)

@@ -70,7 +70,7 @@ class RecordProcess(Child):
             self._open_store()
         except StoreError as error:
             self.tally.add("store_failures_total", 1, error.kind)
-            self._alarm(error.kind, str(error))
+            self._do(record.StoreNotOpened(error.kind, str(error)), time.monotonic())
 
     def wait_s(self) -> float:
         """Look often at pictures in work, whose slots others wait for."""

@@ -66,8 +66,8 @@ def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(s
     other.execute("BEGIN IMMEDIATE")
     record = parent("record", prepare=lambda memory: memory.open(memory.free_places()[0], 7))
     record.tell(PlateSeen(8))
-    assert record.hear(m.Heartbeat).counters["store_failures_total/locked"] > 0
     assert record.hear(StoreFailing).kind == "locked"
+    assert record.hear(m.Heartbeat).counters["store_failures_total/locked"] > 0
     assert Hold.RECORD in record.memory.facts(0).holds
     other.execute("COMMIT")
     other.close()
@@ -79,6 +79,17 @@ def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(s
         assert time.monotonic() < until
         record.link.receive(time.monotonic())
         time.sleep(0.01)
+
+
+def test_that_the_store_did_not_open_is_told_before_there_is_a_plate(store: Store, parent: Start) -> None:
+    """The supervisor takes a new record process for one whose store works."""
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    record = parent("record")
+    assert record.hear(StoreFailing).kind == "locked"
+    other.close()
+    record.tell(PlateSeen(8))
+    assert record.hear(StoreWorks)
 
 
 def test_at_an_abort_open_plates_get_their_cause_and_final_ones_keep_their_verdict(store: Store, parent: Start) -> None:
