@@ -219,6 +219,20 @@ def test_after_an_abort_a_plate_is_decided_as_soon_as_it_is_heard_of() -> None:
     assert (result.verdict, result.causes[0]) == (Verdict.INCONCLUSIVE, Cause.SHUTDOWN)
 
 
+def test_of_two_aborts_the_first_is_the_cause() -> None:
+    merger = Merger(RECIPE, "run")
+    told(merger, Abort(Cause.SHUTDOWN), Abort(Cause.ROLE_LOST))
+    (result,) = decisions(told(merger, PlateOpened(1, PLACE)))
+    assert result.causes == (Cause.SHUTDOWN,)
+
+
+@pytest.mark.parametrize("said", [PlateOpened(1, PLACE), PlateClosed(1, PLACE, ROWS)])
+def test_a_recipe_that_takes_any_columns_has_them_from_the_beginning_or_the_end_of_a_plate(said: Event) -> None:
+    merger = Merger(RECIPE.model_copy(update={"columns": None}), "run")
+    (result,) = decisions(told(merger, said, Abort(Cause.SHUTDOWN)))
+    assert result.columns == COLUMNS
+
+
 def test_a_deadline_decides_with_what_is_there() -> None:
     merger = Merger(RECIPE, "run")
     told(merger, *story(1)[:5], PlateClosed(1, PLACE, ROWS))
