@@ -212,8 +212,12 @@ def test_with_few_slots_wait_holds_strips_back_and_still_rebuilds_every_sheet(
         line.feed(machine, free(*line.free))
     assert not machine.waiting
     assert not line.buffers
+    ends = [s.first_row + s.rows for s in strips]
     for plate, (rise, fall) in zip(numbers(line), line.sheets, strict=True):
         assert line.plates[plate] == list(range(rise + OFFSET, fall + OFFSET))[:MOST]
+        # Its last row, or the first beyond the most, was delivered then, however long it waited for a slot.
+        told = min(fall, rise + MOST + 1) + OFFSET
+        assert line.closed[plate].last_row_at == min(end for end in ends if end >= told)
 
 
 @settings(max_examples=100, deadline=None)
@@ -361,6 +365,13 @@ def test_skip_counts_the_rows_of_a_sheet_that_finds_no_slot() -> None:
     machine = line.run([strip(1, 0, 100, [(1, 10), (2, 40)])], "skip")
     assert line.closed == {1: PlateClosed(1, None, 30, (Cause.OVERLOAD,), 0, 100.0)}
     assert machine.counters.plates_without_slot == 1
+
+
+def test_a_plate_that_nothing_was_heard_of_is_dated_by_the_strip_that_tells_of_it() -> None:
+    machine = assembler()
+    machine.handle(delivered(0, strip(1, 0, 10)))
+    said = machine.handle(delivered(1, strip(2, 10, 10, [(3, 19)])))
+    assert PlateClosed(1, None, 0, (Cause.NO_ROWS,), last_row_at=20.0) in said
 
 
 def test_wait_keeps_the_buffers_until_a_slot_is_free() -> None:
