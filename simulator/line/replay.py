@@ -350,16 +350,11 @@ class SheetLine(Replay):
             raise ValueError(f"{len(sheets)} sheets and {len(columns)} first columns were given: give one for each")
         if plates is not None and plates < 0:
             raise ValueError(f"plates is {plates}: give 0 or more, or None for ever")
-        self._count = len(sheets)
         entries = [
             _Entry(f"sheet {index}", partial(_Array, image), column)
             for index, (image, column) in enumerate(zip(sheets, columns, strict=True))
         ]
         super().__init__(itertools.islice(itertools.cycle(entries), plates), settings or LineSettings())
-
-    def sheet_of(self, plate: int) -> int:
-        """Index of the sheet that the line's plate of that number (from 0) shows."""
-        return plate % self._count
 
 
 class FolderLine(Replay):

@@ -69,8 +69,8 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     loaded: Recipe | None = None
     pixels = seconds = 0.0
     facts: dict[str, Any] = {}
-    _tell_aside(sources)
-    with _telling(sum(source.count for source in sources)) as teller:
+    _report_left_aside(sources)
+    with _progress(sum(source.count for source in sources)) as teller:
         for source, recipe in work:
             if recipe != loaded:
                 detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
@@ -124,7 +124,7 @@ def recipe_for(source: Source, options: EvaluateDetector) -> Recipe:
     return recipe
 
 
-def _tell_aside(sources: Sequence[Source]) -> None:
+def _report_left_aside(sources: Sequence[Source]) -> None:
     console = Console(stderr=True, soft_wrap=True)
     for source in sources:
         if source.aside:
@@ -165,7 +165,7 @@ def _command() -> str:
 
 
 @dataclass(slots=True)
-class _Teller:
+class _EvaluationProgress:
     """Tells on stderr how far it is: a bar where somebody watches, else a line now and then."""
 
     bars: Bars
@@ -187,9 +187,9 @@ class _Teller:
 
 
 @contextmanager
-def _telling(total: int) -> Iterator[_Teller]:
+def _progress(total: int) -> Iterator[_EvaluationProgress]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         bars.add_task("the first picture", total=total)
-        yield _Teller(bars, total, console.is_terminal)
+        yield _EvaluationProgress(bars, total, console.is_terminal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daemon.lab.study.answers import Claim, at_least, lower, not_lower, stays
+from daemon.lab.study.claims import Claim, at_least, lower, not_lower, stays
 
 
 @dataclass(frozen=True, slots=True)

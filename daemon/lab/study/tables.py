@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from daemon.lab.study.answers import Answer, ClaimResult, Figures, lower, measured_of, together
+from daemon.lab.study.claims import Answer, ClaimResult, Figures, lower, measured_of, together
 from daemon.lab.study.experiments import EXPERIMENTS, Experiment, Finding, Row
 from daemon.lab.study.measure import Record
 

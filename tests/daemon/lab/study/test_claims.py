@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daemon.lab.study.answers import (
+from daemon.lab.study.claims import (
     Claim,
     ClaimResult,
     Measured,
