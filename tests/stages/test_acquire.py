@@ -374,6 +374,17 @@ def test_a_plate_that_nothing_was_heard_of_is_dated_by_the_strip_that_tells_of_i
     assert PlateClosed(1, None, 0, (Cause.NO_ROWS,), last_row_at=20.0) in said
 
 
+def test_the_rows_of_a_sheet_that_passed_before_its_edge_was_heard_are_blank_and_missing() -> None:
+    machine = assembler()
+    machine.handle(free(0))
+    machine.handle(delivered(0, strip(1, 0, 30)))
+    passed = 30 - (10 + OFFSET)
+    said = machine.handle(delivered(1, strip(2, 30, 10, [(1, 10)])))
+    assert said[:2] == [PlateOpened(1, place(0)), BlankRows(0, 0, passed)]
+    ended = machine.handle(delivered(2, strip(3, 40, 20, [(2, 42)], level=True)))
+    assert PlateClosed(1, place(0), 32, (Cause.ROWS_MISSING,), passed, 60.0) in ended
+
+
 def test_wait_keeps_the_buffers_until_a_slot_is_free() -> None:
     machine = assembler("wait")
     assert machine.handle(delivered(0, strip(1, 0, 30, [(1, 10)]))) == []

@@ -240,7 +240,7 @@ def test_what_was_refused_is_asked_for_once_nothing_waits_any_more() -> None:
 @pytest.mark.parametrize(("seconds", "verdict"), [(9.0, Verdict.OK), (11.0, Verdict.INCONCLUSIVE)])
 def test_a_refused_verdict_waits_from_its_refusal_on(seconds: float, verdict: Verdict) -> None:
     line = Line(most_waiting=1)
-    line.send(PlateSeen(1))
+    line.send(PlateSeen(3))
     assert line.send(PlateDecided(result(1))) == [Refuse(1)]
     line.now += seconds
     assert SayAgain() in line.succeed()
@@ -250,6 +250,20 @@ def test_a_refused_verdict_waits_from_its_refusal_on(seconds: float, verdict: Ve
     line.send(PlateDecided(result(2)))
     line.succeed()
     assert line.verdicts[2].verdict is Verdict.OK
+
+
+def test_what_a_failing_store_made_of_a_verdict_keeps_the_time_of_its_last_row() -> None:
+    line = Line()
+    line.send(PlateDecided(result(1), last_row_at=90.0))
+    line.wait(11.0)
+    line.fail("locked")
+    line.wait(1.0)
+    assert isinstance(line.asked, CommitVerdict)
+    assert line.asked.decided.result.verdict is Verdict.INCONCLUSIVE
+    assert line.asked.decided.last_row_at == 90.0
+    line.fail("refused")
+    assert line.asked.decided.result.rows == 0
+    assert line.asked.decided.last_row_at == 90.0
 
 
 def test_answers_that_come_twice_or_for_an_older_write_change_nothing() -> None:
