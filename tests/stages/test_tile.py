@@ -210,8 +210,10 @@ def test_windows_that_the_dead_worker_did_not_have_are_not_blamed() -> None:
 
 def test_a_death_on_a_plate_that_is_final_is_not_kept() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60), WorkerReady(0, CREDITS), PlateFinal(1))
-    assert tell(machine, WorkerGone(0, ((1, 0), (1, 1)))) == []
+    blamed = ((1, 0), (1, 1))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60), WorkerReady(0, CREDITS), WorkerGone(0, blamed))
+    tell(machine, WorkerReady(0, CREDITS), PlateFinal(1))
+    assert tell(machine, WorkerGone(0, blamed)) == []
 
 
 def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
