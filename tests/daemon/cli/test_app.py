@@ -14,6 +14,7 @@ from daemon.cli.app import app
 from tests.command import linesentry
 
 CLI = Path(__file__).resolve().parents[3] / "daemon" / "cli"
+OF_THE_SCREEN = {"terminal", "screen", "passing", "summary"}
 
 
 def test_help_names_every_command_below_those_who_need_it() -> None:
@@ -26,7 +27,7 @@ def test_help_names_every_command_below_those_who_need_it() -> None:
 
 
 def test_each_command_is_a_file_of_its_own() -> None:
-    files = {path.stem for path in CLI.glob("*.py")} - {"__init__", "app", "options", "terminal"}
+    files = {path.stem for path in CLI.glob("*.py")} - {"__init__", "app", "options", *OF_THE_SCREEN}
     assert files == set(getattr(get_command(app), "commands"))  # noqa: B009 - typer's own class, which it does not export
 
 
