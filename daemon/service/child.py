@@ -203,6 +203,10 @@ class Child:
             self.waited_s = 0.0
             self.beat(time.monotonic())
         self.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Close the sockets: a process with open ones does not end."""
         for endpoint in self._endpoints:
             endpoint.close()
         self.context.destroy(linger=0)

@@ -144,4 +144,5 @@ def test_a_camera_that_fails_is_let_go_and_said_and_its_role_is_lost_when_that_d
     assert {line["error"] for line in failed} == {"the cable is out; push it in"}
     assert one.stdout().count("camera closed") == len(failed) == 3
     assert "Traceback" not in one.stderr()
+    assert {line["reason"] for line in one.logged("process ended", process="line-0")} == {"died"}
     assert all(Cause.ROLE_LOST in row.causes for row in one.verdicts().values())

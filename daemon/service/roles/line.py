@@ -60,6 +60,7 @@ class LineProcess(Child):
             super().run()
         except CameraError as error:
             self.log.critical("the camera does not work", source=self.config.camera.source, error=str(error))
+            self.close()
             sys.exit(1)
         finally:
             if self._camera is not None:
