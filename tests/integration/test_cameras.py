@@ -45,17 +45,17 @@ class Unplugged(Stuck):
 '''
 
 
-def camera_service(service: Make, directory: Path, source: str, device: str | None = None) -> Service:
-    """A service with that camera, whose module lies in `directory`; silence is a hang after HANG_S.
+def camera_service(service: Make, directory: Path, source: str, hang_s: float = HANG_S) -> Service:
+    """A service with that camera, whose module lies in `directory`; silence is a hang after `hang_s`.
 
     It has a buffer for each strip, since the grabber sends as fast as it can.
     """
     (directory / "tcp_camera.py").write_text(documented_camera(), encoding="utf-8")
     (directory / "own_cameras.py").write_text(OWN, encoding="utf-8")
     return service(
-        camera={"source": source, "device": device, "strip_rows": STRIP, "width": WIDTH, "buffers": 32},
+        camera={"source": source, "device": None, "strip_rows": STRIP, "width": WIDTH, "buffers": 32},
         recipe={"length": {"nominal_rows": ROWS}, "columns": {"first": 300, "last": 300 + COLUMNS}},
-        restart={"hang_s": HANG_S, "budget": 2, "period_s": 60.0},
+        restart={"hang_s": hang_s, "budget": 2, "period_s": 60.0},
     )
 
 
@@ -137,7 +137,7 @@ def test_a_camera_that_stays_away_is_a_hang_and_is_found(service: Make, tmp_path
 def test_a_camera_that_fails_is_let_go_and_said_and_its_role_is_lost_when_that_does_not_end(
     service: Make, tmp_path: Path
 ) -> None:
-    one = camera_service(service, tmp_path, "own_cameras:Unplugged")
+    one = camera_service(service, tmp_path, "own_cameras:Unplugged", hang_s=60.0)
     one.start(1, {"PYTHONPATH": str(tmp_path)})
     assert one.finish() == 1
     failed = one.logged("the camera does not work", source="own_cameras:Unplugged")
