@@ -127,9 +127,8 @@ class Children:
         self._restarts.setdefault(role, Restarts(self._settings)).place()
         self._start(kid)
 
-    def joined(self, role: str, index: int, now: float) -> None:
+    def joined(self, role: str, index: int) -> None:
         """The process of that name has opened its connection."""
-        del now
         self._kids[f"{role}-{index}"].killed_for = None
 
     def heard(self, role: str, index: int, beat: Heartbeat, now: float) -> None:
@@ -140,9 +139,8 @@ class Children:
                 self._restarts[role].worked(index, now - kid.heard_at)
             kid.heard_at, kid.beat = now, beat
 
-    def restart(self, role: str, index: int, reason: str, now: float) -> None:
+    def restart(self, role: str, index: int, reason: str) -> None:
         """End a process by the supervisor's own hand; it is started again without blame."""
-        del now
         kid = self._kids[f"{role}-{index}"]
         if kid.process is not None:
             kid.killed_for = reason

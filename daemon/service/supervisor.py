@@ -253,7 +253,7 @@ class Supervisor:
     def _handle(self, sender: m.Sender, body: m.AnyMessage | Joined, now: float) -> None:
         match body:
             case Joined():
-                self.children.joined(sender.role, sender.index, now)
+                self.children.joined(sender.role, sender.index)
                 if sender.role == "record":
                     self._store_failing = None
                     self._say_open(now)
@@ -337,7 +337,7 @@ class Supervisor:
         if kid.role == "line":
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
             self._sightings.line_gone()
-            self.children.restart("acquire", 0, "line restarted", now)
+            self.children.restart("acquire", 0, "line restarted")
 
     def _lose(self, role: str, now: float) -> None:
         if role == "classify":

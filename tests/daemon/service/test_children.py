@@ -86,7 +86,7 @@ def test_a_role_is_lost_when_its_processes_die_more_often_than_its_budget(watch:
 
 def test_a_process_ended_by_the_supervisor_is_told_from_one_that_died(watch: Watch) -> None:
     watch.children.add("acquire", 0)
-    watch.children.restart("acquire", 0, "line restarted", time.monotonic())
+    watch.children.restart("acquire", 0, "line restarted")
     while not watch.ends:
         watch.children.reap(dict(watch.poller.poll(20)), time.monotonic())
     assert watch.ends == [("acquire-0", "line restarted", -signal.SIGKILL)]
