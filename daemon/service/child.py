@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 import structlog
 import zmq
 
 from config.schema import Config, Recipe
+from daemon.service.hanging import Hanging, Storied
 from daemon.telemetry.counters import Tally
 from daemon.telemetry.logs import configure
 from daemon.wire.channel import Client, Event, Server
@@ -32,8 +33,6 @@ from stages.switch import SwitchState
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
-_HANGS_S = 60.0
-"""After its last row a plate that is not final by then hangs, and its story is told."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -70,27 +69,6 @@ class Plan(msgspec.Struct, frozen=True):
         return Sender(self.run, self.role, self.index, self.incarnation)
 
 
-class Storied(Protocol):
-    """A state machine that can say what befell its open plates."""
-
-    @property
-    def open_plates(self) -> tuple[int, ...]:
-        """Plates that are not final."""
-        ...
-
-    def last_row_at(self, plate: int) -> float | None:
-        """When the last row of a plate was delivered, monotonic, s."""
-        ...
-
-    def waits_for(self, plate: int) -> str:
-        """What a plate waits for, in words."""
-        ...
-
-    def story(self, plate: int) -> list[str]:
-        """What was said of a plate."""
-        ...
-
-
 class Child:
     """The frame of a child process; a role registers its endpoints and overrides `tick`."""
 
@@ -113,7 +91,7 @@ class Child:
         self._poller = zmq.Poller()
         self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
         self._beat_at = 0.0
-        self._explained: set[int] = set()
+        self._hanging = Hanging()
         self._poller.register(plan.lifeline_fd, zmq.POLLIN)
         self.supervisor = self.connect("supervisor", self.on_supervisor)
 
@@ -146,20 +124,11 @@ class Child:
         )
 
     def explain(self, machine: Storied, now: float) -> None:
-        """Log the story of each plate that hangs, once: its rows have all been there for long, and it is not final."""
-        plates = machine.open_plates
-        self._explained.intersection_update(plates)
-        for plate in plates:
-            at = machine.last_row_at(plate)
-            if at is not None and now - at > _HANGS_S and plate not in self._explained:
-                self._explained.add(plate)
-                self.log.warning(
-                    "plate hangs",
-                    plate=plate,
-                    seconds=round(now - at, 1),
-                    waits_for=machine.waits_for(plate),
-                    story=machine.story(plate),
-                )
+        """Log the story of a plate that hangs, once."""
+        plate = self._hanging.look(machine, now)
+        if plate is not None:
+            waits_for, story = machine.waits_for(plate), machine.story(plate)
+            self.log.warning("plate hangs", plate=plate, waits_for=waits_for, story=story)
 
     def start(self) -> None:
         """What takes long before the loop: loading, mapping."""
