@@ -157,6 +157,18 @@ class StoreWorks(Said, frozen=True):
     text: str
 
 
+class RoomShort(Said, frozen=True):
+    """record -> supervisor: the disk has little room left, and pictures give way to the result store."""
+
+    text: str
+
+
+class RoomEnough(Said, frozen=True):
+    """record -> supervisor: the disk has room for pictures again."""
+
+    text: str
+
+
 # --- windows ---------------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +307,8 @@ AnyEvent = (
     | SayAgain
     | StoreFailing
     | StoreWorks
+    | RoomShort
+    | RoomEnough
     | WorkerReady
     | WorkerGone
     | Lease

@@ -143,8 +143,10 @@ class Restart(Strict):
 class Retention(Strict):
     """How long results and pictures are kept."""
 
-    days: float | None = Field(90.0, gt=0, description="older plates are deleted; null: never")
-    most_gb: float | None = Field(20.0, gt=0, description="pictures beyond this size are deleted, oldest first")
+    days: float | None = Field(90.0, gt=0, description="days of running after which a plate is deleted; null: never")
+    most_gb: float | None = Field(
+        20.0, gt=0, description="pictures beyond this size are deleted, oldest first; null: never"
+    )
 
 
 class Results(Strict):

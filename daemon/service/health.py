@@ -19,6 +19,8 @@ class Condition:
     store_failing: str | None
     """How the result store fails; None while it works."""
     stopping: bool
+    room_short: bool = False
+    """Pictures give way, because the disk has little room left."""
 
 
 def reasons(condition: Condition) -> tuple[str, ...]:
@@ -30,6 +32,8 @@ def reasons(condition: Condition) -> tuple[str, ...]:
         found.append("role classify is lost: plates are decided without it")
     if condition.store_failing is not None:
         found.append(f"the result store fails ({condition.store_failing})")
+    if condition.room_short:
+        found.append("room on the disk is short: pictures give way")
     if condition.stopping:
         found.append("stopping")
     return tuple(found)

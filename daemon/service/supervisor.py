@@ -44,6 +44,8 @@ from stages.events import (
     ClassifierLost,
     LineEnded,
     PlateSeen,
+    RoomEnough,
+    RoomShort,
     SayAgain,
     StoreFailing,
     StoreWorks,
@@ -106,6 +108,7 @@ class Supervisor:
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
         self._store_failing: str | None = None
+        self._room_short = False
         self._classifier_lost = False
         self._line_ended = False
         self._acquire_ended = False
@@ -255,7 +258,7 @@ class Supervisor:
             case Joined():
                 self.children.joined(sender.role, sender.index)
                 if sender.role == "record":
-                    self._store_failing = None
+                    self._store_failing, self._room_short = None, False
                     self._say_open(now)
                 if sender.role == "merge" and self._classifier_lost:
                     self._link.send(sender.name, ClassifierLost(), now)
@@ -276,6 +279,8 @@ class Supervisor:
                 self._store_failing = kind
             case StoreWorks():
                 self._store_failing = None
+            case RoomShort() | RoomEnough():
+                self._room_short = isinstance(body, RoomShort)
             case SayAgain():
                 self._say_open(now)
             case Aborted():
@@ -321,6 +326,7 @@ class Supervisor:
             classifier_lost=self._classifier_lost,
             store_failing=self._store_failing,
             stopping=self._stopping.begun,
+            room_short=self._room_short,
         )
         return health.reasons(condition)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,12 +16,15 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from config.schema import Retention
 from daemon.store.rows import Begun, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
 from daemon.store.schema import StoreError, defects, events, explained, open_engine, plates, prepare
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
 __all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
+
+
+_TOLD = [column for column in plates.c if column is not plates.c.uptime_s]
+"""What is told of a plate: the columns that stores of version 2 have too, for they are read as they are."""
 
 
 def store_path(state_directory: Path) -> Path:
@@ -34,22 +38,28 @@ class Store:
     Methods may be called from several threads; each is one transaction.
     """
 
-    def __init__(self, path: Path, engine: sa.Engine) -> None:
+    def __init__(self, path: Path, engine: sa.Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self._engine = engine
         self._reader = engine.execution_options(reads=True)
         self._lock = threading.Lock()
         self._facts: RunFacts | None = None
+        self._clock = clock
+        self._uptime: tuple[float, float] | None = None
+        """Uptime as stored when the run began, and the clock then, s."""
         status = path.stat()
         self._file = (status.st_dev, status.st_ino)
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Self:
-        """Open the store, creating the file where it may; raises StoreError for a file that is not one of ours."""
+    def open(cls, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.monotonic) -> Self:
+        """Open the store, creating the file where it may; raises StoreError for a file that is not one of ours.
+
+        `clock` counts seconds that a service works; nobody may be able to set it.
+        """
         engine = open_engine(path, read_only=read_only)
         try:
             prepare(engine, path, read_only=read_only)
-            return cls(path, engine)
+            return cls(path, engine, clock)
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             engine.dispose()
             raise explained(error, path) from error
@@ -78,7 +88,9 @@ class Store:
         with self._transaction() as connection:
             closed = _close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)
             last: int | None = connection.scalar(sa.select(sa.func.max(plates.c.plate)))
+            uptime: float | None = connection.scalar(sa.select(sa.func.max(plates.c.uptime_s)))
         self._facts = facts
+        self._uptime = (uptime or 0.0, self._clock())
         return Begun(1 if last is None else last + 1, closed)
 
     def seen(self, run: str, plate: int, at: datetime) -> None:
@@ -170,7 +182,7 @@ class Store:
         self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = sa.select(plates).order_by(plates.c.plate.desc()).limit(limit)
+        query = sa.select(*_TOLD).order_by(plates.c.plate.desc()).limit(limit)
         if verdict is not None:
             query = query.where(plates.c.verdict == verdict.value)
         if run is not None:
@@ -182,36 +194,38 @@ class Store:
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
         with self._transaction(write=False) as connection:
-            row = connection.execute(sa.select(plates).where(plates.c.plate == number)).mappings().one_or_none()
+            row = connection.execute(sa.select(*_TOLD).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(dict(row), defects_of(connection, number))
 
     # --- upkeep ---
 
-    def prune(self, now: datetime, retention: Retention, batch: int = 500) -> list[Path]:
-        """Delete what is older than the retention's days; the directories of the pictures that go with it.
+    def knows(self, prefix: str) -> bool:
+        """Whether the store has plates of a run whose id begins so."""
+        query = sa.select(plates.c.run).where(plates.c.run >= prefix, plates.c.run < f"{prefix}g").limit(1)
+        with self._transaction(write=False) as connection:
+            return connection.scalar(query) is not None
 
-        Open plates stay, and so does the one of the highest number: numbers never repeat. At most `batch` plates go
-        in one transaction, so that a verdict never waits long for the lock.
+    def prune(self, days: float, most: int = 100) -> list[tuple[str, int]]:
+        """Delete plates since which services have worked more than so many days; run and number of each.
+
+        No wall clock has a say in it. Open plates stay, and so does the one of the highest number: numbers never
+        repeat. At most so many go in the one transaction, so that a verdict never waits long for the lock; ask again
+        until there are none.
         """
-        if retention.days is None:
-            return []
-        limit = now - timedelta(days=retention.days)
+        limit = self._uptime_s() - days * 86_400
         highest = sa.select(sa.func.max(plates.c.plate)).scalar_subquery()
         old = (
             sa.select(plates.c.plate)
-            .where(plates.c.seen_at < limit, plates.c.verdict.is_not(None), plates.c.plate != highest)
-            .limit(batch)
+            .where(plates.c.uptime_s < limit, plates.c.verdict.is_not(None), plates.c.plate != highest)
+            .limit(most)
         )
-        pictures: list[Path] = []
-        while True:
-            with self._transaction() as connection:
-                gone = connection.scalars(
-                    sa.delete(plates).where(plates.c.plate.in_(old)).returning(sa.func.coalesce(plates.c.pictures, ""))
-                ).all()
-                connection.execute(sa.delete(events).where(events.c.at < limit))
-            pictures += [self.path.parent / directory for directory in gone if directory]
-            if len(gone) < batch:
-                return pictures
+        with self._transaction() as connection:
+            rows = connection.execute(
+                sa.delete(plates).where(plates.c.plate.in_(old)).returning(plates.c.run, plates.c.plate)
+            ).all()
+            gone = sorted(((run, plate) for run, plate in rows), key=lambda one: one[1])
+            connection.execute(sa.delete(events).where(events.c.plate.in_([plate for _, plate in gone])))
+        return gone
 
     def check(self) -> list[str]:
         """SQLite's own quick check, and a write that is rolled back; what is wrong, empty when nothing is."""
@@ -240,6 +254,13 @@ class Store:
             except (sa.exc.StatementError, OverflowError, ValueError) as error:  # a value that cannot be stored
                 raise StoreError("refused", f"{self.path}: {error}") from error
 
+    def _uptime_s(self) -> float:
+        """How long services have worked on this store up to now, s; 0 before a run has begun."""
+        if self._uptime is None:
+            return 0.0
+        stored, at = self._uptime
+        return stored + self._clock() - at
+
     def _same_file(self) -> None:
         """SQLite goes on writing to a file that was deleted; what it writes then would be lost."""
         try:
@@ -255,7 +276,9 @@ class Store:
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
         connection.execute(
-            insert(plates).values(plate=plate, seen_at=at, **asdict(facts)).on_conflict_do_nothing(["plate"])
+            insert(plates)
+            .values(plate=plate, seen_at=at, uptime_s=self._uptime_s(), **asdict(facts))
+            .on_conflict_do_nothing(["plate"])
         )
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:

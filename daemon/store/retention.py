@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 from config.schema import Retention
-from daemon.store.pictures import prune_pictures, remove
-from daemon.store.results import Store
+from daemon.store.pictures import NOTHING, Pictures, Removed
+from daemon.store.results import Store, StoreError
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What was deleted, and what could not be."""
+    """What one pruning deleted."""
 
     plates: int = 0
-    """Plates whose pictures went because the plates were too old."""
-    pictures: int = 0
-    """Plates whose pictures alone went, because all pictures were too large."""
-    errors: tuple[str, ...] = ()
+    """Plates that were too old."""
+    aged: Removed = NOTHING
+    """Their pictures."""
+    oversized: Removed = NOTHING
+    """The oldest pictures of plates that stay, because all pictures took too much."""
+    failure: StoreError | None = None
+    """Why no more plates were deleted."""
 
 
-def prune(store: Store, pictures: Path, retention: Retention, now: datetime | None = None) -> Pruning:
+def prune(store: Store, pictures: Pictures, retention: Retention) -> Pruning:
     """Delete plates beyond their age with their pictures, then the oldest pictures beyond the size.
 
-    Rows go before their pictures, so that a stop between leaves pictures that the size limit finds. Raises StoreError.
+    Rows go before their pictures, so that a stop between leaves pictures that the size limit finds.
     """
-    now = datetime.now(UTC) if now is None else now
-    gone = store.prune(now, retention)
-    failures = [failure for failure in map(remove, gone) if failure is not None]
-    sized = prune_pictures(pictures, retention.most_gb)
-    return Pruning(len(gone), sized.directories, (*failures, *sized.errors))
+    plates, aged, oversized, failure = 0, NOTHING, NOTHING, None
+    try:
+        while retention.days is not None and pictures.rest() and (gone := store.prune(retention.days)):
+            plates += len(gone)
+            for run, plate in gone:
+                aged += pictures.remove(run, plate)
+    except StoreError as error:
+        failure = error
+    if retention.most_gb is not None:
+        oversized = pictures.keep_within(retention.most_gb * 1e9)
+    return Pruning(plates, aged, oversized, failure)

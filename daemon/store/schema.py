@@ -14,8 +14,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """PRAGMA user_version of a store; grows whenever the tables change."""
+
+_READABLE = (2,)
+"""Older versions that have all that is read."""
 
 STEPS: dict[int, tuple[str, ...]] = {
     1: (
@@ -23,6 +26,10 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE defects ADD COLUMN probability FLOAT",
         "ALTER TABLE defects ADD COLUMN unanswered INTEGER DEFAULT 0 NOT NULL",
         "ALTER TABLE defects ADD COLUMN vetoed BOOLEAN DEFAULT 0 NOT NULL",
+    ),
+    2: (
+        "ALTER TABLE plates ADD COLUMN uptime_s FLOAT DEFAULT 0 NOT NULL",
+        "CREATE INDEX ix_plates_uptime_s ON plates (uptime_s)",
     ),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
@@ -32,6 +39,9 @@ APPLICATION_ID = 0x4C534E54
 
 BUSY_TIMEOUT_MS = 250
 """How long a write waits for a lock before it fails; short, since the caller retries and must stay responsive."""
+
+_WAL_PAGES = 100
+"""Of 4 KiB: how long the write-ahead log grows before it is taken into the file; short, for disks run full."""
 
 
 class StoreError(Exception):
@@ -103,6 +113,8 @@ plates = sa.Table(
     sa.Column("decided_at", UtcTime),
     # directory of the plate's pictures, relative to the state directory
     sa.Column("pictures", sa.String),
+    # how long services had worked on this store when the plate was seen, s: by it plates grow old
+    sa.Column("uptime_s", sa.Float, nullable=False, server_default="0", index=True),
     sa.UniqueConstraint("run", "plate"),
 )
 
@@ -160,6 +172,7 @@ def open_engine(path: Path, *, read_only: bool) -> sa.Engine:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             cursor.execute("PRAGMA foreign_keys = ON")
             cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         finally:
             cursor.close()
 
@@ -201,7 +214,7 @@ def prepare(engine: sa.Engine, path: Path, *, read_only: bool) -> None:
                     connection.exec_driver_sql(statement)
                 version += 1
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
-        elif version != SCHEMA_VERSION:
+        elif version != SCHEMA_VERSION and not (read_only and version in _READABLE):
             remedy = "update linesentry"
             if version < SCHEMA_VERSION:
                 remedy = "start the service once, which brings it up to date," if version in STEPS else "move it away"

@@ -76,8 +76,17 @@ COUNTERS = {
     "defects_vetoed_total": Counter("Defects that the classifier kept from making their plate NG"),
     "busy_seconds_total": Counter("Time a role's processes spent working", "role"),
     "store_failures_total": Counter(
-        "Failures to write results or pictures", "kind", (*get_args(StoreFailure), "pictures")
+        "Failures to write results or pictures, or to delete old ones",
+        "kind",
+        (*get_args(StoreFailure), "pictures", "pruning"),
     ),
+    "plates_pruned_total": Counter("Plates deleted because of their age"),
+    "pictures_pruned_total": Counter(
+        "Plates whose pictures were deleted: with an old plate, beyond the size allowed, or for want of room",
+        "reason",
+        ("age", "size", "room"),
+    ),
+    "pictures_left_out_total": Counter("Plates of which pictures are missing for want of room on the disk"),
 }
 
 HISTOGRAMS = {

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import cv2
 import msgspec
 
 from daemon.service.child import Child, Plan
-from daemon.store.evidence import Evidence, write_evidence
-from daemon.store.pictures import plate_directory
+from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
-from daemon.store.retention import prune
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages import record
@@ -39,7 +33,6 @@ from stages.record import Recorder
 
 _RECENT = 64
 """Final plates of which a new tile or merge process is told."""
-_PRUNE_S = 600.0
 
 
 class RecordProcess(Child):
@@ -57,9 +50,7 @@ class RecordProcess(Child):
         self._committed: dict[int, VerdictCommitted] = {}
         """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
-        self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures", initializer=_give_way)
-        self._writing: dict[int, tuple[SlotFacts, Future[Evidence]]] = {}
-        self._pruned_at = 0.0
+        self._keeper = PictureKeeper(self._state, plan.run, self.config.results, self.tally)
         self._aborted: Abort | None = None
 
     def start(self) -> None:
@@ -71,30 +62,28 @@ class RecordProcess(Child):
         except StoreError as error:
             self.tally.add("store_failures_total", 1, error.kind)
             self._do(record.StoreNotOpened(error.kind, str(error)), time.monotonic())
+            if error.kind == "full":
+                self._keeper.make_room(time.monotonic())
 
     def wait_s(self) -> float:
         """Look often at pictures in work, whose slots others wait for."""
-        return 0.02 if self._writing else super().wait_s()
+        return 0.02 if self._keeper.writing else super().wait_s()
 
     def tick(self, now: float) -> None:
-        """Retry what waits, finish pictures, prune."""
+        """Retry what waits, finish pictures, delete old ones."""
         self._do(record.Tick(), now)
         if self._aborted is not None:
             self._close_open(self._aborted, now)
-        for plate, (facts, future) in list(self._writing.items()):
-            if future.done():
-                del self._writing[plate]
-                self._finish_pictures(facts, future.result())
-        if now - self._pruned_at > _PRUNE_S:
-            self._pruned_at = now
-            self._prune()
+        for written in self._keeper.written(now):
+            self._finish_pictures(written)
+        for news in self._keeper.tick(self._store, now):
+            self.supervisor.send(news, now)
         self.note = f"{self._recorder.waiting} writes wait" if self._recorder.waiting else "store is in step"
 
     def stop(self) -> None:
         """Finish the pictures in work."""
-        self._pictures.shutdown(wait=True)
-        for facts, future in self._writing.values():
-            self._finish_pictures(facts, future.result())
+        for written in self._keeper.stop(time.monotonic()):
+            self._finish_pictures(written)
         if self._store is not None:
             self._store.close()
 
@@ -173,6 +162,8 @@ class RecordProcess(Child):
                 self._commit(self._store, write, at)
         except StoreError as error:
             self.tally.add("store_failures_total", 1, error.kind)
+            if error.kind == "full":
+                self._keeper.make_room(time.monotonic())
             return record.StoreFailed(write.write, error.kind, str(error))
         return record.StoreSucceeded(write.write)
 
@@ -221,27 +212,15 @@ class RecordProcess(Child):
             return
         # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
         pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
-        settings = self.config.results
-        write = partial(
-            write_evidence,
-            pixels,
-            result,
-            plate_directory(self._state, self.plan.run, result.plate),
-            title=f"{self.recipe.name} plate {result.plate}",
-            settings=settings,
-        )
-        self._writing[result.plate] = (facts, self._pictures.submit(write))
+        self._keeper.write(facts, pixels, result, f"{self.recipe.name} plate {result.plate}")
 
-    def _finish_pictures(self, facts: SlotFacts, report: Evidence) -> None:
-        self._memory.release(facts.slot, Hold.RECORD)
-        for error in report.errors:
-            self.log.error("a picture could not be written", plate=facts.plate, error=error)
-            self.tally.add("store_failures_total", 1, "pictures")
-        if self._store is not None and report.overview is not None:
+    def _finish_pictures(self, written: Written) -> None:
+        self._memory.release(written.facts.slot, Hold.RECORD)
+        if self._store is not None and written.directory is not None:
             try:
-                self._store.set_pictures(facts.plate, report.overview.parent)
+                self._store.set_pictures(written.facts.plate, written.directory)
             except StoreError as error:
-                self._alarm(error.kind, str(error))
+                self._store_failed(error, time.monotonic())
 
     # --- the store -------------------------------------------------------------------------------------------
 
@@ -280,7 +259,7 @@ class RecordProcess(Child):
             assert self._store is not None
             closed = self._store.close_open(self.plan.run, abort.cause)
         except StoreError as error:
-            self._alarm(error.kind, str(error))
+            self._store_failed(error, now)
             return
         self._aborted = None
         for plate in closed:
@@ -288,22 +267,11 @@ class RecordProcess(Child):
             self._confirm_final(PlateFinal(plate), now)
         self.supervisor.send(Aborted(), now)
 
-    def _prune(self) -> None:
-        """Delete what is too old or too much; between pictures, so that no verdict waits for it."""
-        store, retention = self._store, self.config.results.retention
-        if store is None:
-            return
-
-        def run() -> None:
-            try:
-                pruned = prune(store, self._state / "pictures", retention)
-            except StoreError as error:
-                self._alarm(error.kind, str(error))
-                return
-            for failure in pruned.errors:
-                self.log.error("a picture could not be deleted", error=failure)
-
-        self._pictures.submit(run)
+    def _store_failed(self, error: StoreError, now: float) -> None:
+        """Say that the store failed; where it lacks room, old pictures make some."""
+        self._alarm(error.kind, str(error))
+        if error.kind == "full":
+            self._keeper.make_room(now)
 
     def _alarm(self, kind: str, text: str) -> None:
         self.log.error("result store failed", kind=kind, error=text)
@@ -327,11 +295,6 @@ def result_of(row: PlateRow) -> PlateResult:
         defects=row.defects,
         classifier=row.classifier or "none",
     )
-
-
-def _give_way() -> None:
-    """Let this thread run when nothing else wants to: a picture can wait, a verdict cannot."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 ROLE = RecordProcess

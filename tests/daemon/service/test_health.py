@@ -25,3 +25,8 @@ def test_everything_that_is_wrong_is_named() -> None:
         "the result store fails (full)",
         "stopping",
     )
+
+
+def test_that_pictures_give_way_is_said() -> None:
+    short = Condition(True, (), None, classifier_lost=False, store_failing=None, stopping=False, room_short=True)
+    assert reasons(short) == ("room on the disk is short: pictures give way",)

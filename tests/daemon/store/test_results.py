@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.schema import Retention
 from daemon.store.results import Begun, RunFacts, Store, StoreError, store_path
 from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
@@ -253,7 +252,7 @@ def test_files_that_are_no_store_are_named(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Store.open(newer).close()
     _sql(newer, "PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"version 99, this program knows 2: update"):
+    with pytest.raises(StoreError, match=r"version 99, this program knows 3: update"):
         Store.open(newer)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(tmp_path / "nowhere" / "results.sqlite")
@@ -277,7 +276,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
         _sql(path, f"ALTER TABLE {column}")
     _sql(path, "ALTER TABLE plates DROP COLUMN classifier_sha256")
     _sql(path, "PRAGMA user_version = 1")
-    with pytest.raises(StoreError, match="version 1, this program knows 2: start the service once"):
+    with pytest.raises(StoreError, match="version 1, this program knows 3: start the service once"):
         Store.open(path, read_only=True)
     judged = replace(defect(0.8), probability=0.25, unanswered=2, vetoed=True, heat=Heat(1, 2, bytes(49)))
     with Store.open(path) as store:
@@ -326,17 +325,20 @@ def test_many_threads_may_commit_the_same_plates(store: Store) -> None:
 # --- upkeep ---
 
 
-def test_old_plates_go_with_their_pictures_but_open_ones_and_the_last_number_stay(store: Store) -> None:
-    long_ago = NOW - timedelta(days=91)
-    for plate, at in ((1, long_ago), (2, long_ago), (3, NOW), (4, long_ago)):
-        store.seen(RUN, plate, at)
-    for plate in (1, 3, 4):
-        store.commit_verdict(result(plate, Verdict.NG, defect(0.9)), decided_at=NOW)
-    store.set_pictures(1, store.path.parent / "pictures" / "aaaaaaaa" / "1")
-    assert store.prune(NOW, Retention(days=90)) == [store.path.parent / "pictures" / "aaaaaaaa" / "1"]
-    assert store.prune(NOW, Retention(days=None)) == []
-    assert [row.plate for row in store.plates()] == [4, 3, 2]
-    assert store.begin_run(replace(FACTS, run=OTHER)) == Begun(5, closed=(2,))
+def test_old_plates_go_but_open_ones_and_the_last_number_stay(tmp_path: Path) -> None:
+    worked = 0.0
+    with Store.open(store_path(tmp_path), clock=lambda: worked) as store:
+        store.begin_run(FACTS)
+        for plate, at in ((1, 0.0), (2, 0.0), (4, 0.0), (3, 91 * 86_400.0)):
+            worked = at
+            store.seen(RUN, plate, NOW)
+        for plate in (1, 3, 4):
+            store.commit_verdict(result(plate, Verdict.NG, defect(0.9)), decided_at=NOW, event="late")
+        assert store.prune(90) == [(RUN, 1)]
+        assert store.prune(90) == []
+        assert [row.plate for row in store.plates()] == [4, 3, 2]
+        assert [plate for *_, plate in events_in(store.path)] == [3, 4]
+        assert store.begin_run(replace(FACTS, run=OTHER)) == Begun(5, closed=(2,))
 
 
 def test_what_befell_a_verdict_is_kept_with_it(store: Store) -> None:

@@ -61,6 +61,8 @@ BODIES: list[m.AnyMessage] = [
     e.SayAgain(),
     e.StoreFailing("full", "the disk is full"),
     e.StoreWorks("after 3 s"),
+    e.RoomShort("1 MB free"),
+    e.RoomEnough("again"),
     e.WorkerReady(0, 8),
     e.WorkerGone(0, ((1, 4), (1, 5))),
     e.Lease(1, 0, 1, PLACE, 1300, windows=(WINDOW,)),
