@@ -275,6 +275,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     for column in ("defects DROP COLUMN probability", "defects DROP COLUMN unanswered", "defects DROP COLUMN vetoed"):
         _sql(path, f"ALTER TABLE {column}")
     _sql(path, "ALTER TABLE plates DROP COLUMN classifier_sha256")
+    _sql(path, "DROP INDEX ix_plates_uptime_s")
+    _sql(path, "ALTER TABLE plates DROP COLUMN uptime_s")
     _sql(path, "PRAGMA user_version = 1")
     with pytest.raises(StoreError, match="version 1, this program knows 3: start the service once"):
         Store.open(path, read_only=True)
