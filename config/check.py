@@ -10,7 +10,7 @@ from config.errors import ConfigError, Fault, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
 from config.schema import Config, Recipe
 from config.source import read
-from config.unit import NAME, Unit
+from config.systemd_unit import NAME, Unit
 from config.weights import classifier_path, weights_path
 
 

@@ -1,1 +1,1 @@
-"""How the service runs: processes, channels, plate memory, telemetry, results and the command line."""
+"""The program: command line, lab, offline inspection, service, store, telemetry, cameras, and what processes share."""

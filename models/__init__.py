@@ -1,1 +1,1 @@
-"""The mathematics and the networks of the detector, the weights that ship, and the reader of image files."""
+"""The mathematics: detector, classifier, their training and study, measuring, image files, the machine, the weights."""

@@ -1,1 +1,1 @@
-"""What happens to a plate, one module a stage: acquire, tile, detect, merge, record."""
+"""What happens to a plate: acquire, tile, detect, merge, classify, record, and events, their one vocabulary."""

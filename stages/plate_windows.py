@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from config.schema import Windows
 from models.detector.halo import HALO
 from stages.events import Place, PlateClosed, PlateOpened
+from stages.leases import InFlight
 from stages.plate import window_columns, window_rows
-from stages.workers import InFlight
 
 MOST_LEASES_OF_A_WINDOW = 2
 

@@ -37,10 +37,10 @@ from stages.events import (
     WorkerGone,
     WorkerReady,
 )
+from stages.leases import InFlight, Workers
 from stages.plate import Cause, window_at
 from stages.plate_windows import MOST_LEASES_OF_A_WINDOW, PlateWindows
 from stages.story import Stories
-from stages.workers import InFlight, Workers
 
 SUSPECT_DEATHS = 2
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 
 from config.load import shipped
 from config.paths import packaged
-from config.reference import keys
-from config.reference import page as page_of_keys
+from config.reference_page import keys
+from config.reference_page import page as page_of_keys
 from config.schema import Config, Recipe
 from daemon.cli.app import app
 from daemon.telemetry.metrics import PREFIX, Metrics
-from daemon.wire.reference import page as page_of_messages
+from daemon.wire.reference_page import page as page_of_messages
 from stages.plate import Cause
 from tests.markdown import Page, cells, commands, words
 
@@ -311,12 +311,12 @@ def rows_below(path: Path, header: str) -> list[list[str]]:
 
 
 def test_the_page_of_the_configuration_is_what_the_schema_says() -> None:
-    assert (REFERENCE / "configuration.md").read_text("utf-8") == page_of_keys(), "run: python -m config.reference"
+    assert (REFERENCE / "configuration.md").read_text("utf-8") == page_of_keys(), "run: python -m config.reference_page"
 
 
 def test_the_page_of_the_messages_is_what_the_code_says() -> None:
     text = (REFERENCE / "messages.md").read_text("utf-8")
-    assert text == page_of_messages(), "run: python -m daemon.wire.reference"
+    assert text == page_of_messages(), "run: python -m daemon.wire.reference_page"
     rows = rows_below(REFERENCE / "messages.md", "message")
     assert len(rows) > 20
     assert [row for row in rows if not all(row)] == []

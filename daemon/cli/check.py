@@ -1,4 +1,7 @@
-"""`linesentry check`: what is wrong with a configuration or a recipe, before a service runs with it."""
+"""`linesentry check`: what is wrong with a configuration or a recipe, before a service runs with it.
+
+The checks are in config/check.py, what the systemd unit hides in config/systemd_unit.py.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.schema import Recipe
-from daemon.cli.passing import Passing
+from daemon.cli.plate_progress import Passing
 from daemon.service.status import Status, Stop
 from daemon.store.view import STYLE
 from daemon.telemetry.rate import Rate

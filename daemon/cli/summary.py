@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.schema import Recipe
-from daemon.cli.passing import Passing
+from daemon.cli.plate_progress import Passing
 from daemon.store.pictures import plate_directory
 from daemon.store.results import store_path
 from daemon.store.view import STYLE

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from daemon.cameras.registry import TRUTH_FILE
-from daemon.cli.passing import Passing
+from daemon.cli.plate_progress import Passing
 from daemon.cli.screen import Screen
 from daemon.cli.summary import Summary, Totals, Truth
 from daemon.service.supervisor import Supervisor

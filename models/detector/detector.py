@@ -23,6 +23,7 @@ from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import LearntThreshold, threshold_levels
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
+from models.machine.cpu import bfloat16_is_fast
 from models.weights import files as weights_file
 
 
@@ -59,15 +60,6 @@ class WindowFinding:
     quality: Quality
     threshold: float
     """Feature value that a region which is not faint must reach; infinite where nothing could be looked at."""
-
-
-def bfloat16_is_fast() -> bool:
-    """Whether this processor multiplies bfloat16 itself (avx512_bf16 or amx_bf16)."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return any(flag in text.split("flags", 1)[-1].split("\n", 1)[0].split() for flag in ("avx512_bf16", "amx_bf16"))
 
 
 class Detector:

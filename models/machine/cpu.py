@@ -15,6 +15,11 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(_cpuinfo("flags").split())
 
 
+def bfloat16_is_fast() -> bool:
+    """Whether it multiplies bfloat16 itself (avx512_bf16 or amx_bf16)."""
+    return not cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
 def _cpuinfo(key: str) -> str:
     """The value of the first processor's key."""
     try:

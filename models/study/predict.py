@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.detector.detector import bfloat16_is_fast
 from models.detector.features import GREY_SCALE
+from models.machine.cpu import bfloat16_is_fast
 from models.study.backbone import DEEPEST
 from models.study.boxes import Boxes
 from models.study.classical import SCALE, halved

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name torch's users know
 
-from models.detector.detector import bfloat16_is_fast
 from models.detector.features import GREY_SCALE
 from models.machine.allocator import keep_freed
+from models.machine.cpu import bfloat16_is_fast
 from models.study.boxes import Boxes
 from models.training.detector.crops import Crop
 from models.training.detector.examples import reduced, turned

@@ -1,4 +1,4 @@
-"""The line replayed: sheets, or a folder's images, pass the switch and the camera as strips of rows.
+"""The line replayed: sheets pass the switch and the camera as strips of rows.
 
 A picture is asked for its rows band by band as they pass, so that one larger than memory can be replayed.
 
@@ -8,11 +8,9 @@ Nothing here sleeps or starts a process: a caller paces the strips as it likes.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +21,6 @@ from stages.camera import Edge, Strip
 
 Image = NDArray[np.uint8]
 
-_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 _BACKGROUND_ROWS = 1024
 _BACKGROUND_SEED = 5
 _BOUNCES = (2, 3, 5, 6)
@@ -115,7 +112,7 @@ class _Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """A sheet that is yet to come: what to call it, how to open it, and the camera column of its first pixel."""
 
     name: str
@@ -142,7 +139,7 @@ class Replay:
     """Cuts a series of passing sheets into strips; `failures` are what a picture raises that cannot be read."""
 
     def __init__(
-        self, sheets: Iterator[_Entry], settings: LineSettings, failures: tuple[type[Exception], ...] = (ValueError,)
+        self, sheets: Iterator[Entry], settings: LineSettings, failures: tuple[type[Exception], ...] = (ValueError,)
     ) -> None:
         self._failures = failures
         self._settings = settings
@@ -239,7 +236,7 @@ class Replay:
                 self._brought += 1
                 self._bring(self._brought - 1, following)
 
-    def _bring(self, number: int, entry: _Entry) -> None:
+    def _bring(self, number: int, entry: Entry) -> None:
         settings, last = self._settings, self._last
         picture = self._opened(number, entry)
         touching = last is not None and number in settings.faults.touching_sheets
@@ -255,7 +252,7 @@ class Replay:
         self._last = _Passing(number, row, entry.column, entry.name, picture)
         self._passing.append(self._last)
 
-    def _opened(self, number: int, entry: _Entry) -> Picture:
+    def _opened(self, number: int, entry: Entry) -> Picture:
         """The picture of a sheet that fits the camera. Raises ReplayError."""
         try:
             picture = entry.open()
@@ -351,41 +348,7 @@ class SheetLine(Replay):
         if plates is not None and plates < 0:
             raise ValueError(f"plates is {plates}: give 0 or more, or None for ever")
         entries = [
-            _Entry(f"sheet {index}", partial(_Array, image), column)
+            Entry(f"sheet {index}", partial(_Array, image), column)
             for index, (image, column) in enumerate(zip(sheets, columns, strict=True))
         ]
         super().__init__(itertools.islice(itertools.cycle(entries), plates), settings or LineSettings())
-
-
-class FolderLine(Replay):
-    """A folder's images pass the camera in natural order (2.png before 10.png); each is opened when it is due."""
-
-    def __init__(
-        self,
-        folder: Path,
-        open_image: Callable[[Path], Picture],
-        first_column: int = 0,
-        *,
-        repeat: bool = False,
-        settings: LineSettings | None = None,
-        failures: tuple[type[Exception], ...] = (OSError, ValueError),
-    ) -> None:
-        """Replay the folder once, or for ever. Masks (*_mask.*) are left out.
-
-        `failures` are what `open_image` and its pictures raise for an image that cannot be read.
-
-        Raises OSError for a folder that cannot be listed, and ValueError for one without images.
-        """
-        images = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and "_mask" not in path.stem]
-        self.files = tuple(sorted(images, key=_natural))
-        if not self.files:
-            raise ValueError(f"{folder} holds no images: give a folder with {', '.join(sorted(_SUFFIXES))} files")
-        entries = [_Entry(path.name, partial(open_image, path), first_column) for path in self.files]
-        passing = itertools.cycle(entries) if repeat else iter(entries)
-        super().__init__(passing, settings or LineSettings(), failures)
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Sorts numbers in names by their value; texts and numbers take turns, so that like meets like."""
-    words = re.split(r"([0-9]+)", path.stem.casefold())
-    return [int(word) if place % 2 else word for place, word in enumerate(words)], path.name

@@ -1,4 +1,4 @@
-"""`linesentry evaluate detector`: pictures with their truth through the product's own path, to figures and a report.
+"""Pictures with their truth through the path of the product itself: what was found, what was missed.
 
 A picture goes the way of `linesentry inspect`: windows, regions, merging over seams, verdict. Beside what the detector
 reports at its settings, the same feature values are read once more with a lower floor, for the curve over scores.

@@ -21,12 +21,13 @@ from torch import nn
 from config.schema import Recipe, Threshold, Windows
 from config.weights import shipped_weights
 from daemon.lab.study.sheets import Plate
-from models.detector.detector import Detector, WindowView, bfloat16_is_fast, without_borders
+from models.detector.detector import Detector, WindowView, without_borders
 from models.detector.features import FeatureNetwork
 from models.detector.findings import Quality
 from models.detector.halo import around
 from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import LearntThreshold, threshold_levels
+from models.machine.cpu import bfloat16_is_fast
 from models.measure.assessment import Found, Scored
 from models.measure.matching import Box, Match, match
 from models.study import classical

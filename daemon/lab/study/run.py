@@ -28,7 +28,7 @@ from daemon.lab.study.cells import Cell, Needs, cells
 from daemon.lab.study.measure import Record, Setting
 from daemon.lab.study.sheets import TEST_PRODUCTS, Scale
 from daemon.lab.study.tables import write
-from models.detector.detector import bfloat16_is_fast
+from models.machine.cpu import bfloat16_is_fast
 
 DEFAULT_MINUTES = 4.0
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.classifier.networks import CLASSES, CRACK, load_pretrained, make
 from models.classifier.preprocess import INPUT
-from models.detector.detector import bfloat16_is_fast
+from models.machine.cpu import bfloat16_is_fast
 from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.classifier.batches import Batch
 from models.training.classifier.depthwise import quicken

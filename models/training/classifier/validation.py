@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.classifier.networks import make
 from models.classifier.preprocess import INPUT, prepared
-from models.detector.detector import bfloat16_is_fast
+from models.machine.cpu import bfloat16_is_fast
 from models.training.classifier.examples import Example
 from models.training.classifier.progressive import PLACE, parts_of, spot_of
 

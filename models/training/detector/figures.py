@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.schema import Recipe
-from models.detector.detector import Detector, WindowView, bfloat16_is_fast
+from models.detector.detector import Detector, WindowView
 from models.detector.features import network_for
 from models.detector.findings import Region
 from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import LearntThreshold, threshold_levels
+from models.machine.cpu import bfloat16_is_fast
 from models.measure.matching import Box, Match, match
 from models.training.detector.card import PLAIN
 from models.training.detector.crops import Crop

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.detector.detector import bfloat16_is_fast
 from models.detector.features import network_for
+from models.machine.cpu import bfloat16_is_fast
 from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.detector.batches import Batch
 from models.training.detector.loss import focal_overlap_loss

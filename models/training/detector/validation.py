@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from models.detector.detector import bfloat16_is_fast
 from models.detector.features import network_for
+from models.machine.cpu import bfloat16_is_fast
 from models.training.detector.crops import Crop
 from models.training.detector.examples import stacked
 from models.training.detector.learner import Learner

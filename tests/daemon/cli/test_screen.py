@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from config.load import load_recipe
-from daemon.cli.passing import Passing
+from daemon.cli.plate_progress import Passing
 from daemon.cli.screen import Screen, stop_text
 from daemon.service.children import RoleState
 from daemon.service.status import Status, Stop

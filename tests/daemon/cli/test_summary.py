@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from config.load import load_recipe
-from daemon.cli.passing import Passing
+from daemon.cli.plate_progress import Passing
 from daemon.cli.summary import Summary, Totals, Truth
 from daemon.store.pictures import plate_directory
 from stages.events import VerdictCommitted

@@ -1,7 +1,7 @@
 """The page that lists every message between the processes: docs/reference/messages.md.
 
-`python -m daemon.wire.reference` writes it anew after a change of a message. A message's docstring says who says it
-to whom, and what.
+`python -m daemon.wire.reference_page` writes it anew after a change of a message. A message's docstring says who says
+it to whom, and what.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from daemon.wire.messages import VERSION, AnyMessage
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "messages.md"
 _HEAD = f"""# Messages
 
-What the processes say to each other, made from the code by `python -m daemon.wire.reference`. Version {VERSION}.
+What the processes say to each other, made from the code by `python -m daemon.wire.reference_page`. Version {VERSION}.
 
 - The bytes are msgpack, validated into these types on arrival.
 - What is malformed, of another run or of another version is refused and counted (`messages_refused_total`).

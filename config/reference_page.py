@@ -1,6 +1,6 @@
 """The page that lists every key of a configuration and of a recipe: docs/reference/configuration.md.
 
-`python -m config.reference` writes it anew after a change of the schema. It stands in the checkout, not in what is
+`python -m config.reference_page` writes it anew after a change of the schema. It stands in the checkout, not in what is
 installed.
 """
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
 _NAMES: dict[object, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text", Path: "path"}
 _HEAD = """# Configuration
 
-Every key of a configuration file and of a recipe file, made from `config/schema/` by `python -m config.reference`.
+Every key of a configuration file and of a recipe file, made from `config/schema/` by `python -m config.reference_page`.
 
 - A file needs only the keys that differ from their defaults. Unknown and repeated keys are refused.
 - `null` is no value, as YAML writes it. Paths are relative to the file that names them.

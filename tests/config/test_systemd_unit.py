@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from config.load import shipped
-from config.unit import NAME, Unit
+from config.systemd_unit import NAME, Unit
 
 SHIPPED = shipped("systemd", NAME)
 
