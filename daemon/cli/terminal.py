@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Self
 
 from rich.console import Console
@@ -38,13 +40,16 @@ class TerminalView:
         self._drawn_at = 0.0
         self._hurried = False
         self._truth: Truth | None = None
+        self._closed = False
+        """The terminal is gone: nobody sees what is drawn, and the run goes on to its orderly end."""
 
     def __enter__(self) -> Self:
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def seen(self, plate: int) -> None:
         """The switch saw a plate begin."""
@@ -65,7 +70,7 @@ class TerminalView:
         """Draw, a few times a second."""
         now = time.monotonic()
         # The moment of a stop is not missed, however short it is.
-        if now - self._drawn_at < _REFRESH_S and supervisor.hurried == self._hurried:
+        if self._closed or (now - self._drawn_at < _REFRESH_S and supervisor.hurried == self._hurried):
             return
         self._drawn_at, self._hurried = now, supervisor.hurried
         status = supervisor.status(now)
@@ -82,10 +87,27 @@ class TerminalView:
         truth = supervisor.sockets / TRUTH_FILE
         if self._truth is None and status.seen and truth.is_file():
             self._truth = json.loads(truth.read_text(encoding="utf-8"))
-        self._live.update(self._screen.draw(status, [*self._final, *self._open.values()], self.console), refresh=True)
+        picture = self._screen.draw(status, [*self._final, *self._open.values()], self.console)
+        try:
+            self._live.update(picture, refresh=True)
+        except OSError:
+            self._let_go()
 
     def summary(self, supervisor: Supervisor) -> None:
-        """Print the table of the latest plates, and the places of what was written."""
+        """Print the table of the latest plates, and the places of what was written, if there is still a terminal."""
+        if self._closed:
+            return
+        try:
+            self._summarize(supervisor)
+        except OSError:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """The terminal is gone. What is still to be written to it must not fail at the very end."""
+        self._closed = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.console.file.fileno())
+
+    def _summarize(self, supervisor: Supervisor) -> None:
         ledger = supervisor.ledger
         totals = Totals(
             seen=ledger.seen,

@@ -23,6 +23,7 @@ import zmq
 
 from config.schema import Config, Recipe
 from daemon.service.hanging import Hanging, Storied
+from daemon.service.signals import IGNORED, ORDERS
 from daemon.telemetry.counters import Tally
 from daemon.telemetry.logs import configure
 from daemon.wire.channel import Client, Event, Server
@@ -213,7 +214,7 @@ def main() -> None:
     """Entry of every child: `python -m daemon.service.child NAME PLAN`."""
     plan = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Plan)
     die_with_parent(plan.supervisor_pid)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (*ORDERS, *IGNORED):
         signal.signal(number, signal.SIG_IGN)
     level = Config.model_validate(plan.config).telemetry.log_level
     configure(plan.sender.name, run=plan.run, level=level)

@@ -18,8 +18,11 @@ import zmq
 from config.schema import Restart
 from daemon.service.child import Plan
 from daemon.service.restarts import Restarts
+from daemon.service.signals import ORDERS
 from daemon.wire.messages import Heartbeat, Progress
 
+_ASLEEP_S = 2.0
+"""A pause between two rounds of the supervisor that is longer than any work of its own."""
 PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
 """Role, index and incarnation to the plan of the process and the descriptors that it inherits."""
 
@@ -76,6 +79,7 @@ class Children:
         self._restarts: dict[str, Restarts] = {}
         self._lost: set[str] = set()
         self._stopping = False
+        self._watched_at: float | None = None
 
     # --- what there is ---------------------------------------------------------------------------------------
 
@@ -154,6 +158,7 @@ class Children:
 
     def watch(self, now: float) -> list[str]:
         """Kill what hangs, start what is due; roles whose restarts are spent are named once."""
+        self._forgive_own_sleep(now)
         newly = [role for role, of in self._restarts.items() if role not in self._lost and of.spent]
         self._lost.update(newly)
         for kid in self._kids.values():
@@ -167,6 +172,17 @@ class Children:
                 kid.killed_for = "hang"
                 kid.process.kill()
         return newly
+
+    def _forgive_own_sleep(self, now: float) -> None:
+        """Silence counts only while the supervisor itself was awake: who stopped it may have stopped them all."""
+        slept = 0.0 if self._watched_at is None else now - self._watched_at
+        self._watched_at = now
+        if slept < _ASLEEP_S:
+            return
+        for kid in self._kids.values():
+            kid.started_at += slept
+            if kid.heard_at is not None:
+                kid.heard_at += slept
 
     def stop_all(
         self,
@@ -206,8 +222,8 @@ class Children:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         environment.pop("NOTIFY_SOCKET", None)
         # Blocked over the exec, so that ^C at a terminal, or a SIGTERM to the whole group, does not end a process
-        # that has yet to say that it leaves both to the supervisor.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        # that has yet to say that it leaves them to the supervisor.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
         try:
             kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 # -P: nothing is imported from the directory in which the service happens to be started.

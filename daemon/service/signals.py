@@ -1,4 +1,8 @@
-"""SIGTERM and SIGINT as something to be read in the loop."""
+"""Signals as something to be read in the loop.
+
+SIGTERM, SIGINT and SIGHUP (a closed terminal) order a stop. Those that would end a process without asking, and that
+nobody here has a use for, are ignored: a plate in the beam must not be lost to a stray one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ import signal
 from types import FrameType, TracebackType
 from typing import Self
 
-_ORDERS = (signal.SIGTERM, signal.SIGINT)
+ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The supervisor alone acts on them; its children leave them to it."""
+IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
+"""They would end a process, and nobody sends them on purpose."""
 
 
 class Signals:
@@ -23,7 +30,8 @@ class Signals:
         return len(self.received) > 1
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._take) for number in _ORDERS}
+        self._before = {number: signal.signal(number, self._take) for number in ORDERS}
+        self._before |= {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

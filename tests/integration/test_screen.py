@@ -33,6 +33,7 @@ class Terminal:
         self._master, self._slave = pty.openpty()
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._sent = b""
+        self._closed = False
 
     def start(self, plates: int | None = None) -> None:
         environment = {"TERM": "xterm", "COLUMNS": "", "LINES": ""}
@@ -70,8 +71,10 @@ class Terminal:
         return self.service.finish(1), " ".join(_CONTROL.sub("", self.read()).split())
 
     def close(self) -> None:
-        os.close(self._master)
-        os.close(self._slave)
+        if not self._closed:
+            self._closed = True
+            os.close(self._master)
+            os.close(self._slave)
 
 
 @pytest.fixture
@@ -146,3 +149,14 @@ def test_a_second_ctrl_c_ends_at_once_and_says_which_plates_that_cost(terminal: 
     for frame in one.frames()[:-1]:
         assert len(frame) <= 16
         assert max(map(len, frame)) <= 40
+
+
+def test_a_closed_terminal_orders_a_stop_and_plates_in_flight_are_finished(terminal: Callable[..., Terminal]) -> None:
+    one = terminal()
+    one.start()
+    one.wait_for("passing")
+    one.close()
+    assert one.service.finish() == 0, one.service.stderr()
+    rows = one.service.verdicts()
+    assert rows
+    assert all(Cause.SHUTDOWN not in row.causes for row in rows.values())

@@ -14,6 +14,7 @@ import zmq
 from config.schema import Restart
 from daemon.service.child import Plan
 from daemon.service.children import Children, Kid
+from daemon.wire.messages import Heartbeat
 from daemon.wire.plate_memory import Shape
 
 
@@ -92,13 +93,35 @@ def test_a_process_ended_by_the_supervisor_is_told_from_one_that_died(watch: Wat
     assert watch.ends == [("acquire-0", "line restarted", -signal.SIGKILL)]
 
 
+def silent(watch: Watch, seconds: float, step: float) -> str:
+    """Why a process ended that was heard of once and then no more, on a clock that the supervisor sees in steps."""
+    watch.children.add("merge", 0)
+    now = time.monotonic()
+    watch.children.watch(now)
+    watch.children.heard("merge", 0, Heartbeat(watch.children.pids("merge")[0], {}), now)
+    for number in range(1, int(seconds / step) + 1):
+        watch.children.watch(now + number * step)
+    while not watch.ends:
+        watch.children.reap(dict(watch.poller.poll(20)), time.monotonic())
+    return watch.ends[0][1]
+
+
+def test_a_process_that_is_silent_for_too_long_hangs(watch: Watch) -> None:
+    assert silent(watch, seconds=16.0, step=1.0) == "hang"
+
+
+def test_silence_counts_only_while_the_supervisor_was_awake(watch: Watch) -> None:
+    """Who stopped the supervisor, or the whole machine, may have stopped the process too."""
+    assert silent(watch, seconds=3600.0, step=1200.0) == "died"
+
+
 def test_a_child_begins_with_ctrl_c_and_sigterm_held_back_and_the_supervisor_goes_on_hearing_it(watch: Watch) -> None:
     watch.children.add("merge", 0)
     pid = watch.children.pids("merge")[0]
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
     held = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         assert held & 1 << (number - 1)
         assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
