@@ -28,8 +28,8 @@ types:
 contract:
 	$(BIN)/lint-imports
 
-tests: # a file of tests stays in one process, for its fixtures; four processes at most, for their memory
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+tests: # a file of tests stays in one process, for its fixtures, and the long ones do not come last; four processes at most
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(VENV) build *.egg-info
