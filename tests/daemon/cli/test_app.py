@@ -14,7 +14,7 @@ from daemon.cli.app import app
 from tests.command import linesentry
 
 CLI = Path(__file__).resolve().parents[3] / "daemon" / "cli"
-OF_THE_SCREEN = {"terminal", "screen", "passing", "summary"}
+OF_THE_SCREEN = {"terminal", "screen", "plate_progress", "summary"}
 
 
 def test_help_names_every_command_below_those_who_need_it() -> None:

@@ -104,7 +104,12 @@ def test_where_others_fill_the_disk_new_pictures_are_left_out_until_there_is_roo
         record.tick(later=100)
         assert [type(one) for one in record.news] == [RoomShort]
         foreign.unlink()
-        record.tick(later=100)
+        for later in range(200, 10_000, 100):
+            # What was asked of a thread before there was room may still be answered.
+            record.tick(later=later)
+            if len(record.news) > 1:
+                break
+            time.sleep(0.01)
         assert [type(one) for one in record.news] == [RoomShort, RoomEnough]
         assert record.inspect().directory == plate_directory(small_disk, RUN, 2)
         assert record.store.ledger().ng == 2

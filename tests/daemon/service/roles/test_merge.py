@@ -149,8 +149,9 @@ def test_a_decision_that_record_could_not_take_is_said_again_when_asked_for(merg
     merge.tile.send(PlateClosed(1, None, 0, (Cause.OVERLOAD,), 0, now), now)
     merge.wait(lambda: merge.decided)
     merge.record.send("merge-0", SayAgain(), time.monotonic())
-    merge.wait(lambda: len(merge.decided) == 2)
-    assert merge.decided[0] == merge.decided[1]
+    # Once more, if it decided before it had heard that record is there.
+    merge.wait(lambda: len(merge.decided) >= 2)
+    assert all(decided == merge.decided[0] for decided in merge.decided)
 
 
 def test_a_verdict_says_how_long_its_plate_was_worked_on_from_its_opening_to_its_last_window(merge: Neighbours) -> None:
