@@ -18,7 +18,7 @@ from models.detector.features import GREY_SCALE
 from models.machine.allocator import keep_freed
 from models.machine.cpu import bfloat16_is_fast
 from models.study.boxes import Boxes
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from models.training.detector.examples import reduced, turned
 
 BATCH = 8
@@ -59,7 +59,7 @@ class Outcome:
 def train(
     network: nn.Module,
     loss: Loss,
-    crops: Sequence[Crop],
+    crops: Sequence[LabelledCrop],
     *,
     minutes: float | None = None,
     steps: int | None = None,
@@ -118,7 +118,7 @@ def train(
     return Outcome(done, time.process_time() - started, mean)
 
 
-def examples(rng: np.random.Generator, crops: Sequence[Crop]) -> Batch:
+def examples(rng: np.random.Generator, crops: Sequence[LabelledCrop]) -> Batch:
     """Turn, flip and halve crops; some end inside, as the last window of a plate does."""
     images, targets, weights, boxes = [], [], [], []
     for crop in crops:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.crops import other_formulas, pressed, wild
+from simulator.crops.labelled import LabelledCrop
 from simulator.crops.ridges import log_uniform
 from simulator.sheets.cracks import centre_line
 from simulator.sheets.interference import Kind
@@ -37,8 +38,6 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
     "both": ("light", "noise"),
 }
 
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
-
 
 def stretch_of(rng: np.random.Generator, product: Product, ends_share: float) -> Product:
     """A stretch of a product, which is enough to cut crops from.
@@ -62,7 +61,7 @@ class SheetCrops:
         self._left = 0
         self._upright = True
 
-    def __call__(self, rng: np.random.Generator, size: int) -> Crop:
+    def __call__(self, rng: np.random.Generator, size: int) -> LabelledCrop:
         """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged."""
         if self._sheet is None or self._left == 0:
             product = PRODUCTS[TRAINING_PRODUCTS[int(rng.integers(2))]]
@@ -76,7 +75,7 @@ class SheetCrops:
         return _cut(rng, self._sheet, size, self._upright)
 
 
-def _cut(rng: np.random.Generator, sheet: Sheet, size: int, upright: bool) -> Crop:
+def _cut(rng: np.random.Generator, sheet: Sheet, size: int, upright: bool) -> LabelledCrop:
     rows, columns = sheet.image.shape
     cracks = sheet.truth.cracks
     x, y = int(rng.integers(columns - size)), int(rng.integers(rows - size))
@@ -118,7 +117,7 @@ def cracks_at(sheet: Sheet, x: int, y: int, size: int) -> NDArray[np.bool_]:
 _sheets = SheetCrops()
 
 
-def training_crop(rng: np.random.Generator, size: int) -> Crop:
+def training_crop(rng: np.random.Generator, size: int) -> LabelledCrop:
     """What the shipped detector is trained on: varied crops of three families, and some of the training products."""
     draw = rng.random()
     if draw < _SHEET_SHARE:

@@ -8,17 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.crops.labelled import LabelledCrop
 from simulator.crops.ridges import log_uniform
 
 Grey = NDArray[np.float32]
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 _LEAST_CONTRAST = 1.5
 """Least height of a crack, in sigmas of what surrounds it, for it to be asked for."""
 _REACH = 14
 """Px beside a line over which its step fades."""
 
 
-def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> Crop:
+def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> LabelledCrop:
     """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged.
 
     Not judged are a ring around each crack, and cracks that nobody could see in their surroundings. Without

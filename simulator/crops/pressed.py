@@ -12,19 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.crops.labelled import LabelledCrop
 from simulator.crops.ridges import boundary, direction, log_uniform, relief, rim, turned
 from simulator.crops.wild import disturbance_of
 from simulator.sheets import textures
 from simulator.sheets.cracks import Form, Grey, centre_line, paint
 
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 _CRACKED_SHARE = 0.6
 _LEAST_GREY, _LEAST_CONTRAST = 3.5, 1.5
 _USUAL_AREA = 500.0
 """Px of a crack whose height must be `_LEAST_CONTRAST` times what disturbs it; larger ones are seen at less."""
 
 
-def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> Crop:
+def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> LabelledCrop:
     """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged.
 
     Not judged are a ring of 3 px around each crack, stretches that texture and noise drown, and what oil hides. A

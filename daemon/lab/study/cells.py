@@ -31,7 +31,7 @@ from models.study.classical import METHODS, halved
 from models.study.receptive_field import with_receptive_field
 from models.study.training import BATCH, box_loss, boxes_of, pixel_loss, train
 from models.study.variants import StudyNetwork
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from simulator.sheets.interference import Kind
 
 Needs = Literal["nothing", "weights", "product", "training"]
@@ -90,7 +90,7 @@ def _pixels(make: Callable[[], FeatureNetwork]) -> Do:
     return do
 
 
-def _boxes(make: Callable[[Sequence[Crop]], nn.Module]) -> Do:
+def _boxes(make: Callable[[Sequence[LabelledCrop]], nn.Module]) -> Do:
     """Train a general detector, choose its least score, measure."""
 
     def do(setting: Setting, seed: int) -> Record:
@@ -102,7 +102,7 @@ def _boxes(make: Callable[[Sequence[Crop]], nn.Module]) -> Do:
     return do
 
 
-def _anchor_based(crops: Sequence[Crop]) -> AnchorBased:
+def _anchor_based(crops: Sequence[LabelledCrop]) -> AnchorBased:
     sides = []
     for _, mask, _ in crops:
         boxes = boxes_of((halved(mask.astype(np.uint8)) >= 0.5).astype(np.float32))

@@ -10,7 +10,7 @@ from typing import Any
 from daemon.lab.study.methods import Method, choose, score
 from daemon.lab.study.sheets import Plate, Scale, training_crops, tuning_plates, unseen_plates
 from models.measure.assessment import Scored, Summary, summary
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from simulator.sheets.interference import Kind
 
 Record = dict[str, Any]
@@ -31,7 +31,7 @@ class Setting:
     on_progress: OnProgress | None = None
     plates: Callable[[Scale, Sequence[Kind]], Iterable[Plate]] = unseen_plates
     tuning: Callable[[], Iterable[Plate]] = tuning_plates
-    crops: Callable[[Scale, int], Sequence[Crop]] = training_crops
+    crops: Callable[[Scale, int], Sequence[LabelledCrop]] = training_crops
 
     def say(self, what: str, share: float = 0.0) -> None:
         """Tell whoever listens."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.measure.assessment import TruthBox
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import PRODUCTS
@@ -64,7 +64,7 @@ def tuning_plates() -> Iterator[Plate]:
 
 
 @lru_cache(maxsize=2)
-def training_crops(scale: Scale, seed: int) -> tuple[Crop, ...]:
+def training_crops(scale: Scale, seed: int) -> tuple[LabelledCrop, ...]:
     """Crops of rendered sheets of the training products: the same for everything that is trained with this seed."""
     source, rng = SheetCrops(), np.random.default_rng(seed)
     return tuple(source(rng, CROP_PX) for _ in range(_CROPS[scale]))

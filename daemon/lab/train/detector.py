@@ -17,7 +17,7 @@ from daemon.lab.orders import TrainDetector
 from daemon.lab.progress import progress_bar
 from daemon.store.state import code_sha256
 from models.training.detector.card import PLAIN, write
-from models.training.detector.crops import Crop, CropSource
+from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.figures import Clean, evaluate, learn_threshold
 from models.training.detector.metal import RealMetal
 from models.training.detector.plan import Plan
@@ -200,7 +200,7 @@ def _wild(name: str, source: CropSource, seed: int, count: int) -> Clean:
     return Clean(name, ([crop] for crop in crops if not crop[1].any() and not crop[2].any()), _MOST_ON_CROPS)
 
 
-def _drawn(source: CropSource, seed: int, count: int) -> Iterator[Crop]:
+def _drawn(source: CropSource, seed: int, count: int) -> Iterator[LabelledCrop]:
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield source(rng, _WINDOW)

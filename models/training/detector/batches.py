@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.training.detector.crops import Crop, CropSource
+from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.examples import stacked
 from models.training.detector.patches import patches_of
 from models.training.detector.plan import Plan
@@ -90,11 +90,11 @@ class _Pool:
     """Crops that are drawn again a few times, the hard ones more often; the oldest makes room for a fresh one."""
 
     def __init__(self) -> None:
-        self.crops: list[Crop] = []
+        self.crops: list[LabelledCrop] = []
         self.weights = np.empty(0)
         self.drawn = 0
 
-    def refill(self, fresh: list[Crop]) -> None:
+    def refill(self, fresh: list[LabelledCrop]) -> None:
         start = float(self.weights.mean()) if self.crops else 1.0
         for crop in fresh:
             if len(self.crops) < _POOL:

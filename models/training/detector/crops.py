@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
+LabelledCrop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 """Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
-CropSource = Callable[[np.random.Generator, int], Crop]
+CropSource = Callable[[np.random.Generator, int], LabelledCrop]
 """Draws one crop of so many px a side."""

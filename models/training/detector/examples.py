@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.detector.features import GREY_SCALE
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 
 
-def stacked(rng: np.random.Generator, crops: Sequence[Crop], scale: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+def stacked(rng: np.random.Generator, crops: Sequence[LabelledCrop], scale: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """Crops, turned and flipped by chance, as the network takes them.
 
     Args:
@@ -32,7 +32,7 @@ def stacked(rng: np.random.Generator, crops: Sequence[Crop], scale: int = 2) -> 
 
 
 def _example(
-    rng: np.random.Generator, crop: Crop, scale: int
+    rng: np.random.Generator, crop: LabelledCrop, scale: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
     image, mask, ignore = (reduced(turned(part, turns, flip), scale) for part in crop)

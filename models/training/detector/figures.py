@@ -21,7 +21,7 @@ from models.detector.threshold import LearntThreshold, threshold_levels
 from models.machine.cpu import bfloat16_is_fast
 from models.measure.matching import Box, Match, match
 from models.training.detector.card import PLAIN
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 
 GROW, SPREAD = 3.5, 0.4
 _LEAST_AREA = 60
@@ -33,7 +33,7 @@ class Clean:
     """Groups of crops without any crack, at most 650 px wide, and in what share of them a region may remain."""
 
     name: str
-    groups: Iterable[Iterable[Crop]]
+    groups: Iterable[Iterable[LabelledCrop]]
     """Of one sheet each, or single crops."""
     most: float
 
@@ -71,7 +71,9 @@ def learn_threshold(
     return LearntThreshold(chosen, grow, spread), rates
 
 
-def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Sequence[LearntThreshold]) -> list[float]:
+def _shares(
+    detector: Detector, groups: Iterable[Iterable[LabelledCrop]], thresholds: Sequence[LearntThreshold]
+) -> list[float]:
     """The share of groups with a region on crops without cracks, for each of the thresholds, whose floors rise."""
     alarms = np.zeros(len(thresholds))
     count = 0
@@ -81,7 +83,9 @@ def _shares(detector: Detector, groups: Iterable[Iterable[Crop]], thresholds: Se
     return [float(share) for share in alarms / max(1, count)]
 
 
-def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[LearntThreshold]) -> NDArray[np.bool_]:
+def _alarms(
+    detector: Detector, crops: Iterable[LabelledCrop], thresholds: Sequence[LearntThreshold]
+) -> NDArray[np.bool_]:
     """For which of the thresholds a region remains on crops without cracks."""
     found = np.zeros(len(thresholds), np.bool_)
     for image, mask, _ in crops:
@@ -98,7 +102,7 @@ def _alarms(detector: Detector, crops: Iterable[Crop], thresholds: Sequence[Lear
 def evaluate(
     state: Mapping[str, Tensor],
     threshold: LearntThreshold,
-    crops: Iterable[Crop],
+    crops: Iterable[LabelledCrop],
     recipe: Recipe = PLAIN,
 ) -> dict[str, float]:
     """Recall and precision on crops that were not trained on, at most 650 px wide, for the card.

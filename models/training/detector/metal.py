@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from models.training.photographs import Photograph, held_out, photographs, read
 
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
@@ -71,13 +71,13 @@ class RealMetal:
         )
         return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
-    def __call__(self, rng: np.random.Generator, size: int) -> Crop:
+    def __call__(self, rng: np.random.Generator, size: int) -> LabelledCrop:
         """A square crop of a random photograph, mirrored at its borders where it is too small."""
         if self.scratched and (not self.clean or rng.random() < 0.45):
             return self._crop(rng, size, self.scratched, painted=False)
         return self._crop(rng, size, self.clean, painted=self._paint is not None and rng.random() < 0.45)
 
-    def _crop(self, rng: np.random.Generator, size: int, pool: list[Crop], *, painted: bool) -> Crop:
+    def _crop(self, rng: np.random.Generator, size: int, pool: list[LabelledCrop], *, painted: bool) -> LabelledCrop:
         factor = rng.uniform(0.8, 2.2)
         window = _window(rng, pool[int(rng.integers(len(pool)))], math.ceil(size / factor))
         image, mask, ignore = (_square(_enlarged(part, factor), size) for part in window)
@@ -105,7 +105,7 @@ def _validation(known: Sequence[Photograph]) -> set[str]:
     return found
 
 
-def _window(rng: np.random.Generator, photograph: Crop, side: int) -> Crop:
+def _window(rng: np.random.Generator, photograph: LabelledCrop, side: int) -> LabelledCrop:
     """A square of a photograph, `side` px or as far as the photograph reaches, often around a marked pixel."""
     image, mask, ignore = photograph
     rows, columns = image.shape

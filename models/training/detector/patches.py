@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 
 REACH = 13
 """Px on both sides of the middle: the patch is 27 px wide."""
@@ -22,7 +22,9 @@ def skeleton(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.stack((x, y), axis=1)
 
 
-def patches_of(rng: np.random.Generator, crops: Sequence[Crop], count: int, even: bool = False) -> list[Crop]:
+def patches_of(
+    rng: np.random.Generator, crops: Sequence[LabelledCrop], count: int, even: bool = False
+) -> list[LabelledCrop]:
     """`count` patches: half of them around skeleton points, the rest around points at least 27 px from any crack.
 
     Args:
@@ -31,7 +33,7 @@ def patches_of(rng: np.random.Generator, crops: Sequence[Crop], count: int, even
         count: patches of the batch.
         even: 28 px instead of 27, for a network at half resolution.
     """
-    found: list[Crop] = []
+    found: list[LabelledCrop] = []
     middles = [skeleton(mask) for _, mask, _ in crops]
     cracked = [index for index, points in enumerate(middles) if len(points)]
     for index in range(count):
@@ -46,7 +48,7 @@ def patches_of(rng: np.random.Generator, crops: Sequence[Crop], count: int, even
     return found
 
 
-def _elsewhere(rng: np.random.Generator, crop: Crop) -> tuple[int, int]:
+def _elsewhere(rng: np.random.Generator, crop: LabelledCrop) -> tuple[int, int]:
     """A point whose patch holds no crack; after twenty misses any point."""
     _, mask, ignored = crop
     x, y = 0, 0
@@ -58,7 +60,7 @@ def _elsewhere(rng: np.random.Generator, crop: Crop) -> tuple[int, int]:
     return x, y
 
 
-def _cut(crop: Crop, x: int, y: int, before: int, side: int) -> Crop:
+def _cut(crop: LabelledCrop, x: int, y: int, before: int, side: int) -> LabelledCrop:
     image, mask, ignored = crop
     rows = _mirrored(np.arange(y - before, y - before + side), image.shape[0])
     columns = _mirrored(np.arange(x - before, x - before + side), image.shape[1])

@@ -11,7 +11,7 @@ from multiprocessing.queues import Queue
 import cv2
 import numpy as np
 
-from models.training.detector.crops import Crop, CropSource
+from models.training.detector.crops import CropSource, LabelledCrop
 
 
 class CropStream:
@@ -19,11 +19,11 @@ class CropStream:
 
     def __init__(self, source: CropSource, size: int, seed: int, ahead: int = 64) -> None:
         context = multiprocessing.get_context("spawn")
-        self._queue: Queue[Crop] = context.Queue(ahead)
+        self._queue: Queue[LabelledCrop] = context.Queue(ahead)
         self._process = context.Process(target=_produce, args=(source, size, seed, self._queue), daemon=True)
         self._process.start()
         # A crop takes milliseconds to pass the pipe, so a thread fetches it while the network learns.
-        self._here: queue.Queue[Crop] = queue.Queue(ahead)
+        self._here: queue.Queue[LabelledCrop] = queue.Queue(ahead)
         self._open = True
         self._thread = threading.Thread(target=self._fetch, name="crops", daemon=True)
         self._thread.start()
@@ -41,13 +41,13 @@ class CropStream:
                 except queue.Full:
                     continue
 
-    def take(self, least: int, most: int) -> list[Crop]:
+    def take(self, least: int, most: int) -> list[LabelledCrop]:
         """At least `least` crops, waiting for them, and up to `most` of those that are there.
 
         Raises:
             RuntimeError: the source's process ended.
         """
-        crops: list[Crop] = []
+        crops: list[LabelledCrop] = []
         while len(crops) < most:
             try:
                 crops.append(self._here.get(timeout=1.0) if len(crops) < least else self._here.get_nowait())
@@ -66,7 +66,7 @@ class CropStream:
         self._process.join()
 
 
-def _produce(source: CropSource, size: int, seed: int, crops: Queue[Crop]) -> None:
+def _produce(source: CropSource, size: int, seed: int, crops: Queue[LabelledCrop]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)

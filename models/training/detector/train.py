@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.machine.allocator import keep_freed
 from models.training.detector.batches import Batches
-from models.training.detector.crops import Crop, CropSource
+from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.learner import Learner
 from models.training.detector.plan import Plan
 from models.training.detector.validation import Validation
@@ -53,7 +53,7 @@ def train(
     plan: Plan,
     *,
     metal: CropSource | None = None,
-    validation: Sequence[Crop] = (),
+    validation: Sequence[LabelledCrop] = (),
     checkpoint: Path | None = None,
     resume: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,

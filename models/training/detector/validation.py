@@ -9,7 +9,7 @@ import torch
 
 from models.detector.features import network_for
 from models.machine.cpu import bfloat16_is_fast
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from models.training.detector.examples import stacked
 from models.training.detector.learner import Learner
 from models.training.detector.loss import focal_overlap_loss
@@ -19,7 +19,7 @@ from models.training.detector.plan import Plan
 class Validation:
     """Crops that a training looks at from time to time; without any, a look changes nothing."""
 
-    def __init__(self, crops: Sequence[Crop], plan: Plan) -> None:
+    def __init__(self, crops: Sequence[LabelledCrop], plan: Plan) -> None:
         self._batches = [
             stacked(np.random.default_rng(index), crops[index : index + 4], plan.scale)
             for index in range(0, len(crops), 4)

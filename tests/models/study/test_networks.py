@@ -12,7 +12,7 @@ from models.detector.features import FeatureNetwork
 from models.study.receptive_field import Aspp, DrConv, Name, Rfb, with_receptive_field
 from models.study.training import boxes_of, examples, pixel_loss, train
 from models.study.variants import StudyNetwork
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 
 _NAMES: tuple[Name, ...] = ("aspp", "rfb", "drconv")
 
@@ -85,7 +85,7 @@ def test_the_detector_runs_a_variant_and_gives_what_the_network_gives(name: str)
     assert np.abs(values - direct).max() < 0.05
 
 
-def _crops(count: int, size: int = 64) -> list[Crop]:
+def _crops(count: int, size: int = 64) -> list[LabelledCrop]:
     rng = np.random.default_rng(3)
     crops = []
     for index in range(count):

@@ -6,21 +6,21 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from simulator.crops import cut as crops
 from simulator.crops import other_formulas as otherwise
 from simulator.crops.cut import SheetCrops, scratch_on_metal, training_crop
+from simulator.crops.labelled import LabelledCrop
 from simulator.sheets.products import PRODUCTS, Product
 from simulator.sheets.reference import load_reference
 from simulator.sheets.relief import press
 from simulator.sheets.sheet import Sheet, render
 
-Crop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
-
 
 @pytest.mark.parametrize("source", [otherwise.training_window, SheetCrops(), training_crop])
-def test_crops_have_their_size_and_judge_no_pixel_twice(source: Callable[[np.random.Generator, int], Crop]) -> None:
+def test_crops_have_their_size_and_judge_no_pixel_twice(
+    source: Callable[[np.random.Generator, int], LabelledCrop],
+) -> None:
     rng = np.random.default_rng(2)
     cracked = 0
     for _ in range(25):

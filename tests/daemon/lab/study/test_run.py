@@ -28,7 +28,7 @@ from daemon.offline.networks import load_classifier
 from models.detector.detector import Detector
 from models.images import open_image
 from models.measure.assessment import TruthBox
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import Product
 from simulator.sheets.sheet import render
@@ -56,7 +56,7 @@ def _tuning() -> Iterator[Plate]:
     yield _plate((), 3)
 
 
-def _crops(scale: Scale, seed: int) -> list[Crop]:
+def _crops(scale: Scale, seed: int) -> list[LabelledCrop]:
     del scale, seed
     crops = []
     plate = _plate((), 4)

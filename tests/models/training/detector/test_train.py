@@ -15,7 +15,7 @@ from models.detector.features import FeatureNetwork, network_for
 from models.training.detector import batches, learner
 from models.training.detector import train as training
 from models.training.detector.card import write
-from models.training.detector.crops import Crop
+from models.training.detector.crops import LabelledCrop
 from models.training.detector.examples import stacked
 from models.training.detector.figures import Clean, learn_threshold
 from models.training.detector.plan import Plan
@@ -43,7 +43,7 @@ def test_training_lowers_the_loss_and_can_be_resumed(tmp_path: Path) -> None:
     FeatureNetwork().load_state_dict(rest.state)
 
 
-def barred(_rng: np.random.Generator, size: int) -> Crop:
+def barred(_rng: np.random.Generator, size: int) -> LabelledCrop:
     """A bar of 11 rows with its middle in row 55; grey values are the numbers of the rows."""
     grey = np.repeat(np.arange(size, dtype=np.uint8)[:, None], size, axis=1)
     mask = np.zeros((size, size), np.bool_)
@@ -77,9 +77,9 @@ def test_published_preset_is_momentum_descent_whose_rate_falls_to_a_fifth_every_
 def test_published_preset_learns_from_patches_of_27_px_half_of_them_on_skeleton_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learnt: list[Crop] = []
+    learnt: list[LabelledCrop] = []
 
-    def watched(rng: np.random.Generator, crops: Sequence[Crop], scale: int) -> tuple[torch.Tensor, ...]:
+    def watched(rng: np.random.Generator, crops: Sequence[LabelledCrop], scale: int) -> tuple[torch.Tensor, ...]:
         learnt.extend(crops)
         return stacked(rng, crops, scale)
 
@@ -93,14 +93,16 @@ def test_published_preset_learns_from_patches_of_27_px_half_of_them_on_skeleton_
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[Crop]:
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[LabelledCrop]:
     """Validation crops, looked at after each step."""
     monkeypatch.setattr(training, "_LOOK_S", 0.0)
     rng = np.random.default_rng(5)
     return [training_window(rng, 64) for _ in range(4)]
 
 
-def test_resumed_training_remembers_its_best_weights_its_looks_and_its_crops(looks: list[Crop], tmp_path: Path) -> None:
+def test_resumed_training_remembers_its_best_weights_its_looks_and_its_crops(
+    looks: list[LabelledCrop], tmp_path: Path
+) -> None:
     checkpoint = tmp_path / "part.ckpt"
 
     def trained(steps: int, rate: float, resume: Path | None = None) -> Outcome:
@@ -158,7 +160,7 @@ def test_file_that_is_no_checkpoint_is_refused_by_name(tmp_path: Path, content: 
         train(training_window, Plan(steps=2, crop=64, batch=2), resume=path)
 
 
-def test_training_ends_early_when_it_no_longer_helps_and_keeps_the_best(looks: list[Crop]) -> None:
+def test_training_ends_early_when_it_no_longer_helps_and_keeps_the_best(looks: list[LabelledCrop]) -> None:
     # So high a rate never learns: the weights of the first look stay the best, or nearly so.
     outcome = train(training_window, Plan(steps=400, crop=64, batch=2, rate=30.0, patience=3), validation=looks)
     losses = [loss for _, loss in outcome.history]
