@@ -191,3 +191,8 @@ class PlateResult:
     quality: Quality = field(default_factory=Quality)
     classifier: str = "none"
     """The recipe's mode, and what was missing: "veto, late: 3 of 12 crops"; "none" where nothing was inspected."""
+
+    @property
+    def inspected_px(self) -> float:
+        """Pixels of the plate that lie in scored windows, each window's share alike."""
+        return self.rows * self.columns * (self.windows_scored / self.windows if self.windows else 0.0)

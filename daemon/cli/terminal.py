@@ -62,8 +62,7 @@ class TerminalView:
         self._last_final_at = time.monotonic()
         passing = self._open.pop(result.plate, None) or Passing(result.plate)
         passing.decided = committed
-        share = result.windows_scored / result.windows if result.windows else 0.0
-        self._pixels += result.rows * result.columns * share
+        self._pixels += result.inspected_px
         self._final.append(passing)
 
     def pulse(self, supervisor: Supervisor) -> None:

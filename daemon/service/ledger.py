@@ -111,8 +111,7 @@ class RunLedger:
         self._metrics.count("plates_total", 1, result.verdict)
         for cause in result.causes:
             self._metrics.count("plate_causes_total", 1, cause)
-        share = result.windows_scored / result.windows if result.windows else 0.0
-        pixels = result.rows * result.columns * share
+        pixels = result.inspected_px
         self._metrics.count("pixels_total", pixels)
         found, vetoed = found_and_vetoed(result.defects)
         self._metrics.count("defects_total", found)
