@@ -114,6 +114,10 @@ class Service:
         except subprocess.TimeoutExpired:
             pytest.fail(f"the service did not end in {seconds} s; it said:\n{self.stderr()[-6000:]}")
 
+    def exit_code(self) -> int | None:
+        """Of the last run; None while it goes on."""
+        return self._runs[-1].poll()
+
     def end(self) -> None:
         for process in self._runs:
             if process.poll() is None:
@@ -145,6 +149,12 @@ class Service:
 
     def logged(self, event: str, **values: Any) -> list[dict[str, Any]]:
         return [line for line in self.logs() if line["event"] == event and values.items() <= line.items()]
+
+    def every_logged(self, event: str) -> list[dict[str, Any]]:
+        """The same over all its runs."""
+        texts = [self._file("err", number).read_text(encoding="utf-8") for number in range(len(self._runs))]
+        lines = [line for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
 
     def _file(self, kind: str, number: int) -> Path:
         return self.directory / f"{kind}-{number}.log"
