@@ -173,17 +173,23 @@ class RoomEnough(Said, frozen=True):
 
 
 class WorkerReady(Said, frozen=True):
-    """detect -> tile: how many windows the worker holds at most (absolute), and the last lease it has done with."""
+    """detect -> tile: which leases the worker holds, which it did last, and how many windows it holds at most."""
 
     worker: int
+    incarnation: int
+    number: int
+    """Grows with each: one that comes after a later one says nothing."""
     credits: int
-    finished: int | None = None
+    held: tuple[int, ...] = ()
+    done: tuple[int, ...] = ()
 
 
 class WorkerGone(Said, frozen=True):
     """supervisor -> tile: a worker's process ended."""
 
     worker: int
+    incarnation: int
+    """Of the process that ended: its successor is not meant."""
     blamed: tuple[tuple[int, int], ...] = ()
     """(plate, window) of those it was on, where it died by itself."""
 
@@ -192,6 +198,7 @@ class Lease(Said, frozen=True):
     """tile -> detect: score these windows of the plate."""
 
     lease: int
+    """Grows with each, over restarts of tile too."""
     worker: int
     plate: int
     place: Place

@@ -1,6 +1,13 @@
 """The workers as the tile stage knows them: what each has, how much more it takes, and which of its leases is overdue.
 
-A part of the window ledger, without I/O.
+A part of the window ledger, without I/O; the worker's own end is stages/lease_queue.py. A lease is with its worker
+when the worker names it. One that the worker does not name is lost on its way, and is given again.
+
+| a lease is | from | until |
+|---|---|---|
+| sent | `give` | its worker names it; or does not, CONFIRM_S later: lost |
+| confirmed | its worker names it as held | its worker names it as done, or no more: lost; or its worker is gone |
+| done | its worker names it as done | the merger has its windows: `drop` |
 """
 
 from __future__ import annotations
@@ -14,7 +21,11 @@ import numpy as np
 from config.schema import Lease as LeaseSettings
 from stages.events import WorkerReady
 
+CONFIRM_S = 1.0
+"""A lease that its worker does not name so long after it was sent never came. Workers say what they hold each 0.5 s,
+and read all that has come before they say it."""
 _RECENT_LEASES = 200
+_LEASES_OF_ONE_TILE = 2**32
 
 
 @dataclass(slots=True)
@@ -25,12 +36,17 @@ class InFlight:
     worker: int
     plate: int
     windows: tuple[int, ...]
+    given: float
     start: float
     deadline: float
+    confirmed: bool = False
 
 
 @dataclass(slots=True)
 class _Worker:
+    incarnation: int
+    said: int = 0
+    """Number of the last thing that was heard of it."""
     credits: int = 0
     queue: deque[int] = field(default_factory=deque)
     """Its leases, in the order in which it does them."""
@@ -44,14 +60,17 @@ class Workers:
     Args:
         batch: windows that a worker computes at once; part of one takes as long as a whole one.
         lease: how long one may take.
+        incarnation: of the tile process: numbers of leases grow over its restarts.
     """
 
-    def __init__(self, batch: int, lease: LeaseSettings) -> None:
+    def __init__(self, batch: int, lease: LeaseSettings, incarnation: int) -> None:
         self._batch = batch
         self._settings = lease
         self._workers: dict[int, _Worker] = {}
+        self._gone: dict[int, int] = {}
+        """Of each worker the latest incarnation that is known to be no more."""
         self._in_flight: dict[int, InFlight] = {}
-        self._next_lease = 1
+        self._next_lease = incarnation * _LEASES_OF_ONE_TILE + 1
         self._durations: deque[float] = deque(maxlen=_RECENT_LEASES)
 
     def flights(self) -> Iterator[InFlight]:
@@ -61,6 +80,11 @@ class Workers:
     def of(self, lease: int) -> int:
         """The worker that a lease in flight was given to."""
         return self._in_flight[lease].worker
+
+    def incarnation(self, worker: int) -> int:
+        """Which process of that worker is known; 0 where none is."""
+        known = self._workers.get(worker)
+        return 0 if known is None else known.incarnation
 
     def is_working(self, flight: InFlight) -> bool:
         """Whether its worker still has it."""
@@ -72,26 +96,53 @@ class Workers:
         able = [n for n, state in self._workers.items() if state.credits >= self._batch and not state.stuck]
         return max(able, key=lambda number: self._workers[number].credits) if able else None
 
-    def ready(self, event: WorkerReady, now: float) -> None:
-        """A worker says what it takes, and what it has done with."""
-        worker = self._workers.setdefault(event.worker, _Worker())
-        if event.finished is not None and event.finished in worker.queue:
-            # A worker does its leases in order: those before the finished one are done with, too.
-            while worker.queue:
-                number = worker.queue.popleft()
-                flight = self._in_flight[number]
-                if number == event.finished:
-                    self._durations.append(now - flight.start)
-                    break
+    def ready(self, event: WorkerReady, now: float) -> list[InFlight]:
+        """A worker says what it holds and has done; the leases that were given to it and are lost.
+
+        Its predecessor must have been said to be gone.
+        """
+        if event.incarnation <= self._gone.get(event.worker, 0):
+            return []
+        worker = self._workers.setdefault(event.worker, _Worker(event.incarnation))
+        assert worker.incarnation >= event.incarnation
+        if worker.incarnation > event.incarnation or event.number <= worker.said:
+            return []
+        worker.said = event.number
+        first = worker.queue[0] if worker.queue else None
+        lost = self._reconcile(worker, event, now)
+        if not worker.queue or worker.queue[0] != first:
             worker.stuck = False
             if worker.queue:
                 following = self._in_flight[worker.queue[0]]
                 following.start, following.deadline = now, now + self._patience()
-        worker.credits = max(0, event.credits - self._batch * len(worker.queue))
+        # What it holds without having been given it (it was taken for lost) takes room, too.
+        held = len(set(event.held).union(worker.queue))
+        worker.credits = max(0, event.credits - self._batch * held)
+        return lost
 
-    def gone(self, worker: int) -> list[InFlight]:
-        """A worker is no more; the leases that it had or has done with, which are still in flight."""
-        self._workers.pop(worker, None)
+    def _reconcile(self, worker: _Worker, event: WorkerReady, now: float) -> list[InFlight]:
+        """Take from a worker's queue what it says it has done, and what it does not have; the latter is returned."""
+        lost = []
+        for place, number in enumerate(tuple(worker.queue)):
+            flight = self._in_flight[number]
+            if number in event.held:
+                flight.confirmed = True
+            elif number in event.done:
+                worker.queue.remove(number)
+                if place == 0:
+                    self._durations.append(now - flight.start)
+            elif flight.confirmed or now - flight.given >= CONFIRM_S:
+                worker.queue.remove(number)
+                lost.append(flight)
+        return lost
+
+    def gone(self, worker: int, incarnation: int) -> list[InFlight]:
+        """That process of a worker, and those before it, are no more; their leases that are still in flight."""
+        self._gone[worker] = max(incarnation, self._gone.get(worker, 0))
+        known = self._workers.get(worker)
+        if known is None or known.incarnation > incarnation:
+            return []
+        del self._workers[worker]
         return [flight for flight in self._in_flight.values() if flight.worker == worker]
 
     def give(self, worker: int, plate: int, windows: tuple[int, ...], now: float) -> int:
@@ -101,7 +152,7 @@ class Workers:
         state = self._workers[worker]
         state.credits -= self._batch
         state.queue.append(number)
-        self._in_flight[number] = InFlight(number, worker, plate, windows, now, now + self._patience())
+        self._in_flight[number] = InFlight(number, worker, plate, windows, now, now, now + self._patience())
         return number
 
     def drop(self, flight: InFlight) -> None:
@@ -129,6 +180,8 @@ class Workers:
         """
         for number, worker in self._workers.items():
             assert worker.credits >= 0, f"worker {number} was given more than it takes"
+            assert worker.queue or not worker.stuck, f"worker {number} holds nothing and gets nothing"
+            assert worker.incarnation > self._gone.get(number, 0), f"worker {number} is no more"
             for lease in worker.queue:
                 assert lease in self._in_flight, f"worker {number} has lease {lease}, which is not in flight"
                 assert self._in_flight[lease].worker == number, f"lease {lease} is with two workers"

@@ -9,7 +9,7 @@ A plate leaves the ledger only when its verdict is committed.
 |---|---|---|
 | to come | its plate is opened | its band of rows is final |
 | waiting | its rows are there; again when a lease is lost or overdue | a worker has room for it |
-| leased | Lease, to two workers at most | it is merged, or its last lease is lost |
+| leased | Lease, to two workers at most | it is merged; or its last lease is lost: its worker is gone, or lacks it |
 | merged | WindowsMerged | its plate is final, or the merger is a new one: then it waits again |
 | quarantined | a third worker died on it: WindowQuarantined | its plate is final |
 """
@@ -84,15 +84,17 @@ Instruction = Lease | PlateOpened | PlateClosed | WindowQuarantined | ReleaseSlo
 class WindowLedger:
     """The state of the tile stage. `handle(event, now)` takes an event and returns what to do, in order."""
 
-    def __init__(self, windows: Windows, batch: int, lease: LeaseSettings) -> None:
+    def __init__(self, windows: Windows, batch: int, lease: LeaseSettings, incarnation: int = 1) -> None:
         self.counters: Counter[str] = Counter()
         self._windows = windows
         self._batch = batch
         self._plates: dict[int, PlateWindows] = {}
         self._final_before: set[int] = set()
         self._acquisition_at = 0
-        self._workers = Workers(batch, lease)
+        self._workers = Workers(batch, lease, incarnation)
         self._deaths: Counter[tuple[int, int]] = Counter()
+        self._left: dict[int, tuple[int, set[tuple[int, int]]]] = {}
+        """Of each worker whose process is gone before it was said how: its incarnation and what it had."""
         self._stories = Stories(self._plates)
 
     @property
@@ -131,9 +133,9 @@ class WindowLedger:
                 self._acquisition_at = max(self._acquisition_at, next_plate)
                 done += self._close_unheard()
             case WorkerReady():
-                self._workers.ready(event, now)
-            case WorkerGone(worker, blamed):
-                done += self._gone(worker, blamed)
+                done += self._ready(event, now)
+            case WorkerGone():
+                done += self._gone(event)
             case WindowsMerged(plate, windows):
                 self._merged(plate, windows)
             case PlateFinal(plate):
@@ -257,10 +259,26 @@ class WindowLedger:
 
     # --- workers ---------------------------------------------------------------------------------------------
 
-    def _gone(self, worker: int, blamed: tuple[tuple[int, int], ...]) -> list[Instruction]:
-        lost = self._workers.gone(worker)
+    def _ready(self, event: WorkerReady, now: float) -> list[Instruction]:
+        done: list[Instruction] = []
+        if 0 < self._workers.incarnation(event.worker) < event.incarnation:
+            done += self._gone(WorkerGone(event.worker, event.incarnation - 1))
+        lost = self._workers.ready(event, now)
+        self.counters["leases lost"] += len(lost)
+        return done + [found for flight in lost for found in self._drop_lease(flight)]
+
+    def _gone(self, event: WorkerGone) -> list[Instruction]:
+        known = self._workers.incarnation(event.worker)
+        lost = self._workers.gone(event.worker, event.incarnation)
         held = {(flight.plate, window) for flight in lost for window in flight.windows}
-        for key in blamed:
+        if lost:
+            # Its successor may join before the supervisor says on which windows it died.
+            self._left[event.worker] = known, held
+        elif self._left.get(event.worker, (0,))[0] == event.incarnation:
+            held = self._left[event.worker][1]
+        if event.blamed:
+            self._left.pop(event.worker, None)
+        for key in event.blamed:
             if key in held and key[0] in self._plates:
                 self._deaths[key] += 1
         return [found for flight in lost for found in self._drop_lease(flight)]

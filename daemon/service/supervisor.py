@@ -339,7 +339,7 @@ class Supervisor:
         if kid.role == "detect":
             blamed = self.memory.read_board(kid.index) if reason == "died" else ()
             self.memory.write_board(kid.index, 0, ())
-            self._link.send("tile-0", WorkerGone(kid.index, blamed), now)
+            self._link.send("tile-0", WorkerGone(kid.index, kid.incarnation, blamed), now)
         if kid.role == "line":
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
             self._sightings.line_gone()

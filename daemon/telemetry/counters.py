@@ -51,7 +51,7 @@ COUNTERS = {
     "messages_refused_total": Counter(
         "Messages that were not taken",
         "reason",
-        ("malformed", "version", "run", "name", "malformed counter", "store behind", "no such slot"),
+        ("malformed", "version", "run", "name", "malformed counter", "store behind", "no such slot", "lease repeated"),
     ),
     "results_dropped_total": Counter(
         "Results that came twice or too late",

@@ -15,7 +15,7 @@ import msgspec
 
 from stages.events import AnyEvent
 
-VERSION = 2
+VERSION = 3
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):

@@ -126,7 +126,7 @@ def test_a_merger_tells_what_came_and_what_it_said_to_it() -> None:
 
 def test_a_ledger_tells_why_a_plate_hangs_and_forgets_it_when_it_is_final() -> None:
     ledger = WindowLedger(Windows(size=65, stride=60), 4, LeaseSettings(least_s=5.0, factor=10.0))
-    for event in (PlateOpened(1, PLACE), PlateClosed(1, PLACE, 60, last_row_at=12.5), WorkerReady(0, 8)):
+    for event in (PlateOpened(1, PLACE), PlateClosed(1, PLACE, 60, last_row_at=12.5), WorkerReady(0, 1, 1, 8)):
         ledger.handle(event, 0.0)
     assert ledger.last_row_at(1) == 12.5
     told = ledger.story(1)
@@ -147,7 +147,7 @@ def test_a_ledger_says_in_words_what_a_plate_waits_for() -> None:
         ledger.handle(event, 0.0)
     assert ledger.waits_for(1) == "acquisition, to say that it has ended"
     ledger.handle(PlateClosed(1, PLACE, 180), 0.0)
-    ledger.handle(WorkerReady(0, 4), 0.0)
+    ledger.handle(WorkerReady(0, 1, 1, 4), 0.0)
     assert ledger.waits_for(1) == "workers: 2 windows wait for one, 4 are with one"
     ledger.handle(WindowsMerged(1, (0, 1, 2, 3)), 0.0)
     assert ledger.waits_for(1) == "workers: 2 windows wait for one, 0 are with one"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -26,8 +29,9 @@ from stages.events import (
     WorkerGone,
     WorkerReady,
 )
+from stages.lease_queue import LeaseQueue
+from stages.leases import CONFIRM_S
 from stages.plate import Cause, window_columns, window_rows
-from stages.plate_windows import MOST_LEASES_OF_A_WINDOW
 from stages.tile import (
     SUSPECT_DEATHS,
     Event,
@@ -57,6 +61,14 @@ def tell(machine: WindowLedger, *events: Event, now: float = 0.0) -> list[Instru
     return told
 
 
+_NUMBERS = count(1)
+
+
+def ready(worker: int, credits_: int, held: Sequence[int] = (), done: Sequence[int] = (), life: int = 1) -> WorkerReady:
+    """What a worker says; each is later than those before it."""
+    return WorkerReady(worker, life, next(_NUMBERS), credits_, tuple(held), tuple(done))
+
+
 def leases(instructions: list[Instruction]) -> list[Lease]:
     return [instruction for instruction in instructions if isinstance(instruction, Lease)]
 
@@ -79,7 +91,7 @@ def opened(plate: int, slot: int | None = 0) -> PlateOpened:
 
 def test_windows_go_out_as_soon_as_the_rows_they_see_are_there_and_the_rest_when_the_plate_ends() -> None:
     machine = ledger()
-    tell(machine, WorkerReady(0, 100), SeenCommitted(1), opened(1))
+    tell(machine, ready(0, 100), SeenCommitted(1), opened(1))
     assert indices(tell(machine, RowsReady(1, 0, 65 + HALO - 1))) == []
     assert indices(tell(machine, RowsReady(1, 0, 65 + HALO))) == [0, 1]
     assert indices(tell(machine, RowsReady(1, 0, 125 + HALO))) == [2, 3]
@@ -92,38 +104,38 @@ def test_rows_that_were_said_before_later_ones_cut_no_window_short() -> None:
     """A message may come after the slot's header was read, which was ahead of it."""
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 300), RowsReady(1, 0, 70))
-    (lease,) = leases(tell(machine, WorkerReady(0, BATCH)))
+    (lease,) = leases(tell(machine, ready(0, BATCH)))
     assert [(w.index, w.height) for w in lease.windows] == [(0, 65), (1, 65), (2, 65), (3, 65)]
     assert lease.rows == 300
-    ended = tell(machine, closed(1, 310), RowsReady(1, 0, 240), WorkerReady(1, BATCH))
+    ended = tell(machine, closed(1, 310), RowsReady(1, 0, 240), ready(1, BATCH))
     assert all(lease.rows == 310 for lease in leases(ended))
 
 
 def test_nothing_is_leased_before_the_sighting_is_committed() -> None:
     machine = ledger()
-    assert leases(tell(machine, WorkerReady(0, 8), opened(1), closed(1, 60))) == []
+    assert leases(tell(machine, ready(0, 8), opened(1), closed(1, 60))) == []
     assert indices(tell(machine, SeenCommitted(1))) == [0, 1]
 
 
 def test_the_oldest_plate_goes_first() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), SeenCommitted(2), opened(2, 1), closed(2, 60, 1), opened(1), closed(1, 60))
-    assert [lease.plate for lease in leases(tell(machine, WorkerReady(0, 8)))] == [1, 2]
+    assert [lease.plate for lease in leases(tell(machine, ready(0, 8)))] == [1, 2]
 
 
 def test_the_windows_of_a_worker_that_goes_away_go_to_another() -> None:
     machine = ledger()
-    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
-    assert indices(tell(machine, WorkerReady(1, 4))) == []
-    again = tell(machine, WorkerGone(0))
+    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
+    assert indices(tell(machine, ready(1, 4))) == []
+    again = tell(machine, WorkerGone(0, 1))
     assert indices(again) == [0, 1, 2, 3]
     assert leases(again)[0].worker == 1
 
 
 def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
     machine = ledger()
-    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
-    tell(machine, WorkerReady(1, 4), WorkerReady(2, 4))
+    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
+    tell(machine, ready(1, 4), ready(2, 4))
     assert indices(tell(machine, Tick(), now=19.0)) == []
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1, 2, 3]
     assert indices(tell(machine, Tick(), now=30.0)) == []
@@ -131,24 +143,24 @@ def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
 
 def test_a_worker_that_is_late_gets_no_more_until_it_finishes_one() -> None:
     machine = ledger()
-    (lease,) = leases(tell(machine, WorkerReady(0, BATCH), SeenCommitted(1), opened(1), closed(1, 360)))
-    assert leases(tell(machine, Tick(), WorkerReady(0, CREDITS), now=21.0)) == []
-    (following,) = leases(tell(machine, WorkerReady(0, BATCH, finished=lease.lease), now=22.0))
+    (lease,) = leases(tell(machine, ready(0, BATCH), SeenCommitted(1), opened(1), closed(1, 360)))
+    assert leases(tell(machine, Tick(), ready(0, CREDITS, held=[lease.lease]), now=21.0)) == []
+    (following,) = leases(tell(machine, ready(0, BATCH, done=[lease.lease]), now=22.0))
     assert [window.index for window in following.windows] == [4, 5, 6, 7]
 
 
 def test_the_time_of_a_lease_runs_from_when_its_worker_is_done_with_the_one_before() -> None:
     machine = ledger()
-    first, _ = leases(tell(machine, WorkerReady(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 240)))
-    tell(machine, WorkerReady(0, BATCH, finished=first.lease), WindowsMerged(1, (0, 1, 2, 3)), now=15.0)
-    assert leases(tell(machine, WorkerReady(1, CREDITS), Tick(), now=21.0)) == []
+    first, second = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 240)))
+    tell(machine, ready(0, BATCH, [second.lease], [first.lease]), WindowsMerged(1, (0, 1, 2, 3)), now=15.0)
+    assert leases(tell(machine, ready(1, CREDITS), Tick(), now=21.0)) == []
     assert indices(tell(machine, Tick(), now=15.0 + 10.0 * 15.0)) == [4, 5, 6, 7]
 
 
 def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 65 + HALO))
-    first = leases(tell(machine, WorkerReady(0, CREDITS)))
+    first = leases(tell(machine, ready(0, CREDITS)))
     assert [len(lease.windows) for lease in first] == [2]
     more = leases(tell(machine, RowsReady(1, 0, 600)))
     assert [len(lease.windows) for lease in more] == [BATCH]
@@ -156,15 +168,15 @@ def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batche
 
 def test_a_result_that_got_lost_after_its_worker_was_done_is_asked_for_again() -> None:
     machine = ledger()
-    lease = leases(tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 60)))[0]
-    tell(machine, WorkerReady(0, 4, finished=lease.lease), WindowsMerged(1, (0,)), now=1.0)
+    lease = leases(tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60)))[0]
+    tell(machine, ready(0, 4, done=[lease.lease]), WindowsMerged(1, (0,)), now=1.0)
     assert indices(tell(machine, Tick(), now=25.0)) == [1]
 
 
 def test_a_restarted_merger_is_told_everything_and_gets_all_windows_that_are_not_final_again() -> None:
     machine = ledger()
-    lease = leases(tell(machine, WorkerReady(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
-    tell(machine, WindowsMerged(1, (0, 1)), WorkerReady(0, 8, finished=lease.lease))
+    lease = leases(tell(machine, ready(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
+    tell(machine, WindowsMerged(1, (0, 1)), ready(0, 8, done=[lease.lease]))
     told = tell(machine, MergerRestarted())
     assert told[:2] == [opened(1), closed(1, 60)]
     assert indices(told) == [0, 1]
@@ -173,8 +185,8 @@ def test_a_restarted_merger_is_told_everything_and_gets_all_windows_that_are_not
 
 def test_what_a_restarted_merger_may_have_missed_is_leased_again_at_once() -> None:
     machine = ledger()
-    lease = leases(tell(machine, WorkerReady(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
-    tell(machine, WorkerReady(0, 8, finished=lease.lease))
+    lease = leases(tell(machine, ready(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
+    tell(machine, ready(0, 8, done=[lease.lease]))
     assert indices(tell(machine, MergerRestarted())) == [0, 1]
 
 
@@ -182,20 +194,21 @@ def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), closed(1, 120))
     batch = tuple((1, window) for window in range(4))
-    for _ in range(SUSPECT_DEATHS):
-        assert indices(tell(machine, WorkerReady(0, 4))) == [0, 1, 2, 3]
-        assert tell(machine, WorkerGone(0, batch)) == []
-    alone = tell(machine, WorkerReady(0, 4 * BATCH))
+    for life in range(1, 1 + SUSPECT_DEATHS):
+        assert indices(tell(machine, ready(0, 4, life=life))) == [0, 1, 2, 3]
+        assert tell(machine, WorkerGone(0, life, batch)) == []
+    life = SUSPECT_DEATHS + 1
+    alone = tell(machine, ready(0, 4 * BATCH, life=life))
     assert [[w.index for w in lease.windows] for lease in leases(alone)] == [[0], [1], [2], [3]]
-    assert tell(machine, WorkerGone(0, ((1, 0),))) == [WindowQuarantined(1, 0)]
-    assert indices(tell(machine, WorkerReady(0, 4 * BATCH))) == [1, 2, 3]
+    assert tell(machine, WorkerGone(0, life, ((1, 0),))) == [WindowQuarantined(1, 0)]
+    assert indices(tell(machine, ready(0, 4 * BATCH, life=life + 1))) == [1, 2, 3]
 
 
 def test_a_restarted_merger_is_told_which_windows_were_given_up() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
-    for _ in range(SUSPECT_DEATHS + 1):
-        tell(machine, WorkerReady(0, CREDITS), WorkerGone(0, ((1, 1),)))
+    for life in range(1, SUSPECT_DEATHS + 2):
+        tell(machine, ready(0, CREDITS, life=life), WorkerGone(0, life, ((1, 1),)))
     assert tell(machine, MergerRestarted()) == [opened(1), WindowQuarantined(1, 1), closed(1, 60)]
 
 
@@ -203,56 +216,123 @@ def test_windows_that_the_dead_worker_did_not_have_are_not_blamed() -> None:
     """A new tile process is told of a death that the one before it should have heard of."""
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
-    for _ in range(SUSPECT_DEATHS + 1):
-        assert tell(machine, WorkerGone(0, ((1, 0), (1, 1)))) == []
-    assert [len(lease.windows) for lease in leases(tell(machine, WorkerReady(0, CREDITS)))] == [2]
+    for life in range(1, SUSPECT_DEATHS + 2):
+        assert tell(machine, WorkerGone(0, life, ((1, 0), (1, 1)))) == []
+    assert [len(lease.windows) for lease in leases(tell(machine, ready(0, CREDITS, life=9)))] == [2]
 
 
 def test_a_death_on_a_plate_that_is_final_is_not_kept() -> None:
     machine = ledger()
     blamed = ((1, 0), (1, 1))
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60), WorkerReady(0, CREDITS), WorkerGone(0, blamed))
-    tell(machine, WorkerReady(0, CREDITS), PlateFinal(1))
-    assert tell(machine, WorkerGone(0, blamed)) == []
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60), ready(0, CREDITS), WorkerGone(0, 1, blamed))
+    tell(machine, ready(0, CREDITS, life=2), PlateFinal(1))
+    assert tell(machine, WorkerGone(0, 2, blamed)) == []
 
 
 def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), PlateClosed(1, Place(0, 1, 60), 60))
     blamed = ((1, 0), (1, 1))
-    for _ in range(SUSPECT_DEATHS):
-        tell(machine, WorkerReady(0, 4), WorkerGone(0, blamed))
-    tell(machine, WorkerReady(0, BATCH))
-    other = leases(tell(machine, WorkerReady(1, CREDITS), Tick(), now=21.0))
+    for life in range(1, 1 + SUSPECT_DEATHS):
+        tell(machine, ready(0, 4, life=life), WorkerGone(0, life, blamed))
+    tell(machine, ready(0, BATCH, life=3))
+    other = leases(tell(machine, ready(1, CREDITS), Tick(), now=21.0))
     assert [(lease.worker, len(lease.windows)) for lease in other][-1] == (1, 1)
     window = other[-1].windows[0].index
-    assert tell(machine, WorkerGone(0, blamed), now=21.0) == []
-    tell(machine, WorkerReady(1, CREDITS, finished=other[-1].lease), now=22.0)
+    assert tell(machine, WorkerGone(0, 3, blamed), now=21.0) == []
+    tell(machine, ready(1, CREDITS, done=[other[-1].lease]), now=22.0)
     assert WindowQuarantined(1, window) in tell(machine, Tick(), now=100.0)
 
 
 def test_a_window_that_two_workers_still_have_goes_to_no_third_when_the_merger_restarts() -> None:
     machine = ledger()
-    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 60), WorkerReady(1, 4))
+    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60), ready(1, 4))
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1]
-    tell(machine, WindowsMerged(1, (0, 1)), WorkerReady(2, 4), now=21.0)
+    tell(machine, WindowsMerged(1, (0, 1)), ready(2, 4), now=21.0)
     assert indices(tell(machine, MergerRestarted(), now=21.0)) == []
-    assert indices(tell(machine, WorkerGone(0), now=21.0)) == [0, 1]
+    assert indices(tell(machine, WorkerGone(0, 1), now=21.0)) == [0, 1]
 
 
 def test_a_window_offered_again_is_offered_once_when_the_merger_restarts_meanwhile() -> None:
     machine = ledger()
-    tell(machine, WorkerReady(0, 4), SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60))
     tell(machine, Tick(), WindowsMerged(1, (0, 1)), MergerRestarted(), now=21.0)
-    assert indices(tell(machine, WorkerGone(0), WorkerReady(1, 8), now=21.0)) == [0, 1]
+    assert indices(tell(machine, WorkerGone(0, 1), ready(1, 8), now=21.0)) == [0, 1]
 
 
 def test_a_death_by_the_supervisors_hand_blames_no_window() -> None:
     machine = ledger()
     tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
-    for _ in range(5):
-        assert indices(tell(machine, WorkerReady(0, 4))) == [0, 1]
-        assert tell(machine, WorkerGone(0)) == []
+    for life in range(1, 6):
+        assert indices(tell(machine, ready(0, 4, life=life))) == [0, 1]
+        assert tell(machine, WorkerGone(0, life)) == []
+
+
+def test_a_lease_that_a_lone_worker_does_not_hold_is_given_to_it_again() -> None:
+    machine = ledger()
+    (first,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60)))
+    assert leases(tell(machine, ready(0, CREDITS), now=CONFIRM_S / 2)) == []
+    (again,) = leases(tell(machine, ready(0, CREDITS), now=CONFIRM_S))
+    assert again.windows == first.windows
+    assert again.lease > first.lease
+
+
+def test_a_lease_that_a_worker_held_and_holds_no_more_is_given_again_at_once() -> None:
+    machine = ledger()
+    (first,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60)))
+    tell(machine, ready(0, CREDITS, held=[first.lease]), now=0.1)
+    (again,) = leases(tell(machine, ready(0, CREDITS), now=0.2))
+    assert again.windows == first.windows
+
+
+def test_a_worker_that_holds_nothing_is_not_stuck_however_late_it_was() -> None:
+    machine = ledger()
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60))
+    assert leases(tell(machine, Tick(), now=100.0)) == []
+    assert indices(tell(machine, ready(0, CREDITS), now=100.1)) == [0, 1]
+
+
+def test_what_a_worker_holds_without_having_been_given_it_takes_room() -> None:
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 360))
+    assert len(leases(tell(machine, ready(0, CREDITS, held=[77])))) == 1
+
+
+def test_what_a_worker_said_before_it_said_more_changes_nothing() -> None:
+    machine = ledger()
+    early = ready(0, CREDITS)
+    (lease,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60)))
+    tell(machine, ready(0, CREDITS, done=[lease.lease]), now=2.0)
+    assert tell(machine, early, now=3.0) == []
+    assert tell(machine, WindowsMerged(1, (0, 1)), Tick(), now=99.0) == []
+
+
+def test_a_worker_that_is_no_more_is_given_nothing_and_its_late_end_does_not_touch_its_successor() -> None:
+    machine = ledger()
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60))
+    (lease,) = leases(tell(machine, WorkerGone(0, 1), ready(0, CREDITS), ready(0, CREDITS, life=2)))
+    assert tell(machine, WorkerGone(0, 1), WorkerGone(0, 1), now=0.5) == []
+    assert tell(machine, ready(0, CREDITS, done=[lease.lease], life=2), WindowsMerged(1, (0, 1)), now=1.0) == []
+
+
+def test_a_death_is_blamed_though_the_successor_was_heard_first_and_once_though_it_is_said_twice() -> None:
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    blamed = ((1, 0), (1, 1))
+    for life in range(1, SUSPECT_DEATHS + 2):
+        tell(machine, ready(0, CREDITS, life=life))
+        told = tell(machine, ready(0, CREDITS, life=life + 1), WorkerGone(0, life, blamed), WorkerGone(0, life, blamed))
+        assert not [one for one in told if isinstance(one, WindowQuarantined)]
+    told = tell(machine, ready(0, CREDITS, life=9))
+    assert {one.window for one in told if isinstance(one, WindowQuarantined)} == {0, 1}
+
+
+def test_the_leases_of_a_tile_stage_that_is_started_anew_are_later_than_those_before() -> None:
+    former, machine = ledger(), WindowLedger(WINDOWS, BATCH, LeaseSettings(), incarnation=2)
+    plate = (SeenCommitted(1), opened(1), closed(1, 60))
+    (old,) = leases(tell(former, ready(0, CREDITS), *plate))
+    (lease,) = leases(tell(machine, *plate, ready(0, CREDITS, done=[old.lease])))
+    assert lease.lease > old.lease
 
 
 def test_a_plate_that_acquisition_passed_by_ends_without_rows() -> None:
@@ -286,23 +366,35 @@ def test_a_slot_opened_for_a_plate_that_is_final_already_is_let_go() -> None:
 
 @dataclass
 class Worker:
-    """A worker as it is: what it holds, and what it has said that is not heard yet."""
+    """A worker as it is, with what is on its way to it and from it."""
 
-    alive: bool = True
-    queue: deque[Lease] = field(default_factory=deque)
-    said: deque[WorkerReady] = field(default_factory=deque)
-    finished: int | None = None
+    queue: LeaseQueue
+    to_it: list[Lease] = field(default_factory=list)
+    from_it: list[WorkerReady] = field(default_factory=list)
+
+
+Sent = TypeVar("Sent")
+NAMES = st.sampled_from([0, 1, 2])
+PLACES = st.integers(0, 7)
+
+
+def picked(way: list[Sent], where: int, *, stays: bool = False) -> Sent:
+    """One of those that are on their way; it comes again later where it stays."""
+    return way[where % len(way)] if stays else way.pop(where % len(way))
 
 
 class Line(RuleBasedStateMachine):
-    """The ledger among workers that die and hang, a merger that restarts, and messages that come late or not."""
+    """The ledger among workers that die and hang, a merger that restarts, and messages that are lost, come twice, late
+    or in another order."""
 
     @initialize(workers=st.integers(1, 3), poison=st.sets(st.tuples(st.integers(1, 4), st.integers(0, 7)), max_size=2))
     def begin(self, workers: int, poison: set[tuple[int, int]]) -> None:
         self.ledger = ledger()
         self.now = 0.0
         self.poison = poison
-        self.workers = {index: Worker() for index in range(workers)}
+        self.lives = dict.fromkeys(range(workers), 0)
+        self.workers: dict[int, Worker] = {}
+        self.scored: list[tuple[int, tuple[int, ...]]] = []
         self.rows: dict[int, int] = {}
         self.ended: dict[int, int] = {}
         self.merged: dict[int, set[int]] = {}
@@ -310,8 +402,13 @@ class Line(RuleBasedStateMachine):
         self.final: set[int] = set()
         self.let_go: Counter[int] = Counter()
         self.deaths: Counter[tuple[int, int]] = Counter()
-        for worker in self.workers.values():
-            worker.said.append(WorkerReady(0, CREDITS))
+        for name in self.lives:
+            self.start_worker(name)
+
+    def start_worker(self, name: int) -> None:
+        self.lives[name] += 1
+        self.workers[name] = Worker(LeaseQueue(name, self.lives[name], CREDITS))
+        self.workers[name].from_it.append(self.workers[name].queue.ready())
 
     def tell(self, event: Event) -> None:
         for instruction in self.ledger.handle(event, self.now):
@@ -327,17 +424,11 @@ class Line(RuleBasedStateMachine):
                     self.let_go[plate] += 1
 
     def lease(self, lease: Lease) -> None:
-        worker = self.workers[lease.worker]
-        assert worker.alive
         assert lease.plate not in self.final
         assert 0 < len(lease.windows) <= BATCH
-        if any(self.deaths[lease.plate, window.index] >= SUSPECT_DEATHS for window in lease.windows):
-            assert len(lease.windows) == 1
         for window in lease.windows:
-            assert not any(window in held.windows and held.plate == lease.plate for held in worker.queue)
             assert window.y + window.height <= self.rows[lease.plate]
-        worker.queue.append(lease)
-        assert sum(len(held.windows) for held in worker.queue) <= CREDITS
+        self.workers[lease.worker].to_it.append(lease)
 
     @rule(plate=st.integers(1, 4), rows=st.integers(1, 240))
     def acquire(self, plate: int, rows: int) -> None:
@@ -359,53 +450,84 @@ class Line(RuleBasedStateMachine):
     def see(self, plate: int) -> None:
         self.tell(SeenCommitted(plate))
 
-    @rule(name=st.sampled_from([0, 1, 2]), lost=st.booleans(), twice=st.booleans())
-    def work(self, name: int, lost: bool, twice: bool) -> None:
-        """A worker does its next lease; the results may be lost, or come twice."""
+    @rule(name=NAMES)
+    def work(self, name: int) -> None:
+        """A worker does its next lease."""
         worker = self.workers.get(name)
         if worker is None or not worker.queue:
             return
-        lease = worker.queue[0]
-        if any((lease.plate, window.index) in self.poison for window in lease.windows):
+        lease = worker.queue.held[0]
+        windows = tuple(window.index for window in lease.windows)
+        if any((lease.plate, window) in self.poison for window in windows):
             self.die(name, blamed=True)
             return
-        worker.queue.popleft()
-        worker.finished = lease.lease
-        worker.said.append(WorkerReady(name, CREDITS, worker.finished))
-        if lost or lease.plate in self.final:
-            return
-        for _ in range(1 + twice):
-            self.merge(lease)
+        worker.queue.finish()
+        worker.queue.validate()
+        self.scored.append((lease.plate, windows))
+        worker.from_it.append(worker.queue.ready())
 
-    def merge(self, lease: Lease) -> None:
-        windows = {window.index for window in lease.windows}
-        self.merged.setdefault(lease.plate, set()).update(windows)
-        self.tell(WindowsMerged(lease.plate, tuple(windows)))
+    @rule(name=NAMES)
+    def say(self, name: int) -> None:
+        """A worker says how it is."""
+        if name in self.workers:
+            self.workers[name].from_it.append(self.workers[name].queue.ready())
 
-    @rule(name=st.sampled_from([0, 1, 2]))
-    def hear(self, name: int) -> None:
-        """What a worker has said arrives, in its order."""
+    @rule(name=NAMES, where=PLACES, stays=st.booleans())
+    def give(self, name: int, where: int, stays: bool) -> None:
+        """One of the leases on their way arrives, and may come once more."""
         worker = self.workers.get(name)
-        if worker is not None and worker.said:
-            said = worker.said.popleft()
-            self.tell(WorkerReady(name, said.credits, said.finished))
+        if worker is not None and worker.to_it:
+            worker.queue.take(picked(worker.to_it, where, stays=stays))
+            worker.queue.validate()
 
-    @rule(name=st.sampled_from([0, 1, 2]), blamed=st.booleans())
-    def die(self, name: int, blamed: bool) -> None:
-        """A worker's process ends, by itself or by the supervisor's hand, and another takes its place."""
+    @rule(name=NAMES, where=PLACES, stays=st.booleans())
+    def hear(self, name: int, where: int, stays: bool) -> None:
+        """One of the things that a worker has said arrives, and may come once more."""
+        worker = self.workers.get(name)
+        if worker is not None and worker.from_it:
+            self.tell(picked(worker.from_it, where, stays=stays))
+
+    @rule(where=PLACES, stays=st.booleans())
+    def merge(self, where: int, stays: bool) -> None:
+        """Some results arrive at the merger, and may come once more."""
+        if self.scored:
+            plate, windows = picked(self.scored, where, stays=stays)
+            if plate not in self.final:
+                self.merged.setdefault(plate, set()).update(windows)
+                self.tell(WindowsMerged(plate, windows))
+
+    @rule(name=NAMES, where=PLACES, what=st.sampled_from(["lease", "ready", "results"]))
+    def lose(self, name: int, where: int, what: str) -> None:
+        """Something on its way never arrives."""
+        worker = self.workers.get(name)
+        if what == "results" and self.scored:
+            picked(self.scored, where)
+        elif worker is not None:
+            way: list[Lease] | list[WorkerReady] = worker.to_it if what == "lease" else worker.from_it
+            if way:
+                way.pop(where % len(way))
+
+    @rule(name=NAMES, blamed=st.booleans(), heard_first=st.booleans())
+    def die(self, name: int, blamed: bool, heard_first: bool = False) -> None:
+        """A worker's process ends, by itself or by the supervisor's hand, and another takes its place.
+
+        Its successor may be heard before the supervisor; what it has said itself may come later still.
+        """
         worker = self.workers.get(name)
         if worker is None:
             return
         board: tuple[tuple[int, int], ...] = ()
         if blamed and worker.queue:
-            lease = worker.queue[0]
+            lease = worker.queue.held[0]
             board = tuple((lease.plate, window.index) for window in lease.windows)
             if lease.plate not in self.final:
                 self.deaths.update(board)
-        self.workers[name] = Worker(said=deque([WorkerReady(name, CREDITS)]))
-        self.workers[name].alive = False
-        self.tell(WorkerGone(name, board))
-        self.workers[name].alive = True
+        gone, late = WorkerGone(name, self.lives[name], board), worker.from_it
+        self.start_worker(name)
+        if heard_first:
+            self.tell(self.workers[name].from_it.pop())
+        self.tell(gone)
+        self.workers[name].from_it += late
 
     @rule(seconds=st.sampled_from([0.1, 3.0, 25.0, 120.0]))
     def wait(self, seconds: float) -> None:
@@ -434,26 +556,26 @@ class Line(RuleBasedStateMachine):
         if hasattr(self, "ledger"):
             self.ledger.validate()
 
-    @invariant()
-    def no_window_is_with_more_than_two_workers(self) -> None:
-        if not hasattr(self, "ledger"):
-            return
-        held: Counter[tuple[int, int]] = Counter()
-        for worker in self.workers.values():
-            held.update((lease.plate, window.index) for lease in worker.queue for window in lease.windows)
-        assert max(held.values(), default=0) <= MOST_LEASES_OF_A_WINDOW
-
     def teardown(self) -> None:
         """Once nothing more goes wrong, every plate that has ended becomes final, and lets go of its slot once."""
         if not hasattr(self, "ledger"):
             return
         for plate in self.ended:
             self.tell(SeenCommitted(plate))
-        for _ in range(120):
+        for worker in self.workers.values():
+            worker.to_it.clear()
+        self.scored.clear()
+        for _ in range(240):
             for name in self.workers:
-                self.hear(name)
-                self.work(name, lost=False, twice=False)
-            self.wait(3.0)
+                self.say(name)
+                while self.workers[name].from_it:
+                    self.hear(name, 0, stays=False)
+                while self.workers[name].to_it:
+                    self.give(name, 0, stays=False)
+                self.work(name)
+            while self.scored:
+                self.merge(0, stays=False)
+            self.wait(1.5)
             for plate in self.ended:
                 self.decide(plate)
             if self.final.issuperset(self.ended):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
 from models.detector.detector import Detector, DetectorError
 from stages.detect import score_windows
-from stages.events import Lease, WindowScored, WorkerReady
+from stages.events import Lease, WindowScored
+from stages.lease_queue import LeaseQueue
 
 _READY_S = 0.5
 _KNOWN_ANSWER_S = 30.0
@@ -28,8 +28,7 @@ class DetectProcess(Child):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._memory = self.plate_memory()
-        self._queue: deque[Lease] = deque()
-        self._finished: int | None = None
+        self._queue = LeaseQueue(plan.index, plan.incarnation, LEASES_AHEAD * self.config.workers.batch)
         self._ready_at = 0.0
         self._checked_at = 0.0
 
@@ -59,25 +58,27 @@ class DetectProcess(Child):
             self._detector.known_answer()
             self._checked_at = now
         elif self._queue:
-            self._score(self._queue.popleft())
+            self._score(self._queue.held[0])
+            self._queue.finish()
             self._say_ready(time.monotonic())
         if now - self._ready_at > _READY_S:
             self._say_ready(now)
 
-    def _on_tile(self, event: Event, now: float) -> None:
+    def _on_tile(self, event: Event, _now: float) -> None:
         match event[1]:
             case Joined():
-                # Leases of the tile stage's former incarnation mean nothing to the new one.
                 self._queue.clear()
-                self._finished = None
-                self._say_ready(now)
+                self._ready_at = 0.0
             case Lease() as lease:
-                self._queue.append(lease)
+                if not self._queue.take(lease):
+                    self.tally.add("messages_refused_total", 1, "lease repeated")
 
     def _say_ready(self, now: float) -> None:
+        # What has come while a lease was scored is held, too: it must not be taken for lost.
+        for event in self._tile.receive(now):
+            self._on_tile(event, now)
         self._ready_at = now
-        credits_ = LEASES_AHEAD * self.config.workers.batch
-        self._tile.send(WorkerReady(self.plan.index, credits_, self._finished), now, keep=False)
+        self._tile.send(self._queue.ready(), now, keep=False)
 
     def _score(self, lease: Lease) -> None:
         self._memory.write_board(self.plan.index, lease.plate, (window.index for window in lease.windows))
@@ -90,7 +91,6 @@ class DetectProcess(Child):
             plate=lease.plate,
         )
         self._memory.write_board(self.plan.index, 0, ())
-        self._finished = lease.lease
         if not self._memory.is_current(lease.place):
             self.tally.add("results_dropped_total", len(results), "stale slot")
             return

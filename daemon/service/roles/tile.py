@@ -31,7 +31,7 @@ class TileProcess(Child):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._ledger = WindowLedger(self.recipe.windows, self.config.workers.batch, self.config.lease)
+        self._ledger = WindowLedger(self.recipe.windows, self.config.workers.batch, self.config.lease, plan.incarnation)
         self._memory = self.plate_memory()
 
     def start(self) -> None:
@@ -74,8 +74,8 @@ class TileProcess(Child):
     def _on_worker(self, event: Event, now: float) -> None:
         match event:
             case sender, Joined():
-                self._do(WorkerGone(sender.index), now)
-            case _, WorkerReady() as ready:
+                self._do(WorkerGone(sender.index, sender.incarnation - 1), now)
+            case sender, WorkerReady() as ready if ready.worker == sender.index:
                 self._do(ready, now)
 
     def _on_merge(self, event: Event, now: float) -> None:
@@ -93,6 +93,7 @@ class TileProcess(Child):
         for order in self._ledger.handle(event, now):
             match order:
                 case Lease():
+                    # Not kept: the worker says which leases it holds, and one that it lacks is given again.
                     self._leases.send(f"detect-{order.worker}", order, now, keep=False)
                 case WindowQuarantined():
                     self.log.error("window quarantined", plate=order.plate, window=order.window)

@@ -63,8 +63,8 @@ BODIES: list[m.AnyMessage] = [
     e.StoreWorks("after 3 s"),
     e.RoomShort("1 MB free"),
     e.RoomEnough("again"),
-    e.WorkerReady(0, 8),
-    e.WorkerGone(0, ((1, 4), (1, 5))),
+    e.WorkerReady(0, 1, 7, 8, (4, 5), (3,)),
+    e.WorkerGone(0, 2, ((1, 4), (1, 5))),
     e.Lease(1, 0, 1, PLACE, 1300, windows=(WINDOW,)),
     e.WindowScored(
         WindowResult(RUN, 1, 4, (REGION,), truncated=False, quality=Quality(), threshold=2.25, seconds=0.001), PLACE

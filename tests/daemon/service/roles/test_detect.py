@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 from daemon.service.roles.detect import DetectProcess
 from daemon.wire.plate_memory import PlateMemory
 from models.detector.detector import DetectorError
+from stages.events import Lease, Place
+from stages.lease_queue import LeaseQueue
 from tests.daemon.conftest import SHAPE, plan_of
 
 
@@ -23,17 +24,19 @@ class Wrong:
         raise ArithmeticError("wrong values")
 
 
-def worker(queue: list[Any]) -> Any:
+def worker(leases: int) -> Any:
     made: Any = DetectProcess.__new__(DetectProcess)
-    made._queue, made._detector, made._checked_at, made._ready_at = deque(queue), Wrong(), 1000.0, 1000.0
+    made._queue, made._detector, made._checked_at, made._ready_at = LeaseQueue(0, 1, 8), Wrong(), 1000.0, 1000.0
+    for number in range(1, leases + 1):
+        made._queue.take(Lease(number, 0, 1, Place(0, 1, 120), 60, ()))
     made._score = lambda _lease: None
     made._say_ready = lambda _now: None
     return made
 
 
-@pytest.mark.parametrize(("queue", "good_until"), [([], 1030.0), (["lease"] * 2, 1120.0)])
-def test_a_detector_that_computes_wrongly_ends_its_process_under_load_too(queue: list[Any], good_until: float) -> None:
-    made = worker(queue)
+@pytest.mark.parametrize(("leases", "good_until"), [(0, 1030.0), (2, 1120.0)])
+def test_a_detector_that_computes_wrongly_ends_its_process_under_load_too(leases: int, good_until: float) -> None:
+    made = worker(leases)
     made.tick(good_until)
     with pytest.raises(ArithmeticError):
         made.tick(good_until + 1.0)
