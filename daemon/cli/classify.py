@@ -45,8 +45,8 @@ def classify(
     answers: list[Answer] = []
     for answer in answered(classifier, images, explain):
         answers.append(answer)
-        if answer.error is not None:
-            _say(f"{answer.path}: {answer.error}")
+        for words in (*answer.warnings, *([] if answer.error is None else [answer.error])):
+            _say(f"{answer.path}: {words}")
         if json_:
             print(json.dumps(plain(answer), allow_nan=False), flush=True)  # noqa: T201 - a command speaks
     if not json_:

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.classifier import GRID, Classified, Classifier
+from models.classifier.judgeable import doubts, unjudgeable
 from models.classifier.overlay import overlay
 from models.classifier.preprocess import resized
 from models.images import ImageError, open_image
 
 _AT_ONCE = 8
+_Read = tuple[NDArray[np.uint8], tuple[str, ...]]
+"""A picture at the network's input size, and what speaks against an answer on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Answer:
     crack: bool | None = None
     explained: Path | None = None
     """The picture with its map, a file of its own."""
+    warnings: tuple[str, ...] = ()
+    """What speaks against the answer."""
     error: str | None = None
 
 
@@ -39,9 +44,7 @@ def load(weights: Path | None, device: Literal["auto", "cpu", "cuda"] = "auto") 
     Raises:
         ClassifierError: weights or device cannot be used, or the answer is wrong.
     """
-    classifier = Classifier.load(weights, device=device)
-    classifier.known_answer()
-    return classifier
+    return Classifier.load(weights, device=device)
 
 
 def answered(classifier: Classifier, images: Sequence[Path], explain: Path | None = None) -> Iterator[Answer]:
@@ -54,11 +57,12 @@ def answered(classifier: Classifier, images: Sequence[Path], explain: Path | Non
     """What no map is written onto: the inputs, and the maps of others."""
     for first in range(0, len(images), _AT_ONCE):
         read = [_read(path) for path in images[first : first + _AT_ONCE]]
-        found = iter(classifier.classify([one for one in read if not isinstance(one, str)]))
-        for path, pixels in zip(images[first : first + _AT_ONCE], read, strict=True):
-            if isinstance(pixels, str):
-                yield Answer(path, error=pixels)
+        found = iter(classifier.classify([one[0] for one in read if not isinstance(one, str)]))
+        for path, one in zip(images[first : first + _AT_ONCE], read, strict=True):
+            if isinstance(one, str):
+                yield Answer(path, error=one)
                 continue
+            pixels, warnings = one
             answer = next(found)
             if not math.isfinite(answer.probability):
                 yield Answer(path, error=f"the network gives it no probability (found {answer.probability})")
@@ -73,16 +77,18 @@ def answered(classifier: Classifier, images: Sequence[Path], explain: Path | Non
                 chance=answer.probability,
                 crack=answer.probability >= classifier.facts["threshold"],
                 explained=drawn,
+                warnings=warnings,
             )
 
 
-def _read(path: Path) -> NDArray[np.uint8] | str:
-    """The picture at the network's input size, or what is wrong with it."""
+def _read(path: Path) -> _Read | str:
+    """The picture, or what is wrong with it."""
     try:
         with open_image(path) as image:
-            return resized(image.rows(0, image.height))
+            pixels, notes = image.rows(0, image.height), image.warnings
     except ImageError as error:
         return str(error)
+    return unjudgeable(pixels) or (resized(pixels), notes + doubts(pixels))
 
 
 def _explained(folder: Path, path: Path, pixels: NDArray[np.uint8], answer: Classified, taken: set[str]) -> Path:
@@ -106,5 +112,6 @@ def plain(answer: Answer) -> dict[str, Any]:
         "probability": None if answer.chance is None else round(answer.chance, 6),
         "crack": answer.crack,
         "explained": None if answer.explained is None else str(answer.explained),
+        "warnings": list(answer.warnings),
         "error": answer.error,
     }

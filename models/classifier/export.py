@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.classifier import card as cards
+from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, Network
 from models.classifier.preprocess import INPUT, MEAN, STD, prepared
@@ -65,8 +66,10 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
         The files that were not written, each with its reason: ONNX at most.
 
     Raises:
-        ClassifierError: weights that cannot be used, or TorchScript that answers otherwise; nothing is written then.
+        ClassifierError: weights that cannot be used or do not give their known answer, or TorchScript that answers
+            otherwise; nothing is written then.
     """
+    Classifier.load(weights, device="cpu", dtype="float32")
     network, known = cards.read(weights)
     for name in (CARD, SCRIPTED, ONNX):
         (folder / name).unlink(missing_ok=True)
@@ -136,12 +139,31 @@ def _store(
 # --- bytes -------------------------------------------------------------------------------------------------------
 
 
+class _Checked(nn.Module):
+    """A network that refuses what it was not trained for, as ONNX does by its signature."""
+
+    __constants__ = ("side",)
+
+    def __init__(self, network: nn.Module, side: int) -> None:
+        super().__init__()
+        self.network = network
+        self.side = side
+
+    def forward(self, batch: Tensor) -> Tensor:
+        if batch.dim() != 4 or list(batch.shape[1:]) != [3, self.side, self.side]:
+            raise ValueError(f"a batch is float32 (n, 3, {self.side}, {self.side}); found the shape {batch.shape}")
+        if batch.dtype != torch.float32:
+            raise ValueError(f"a batch is float32 (n, 3, {self.side}, {self.side}); found another type of number")
+        logits: Tensor = self.network(batch)
+        return logits
+
+
 def _scripted(network: Network) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such; C 30 asks for it
         traced = torch.jit.trace(network, torch.zeros(2, 3, INPUT, INPUT))  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, buffer)
+        torch.jit.save(torch.jit.script(_Checked(traced, INPUT)), buffer)
     return buffer.getvalue()
 
 

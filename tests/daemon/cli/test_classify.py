@@ -70,6 +70,41 @@ def test_a_link_that_leads_to_itself_leaves_the_other_pictures_their_answers(wei
     assert 0 <= other["probability"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("pixels", "error"),
+    [
+        (np.zeros((224, 224), np.uint8), "is black"),
+        (np.full((224, 224), 255, np.uint8), "is white"),
+        (np.full((224, 224), 100, np.uint8), "of one grey"),
+        (np.full((1, 1), 7, np.uint8), "too few"),
+    ],
+)
+def test_a_picture_in_which_nothing_is_seen_is_an_error_and_not_without_a_crack(
+    weights: Path, tmp_path: Path, pixels: np.ndarray, error: str
+) -> None:
+    cv2.imwrite(str(tmp_path / "dead.png"), pixels)
+    images = [str(tmp_path / "dead.png"), str(picture(tmp_path / "x.png"))]
+    words = ["classify", *images, "--json", "--weights", str(weights), "--explain", str(tmp_path / "maps")]
+    result = CliRunner().invoke(app, words)
+    dead, other = map(json.loads, result.stdout.splitlines())
+    assert (result.exit_code, dead["crack"], dead["probability"], dead["explained"]) == (1, None, None, None)
+    assert error in dead["error"]
+    assert f"dead.png: {dead['error']}" in result.stderr
+    assert other["error"] is None
+    assert other["warnings"] == []
+
+
+def test_what_speaks_against_an_answer_is_said_with_it(weights: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(80, 120, (40, 1200)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "long.png"), pixels)
+    result = CliRunner().invoke(app, ["classify", str(tmp_path / "long.png"), "--json", "--weights", str(weights)])
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["error"]) == (0, None)
+    assert 0 <= answer["probability"] <= 1
+    assert ["reduced 5.4 times" in answer["warnings"][0], "enlarged 5.6 times" in answer["warnings"][1]] == [True] * 2
+    assert result.stderr.count("long.png: 1200 x 40 px are") == 2
+
+
 def test_pictures_of_one_stem_have_maps_of_their_own(weights: Path, tmp_path: Path) -> None:
     images = [picture(tmp_path / name) for name in ("a/1.png", "b/1.png", "1-2.png", "1.bmp")]
     written = explained(weights, tmp_path / "maps", *images)

@@ -81,6 +81,31 @@ def test_other_networks_are_exported_alike_too(seeded: Callable[[str], Network],
         assert found.images == 3
 
 
+@BOTH
+@pytest.mark.parametrize(
+    "batch",
+    [
+        torch.zeros(1, 3, 256, 256),
+        torch.zeros(1, 3, 224, 225),
+        torch.zeros(2, 3, 223, 224),
+        torch.zeros(1, 1, 224, 224),
+        torch.zeros(1, 4, 224, 224),
+        torch.zeros(3, 224, 224),
+        torch.zeros(1, 1, 3, 224, 224),
+        torch.zeros(1, 3, 224, 224, dtype=torch.float64),
+        torch.zeros(1, 3, 224, 224, dtype=torch.float16),
+        torch.zeros(1, 3, 224, 224, dtype=torch.uint8),
+    ],
+    ids=lambda one: f"{tuple(one.shape)} {one.dtype}",
+)
+def test_exported_network_refuses_what_it_was_not_trained_for(
+    load: Load, name: str, exported: Path, batch: Tensor
+) -> None:
+    network = load((exported / name).read_bytes())
+    with pytest.raises(Exception, match=r"(?i)float32 \(n, 3, 224, 224\).*found|invalid"):
+        network(batch)
+
+
 def test_card_says_what_another_program_needs_and_of_which_weights(exported: Path, weights: Path) -> None:
     content = json.loads((exported / CARD).read_text())
     assert content["sha256"].keys() == content["parity"].keys() == {SCRIPTED, ONNX}
