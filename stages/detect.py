@@ -53,6 +53,7 @@ def score_windows(
             quality=finding.quality,
             threshold=finding.threshold,
             seconds=seconds,
+            scored=finding.scored,
         )
         for window, finding in zip(windows, findings, strict=True)
     ]

@@ -108,6 +108,8 @@ class WindowResult:
     threshold: float
     """Feature value that a region of this window had to reach."""
     seconds: float
+    scored: bool = True
+    """False where the detector gave no numbers: nothing is known of the window, and its plate is not OK."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,8 @@ class PlateFacts:
     windows_quarantined: int = 0
     windows_truncated: int = 0
     """Scored windows that found more regions than they may report."""
+    windows_unscored: int = 0
+    """Windows for which the detector gave no numbers."""
     rows_missing: int = 0
     causes: tuple[Cause, ...] = ()
     """What the line already said of the plate: overload, too long for a slot, role lost, ..."""
@@ -96,7 +98,8 @@ def facts_of(
         rows=rows,
         columns=columns,
         windows=across * down,
-        windows_scored=len({r.window for r in results}),
+        windows_scored=len({r.window for r in results if r.scored}),
+        windows_unscored=len({r.window for r in results if not r.scored}),
         windows_truncated=sum(r.truncated for r in results),
     )
 
@@ -106,6 +109,8 @@ def bands_of(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> t
     across = max(1, window_columns(columns, recipe.windows))
     rows: dict[int, list[Quality]] = {}
     for result in results:
+        if not result.scored:
+            continue
         rows.setdefault(result.window // across, []).append(result.quality)
     return tuple(added(rows[row]) for row in sorted(rows))
 
@@ -287,6 +292,9 @@ def _windows(found: dict[Cause, str], facts: PlateFacts) -> None:
     # Windows left over are their own cause only where nothing else says why.
     if Cause.WINDOW_FAILED in facts.causes or (failed > 0 and not set(found) - {Cause.DEFECT}):
         found[Cause.WINDOW_FAILED] = f"{failed} of {facts.windows} windows were not inspected"
+    if facts.windows_unscored:
+        words = f"for {facts.windows_unscored} of {facts.windows} windows the detector gave no numbers"
+        found[Cause.WINDOW_FAILED] = f"{words}: restart, check memory"
     if facts.windows_truncated or Cause.REGIONS_TRUNCATED in facts.causes:
         words = f"{facts.windows_truncated} windows found more spots than they may report"
         found[Cause.REGIONS_TRUNCATED] = words

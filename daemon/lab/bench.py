@@ -161,7 +161,7 @@ def _detector_alone(config: Config, recipe: Recipe, console: Console) -> dict[st
     """One detector, one thread, on windows of a rendered sheet."""
     import torch  # noqa: PLC0415 - only what infers loads it
 
-    from models.detector.detector import Detector  # noqa: PLC0415
+    from models.detector.detector import Detector, DetectorError  # noqa: PLC0415
     from simulator.sheets.sheet import render  # noqa: PLC0415
     from stages.detect import score_windows  # noqa: PLC0415
     from stages.plate import windows_of  # noqa: PLC0415
@@ -171,7 +171,10 @@ def _detector_alone(config: Config, recipe: Recipe, console: Console) -> dict[st
     rows = min(product.rows, 3000)
     sheet = render(type(product)(product.name, rows, product.columns, product.row_mm, product.column_mm), 1).image
     settings = config.workers
-    detector = Detector.load(recipe, device=settings.device, dtype=settings.dtype, batch=settings.batch)
+    try:
+        detector = Detector.load(recipe, device=settings.device, dtype=settings.dtype, batch=settings.batch)
+    except DetectorError as error:
+        raise RuntimeError(str(error)) from error
     windows = windows_of(sheet.shape[0], sheet.shape[1], recipe.windows)
     batches = [windows[i : i + settings.batch] for i in range(0, len(windows), settings.batch)]
     with console.status(f"detector alone, {recipe.threshold.mode}"):

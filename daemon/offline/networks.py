@@ -20,7 +20,7 @@ def load_detectors(recipe: Recipe, device: Device = "auto") -> list[Detector]:
     """One detector for each core, each computing on one thread as the workers of the service do; one for a GPU.
 
     Raises:
-        DetectorError: the weights or the device cannot be had.
+        DetectorError: the weights or the device cannot be had, or they do not give their known answer.
     """
     import torch  # noqa: PLC0415 - seconds to load: not for wrong usage or help
 
@@ -46,7 +46,6 @@ def load_classifier(recipe: Recipe, device: Device = "auto", settings: Settings 
 
     settings = Settings() if settings is None else settings
     classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
-    classifier.known_answer()
     if doubt := classifier.doubt():
         print(f"linesentry: {doubt}", file=sys.stderr)  # noqa: T201 - whichever command asks
     return classifier

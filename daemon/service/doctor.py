@@ -246,7 +246,6 @@ def known_answer(config: Config, recipe: Recipe) -> Check:
     workers = config.workers
     try:
         detector = Detector.load(recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
-        detector.known_answer()
     except DetectorError as error:
         advice = "install linesentry again; if that does not help, the processor or GPU computes wrongly"
         return Check("known answer", ok=False, found=str(error), advice=advice)
@@ -263,7 +262,6 @@ def classifier(config: Config, recipe: Recipe) -> Check:
     settings = config.classify
     try:
         loaded = Classifier.load(settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views)
-        loaded.known_answer()
     except ClassifierError as error:
         # A service does not start without the file. One that cannot use it works, and says so with each plate; only
         # `confirm` then confirms nothing.

@@ -46,7 +46,9 @@ COUNTERS = {
     "plates_seen_total": Counter("Plates that the switch saw"),
     "plates_total": Counter("Plates with a final verdict", "verdict", tuple(Verdict)),
     "plate_causes_total": Counter("Causes of verdicts; a plate may have several", "cause", tuple(Cause)),
-    "windows_total": Counter("Windows by what became of them", "outcome", ("scored", "quarantined", "leased again")),
+    "windows_total": Counter(
+        "Windows by what became of them", "outcome", ("scored", "not scored", "quarantined", "leased again")
+    ),
     "defects_total": Counter("Defects found, without those that the classifier vetoed"),
     "messages_refused_total": Counter(
         "Messages that were not taken",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -80,18 +81,20 @@ class Classifier:
         device: Literal["auto", "cpu", "cuda"] = "auto",
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         views: Sequence[View] = DEFAULT_VIEWS,
+        prove: bool = True,
     ) -> Classifier:
-        """The classifier of a weights file, whose card lies beside it.
+        """The classifier of a weights file, whose card lies beside it, and which has given its known answer.
 
         Args:
             weights: those that ship where none are named.
             device: `auto` takes a GPU where there is one.
             dtype: `auto` takes bfloat16 on a GPU and on processors that multiply it themselves, else float32.
             views: of the test-time augmentation.
+            prove: False only for weights whose known answer is still to be recorded.
 
         Raises:
-            ClassifierError: weights that are missing, do not fit, or differ from their card; no or unknown views; or a
-                GPU asked for where there is none.
+            ClassifierError: weights that are missing, do not fit, differ from their card, or do not give their known
+                answer; no or unknown views; or a GPU asked for where there is none.
         """
         keep_freed()
         unknown = [view for view in views if view not in DEFAULT_VIEWS]
@@ -103,7 +106,10 @@ class Classifier:
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
         if dtype == "auto":
             dtype = "bfloat16" if chosen.type == "cuda" or bfloat16_is_fast() else "float32"
-        return cls(network, card, chosen, getattr(torch, dtype), views)
+        classifier = cls(network, card, chosen, getattr(torch, dtype), views)
+        if prove:
+            classifier.known_answer()
+        return classifier
 
     def classify(self, crops: Sequence[NDArray[np.uint8]]) -> list[Classified]:
         """The answers, in the order of the crops; all views of a crop go through the network together.
@@ -131,7 +137,8 @@ class Classifier:
         the answer may lie between the formats, which differ more on the known crops than on metal.
 
         Raises:
-            ClassifierError: an answer differs by more than the number format explains.
+            ClassifierError: an answer differs by more than the number format explains, or the network sees nothing in
+                the crops.
         """
         found = known_values(self)
         by_format = self._known if isinstance(self._known, dict) else {}
@@ -139,6 +146,11 @@ class Classifier:
         records = [record for name, record in by_format.items() if exact in {None, name}]
         if not records or not all(isinstance(one, dict) and one.keys() == found.keys() for one in records):
             raise ClassifierError(f"{self.facts['model_card']} records no known answer: train the weights again")
+        if not all(_number(one["map_spread"]) and one["map_spread"] > 0 for one in records):
+            raise ClassifierError(
+                f"{self.facts['model_card']} records a known answer of a network that sees nothing: the training has "
+                "come to nothing, train the weights again"
+            )
         wrong = [
             f"{name}: {value:.3f} instead of {' or '.join(str(one[name]) for one in records)}"
             for name, value in found.items()
@@ -197,9 +209,13 @@ def known_values(classifier: Classifier) -> dict[str, float]:
     }
 
 
+def _number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def _explained(name: str, value: float, recorded: Sequence[object]) -> bool:
     """Whether a known value lies between the recorded ones, give or take what bfloat16's eight bits a map explain."""
-    numbers = [float(one) for one in recorded if isinstance(one, int | float)]
+    numbers = [float(one) for one in recorded if _number(one)]
     if len(numbers) < len(recorded):
         return False
     allowed = [max(0.3, 0.1 * abs(one)) if name.startswith("log_odds") else 0.05 * abs(one) for one in numbers]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -60,6 +61,8 @@ class WindowFinding:
     quality: Quality
     threshold: float
     """Feature value that a region which is not faint must reach; infinite where nothing could be looked at."""
+    scored: bool = True
+    """False where a feature value is no finite number: then nothing is known of the window."""
 
 
 class Detector:
@@ -87,7 +90,7 @@ class Detector:
             "resolution": recipe.resolution,
         }
         self._zones = Zones(recipe.zones)
-        self._learnt = LearntThreshold(**card["threshold"])
+        self._learnt = _learnt(card)
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)
@@ -103,18 +106,21 @@ class Detector:
         device: Literal["auto", "cpu", "cuda"] = "auto",
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         batch: int = 4,
+        *,
+        prove: bool = True,
     ) -> Detector:
-        """The detector of a recipe.
+        """The detector of a recipe, which has given its known answer.
 
         Args:
             recipe: names the resolution, the weights, the templates, thresholds and masks.
             device: `auto` takes a GPU where there is one.
             dtype: `auto` takes bfloat16 on a GPU and on processors that multiply it themselves, else float32.
             batch: windows computed at once; fewer are padded to it, so that results do not depend on it.
+            prove: False only for weights whose known answer is still to be recorded.
 
         Raises:
-            DetectorError: no weights for the resolution, weights that do not fit or differ from their card, or a GPU
-                asked for where there is none.
+            DetectorError: no weights for the resolution, weights that do not fit or differ from their card, that do
+                not give their known answer, or a GPU asked for where there is none.
         """
         path = weights_path(recipe)
         keep_freed()
@@ -124,7 +130,10 @@ class Detector:
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
         if dtype == "auto":
             dtype = "bfloat16" if chosen.type == "cuda" or bfloat16_is_fast() else "float32"
-        return cls(recipe, network, card, chosen, getattr(torch, dtype), batch)
+        detector = cls(recipe, network, card, chosen, getattr(torch, dtype), batch)
+        if prove:
+            detector.known_answer()
+        return detector
 
     def detect(self, views: Sequence[WindowView]) -> list[WindowFinding]:
         """The findings of up to `batch` windows, in their order; each is the same whatever its neighbours.
@@ -148,10 +157,16 @@ class Detector:
         """Compute a built-in window and compare with what was recorded when the weights were made.
 
         Raises:
-            DetectorError: the answer differs by more than the number format and a recipe's own templates explain.
+            DetectorError: the answer differs by more than the number format and a recipe's own templates explain, or
+                what was recorded tells a crack from nothing.
         """
         if self._known is None:
             raise DetectorError(f"{self.facts['model_card']} records no known answer: train the weights again")
+        if not _tells(self._known):
+            raise DetectorError(
+                f"{self.facts['model_card']} records a known answer in which no crack stands out ({self._known}): "
+                "the training has come to nothing, train the weights again"
+            )
         found = known_values(self)
         # A recipe's own templates move the values by up to a twentieth of their range.
         allowed = 0.1 * abs(self._known["crack"] - self._known["median"])
@@ -229,6 +244,12 @@ class Detector:
         self, view: WindowView, masked: NDArray[np.bool_] | None, values: NDArray[np.float32]
     ) -> WindowFinding:
         height, width = view.pixels.shape
+        x0, y0, x1, y1 = view.own
+        own_mask = None if masked is None else masked[y0:y1, x0:x1]
+        quality = measure(view.pixels[y0:y1, x0:x1], own_mask)
+        # One sum tells of any value that is none: it is what the value is.
+        if not math.isfinite(float(values.sum(dtype=np.float64))):
+            return WindowFinding((), truncated=False, quality=quality, threshold=math.inf, scored=False)
         values = without_borders(view, values, self.recipe.windows, self._scale)
         if masked is not None:
             values[_touched(masked, self._scale)] = np.nan
@@ -248,9 +269,6 @@ class Detector:
         )
         zones = self._zones.at(view.x, view.y, width, height, self._scale)
         regions, truncated = find_regions(values, width, height, criteria, zones)
-        x0, y0, x1, y1 = view.own
-        own_mask = None if masked is None else masked[y0:y1, x0:x1]
-        quality = measure(view.pixels[y0:y1, x0:x1], own_mask)
         return WindowFinding(regions, truncated, quality, levels.seed)
 
 
@@ -308,6 +326,32 @@ def known_values(detector: Detector) -> dict[str, float]:
     middle = values.shape[0] // 2
     highest = values[middle - 8 : middle + 8, middle - 8 : middle + 8]
     return {"crack": float(highest.max()), "median": float(np.median(values))}
+
+
+def _tells(known: object) -> bool:
+    """Whether a recorded answer is one of numbers, in which the crack differs from what lies around it."""
+    if not isinstance(known, Mapping) or known.keys() != {"crack", "median"}:
+        return False
+    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in known.values())
+    return numbers and known["crack"] != known["median"]
+
+
+def _learnt(card: dict[str, Any]) -> LearntThreshold:
+    """The threshold that was learnt with the weights.
+
+    Raises:
+        DetectorError: a card that has none, or one of what are no numbers.
+    """
+    try:
+        learnt = LearntThreshold(**card["threshold"])
+        numbers = all(math.isfinite(value) for value in (learnt.floor, learnt.grow, learnt.spread))
+    except (KeyError, TypeError) as error:
+        raise DetectorError(f"{card['path']} has no threshold ({error}): weights and card go together") from error
+    if not numbers or learnt.grow < 0 or learnt.spread < 0:
+        raise DetectorError(
+            f"{card['path']}: the threshold has a finite floor, grow and spread from 0 on; found {learnt}"
+        )
+    return learnt
 
 
 def _pitch(card: dict[str, Any]) -> Pitch | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,18 @@ def test_a_quarantined_window_makes_the_plate_inconclusive_but_a_defect_still_ng
     assert undisturbed(story(1, given_up=frozenset({2}))).causes == (Cause.WINDOW_QUARANTINED,)
     result = undisturbed(story(1, bad=frozenset({4}), given_up=frozenset({2})))
     assert (result.verdict, result.complete) == (Verdict.NG, False)
+
+
+def test_a_window_of_which_the_detector_gave_no_numbers_is_waited_for_no_longer_and_forbids_ok() -> None:
+    events = story(1)
+    place = next(at for at, event in enumerate(events) if isinstance(event, WindowScored))
+    scored = events[place]
+    assert isinstance(scored, WindowScored)
+    events[place] = WindowScored(replace(scored.result, scored=False), scored.place)
+    result = undisturbed(events)
+    assert (result.verdict, result.causes) == (Verdict.INCONCLUSIVE, (Cause.WINDOW_FAILED,))
+    assert "for 1 of" in result.reason
+    assert result.windows_scored == result.windows - 1
 
 
 @pytest.mark.parametrize("cause", [Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET])

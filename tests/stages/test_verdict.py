@@ -84,6 +84,11 @@ def test_a_defect_on_an_incomplete_plate_is_ng_and_stored_as_incomplete() -> Non
     [
         (replace(FACTS, windows_scored=3), Cause.WINDOW_FAILED, "1 of 4 windows were not inspected"),
         (replace(FACTS, windows_scored=3, windows_quarantined=1), Cause.WINDOW_QUARANTINED, "1 of 4 windows"),
+        (
+            replace(FACTS, windows_scored=3, windows_unscored=1),
+            Cause.WINDOW_FAILED,
+            "1 of 4 windows the detector gave no",
+        ),
         (replace(FACTS, windows_truncated=1), Cause.REGIONS_TRUNCATED, "more spots"),
         (replace(FACTS, rows_missing=3), Cause.ROWS_MISSING, "3 rows"),
         (replace(FACTS, causes=(Cause.ROWS_MISSING,)), Cause.ROWS_MISSING, "an unknown number of rows"),

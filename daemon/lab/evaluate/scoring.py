@@ -77,7 +77,7 @@ def load_detectors(
     """One detector for each core (or `workers`), each computing on one thread; one for a GPU.
 
     Raises:
-        DetectorError: the weights or the device cannot be had.
+        DetectorError: the weights or the device cannot be had, or they do not give their known answer.
     """
     torch.set_num_threads(1)
     on_gpu = device != "cpu" and torch.cuda.is_available()
@@ -189,6 +189,7 @@ def _results(
             quality=finding.quality,
             threshold=finding.threshold,
             seconds=0.0,
+            scored=finding.scored,
         )
 
     return [result(view, plain) for view, plain, _ in kept], [result(view, faint) for view, _, faint in kept]

@@ -43,7 +43,7 @@ class ClassifyProcess(Child):
         )
         if why := self.other_weights("classifier_sha256", self._classifier.facts["weights_sha256"]):
             raise ClassifierError(why)
-        self._prove()
+        self._checked_at = time.monotonic()
         if doubt := self._classifier.doubt():
             self.log.warning("classifier in doubt", reason=doubt)
         # On a CPU crops are computed one by one anyway: after each it hears what is no longer wanted, and is heard.

@@ -42,7 +42,6 @@ class DetectProcess(Child):
         self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
         if why := self.other_weights("weights_sha256", self._detector.facts["weights_sha256"]):
             raise DetectorError(why)
-        self._detector.known_answer()
         self._checked_at = time.monotonic()
         self._results = self.connect("results", lambda _event, _now: None)
         self._tile = self.connect("leases", self._on_tile)
@@ -90,6 +89,10 @@ class DetectProcess(Child):
             run=self.plan.run,
             plate=lease.plate,
         )
+        if unscored := [result.window for result in results if not result.scored]:
+            self.log.error("windows not scored", plate=lease.plate, windows=unscored, reason="values are no numbers")
+            # A detector that fails here computes wrongly: the process ends, and the lease goes to another.
+            self._detector.known_answer()
         self._memory.write_board(self.plan.index, 0, ())
         if not self._memory.is_current(lease.place):
             self.tally.add("results_dropped_total", len(results), "stale slot")
@@ -98,7 +101,8 @@ class DetectProcess(Child):
         for result in results:
             self._results.send(WindowScored(result, lease.place), now, keep=False)
             self.tally.observe("window_seconds", result.seconds)
-        self.tally.add("windows_total", len(results), "scored")
+        self.tally.add("windows_total", len(results) - len(unscored), "scored")
+        self.tally.add("windows_total", len(unscored), "not scored")
 
 
 ROLE = DetectProcess

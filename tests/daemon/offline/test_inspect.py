@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import tifffile
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,12 +20,14 @@ from config.load import load_recipe
 from config.schema import Classifier as Classified
 from config.schema import Classify as Settings
 from config.schema import Columns, Length, Pitch, Recipe, Threshold
+from config.weights import SHIPPED
 from daemon.offline import inspect as inspecting
 from daemon.offline.inspect import (
     InspectResult,
     failure,
     inspect_files,
     inspect_image,
+    load_and_inspect,
     plate_columns,
     to_json,
 )
@@ -404,6 +408,30 @@ def test_a_fault_in_one_image_does_not_cost_the_others(folder: Path, detectors: 
     assert first.failed
     assert "out of order" in first.plate.reason
     assert not second.failed
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_weights_that_compute_nothing_inspect_nothing_whatever_their_hash(folder: Path, value: float) -> None:
+    state = torch.load(SHIPPED / "detector-half.pt", weights_only=True)
+    state = {name: torch.full_like(one, value) if one.is_floating_point() else one for name, one in state.items()}
+    torch.save(state, folder / "own.pt")
+    card = json.loads((SHIPPED / "detector-half.json").read_text())
+    card["sha256"] = hashlib.sha256((folder / "own.pt").read_bytes()).hexdigest()
+    (folder / "own.json").write_text(json.dumps(card))
+    recipe = GENERAL.model_copy(update={"weights": str(folder / "own.pt")})
+    for result in load_and_inspect([folder / "good.png"] * 2, recipe, "cpu"):
+        assert result.failed
+        assert result.plate.verdict is Verdict.INCONCLUSIVE
+        assert "the known-answer window gives wrong values" in result.plate.reason
+
+
+def test_a_detector_that_goes_wrong_at_work_makes_no_sheet_ok(folder: Path) -> None:
+    one = Detector.load(GENERAL, "cpu")
+    with torch.no_grad():
+        list(one._network.parameters())[-1].fill_(torch.nan)
+    (result,) = inspect_files([folder / "good.png"], GENERAL, [one])
+    assert (result.plate.verdict, result.plate.causes) == (Verdict.INCONCLUSIVE, (Cause.WINDOW_FAILED,))
+    assert (result.plate.windows_scored, result.plate.coverage, result.plate.complete) == (0, None, False)
 
 
 def test_the_classifier_is_the_one_that_the_line_would_ask(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.classifier import card
 from models.classifier.calibration import calibrated
-from models.classifier.classifier import GRID, Classifier, ClassifierError
+from models.classifier.classifier import GRID, Classifier, ClassifierError, known_values
 from models.classifier.gradcam import evidence, scaled
 from models.classifier.preprocess import prepared
 from models.classifier.views import DEFAULT_VIEWS, View
@@ -36,7 +37,7 @@ def classifier(weights: Path) -> Classifier:
 def test_known_answer_holds_in_either_number_format(weights: Path) -> None:
     dtypes: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
     for dtype in dtypes:
-        Classifier.load(weights, device="cpu", dtype=dtype).known_answer()
+        Classifier.load(weights, device="cpu", dtype=dtype)
 
 
 @pytest.mark.parametrize("damage", [0.0, torch.nan, 1.2])
@@ -77,7 +78,7 @@ def test_known_answer_is_that_of_float32_and_lies_between_both_formats_in_bfloat
     (tmp_path / "w.json").write_text(json.dumps(content))
     (tmp_path / "w.pt").write_bytes(weights.read_bytes())
     with contextlib.nullcontext() if holds else pytest.raises(ClassifierError, match="log_odds: "):
-        Classifier.load(tmp_path / "w.pt", device="cpu", dtype=dtype).known_answer()
+        Classifier.load(tmp_path / "w.pt", device="cpu", dtype=dtype)
 
 
 @pytest.mark.parametrize("known", [None, {}, [1], {"log_odds": 1.0}, {"float32": {"log_odds": 1.0}}])
@@ -86,7 +87,27 @@ def test_weights_without_a_known_answer_say_so(known: object, weights: Path, tmp
     (tmp_path / "w.json").write_text(json.dumps({**content, "known_answer": known}))
     (tmp_path / "w.pt").write_bytes(weights.read_bytes())
     with pytest.raises(ClassifierError, match="no known answer"):
-        Classifier.load(tmp_path / "w.pt").known_answer()
+        Classifier.load(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("value", [0.0, torch.nan, torch.inf])
+def test_weights_of_one_value_are_no_classifier_even_where_their_known_answer_was_recorded(
+    value: float, weights: Path, tmp_path: Path
+) -> None:
+    state = {
+        name: torch.full_like(one, value) if one.is_floating_point() else one
+        for name, one in torch.load(weights, weights_only=True).items()
+    }
+    torch.save(state, tmp_path / "w.pt")
+    card = json.loads(weights.with_suffix(".json").read_text())
+    card["sha256"] = hashlib.sha256((tmp_path / "w.pt").read_bytes()).hexdigest()
+    (tmp_path / "w.json").write_text(json.dumps(card))
+    with pytest.raises(ClassifierError, match="known crops give wrong values"):
+        Classifier.load(tmp_path / "w.pt", device="cpu")
+    own = known_values(Classifier.load(tmp_path / "w.pt", device="cpu", prove=False))
+    (tmp_path / "w.json").write_text(json.dumps({**card, "known_answer": {"float32": own, "bfloat16": own}}))
+    with pytest.raises(ClassifierError, match="sees nothing"):
+        Classifier.load(tmp_path / "w.pt", device="cpu")
 
 
 def test_probability_is_the_calibrated_mean_over_the_views(classifier: Classifier, weights: Path) -> None:

@@ -340,9 +340,72 @@ def test_wrong_answer_is_told(tmp_path: Path) -> None:
     card = json.loads((tmp_path / "detector-half.json").read_text())
     card["known_answer"]["crack"] += 5
     (tmp_path / "detector-half.json").write_text(json.dumps(card))
-    spoiled = Detector.load(Recipe(name="test", weights=str(tmp_path / "detector-half.pt")), device="cpu")
-    with pytest.raises(DetectorError, match="crack"):
-        spoiled.known_answer()
+    with pytest.raises(DetectorError, match=r"crack: .* instead of"):
+        Detector.load(Recipe(name="test", weights=str(tmp_path / "detector-half.pt")), device="cpu")
+
+
+def spoilt(folder: Path, value: float, **card: object) -> Recipe:
+    """A recipe of weights that are all that value, with their true hash and a card that says so."""
+    state = torch.load(SHIPPED / "detector-half.pt", weights_only=True)
+    filled = {name: torch.full_like(one, value) if one.is_floating_point() else one for name, one in state.items()}
+    torch.save(filled, folder / "own.pt")
+    said = json.loads((SHIPPED / "detector-half.json").read_text())
+    said["sha256"] = hashlib.sha256((folder / "own.pt").read_bytes()).hexdigest()
+    (folder / "own.json").write_text(json.dumps({**said, **card}))
+    return Recipe(name="spoilt", weights=str(folder / "own.pt"))
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -np.inf, 1.0])
+def test_weights_of_any_one_value_are_no_detector_whatever_their_hash(tmp_path: Path, value: float) -> None:
+    with pytest.raises(DetectorError, match="known-answer window"):
+        Detector.load(spoilt(tmp_path, value), "cpu", batch=1)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"crack": np.nan, "median": np.nan},
+        {"crack": 0.0, "median": 0.0},
+        {"crack": np.inf, "median": 0.0},
+        {},
+        [1],
+        "a",
+    ],
+)
+def test_a_known_answer_in_which_no_crack_stands_out_proves_nothing(tmp_path: Path, known: object) -> None:
+    with pytest.raises(DetectorError, match="train the weights again"):
+        Detector.load(spoilt(tmp_path, 0.0, known_answer=known), "cpu", batch=1)
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [
+        {"floor": np.nan, "grow": 3.5, "spread": 0.4},
+        {"floor": np.inf, "grow": 3.5, "spread": 0.4},
+        {"floor": 3.0, "grow": -1.0, "spread": 0.4},
+        {"floor": 3.0, "grow": 3.5, "spread": -0.1},
+        {"floor": "3", "grow": 3.5, "spread": 0.4},
+        {"floor": 3.0},
+        None,
+    ],
+)
+def test_a_learnt_threshold_that_is_none_is_refused(tmp_path: Path, threshold: object) -> None:
+    with pytest.raises(DetectorError, match="threshold"):
+        Detector.load(spoilt(tmp_path, 0.0, threshold=threshold), "cpu", batch=1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("polarity", ["bright", "both"])
+def test_a_window_whose_values_are_no_numbers_is_not_scored(value: float, polarity: str) -> None:
+    """A bit that flips in memory after the proof."""
+    one = Detector.load(Recipe.model_validate({"name": "test", "polarity": polarity}), "cpu", batch=1)
+    assert one.detect([view(known_window(650))])[0].scored
+    with torch.no_grad():
+        list(one._network.parameters())[-1].fill_(value)
+    (finding,) = one.detect([view(known_window(650))])
+    assert (finding.scored, finding.regions) == (False, ())
+    with pytest.raises(DetectorError, match="restart, check memory"):
+        one.known_answer()
 
 
 def test_number_formats_agree() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 
 from daemon.service.roles.detect import DetectProcess
 from daemon.wire.plate_memory import PlateMemory
-from models.detector.detector import DetectorError
+from models.detector.detector import Detector, DetectorError
 from stages.events import Lease, Place
 from stages.lease_queue import LeaseQueue
+from stages.plate import Window
 from tests.daemon.conftest import SHAPE, plan_of
 
 
@@ -49,5 +51,20 @@ def test_weights_that_are_not_those_that_results_name_are_refused_at_the_start(t
         made = DetectProcess(msgspec.structs.replace(plan, facts=plan.facts | {"weights_sha256": "12" * 32}))
         with pytest.raises(DetectorError, match=r"service started with 1212.*restart the service"):
             made.start()
+        made.supervisor.close()
+        made.context.destroy(linger=0)
+
+
+def test_values_that_are_no_numbers_have_the_detector_proved_before_a_result_is_sent(tmp_path: Path) -> None:
+    """A bit that flips in a worker's memory ends the worker; its lease goes to another."""
+    with closing(PlateMemory.create(SHAPE)) as memory:
+        plan = plan_of(tmp_path, "detect", 0, plates_fd=memory.fd)
+        made = DetectProcess(plan)
+        made._detector = Detector.load(made.recipe, device="cpu", batch=1)
+        with torch.no_grad():
+            list(made._detector._network.parameters())[-1].fill_(torch.nan)
+        lease = Lease(1, 0, 7, memory.free_places()[0], 100, (Window(0, 0, 0, 0, 50, 100),))
+        with pytest.raises(DetectorError, match="restart, check memory"):
+            made._score(lease)
         made.supervisor.close()
         made.context.destroy(linger=0)
