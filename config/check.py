@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from config.schema import Config, Recipe
 from config.source import read
 from config.systemd_unit import NAME, Unit
 from config.weights import classifier_path, weights_path
+
+Told = list[tuple[bool, str, str]]
+"""Whether it is the recipe's fault, the dotted key, the message."""
+Look = Callable[[Config, Recipe, str, bool], tuple[list[Fault], list[Fault]]]
+"""Configuration, recipe, source and whether it is the systemd service's, to faults and warnings of its machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class Report:
     """One line each; a configuration with any can run, and may do what is not meant."""
 
 
-def check(path: Path | None, *, service: bool | None = None) -> Report:
+def check(path: Path | None, *, service: bool | None = None, machine: Look | None = None) -> Report:
     """Check a configuration file (None: the one that ships) and the recipe it names, or a recipe by itself.
 
     Args:
@@ -35,6 +41,7 @@ def check(path: Path | None, *, service: bool | None = None) -> Report:
             unit keeps its configuration in. That file is the service's; any other one may be run by whoever checks it,
             a developer in a checkout or in a container, for whom the unit means nothing. Who asks does not matter:
             root can read all, and that is what misled.
+        machine: looks at the machine that a configuration is to run on; None: only the files are checked.
 
     Returns:
         what was found; nothing is raised for a bad file.
@@ -49,12 +56,19 @@ def check(path: Path | None, *, service: bool | None = None) -> Report:
     except ConfigError as error:
         return Report(str(error).splitlines(), [])
     faults, facts = service_faults(config, recipe, source), _facts(config, recipe, source)
+    # What is wrong with the files may make no sense to a machine.
+    sound = not faults
+    if path is not None:
+        faults += unsaid_camera(config, source)
     if service is None:
         service = path is not None and _configures(unit, path)
     if service:
-        faults += _located(_unit_faults(config, recipe, path, unit), config, source)
+        faults += located(_unit_faults(config, recipe, path, unit), config, source)
         facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
-    warnings = _located(_deadline_warnings(config, recipe), config, source)
+    warnings = located(_deadline_warnings(config, recipe), config, source)
+    if machine is not None and sound:
+        found, warned = machine(config, recipe, source, service)
+        faults, warnings = faults + found, warnings + warned
     return Report([str(fault) for fault in faults], facts, [str(one) for one in warnings])
 
 
@@ -90,22 +104,27 @@ def service_faults(config: Config, recipe: Recipe, source: str = "configuration"
         *_zone_faults(recipe),
         *_weights_faults(recipe),
         *_classifier_faults(config, recipe),
-        *_memory_faults(config, recipe),
     ]
-    return _located(told, config, source)
+    return located(told, config, source)
 
 
-_Told = list[tuple[bool, str, str]]
-"""Whether it is the recipe's fault, the dotted key, the message."""
-
-
-def _located(told: _Told, config: Config, source: str) -> list[Fault]:
+def located(told: Told, config: Config, source: str) -> list[Fault]:
+    """The faults with the file that each is about."""
     about_recipe = config.recipe if is_recipe_path(config.recipe) else f"recipe {config.recipe}"
     return [Fault(about_recipe if in_recipe else source, message, key) for in_recipe, key, message in told]
 
 
-def _camera_faults(config: Config, recipe: Recipe) -> _Told:
-    faults: _Told = []
+def unsaid_camera(config: Config, source: str) -> list[Fault]:
+    """A file of one's own says what is inspected: nobody is to take simulated sheets for those of the line."""
+    given = config.model_fields_set
+    if "simulator" in given or ("camera" in given and "source" in config.camera.model_fields_set):
+        return []
+    message = "is missing: name the camera, or say `source: simulator` if simulated sheets are meant"
+    return [Fault(source, message, "camera.source")]
+
+
+def _camera_faults(config: Config, recipe: Recipe) -> Told:
+    faults: Told = []
     source = config.camera.source
     if source == "simulator" and recipe.length is None and recipe.most_rows is not None:
         faults.append((True, "length", "is missing: the simulator needs to know how many rows a sheet has"))
@@ -120,8 +139,8 @@ def _camera_faults(config: Config, recipe: Recipe) -> _Told:
     return faults
 
 
-def _service_recipe_faults(config: Config, recipe: Recipe) -> _Told:
-    faults: _Told = []
+def _service_recipe_faults(config: Config, recipe: Recipe) -> Told:
+    faults: Told = []
     if recipe.columns is None:
         faults.append((True, "columns", "is missing: the service needs to know which camera columns to keep"))
     elif recipe.columns.last > config.camera.width:
@@ -132,8 +151,8 @@ def _service_recipe_faults(config: Config, recipe: Recipe) -> _Told:
     return faults
 
 
-def _length_faults(recipe: Recipe) -> _Told:
-    faults: _Told = []
+def _length_faults(recipe: Recipe) -> Told:
+    faults: Told = []
     if recipe.length is not None:
         nominal, tolerance = recipe.length.nominal_rows, recipe.length.tolerance
         longest, shortest = round(nominal * (1 + tolerance)), round(nominal * (1 - tolerance))
@@ -146,7 +165,7 @@ def _length_faults(recipe: Recipe) -> _Told:
     return faults
 
 
-def _mask_faults(recipe: Recipe) -> _Told:
+def _mask_faults(recipe: Recipe) -> Told:
     if recipe.columns is None:
         return []
     width, height = recipe.columns.count, recipe.slot_rows
@@ -157,11 +176,11 @@ def _mask_faults(recipe: Recipe) -> _Told:
     ]
 
 
-def _zone_faults(recipe: Recipe) -> _Told:
+def _zone_faults(recipe: Recipe) -> Told:
     if recipe.columns is None:
         return []
     width, height = recipe.columns.count, recipe.slot_rows
-    faults: _Told = []
+    faults: Told = []
     for index, zone in enumerate(recipe.zones):
         x, y = (min(values) for values in zip(*zone.corners, strict=True))
         if x >= width or (height is not None and y >= height):
@@ -170,7 +189,7 @@ def _zone_faults(recipe: Recipe) -> _Told:
     return faults
 
 
-def _weights_faults(recipe: Recipe) -> _Told:
+def _weights_faults(recipe: Recipe) -> Told:
     path = weights_path(recipe)
     if os.path.isfile(path):  # noqa: PTH113 - as above
         return []
@@ -180,7 +199,7 @@ def _weights_faults(recipe: Recipe) -> _Told:
     return [(True, "resolution", f"{message} `linesentry train detector` and name them as weights")]
 
 
-def _classifier_faults(config: Config, recipe: Recipe) -> _Told:
+def _classifier_faults(config: Config, recipe: Recipe) -> Told:
     mode, path = recipe.classifier.mode, classifier_path(config)
     if mode == "off" or os.path.isfile(path):  # noqa: PTH113 - as above
         return []
@@ -194,7 +213,7 @@ def _classifier_faults(config: Config, recipe: Recipe) -> _Told:
     return [(True, "classifier.mode", message)]
 
 
-def _deadline_warnings(config: Config, recipe: Recipe) -> _Told:
+def _deadline_warnings(config: Config, recipe: Recipe) -> Told:
     """Where sheets that wait for a classifier that hangs would take all slots: one is always filling."""
     rate, asked = config.camera.line_rate_hz, recipe.classifier
     if rate is None or recipe.length is None or asked.mode == "off":
@@ -210,19 +229,7 @@ def _deadline_warnings(config: Config, recipe: Recipe) -> _Told:
     return [(True, "classifier.deadline_s", message)]
 
 
-def _memory_faults(config: Config, recipe: Recipe) -> _Told:
-    needed = plate_memory_bytes(config, recipe)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed is None or needed <= there:
-        return []
-    message = (
-        f"{config.slots} slots need {shown_bytes(needed)} of plate memory, this machine has {shown_bytes(there)}; "
-        "take fewer slots"
-    )
-    return [(False, "slots", message)]
-
-
-def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> _Told:
+def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> Told:
     """What the configuration names and the service could not use: hidden, locked, or read-only for it."""
     named: list[tuple[bool, str, Path]] = []
     if path is not None and _configures(unit, path):

@@ -106,19 +106,23 @@ def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
 
     Raises ConfigError for an unknown key or a value that is not allowed.
     """
-    values = config.model_dump(mode="json")
+    # What was not set stays so: see config.check.unsaid_camera.
+    every, values = config.model_dump(mode="json"), config.model_dump(mode="json", exclude_unset=True)
     faults = []
     for key, value in overrides.items():
         path = tuple(key.split("."))
-        section: Any = values
+        known: Any = every
+        section = values
         for depth, part in enumerate(path):
-            if not isinstance(section, dict) or part not in section:
-                known = list(section) if isinstance(section, dict) else []
-                faults.append(Fault(COMMAND_LINE, _unknown(part, known), dotted(path[: depth + 1])))
+            if not isinstance(known, dict) or part not in known:
+                names = list(known) if isinstance(known, dict) else []
+                faults.append(Fault(COMMAND_LINE, _unknown(part, names), dotted(path[: depth + 1])))
                 break
-            if depth == len(path) - 1:
+            known = known[part]
+            if depth < len(path) - 1:
+                section = below if isinstance(below := section.setdefault(part, {}), dict) else {}
+            else:
                 section[part] = str(value) if isinstance(value, Path) else value
-            section = section[part]
     if faults:
         raise ConfigError(faults)
     return _validated(Config, Source(COMMAND_LINE, values, {}))

@@ -34,12 +34,12 @@ class Camera(Strict):
         None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
     )
     width: Positive = Field(16384, description="pixels of a row")
-    strip_rows: Positive = Field(512, description="rows of a strip as the camera delivers it")
+    strip_rows: int = Field(512, ge=2, description="rows of a strip as the camera delivers it")
     buffers: int = Field(8, ge=2, description="strip buffers between camera and acquisition")
     line_rate_hz: float | None = Field(
         None, gt=0, description="rows a second; null: a replay goes as fast as it is taken"
     )
-    gap_rows: int = Field(600, ge=0, description="rows between two sheets")
+    gap_rows: int = Field(600, ge=8, description="rows between two sheets of a replay")
 
     @property
     def waits(self) -> bool:
@@ -75,7 +75,12 @@ class Simulator(Strict):
 class Workers(Strict):
     """The processes that run the detector."""
 
-    count: int | None = Field(None, ge=1, le=MOST_WORKERS, description="null: one for each CPU core, or one for a GPU")
+    count: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_WORKERS,
+        description="null: one for each CPU core that may be used, quotas of control groups counted, or one for a GPU",
+    )
     batch: int = Field(
         4, ge=1, le=MOST_BATCH, description="windows that a worker computes at once; batches are padded to this size"
     )
@@ -161,7 +166,7 @@ class Results(Strict):
 class Telemetry(Strict):
     """Logs and metrics."""
 
-    host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
+    host: str = Field("127.0.0.1", min_length=1, description="address of /metrics and /healthz")
     port: int = Field(9464, ge=0, le=65535, description="0: any free port")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 

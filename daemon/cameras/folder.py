@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,13 +11,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from daemon.cameras.folder_files import image_files
 from daemon.cameras.registry import CameraOrder
 from daemon.cameras.replay import ReplayCamera
 from models.images import ImageError, open_image
 from simulator.line.replay import Entry, LineSettings, Picture, Replay, ReplayError
 from stages.camera import CameraError, CameraStatus, Loss, NoStrip, Progress, Strip
 
-_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 _FAILURES = (ImageError, OSError, ValueError)
 _MOST_UNREADABLE = 100
 """A folder with more images in a row that cannot be read is no line."""
@@ -99,16 +98,7 @@ class FolderLine(Replay):
 
         Raises OSError for a folder that cannot be listed, and ValueError for one without images.
         """
-        images = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and "_mask" not in path.stem]
-        self.files = tuple(sorted(images, key=_natural))
-        if not self.files:
-            raise ValueError(f"{folder} holds no images: give a folder with {', '.join(sorted(_SUFFIXES))} files")
+        self.files = image_files(folder)
         entries = [Entry(path.name, partial(open_image, path), first_column) for path in self.files]
         passing = itertools.cycle(entries) if repeat else iter(entries)
         super().__init__(passing, settings or LineSettings(), failures)
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Sorts numbers in names by their value; texts and numbers take turns, so that like meets like."""
-    words = re.split(r"([0-9]+)", path.stem.casefold())
-    return [int(word) if place % 2 else word for place, word in enumerate(words)], path.name

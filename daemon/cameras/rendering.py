@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.machine.memory import available_bytes
+from models.machine.memory import Need, shortage
 from simulator.sheets.products import Product
 
 
@@ -65,13 +65,9 @@ def rendered(order: Order, progress: Callable[[float], None]) -> tuple[list[NDAr
         RenderError: there is no memory for them, or the process failed.
     """
     shape = (order.count, order.product.rows, order.product.columns)
-    size, available = math.prod(shape), available_bytes()
-    # The kernel would rather kill a process than refuse.
-    if size > available:
-        raise RenderError(
-            f"no memory for {order.count} sheets: they take {size / 1e9:.1f} GB, {available / 1e9:.1f} GB are free; "
-            "lower simulator.sheets"
-        )
+    size = math.prod(shape)
+    if why := shortage([Need(f"{order.count} rendered sheets", size, ("simulator.sheets",))]):
+        raise RenderError(why)
     memory = os.memfd_create("linesentry-sheets")
     try:
         os.ftruncate(memory, size)

@@ -25,8 +25,12 @@ def bench(
     from daemon.telemetry.server import TelemetryError  # noqa: PLC0415
     from daemon.wire.plate_memory import PlateMemoryError  # noqa: PLC0415
 
-    # As a key of the configuration too, which knows how many there may be.
-    asked = [] if workers is None else [f"workers.count={workers}"]
+    # As keys of the configuration too: it knows how many workers there may be. Sheets are always simulated ones.
+    asked = [
+        "camera.source=simulator",
+        "simulator.sheets=1",
+        *([] if workers is None else [f"workers.count={workers}"]),
+    ]
     settings, recipe = runnable(config, [*(set_ or []), *asked], None)
     try:
         result = bench_command(settings, recipe, workers=workers, plates=plates, short_plates=short_plates)

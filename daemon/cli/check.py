@@ -1,6 +1,7 @@
 """`linesentry check`: what is wrong with a configuration or a recipe, before a service runs with it.
 
-The checks are in config/check.py, what the systemd unit hides in config/systemd_unit.py.
+The checks are in config/check.py, what the systemd unit hides in config/systemd_unit.py, and what this machine lacks in
+daemon/service/preflight.py.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check a configuration with its recipe, or a recipe alone. Says what each asks of the machine."""
+    """Check a configuration with its recipe and this machine, or a recipe alone. Says what is asked of the machine."""
     from config.check import check as report_on  # noqa: PLC0415 - commands load what they need
+    from daemon.service.preflight import look  # noqa: PLC0415
 
-    report = report_on(file, service=service)
+    report = report_on(file, service=service, machine=look)
     for line in report.facts:
         typer.echo(line)
     for line in report.warnings:

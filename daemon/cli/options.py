@@ -56,13 +56,19 @@ def configured(path: Path | None, overrides: list[str] | None, state: Path | Non
         fail(str(error), 2)
 
 
-def runnable(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:
-    """As `configured`, of a configuration that a service can run with."""
-    from config.check import service_faults  # noqa: PLC0415 - commands load what they need
+def runnable(
+    path: Path | None, overrides: list[str] | None, state: Path | None, plates: int | None = None
+) -> tuple[Config, Recipe]:
+    """As `configured`, of a configuration that a service can run with on this machine, for so many plates."""
+    from config.check import unsaid_camera  # noqa: PLC0415 - commands load what they need
     from config.errors import ConfigError  # noqa: PLC0415
+    from daemon.service.preflight import lasting_faults  # noqa: PLC0415
 
     config, recipe = configured(path, overrides, state)
-    faults = service_faults(config, recipe, source="configuration" if path is None else str(path))
+    source = "configuration" if path is None else str(path)
+    faults = lasting_faults(config, recipe, source, plates)
+    if path is not None:
+        faults += unsaid_camera(config, source)
     if faults:
         fail(str(ConfigError(faults)), 2)
     return config, recipe

@@ -25,7 +25,7 @@ def run(
     from daemon.telemetry.server import TelemetryError  # noqa: PLC0415
     from daemon.wire.plate_memory import PlateMemoryError  # noqa: PLC0415
 
-    settings, recipe = runnable(config, set_, state)
+    settings, recipe = runnable(config, set_, state, plates)
     # Not what rich takes for one: colours may be forced upon a pipe.
     watched = sys.stdout.isatty()
     if watched and "telemetry.log_level" not in parse_overrides(set_ or []):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Literal
 
 from config.schema import Classify as Settings
 from config.schema import Recipe, Workers
+from models.machine.cpu import usable_cores
 
 if TYPE_CHECKING:
     from models.classifier.classifier import Classifier
@@ -28,7 +28,7 @@ def load_detectors(recipe: Recipe, device: Device = "auto") -> list[Detector]:
 
     torch.set_num_threads(1)
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    count = len(os.sched_getaffinity(0)) if on_cpu else 1
+    count = usable_cores() if on_cpu else 1
     return [Detector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
 
 

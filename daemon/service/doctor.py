@@ -19,14 +19,14 @@ from rich.text import Text
 from config.errors import shown_bytes
 from config.schema import Config, Recipe
 from config.weights import classifier_path, weights_path
+from daemon.service.needs import service_needs
+from daemon.service.plans import processes
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.state import StateDirectory, StateError
 from daemon.wire.plate_memory import PlateMemoryError, Shape, reserve
-from models.machine.cpu import cpu_flags
-from models.machine.memory import available_bytes
-
-SERVICE_BYTES = 2_500_000_000
-"""What the processes may take beyond the plate memory."""
+from models.machine.cpu import cpu_flags, usable_cores
+from models.machine.gpu import why_no_gpu
+from models.machine.memory import available_bytes, shortage
 
 LEAST_DISK_BYTES = 1_000_000_000
 """With less than this free, results are in danger."""
@@ -66,7 +66,7 @@ def doctor_table(checks: Sequence[Check]) -> Table:
 
 def _checks(config: Config, recipe: Recipe) -> Iterator[Check]:
     shape = ring_shape(config, recipe)
-    yield memory(shape)
+    yield memory(config, recipe)
     if shape is not None:
         yield ring(shape)
     yield cores(config)
@@ -100,14 +100,15 @@ def ring_shape(config: Config, recipe: Recipe) -> Shape | None:
     return Shape(config.slots, recipe.slot_rows, columns)
 
 
-def memory(shape: Shape | None) -> Check:
-    """Whether the plate memory and the processes fit into what is available."""
+def memory(config: Config, recipe: Recipe) -> Check:
+    """Whether all that the service reserves and its processes take fits into what is available."""
+    workers = processes(config, recipe, gpu=why_no_gpu() is None)["detect"]
+    needs = service_needs(config, recipe, workers)
     available = available_bytes()
-    needed = SERVICE_BYTES + (0 if shape is None else shape.total_bytes)
-    found = f"{shown_bytes(available)} available, about {shown_bytes(needed)} needed"
-    if available >= needed:
-        return Check("memory", ok=True, found=found)
-    return Check("memory", ok=None, found=found, advice="fewer slots or workers, end other programs, or add memory")
+    if why := shortage(needs, available):
+        return Check("memory", ok=False, found=why, advice="as said, or end other programs")
+    found = f"{shown_bytes(available)} available, about {shown_bytes(sum(need.size for need in needs))} needed"
+    return Check("memory", ok=True, found=found)
 
 
 def ring(shape: Shape) -> Check:
@@ -119,15 +120,15 @@ def ring(shape: Shape) -> Check:
         found += f", but {shown_bytes(available)} are available"
         return Check("plate memory", ok=False, found=found, advice="fewer slots, or add memory")
     try:
-        os.close(reserve("linesentry-doctor", shape.total_bytes))
+        os.close(reserve("linesentry-doctor", shape.need))
     except PlateMemoryError as error:
         return Check("plate memory", ok=False, found=str(error), advice="fewer slots, or add memory")
     return Check("plate memory", ok=True, found=f"{found}: reserved and released")
 
 
 def cores(config: Config) -> Check:
-    """The processor cores this process may use, against the workers asked for."""
-    count = len(os.sched_getaffinity(0))
+    """The processor cores this process may use, by their number and by its quotas, against the workers asked for."""
+    count = usable_cores()
     asked = config.workers.count
     found = f"{count} to be used, {'one worker each' if asked is None else f'{asked} workers asked for'}"
     if asked is not None and asked > count:

@@ -13,6 +13,7 @@ from daemon.service.sightings import Sightings
 from daemon.store.rows import RunFacts
 from daemon.store.state import classifier_sha256, code_sha256, weights_sha256
 from daemon.wire.plate_memory import PlateMemory
+from models.machine.cpu import usable_cores
 
 
 def processes(config: Config, recipe: Recipe, *, gpu: bool) -> dict[str, int]:
@@ -21,7 +22,7 @@ def processes(config: Config, recipe: Recipe, *, gpu: bool) -> dict[str, int]:
     Without a count in the configuration there is a worker for each core, or one where the detector runs on a GPU.
     """
     on_gpu = config.workers.device == "cuda" or (config.workers.device == "auto" and gpu)
-    workers = config.workers.count or (1 if on_gpu else min(len(os.sched_getaffinity(0)), MOST_WORKERS))
+    workers = config.workers.count or (1 if on_gpu else min(usable_cores(), MOST_WORKERS))
     wanted = {"line": 1, "acquire": 1, "tile": 1, "detect": workers, "classify": 1, "merge": 1, "record": 1}
     if recipe.classifier.mode == "off":
         del wanted["classify"]

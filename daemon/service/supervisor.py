@@ -22,6 +22,7 @@ from daemon.service import health
 from daemon.service.child import Plan
 from daemon.service.children import Children, Kid
 from daemon.service.ledger import RunLedger
+from daemon.service.needs import service_needs, strips_need
 from daemon.service.notify import Notifier
 from daemon.service.plans import Plans, processes, run_facts
 from daemon.service.publisher import Publisher
@@ -37,6 +38,7 @@ from daemon.telemetry.vram import Vram
 from daemon.wire import messages as m
 from daemon.wire.channel import Joined, Server
 from daemon.wire.plate_memory import Hold, PlateMemory, Shape, reserve
+from models.machine.memory import shortage
 from stages.events import (
     Abort,
     Aborted,
@@ -175,10 +177,12 @@ class Supervisor:
         held.callback(self._vram.close)
         self._notifier.extend(self.config.restart.start_s, "starting")
         self.sockets = sockets
+        # All of it together, before any of it is taken.
+        if why := shortage(service_needs(self.config, self.recipe, self.workers, self.plates)):
+            raise ServiceError(why)
         self._facts = run_facts(self.run_id, self.config, self.recipe)
-        camera = self.config.camera
         self.memory = held.enter_context(closing(PlateMemory.create(self.shape)))
-        camera_fd = reserve("linesentry-strips", camera.buffers * camera.strip_rows * camera.width)
+        camera_fd = reserve("linesentry-strips", strips_need(self.config))
         held.callback(os.close, camera_fd)
         self.metrics.set_slots(**self.memory.counts())
         telemetry = self.config.telemetry

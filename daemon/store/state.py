@@ -133,6 +133,21 @@ class StateDirectory:
         return previous
 
 
+def in_use(path: Path) -> bool:
+    """Whether a service runs with that state directory; nothing is made or written there."""
+    try:
+        lock = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _noted(lock: int) -> tuple[str, RunEnd]:
     """Process id and end as a lock file has them; a lock of an older version has the first alone."""
     holder, _, end = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip().partition(" ")

@@ -43,8 +43,9 @@ class MetricsServer:
         """Bind and serve; port 0 takes any free one. Raises TelemetryError when the address cannot be had."""
         try:
             self._server = _Server(host, port, registry, health)
-        except OSError as error:
-            message = f"cannot serve metrics on {host}:{port}: {error.strerror or error}"
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            message = f"cannot serve metrics on {host}:{port}: {reason or error}"
             raise TelemetryError(f"{message}; set telemetry.host and telemetry.port, or stop what uses them") from error
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from config.errors import shown_bytes
 from config.schema import MOST_BATCH, MOST_WORKERS
-from models.machine.memory import available_bytes
+from models.machine.memory import Need, shortage
 from stages.events import Place, PlateClosed, PlateOpened, RowsReady
 from stages.plate import Cause
 
@@ -74,6 +74,11 @@ class Shape:
     slots: int
     rows: int
     columns: int
+
+    @property
+    def need(self) -> Need:
+        """What it takes of the machine."""
+        return Need(f"{self.slots} plate slots of {self.rows} x {self.columns} px", self.total_bytes, ("slots",))
 
     @property
     def slot_bytes(self) -> int:
@@ -156,14 +161,7 @@ class PlateMemory:
         Raises:
             PlateMemoryError: when the machine cannot give that much.
         """
-        wanted = f"{shown_bytes(shape.total_bytes)} for {shape.slots} plate slots of {shape.rows} x {shape.columns} px"
-        available = available_bytes()
-        if shape.total_bytes > available:
-            raise PlateMemoryError(
-                f"cannot reserve {wanted}: only {shown_bytes(available)} are available; "
-                "use fewer slots, or a machine with more memory"
-            )
-        return cls(reserve("linesentry-plates", shape.total_bytes), shape)
+        return cls(reserve("linesentry-plates", shape.need), shape)
 
     def close(self) -> None:
         """Close the descriptor; the mapping goes with the last view of it."""
@@ -268,17 +266,19 @@ class PlateMemory:
         return tuple((int(board["plate"]), int(window)) for window in board["windows"][: int(board["count"])])
 
 
-def reserve(name: str, size: int) -> int:
-    """Make an anonymous shared mapping of `size` bytes, all of them reserved now; returns its descriptor.
+def reserve(name: str, need: Need) -> int:
+    """Make an anonymous shared mapping of so many bytes, all of them reserved now; returns its descriptor.
 
     Raises:
-        PlateMemoryError: when the machine cannot give that much.
+        PlateMemoryError: when the machine cannot give that much, which is asked before any of it is taken.
     """
+    if why := shortage([need]):
+        raise PlateMemoryError(why)
     fd = os.memfd_create(name)
     try:
-        os.ftruncate(fd, size)
-        os.posix_fallocate(fd, 0, size)
+        os.ftruncate(fd, need.size)
+        os.posix_fallocate(fd, 0, need.size)
     except OSError as error:
         os.close(fd)
-        raise PlateMemoryError(f"cannot reserve {shown_bytes(size)} for {name}: {error}") from error
+        raise PlateMemoryError(f"cannot reserve {shown_bytes(need.size)} for {need.what}: {error}") from error
     return fd

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config import json_schema
-from config.check import check, plate_memory_bytes, service_faults
+from config.check import check, plate_memory_bytes, service_faults, unsaid_camera
 from config.errors import ConfigError
 from config.load import load_config, load_recipe, recipe_names, shipped, with_overrides
 from config.schema import Classifier, Columns, Config, Length, Rectangle, Zone
@@ -51,7 +51,6 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
         ({"camera.source": "folder", "camera.folder": "/nowhere"}, {}, "camera.folder"),
         ({"classify.weights": "/nowhere.pt"}, {"classifier": Classifier(mode="annotate")}, "classify.weights"),
         ({}, {"weights": "/nowhere.pt"}, "weights"),
-        ({"slots": 10**9}, {}, "slots"),
         ({}, {"most_rows": 19214}, "most_rows"),
         ({}, {"least_rows": 19214}, "least_rows"),
         (
@@ -117,7 +116,7 @@ def test_check_tells_of_a_recipe_whose_classifier_has_no_weights(
     text = shipped("recipes", "P10B.yaml").read_text(encoding="utf-8")
     assert "mode: veto" in text
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
-    (tmp_path / "line.yaml").write_text("recipe: own.yaml\n", encoding="utf-8")
+    (tmp_path / "line.yaml").write_text("recipe: own.yaml\nsimulator: {}\n", encoding="utf-8")
     (fault,) = check(tmp_path / "line.yaml").faults
     assert "classifier.mode: found veto, but no weights" in fault
 
@@ -139,7 +138,7 @@ def test_a_deadline_of_the_classifier_beyond_what_free_slots_last_is_a_warning(
     text = shipped("recipes", "P10B.yaml").read_text(encoding="utf-8")
     own = text.replace("mode: veto", f"mode: {mode}\n  deadline_s: {deadline_s}")
     (tmp_path / "own.yaml").write_text(own, encoding="utf-8")
-    (tmp_path / "line.yaml").write_text(f"recipe: own.yaml\n{line}", encoding="utf-8")
+    (tmp_path / "line.yaml").write_text(f"recipe: own.yaml\nsimulator: {{}}\n{line}", encoding="utf-8")
     report = check(tmp_path / "line.yaml")
     assert report.faults == []
     assert len(report.warnings) == warned
@@ -149,6 +148,25 @@ def test_a_deadline_of_the_classifier_beyond_what_free_slots_last_is_a_warning(
 def test_a_recipe_of_ones_own_can_be_simulated() -> None:
     own = load_recipe("P10B").model_copy(update={"name": "own", "length": Length(nominal_rows=5000)})
     assert service_faults(Config(), own) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", False),
+        ("# nothing\n", False),
+        ("slots: 4\n", False),
+        ("camera: {width: 16384}\n", False),
+        ("camera: {source: simulator}\n", True),
+        ("simulator: {sheets: 1}\n", True),
+    ],
+)
+def test_a_file_of_ones_own_says_what_is_inspected(tmp_path: Path, text: str, said: bool) -> None:
+    (tmp_path / "line.yaml").write_text(text, encoding="utf-8")
+    assert (check(tmp_path / "line.yaml").faults == []) == said
+    changed = with_overrides(load_config(tmp_path / "line.yaml"), {"slots": 5})
+    assert (unsaid_camera(changed, "x.yaml") == []) == said
+    assert unsaid_camera(with_overrides(changed, {"camera.source": "simulator"}), "x.yaml") == []
 
 
 def test_a_bad_file_and_a_bad_recipe_are_faults_and_no_exceptions(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ reports at its settings, the same feature values are read once more with a lower
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from daemon.offline.inspect import Progress, inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector, WindowFinding, WindowView
 from models.images.source import ImageError, ImageSource
+from models.machine.cpu import usable_cores
 from models.measure.assessment import Found, Scored
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, window_columns
@@ -81,7 +81,7 @@ def load_detectors(
     """
     torch.set_num_threads(1)
     on_gpu = device != "cpu" and torch.cuda.is_available()
-    count = 1 if on_gpu else workers or len(os.sched_getaffinity(0))
+    count = 1 if on_gpu else workers or usable_cores()
     loaded = [PatientDetector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
     return [detector for detector in loaded if isinstance(detector, PatientDetector)]
 

@@ -41,7 +41,7 @@ def test_what_it_cannot_render_is_said_in_a_line() -> None:
 
 def test_sheets_beyond_all_memory_are_refused_before_they_are_begun() -> None:
     vast = Product("vast", rows=1 << 30, columns=1 << 30)
-    with pytest.raises(RenderError, match=r"no memory for 3 sheets: .* lower simulator"):
+    with pytest.raises(RenderError, match=r"memory are needed \(3 rendered sheets .* lower simulator"):
         rendered(Order(vast, count=3, seed=1, density=None, interference=(), strength=1.0), lambda _: None)
 
 

@@ -16,7 +16,7 @@ def test_the_configuration_that_ships_is_sound() -> None:
 
 def test_a_warning_about_a_configuration_is_told_and_is_no_fault(tmp_path: Path) -> None:
     config = tmp_path / "line.yaml"
-    config.write_text("slots: 2\ncamera: {line_rate_hz: 200000}\n", encoding="utf-8")
+    config.write_text("slots: 2\ncamera: {source: simulator, line_rate_hz: 200000}\n", encoding="utf-8")
     answer = linesentry("check", config)
     assert answer.returncode == 0
     assert answer.stderr.startswith("warning: recipe P10B: classifier.deadline_s: found 0.2, but 2 slots last 0.096 s")
@@ -50,6 +50,7 @@ def test_a_file_of_something_else_gets_one_error(tmp_path: Path) -> None:
 def test_a_folder_that_the_service_cannot_see_is_a_fault_when_asked_for_the_service(tmp_path: Path) -> None:
     config = tmp_path / "line.yaml"
     config.write_text(f"camera: {{source: folder, folder: {tmp_path}}}\n", encoding="utf-8")
+    (tmp_path / "1.png").touch()
     assert linesentry("check", config).returncode == 0
     answer = linesentry("check", "--service", config)
     assert answer.returncode == 1

@@ -30,7 +30,7 @@ def test_the_service_refuses_a_recipe_without_a_length(tmp_path: Path) -> None:
 def test_a_plate_memory_beyond_the_machine_is_refused_with_its_size(tmp_path: Path) -> None:
     answer = linesentry("run", "--plates", "1", "--set", "slots=100000", "--state", tmp_path)
     assert answer.returncode == 2
-    assert "100000 slots need 20.7 TB of plate memory" in answer.stderr
+    assert "slots: 20.7 TB of memory are needed (100000 plate slots of 21135 x 9777 px 20.7 TB)" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 

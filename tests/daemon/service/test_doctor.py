@@ -63,7 +63,13 @@ def test_the_plate_memory_is_reserved_for_real(recipe: Recipe) -> None:
     assert unfit.ok is False
     assert "fewer slots" in unfit.advice
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
-    assert checks.memory(Shape(100_000, 100_000, 100_000)).ok is None
+
+
+def test_memory_that_is_short_says_what_to_lower(recipe: Recipe) -> None:
+    assert checks.memory(Config(slots=2), recipe).ok
+    short = checks.memory(Config(slots=100_000), recipe)
+    assert short.ok is False
+    assert "lower slots" in short.found
 
 
 def test_a_recipe_of_any_length_has_no_plate_memory() -> None:

@@ -47,7 +47,7 @@ def test_all_of_it_is_reserved_when_it_is_made(memory: PlateMemory) -> None:
 
 def test_more_than_the_machine_has_is_refused_with_its_size() -> None:
     rows = available_bytes() // 1000 + 1
-    with pytest.raises(PlateMemoryError, match=rf"cannot reserve [\d.]+ [MG]B for 2 plate slots of {rows} x 1000 px"):
+    with pytest.raises(PlateMemoryError, match=rf"2 plate slots of {rows} x 1000 px [\d.]+ GB\).*lower slots"):
         PlateMemory.create(Shape(2, rows, 1000))
 
 

@@ -1,0 +1,84 @@
+"""The memory that a service takes, part by part: what is reserved at its start, and what its processes need besides.
+
+Nothing is taken here. What is reserved is known to the byte; the rest is what was measured of each process (private
+pages, `linesentry bench`, docs/reference/figures.md), by the size of what it works on.
+"""
+
+from __future__ import annotations
+
+from config.schema import Config, Recipe
+from daemon.wire.plate_memory import Shape
+from models.detector.halo import HALO
+from models.machine.memory import Need
+
+_SMALL_PROCESSES = 260_000_000
+"""Supervisor, acquire, tile, merge and record together."""
+_LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
+_BACKGROUND_BYTES = 7 * 1024
+"""Of a replay, for each pixel of the camera's width, while it is made."""
+_RENDER_BYTES = 12_500
+"""For each column of a sheet that is rendered, beyond the sheet itself."""
+_WINDOW_BYTES = {"half": 35, "full": 140}
+"""Of the network's layers for each pixel of a batch, by resolution."""
+_PICTURE_BYTES = 10
+"""For each pixel of an overview while it is drawn."""
+
+
+def plate_need(config: Config, recipe: Recipe) -> Need | None:
+    """The ring of plate slots; None for a recipe without a length or columns."""
+    if recipe.slot_rows is None or recipe.columns is None:
+        return None
+    return Shape(config.slots, recipe.slot_rows, recipe.columns.count).need
+
+
+def strips_need(config: Config) -> Need:
+    """The strip buffers between camera and acquisition."""
+    camera = config.camera
+    what = f"{camera.buffers} strip buffers of {camera.strip_rows} x {camera.width} px"
+    size = camera.buffers * camera.strip_rows * camera.width
+    return Need(what, size, ("camera.strip_rows", "camera.buffers"))
+
+
+def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | None = None) -> list[Need]:
+    """All that a service with so many workers takes; `plates` is how many sheets a replay shows, None for ever."""
+    camera = config.camera
+    replay = camera.source in ("simulator", "folder")
+    line = _LINE + camera.width * (camera.strip_rows + (_BACKGROUND_BYTES if replay else 0))
+    ring = plate_need(config, recipe)
+    needs = [
+        *([] if ring is None else [ring]),
+        strips_need(config),
+        Need("the line's process", line, ("camera.width", "camera.strip_rows")),
+        detector_need(recipe, workers, config.workers.batch),
+        Need("the other processes", _SMALL_PROCESSES + _picture_bytes(config, recipe), ("results.overview_px",)),
+    ]
+    if camera.source == "simulator":
+        needs += _rendering(config, recipe, plates)
+    if recipe.classifier.mode != "off":
+        needs.append(Need("the classifier", _CLASSIFIER))
+    return needs
+
+
+def detector_need(recipe: Recipe, workers: int, batch: int) -> Need:
+    """So many detectors, each computing so many windows at once."""
+    side = recipe.windows.size + 2 * HALO
+    size = workers * (_DETECTOR + batch * side * side * _WINDOW_BYTES[recipe.resolution])
+    return Need(f"{workers} detectors", size, ("workers.count", "workers.batch", "windows.size"))
+
+
+def _rendering(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:
+    if recipe.length is None or recipe.columns is None:
+        return []
+    rows, columns = recipe.length.nominal_rows, recipe.columns.count
+    sheets = config.simulator.sheets if plates is None else min(config.simulator.sheets, plates)
+    return [
+        Need(f"{sheets} rendered sheets", sheets * rows * columns, ("simulator.sheets",)),
+        Need("their rendering", _RENDERER + rows * columns + _RENDER_BYTES * columns),
+    ]
+
+
+def _picture_bytes(config: Config, recipe: Recipe) -> int:
+    if not config.results.pictures or recipe.slot_rows is None or recipe.columns is None:
+        return 0
+    factor = max(1, -(-max(recipe.slot_rows, recipe.columns.count) // config.results.overview_px))
+    return _PICTURE_BYTES * (recipe.slot_rows // factor) * (recipe.columns.count // factor)

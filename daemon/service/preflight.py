@@ -1,0 +1,128 @@
+"""What this machine has against a configuration, asked before a service starts: nothing is taken, nothing is written.
+
+config/check.py knows the files alone. What lasts (too little memory whoever else runs, no GPU) is a fault for `run` as
+for `check`. What may pass (a port in use, memory that others hold now) is told by `check`, and `run` meets it itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+from config.check import Told, located, service_faults
+from config.errors import Fault
+from config.schema import Config, Recipe
+from daemon.cameras.folder_files import image_files
+from daemon.service.needs import service_needs
+from daemon.service.plans import processes
+from daemon.store.state import StateError, in_use, state_path
+from models.machine.gpu import why_no_gpu
+from models.machine.memory import Need, room, shortage
+
+
+def lasting_faults(config: Config, recipe: Recipe, source: str, plates: int | None = None) -> list[Fault]:
+    """Why a service cannot run with this configuration on this machine, today or later; empty when it can.
+
+    `plates` is after how many sheets it ends; None for never.
+    """
+    return service_faults(config, recipe, source) or located(_lasting(config, recipe, plates), config, source)
+
+
+def look(config: Config, recipe: Recipe, source: str, service: bool) -> tuple[list[Fault], list[Fault]]:
+    """All that stands in the way of a start here and now: faults, and warnings of what may pass.
+
+    Where a service runs already, what it holds is a warning alone: a configuration is checked before a restart too.
+    `service`: it is the systemd service's, which has a state directory of its own.
+    """
+    faults = _lasting(config, recipe, None)
+    own = service and config.state_directory is None
+    told, state = ([], None) if own else _state_faults(config)
+    runs = state is not None and in_use(state)
+    warnings: Told = []
+    if not faults and (why := shortage(_needs(config, recipe, None))):
+        memory = _memory_fault(_needs(config, recipe, None), why)
+        (warnings if runs else told).append(memory)
+    host, busy = _address(config)
+    if not runs:
+        warnings += busy
+    return located([*faults, *told, *host], config, source), located(warnings, config, source)
+
+
+def _lasting(config: Config, recipe: Recipe, plates: int | None) -> Told:
+    needs = _needs(config, recipe, plates)
+    why = shortage(needs, room().total)
+    memory = [] if why is None else [_memory_fault(needs, why)]
+    return [*_folder_faults(config), *_gpu_faults(config, recipe), *memory]
+
+
+def _needs(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:
+    workers = processes(config, recipe, gpu=why_no_gpu() is None)["detect"]
+    return service_needs(config, recipe, workers, plates)
+
+
+def _memory_fault(needs: list[Need], why: str) -> tuple[bool, str, str]:
+    largest = sorted((need for need in needs if need.keys), key=lambda need: -need.size)
+    return False, largest[0].keys[0], why
+
+
+def _folder_faults(config: Config) -> Told:
+    if config.camera.source != "folder" or config.camera.folder is None:
+        return []
+    try:
+        image_files(config.camera.folder)
+    except OSError as error:
+        return [(False, "camera.folder", f"{config.camera.folder} cannot be listed: {error.strerror}")]
+    except ValueError as error:
+        return [(False, "camera.folder", str(error))]
+    return []
+
+
+def _gpu_faults(config: Config, recipe: Recipe) -> Told:
+    asked = [("workers.device", config.workers.device)]
+    if recipe.classifier.mode != "off":
+        asked.append(("classify.device", config.classify.device))
+    keys = [key for key, device in asked if device == "cuda"]
+    why = why_no_gpu() if keys else None
+    return [] if why is None else [(False, key, f"found cuda, but there is no GPU: {why}; take auto") for key in keys]
+
+
+def _state_faults(config: Config) -> tuple[Told, Path | None]:
+    """Why the state directory cannot be made or written; and its path, where there may be one."""
+    key = "state_directory"
+    try:
+        path = state_path(config).absolute()
+    except StateError as error:
+        return [(False, key, str(error))], None
+    nearest = path
+    while True:
+        try:
+            os.stat(nearest)  # noqa: PTH116 - any error is told, not only that it is missing
+            break
+        except FileNotFoundError:
+            nearest = nearest.parent
+        except OSError as error:
+            return [(False, key, f"cannot use {path}: {error.strerror}; choose another")], None
+    if not nearest.is_dir():
+        return [(False, key, f"cannot use {path}: {nearest} is no directory; choose another")], None
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return [(False, key, f"cannot write to {nearest}: check its owner and permissions, or choose another")], path
+    return [], path
+
+
+def _address(config: Config) -> tuple[Told, Told]:
+    """Why the address of /metrics can never be had: faults; and why not just now: warnings."""
+    host, port = config.telemetry.host, config.telemetry.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            message = f"port {port} of {host} is in use, so that `linesentry run` does not start now"
+            return [], [(False, "telemetry.port", f"{message}; stop what uses it, or take another")]
+        return [(False, "telemetry.host", f"cannot serve metrics on {host}:{port}: {reason}")], []
+    return [], []
