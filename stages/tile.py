@@ -274,7 +274,7 @@ class WindowLedger:
         if lost:
             # Its successor may join before the supervisor says on which windows it died.
             self._left[event.worker] = known, held
-        elif self._left.get(event.worker, (0,))[0] == event.incarnation:
+        elif event.worker in self._left and self._left[event.worker][0] == event.incarnation:
             held = self._left[event.worker][1]
         if event.blamed:
             self._left.pop(event.worker, None)

@@ -244,6 +244,11 @@ def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_
     assert WindowQuarantined(1, window) in tell(machine, Tick(), now=100.0)
 
 
+def test_the_first_process_of_a_worker_follows_none_and_that_is_no_fault() -> None:
+    machine = ledger()
+    assert tell(machine, WorkerGone(0, 0), ready(0, CREDITS)) == []
+
+
 def test_a_window_that_two_workers_still_have_goes_to_no_third_when_the_merger_restarts() -> None:
     machine = ledger()
     tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60), ready(1, 4))
