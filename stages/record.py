@@ -66,6 +66,8 @@ class CommitSeen:
 
     write: int
     plate: int
+    image: str | None = None
+    """Name of the image file that a replay shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class _Waiting:
     decided: PlateDecided | None
     """None: only that the plate was seen."""
     since: float
+    image: str | None = None
+    """Of a plate that was seen."""
     bare: bool = False
     """The record was refused as it was; this is what is left of it."""
 
@@ -183,8 +187,8 @@ class Recorder:
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now`, s; give what is to be done, in order."""
         match event:
-            case PlateSeen(plate):
-                return self._accept(_Waiting(plate, None, self._since(plate, now)), now)
+            case PlateSeen(plate, image):
+                return self._accept(_Waiting(plate, None, self._since(plate, now), image), now)
             case PlateDecided(result=result):
                 return self._accept(_Waiting(result.plate, event, self._since(result.plate, now)), now)
             case StoreNotOpened(kind, text):
@@ -242,7 +246,7 @@ class Recorder:
         self._writes += 1
         self._under_way = self._writes
         if head.decided is None:
-            return [CommitSeen(self._writes, head.plate)]
+            return [CommitSeen(self._writes, head.plate, head.image)]
         return [self._verdict(self._writes, head, head.decided, now)]
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:
@@ -332,5 +336,6 @@ def bare(result: PlateResult) -> PlateResult:
         windows=0,
         windows_scored=0,
         coverage=None,
+        image=result.image,
         classifier=result.classifier,
     )

@@ -18,6 +18,10 @@ from daemon.telemetry.metrics import Metrics
 from stages.events import VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
 
+IMAGES_LEFT = 3
+"""Exit code of a run that gave every plate its verdict, and could not inspect some images of a replayed folder."""
+_NOT_INSPECTED = frozenset({Cause.UNREADABLE, Cause.WRONG_WIDTH})
+
 
 class RunLedger:
     """Counts plates and their verdicts, in the metrics and the log too."""
@@ -28,6 +32,10 @@ class RunLedger:
         """Number of the plate that was seen last; 0 before the first."""
         self.open: set[int] = set()
         """Plates seen that have no verdict yet."""
+        self.images: dict[int, str] = {}
+        """Names of the image files that a replay showed, of open plates."""
+        self.not_inspected = 0
+        """Plates of image files that could not be read, or are no sheet of this recipe."""
         self.cut_short: tuple[int, ...] = ()
         """Plates that got their verdict from `close_in_store`."""
         self.verdicts = dict.fromkeys(Verdict, 0)
@@ -53,8 +61,10 @@ class RunLedger:
             )
         return begun.first_plate
 
-    def saw(self, plate: int) -> None:
-        """The switch saw a plate begin."""
+    def saw(self, plate: int, image: str | None = None) -> None:
+        """The switch saw a plate begin, and a replay showed this image file."""
+        if image is not None:
+            self.images[plate] = image
         self.last = plate
         self.seen += 1
         self.open.add(plate)
@@ -69,6 +79,8 @@ class RunLedger:
             return False
         self.open.discard(result.plate)
         self.verdicts[result.verdict] += 1
+        image = self.images.pop(result.plate, result.image)
+        self.not_inspected += bool(_NOT_INSPECTED & set(result.causes))
         self._count(result)
         self._metrics.set_open_plates(len(self.open))
         found, vetoed = found_and_vetoed(result.defects)
@@ -76,6 +88,7 @@ class RunLedger:
             "plate final",
             plate=result.plate,
             verdict=result.verdict,
+            **({} if image is None else {"image": image}),
             reason=result.reason,
             defects=found,
             vetoed=vetoed,
@@ -85,6 +98,11 @@ class RunLedger:
         )
         return True
 
+    @property
+    def exit_code(self) -> int:
+        """What a run ends with that lost no role."""
+        return 1 if self.open else IMAGES_LEFT if self.not_inspected else 0
+
     def close_in_store(self, state: Path, facts: RunFacts, cause: Cause) -> None:
         """End in the store the plates that no process is left to end; without a store the next start does it."""
         if not self.open:
@@ -93,7 +111,7 @@ class RunLedger:
             with Store.open(store_path(state)) as store:
                 store.begin_run(facts)
                 for plate in sorted(self.open):
-                    store.seen(facts.run, plate, datetime.now(UTC))
+                    store.seen(facts.run, plate, datetime.now(UTC), self.images.get(plate))
                 self.cut_short = store.close_open(facts.run, cause)
         except StoreError as error:
             # The next start gives them their verdict: service died.

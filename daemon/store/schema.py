@@ -14,11 +14,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-_READABLE = (2,)
-"""Older versions that have all that is read."""
+_READABLE = (2, 3)
+"""Older versions that are read as they are; what of a plate they do not know is None."""
 
 STEPS: dict[int, tuple[str, ...]] = {
     1: (
@@ -31,6 +31,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE plates ADD COLUMN uptime_s FLOAT DEFAULT 0 NOT NULL",
         "CREATE INDEX ix_plates_uptime_s ON plates (uptime_s)",
     ),
+    3: ("ALTER TABLE plates ADD COLUMN image VARCHAR",),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
 
@@ -115,6 +116,8 @@ plates = sa.Table(
     sa.Column("pictures", sa.String),
     # how long services had worked on this store when the plate was seen, s: by it plates grow old
     sa.Column("uptime_s", sa.Float, nullable=False, server_default="0", index=True),
+    # name of the image file that a replay showed
+    sa.Column("image", sa.String),
     sa.UniqueConstraint("run", "plate"),
 )
 

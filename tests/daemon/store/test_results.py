@@ -252,7 +252,7 @@ def test_files_that_are_no_store_are_named(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Store.open(newer).close()
     _sql(newer, "PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"version 99, this program knows 3: update"):
+    with pytest.raises(StoreError, match=r"version 99, this program knows 4: update"):
         Store.open(newer)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(tmp_path / "nowhere" / "results.sqlite")
@@ -277,8 +277,9 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     _sql(path, "ALTER TABLE plates DROP COLUMN classifier_sha256")
     _sql(path, "DROP INDEX ix_plates_uptime_s")
     _sql(path, "ALTER TABLE plates DROP COLUMN uptime_s")
+    _sql(path, "ALTER TABLE plates DROP COLUMN image")
     _sql(path, "PRAGMA user_version = 1")
-    with pytest.raises(StoreError, match="version 1, this program knows 3: start the service once"):
+    with pytest.raises(StoreError, match="version 1, this program knows 4: start the service once"):
         Store.open(path, read_only=True)
     judged = replace(defect(0.8), probability=0.25, unanswered=2, vetoed=True, heat=Heat(1, 2, bytes(49)))
     with Store.open(path) as store:
@@ -291,6 +292,32 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
         # The map is in the picture, not in the store.
         assert row.defects == (replace(judged, heat=None),)
         assert store.plate(1) == before
+
+
+def test_a_store_without_images_is_read_as_it_is_and_brought_up_by_a_writer(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.commit_verdict(result(1), decided_at=NOW)
+    _sql(path, "ALTER TABLE plates DROP COLUMN image")
+    _sql(path, "PRAGMA user_version = 3")
+    with Store.open(path, read_only=True) as reader:
+        assert [(row.plate, row.image) for row in reader.plates()] == [(1, None)]
+        assert reader.plate(1) == reader.plates()[0]
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.seen(RUN, 2, NOW, "2.png")
+        assert [(row.plate, row.image) for row in store.plates()] == [(2, "2.png"), (1, None)]
+
+
+def test_the_image_of_a_plate_is_noted_by_whoever_says_it_first(store: Store) -> None:
+    store.commit_verdict(result(1), decided_at=NOW)
+    store.seen(RUN, 1, NOW, "1.png")
+    store.seen(RUN, 2, NOW)
+    store.commit_verdict(replace(result(2), image="2.png"), decided_at=NOW)
+    store.seen(RUN, 2, NOW, "other.png")
+    store.seen(RUN, 3, NOW, "\x1b[31m\n.png")
+    assert [row.image for row in store.plates()] == ["\x1b[31m\n.png", "2.png", "1.png"]
 
 
 def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store) -> None:
