@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from config.schema import Recipe, Windows
-from stages.camera import Sheet
 from stages.defects import defects_of
 from stages.events import PlateClosed, PlateDecided
 from stages.opinions import Opinions
@@ -36,8 +35,6 @@ class Collected:
     plate: int
     opened: bool = False
     columns: int | None = None
-    sheet: Sheet | None = None
-    """What the camera knew of it."""
     results: dict[int, WindowResult] = field(default_factory=dict)
     quarantined: set[int] = field(default_factory=set)
     closed: PlateClosed | None = None
@@ -135,7 +132,6 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
         windows_truncated=sum(r.truncated for r in results),
         rows_missing=closed.rows_missing if closed is not None else 0,
         causes=tuple(dict.fromkeys(causes)),
-        sheet=plate.sheet,
         classifier=opinions.summary(plate.plate, inspected=bool(results)),
     )
     # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from stages.camera import Sheet, Strip
+from stages.camera import Strip
 from stages.plate import Cause, PlateResult, Window, WindowResult
 
 
@@ -68,8 +68,6 @@ class PlateOpened(Said, frozen=True):
     plate: int
     place: Place | None
     """None: it is only counted, none of its rows will be in the plate memory."""
-    sheet: Sheet | None = None
-    """What the camera knew of it."""
 
 
 class RowsReady(Said, frozen=True):
@@ -108,8 +106,6 @@ class PlateSeen(Said, frozen=True):
     """supervisor -> record: the switch saw a plate begin; may be said more than once."""
 
     plate: int
-    image: str | None = None
-    """Name of the image file that a replay shows."""
 
 
 class SeenCommitted(Said, frozen=True):
@@ -126,6 +122,12 @@ class PlateDecided(Said, frozen=True):
     """Of its closing."""
     inspection_s: float | None = None
     """Time of work on it, up to its last window (stages/inspection_times.py); None where that is not known."""
+
+
+class DecidedUnseen(Said, frozen=True):
+    """record -> supervisor: merge has decided a plate of which nobody said that the switch saw it."""
+
+    plate: int
 
 
 class PlateFinal(Said, frozen=True):
@@ -313,6 +315,7 @@ AnyEvent = (
     | PlateSeen
     | SeenCommitted
     | PlateDecided
+    | DecidedUnseen
     | PlateFinal
     | VerdictCommitted
     | SayAgain

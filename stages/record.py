@@ -1,10 +1,13 @@
 """The recorder: which write comes next, what may be confirmed, and what a store that fails means for a verdict.
 
 It does no I/O itself: events in, instructions out. One write is under way at a time and they keep their order. While
-the store cannot commit, verdicts wait here; one that waited longer than the limit is no longer given as OK.
+the store cannot commit, verdicts wait here; one that waited longer than the limit is no longer given as OK. A plate
+is what the supervisor says that the switch saw, so a verdict comes after the sight of its plate: what acquisition still
+opens after a stop is none.
 
 | a write is | from | until |
 |---|---|---|
+| unseen | PlateDecided of a plate of which no PlateSeen has come: DecidedUnseen | PlateSeen, or SeenStored |
 | waiting | PlateSeen, PlateDecided | it is the first, none is under way, and the pause after a failure is over |
 | under way | CommitSeen, CommitVerdict | StoreSucceeded, or StoreFailed: then it waits again |
 | committed | StoreSucceeded, as SeenCommitted or PlateFinal | |
@@ -19,7 +22,16 @@ from typing import Literal, assert_never
 
 from msgspec import structs
 
-from stages.events import PlateDecided, PlateFinal, PlateSeen, SayAgain, SeenCommitted, StoreFailing, StoreWorks
+from stages.events import (
+    DecidedUnseen,
+    PlateDecided,
+    PlateFinal,
+    PlateSeen,
+    SayAgain,
+    SeenCommitted,
+    StoreFailing,
+    StoreWorks,
+)
 from stages.plate import Cause, PlateResult, Verdict
 
 StoreFailure = Literal["full", "locked", "broken", "refused"]
@@ -56,6 +68,13 @@ class StoreNotOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenStored:
+    """The store has the plate already, of this run: that it was seen need not be said again."""
+
+    plate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed; comes every round, for a failed write is tried again at the first one after its pause."""
 
@@ -66,8 +85,6 @@ class CommitSeen:
 
     write: int
     plate: int
-    image: str | None = None
-    """Name of the image file that a replay shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +120,13 @@ class RecordRefused:
     text: str
 
 
-Event = PlateSeen | PlateDecided | StoreNotOpened | StoreSucceeded | StoreFailed | Tick
+Event = PlateSeen | PlateDecided | SeenStored | StoreNotOpened | StoreSucceeded | StoreFailed | Tick
 Instruction = (
     CommitSeen
     | CommitVerdict
     | SeenCommitted
     | PlateFinal
+    | DecidedUnseen
     | Refuse
     | RecordRefused
     | SayAgain
@@ -134,8 +152,6 @@ class _Waiting:
     decided: PlateDecided | None
     """None: only that the plate was seen."""
     since: float
-    image: str | None = None
-    """Of a plate that was seen."""
     bare: bool = False
     """The record was refused as it was; this is what is left of it."""
 
@@ -165,6 +181,11 @@ class Recorder:
         self._queue: deque[_Waiting] = deque()
         self._writes = 0
         self._under_way: int | None = None
+        self._seen: set[int] = set()
+        """Plates of which the sight is said or stored, until their verdict is committed."""
+        self._unseen: dict[int, PlateDecided] = {}
+        """Verdicts on plates of which the sight was not said yet; each waits for it."""
+        self._unseen_forgotten = False
         self._overdue: set[int] = set()
         """Plates whose sight was committed too late; each leaves with its verdict."""
         self._turned_away: _TurnedAway | None = None
@@ -187,16 +208,14 @@ class Recorder:
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now`, s; give what is to be done, in order."""
         match event:
-            case PlateSeen(plate, image):
-                return self._accept(_Waiting(plate, None, self._since(plate, now), image), now)
-            case PlateDecided(result=result):
-                return self._accept(_Waiting(result.plate, event, self._since(result.plate, now)), now)
+            case PlateSeen() | SeenStored():
+                return self._saw(event, now)
+            case PlateDecided():
+                return self._decided(event, now)
             case StoreNotOpened(kind, text):
                 return self._fails("broken" if kind == "refused" else kind, text, now)
-            case StoreSucceeded(write):
-                return self._succeeded(now) if write == self._under_way else []
-            case StoreFailed(write, kind, text):
-                return self._failed(kind, text, now) if write == self._under_way else []
+            case StoreSucceeded() | StoreFailed():
+                return self._answered(event, now) if event.write == self._under_way else []
             case Tick():
                 return self._next(now)
         assert_never(event)
@@ -211,7 +230,37 @@ class Recorder:
         assert len(self._queue) <= self._most_waiting, "more waits than may"
         kinds = [(one.plate, one.decided is None) for one in self._queue]
         assert len(set(kinds)) == len(kinds), "the same waits twice"
+        decided = [one.plate for one in self._queue if one.decided is not None]
+        assert self._seen.issuperset(decided), "a verdict on a plate that nobody saw"
+        assert not self._seen & self._unseen.keys(), "a verdict waits for a sight that was said"
         assert self._turned_away is None or self._turned_away.lowest <= self._turned_away.highest
+
+    def _saw(self, said: PlateSeen | SeenStored, now: float) -> list[Instruction]:
+        plate = said.plate
+        done: list[Instruction] = []
+        if isinstance(said, PlateSeen):
+            done = self._accept(_Waiting(plate, None, self._since(plate, now)), now)
+            if done == [Refuse(plate)]:
+                return done
+        self._seen.add(plate)
+        if self._unseen_forgotten:
+            self._unseen_forgotten, self._ask_again = False, True
+        decided = self._unseen.pop(plate, None)
+        # It has waited for no store, so its time begins now.
+        return done if decided is None else done + self._accept(_Waiting(plate, decided, now), now)
+
+    def _decided(self, decided: PlateDecided, now: float) -> list[Instruction]:
+        plate = decided.result.plate
+        if plate in self._seen:
+            return self._accept(_Waiting(plate, decided, self._since(plate, now)), now)
+        # Nobody has said that the switch saw it: perhaps not yet, and after a stop never.
+        if plate in self._unseen:
+            return []
+        if len(self._unseen) >= self._most_waiting:
+            self._unseen_forgotten = True
+            return [Refuse(plate)]
+        self._unseen[plate] = decided
+        return [DecidedUnseen(plate)]
 
     def _accept(self, new: _Waiting, now: float) -> list[Instruction]:
         for waiting in self._queue:
@@ -246,7 +295,7 @@ class Recorder:
         self._writes += 1
         self._under_way = self._writes
         if head.decided is None:
-            return [CommitSeen(self._writes, head.plate, head.image)]
+            return [CommitSeen(self._writes, head.plate)]
         return [self._verdict(self._writes, head, head.decided, now)]
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:
@@ -262,6 +311,11 @@ class Recorder:
         weaker = structs.replace(decided, result=without_ok(decided.result, text))
         return CommitVerdict(write, weaker, event=f"verdict reached: {decided.result.verdict}; {text}")
 
+    def _answered(self, answer: StoreSucceeded | StoreFailed, now: float) -> list[Instruction]:
+        if isinstance(answer, StoreSucceeded):
+            return self._succeeded(now)
+        return self._failed(answer.kind, answer.text, now)
+
     def _succeeded(self, now: float) -> list[Instruction]:
         head = self._queue.popleft()
         self._under_way = None
@@ -275,6 +329,7 @@ class Recorder:
             done.append(SeenCommitted(head.plate))
         else:
             self._overdue.discard(head.plate)
+            self._seen.discard(head.plate)
             done.append(PlateFinal(head.plate))
         return done + self._go_on(now)
 
@@ -336,6 +391,5 @@ def bare(result: PlateResult) -> PlateResult:
         windows=0,
         windows_scored=0,
         coverage=None,
-        image=result.image,
         classifier=result.classifier,
     )

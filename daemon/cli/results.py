@@ -18,23 +18,25 @@ def results(
     state: StateOption = None,
 ) -> None:
     """List the latest plates with their verdicts."""
-    from daemon.store.results import Store, StoreError, store_path  # noqa: PLC0415 - commands load what they need
+    from daemon.store.reading import read_results  # noqa: PLC0415 - commands load what they need
+    from daemon.store.results import StoreError, store_path  # noqa: PLC0415
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
     from daemon.store.view import results_json, show_results  # noqa: PLC0415
     from stages.plate import Verdict  # noqa: PLC0415
 
     settings, _ = configured(config, None, state)
     try:
-        path = store_path(state_path(settings))
+        directory = state_path(settings)
+        path = store_path(directory)
         if not path.exists():
             fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")
-        with Store.open(path, read_only=True) as store:
-            rows = store.plates(limit=limit, verdict=Verdict(verdict) if verdict else None)
-            ledger = store.ledger()
+        found = read_results(directory, limit, verdict=Verdict(verdict) if verdict else None)
     except (StoreError, StateError) as error:
         fail(str(error))
     if json_:
-        for row in rows:
+        for row in found.plates:
             typer.echo(json.dumps(results_json(row)))
     else:
-        show_results(console(), rows, ledger)
+        show_results(console(), found.plates, found.ledger)
+    for note in found.notes:
+        typer.echo(f"linesentry: {note}", err=True)

@@ -19,6 +19,7 @@ def run(
     """Run the service: the line's rows in, verdicts out, until SIGTERM or --plates."""
     from config.load import parse_overrides, with_overrides  # noqa: PLC0415 - commands load what they need
     from daemon.service.supervisor import ServiceError, Supervisor  # noqa: PLC0415
+    from daemon.store.journal import JournalError  # noqa: PLC0415
     from daemon.store.results import StoreError  # noqa: PLC0415
     from daemon.store.state import StateDirectory, StateError  # noqa: PLC0415
     from daemon.telemetry.logs import configure  # noqa: PLC0415
@@ -44,6 +45,6 @@ def run(
             with view:
                 code = supervisor.run()
             view.summary(supervisor)
-    except (ServiceError, StateError, StoreError, PlateMemoryError, TelemetryError) as error:
+    except (ServiceError, StateError, StoreError, JournalError, PlateMemoryError, TelemetryError) as error:
         fail(str(error))
     raise typer.Exit(code)

@@ -21,6 +21,9 @@ from config.schema import Config, Recipe
 from config.weights import classifier_path, weights_path
 from daemon.service.needs import service_needs
 from daemon.service.plans import processes
+from daemon.store.journal import JournalError, journal_path, read_journal
+from daemon.store.opening import set_aside_before
+from daemon.store.reading import faults, numbers
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.state import StateDirectory, StateError
 from daemon.wire.plate_memory import PlateMemoryError, Shape, reserve
@@ -202,21 +205,41 @@ def disk_space(config: Config, directory: Path) -> Check:
 
 
 def database(directory: Path) -> Check:
-    """Open the result store, check it, and write into it without keeping what was written."""
-    path = store_path(directory)
-    if not path.exists():
-        return Check("database", ok=True, found=f"{path}: none yet, the first start makes it")
+    """Read the whole result store and its journal: whether it is sound, whole, and as written. Nothing is changed."""
     try:
-        with Store.open(path) as store:
-            faults = store.check()
-            ledger = store.ledger()
+        return _database(directory, store_path(directory))
+    except JournalError as error:
+        return Check("database", ok=False, found="the journal of plates cannot be read", advice=str(error))
     except StoreError as error:
         # A service at work may hold it for a moment.
         return Check("database", ok=None if error.kind == "locked" else False, found=error.kind, advice=str(error))
-    if faults:
-        advice = "move it away and keep it: a new one is begun at the next start"
-        return Check("database", ok=False, found=f"{path} is damaged: {faults[0]}", advice=advice)
-    return Check("database", ok=True, found=f"{path}: sound, {ledger.seen:,} plates, {ledger.open} open")
+
+
+def _database(directory: Path, path: Path) -> Check:
+    aside = [one.name for one in set_aside_before(path)]
+    kept = f"; damaged ones that were set aside: {', '.join(aside)}" if aside else ""
+    if not path.exists():
+        if not (last := read_journal(journal_path(directory)).last):
+            return Check("database", ok=True, found=f"{path}: none yet, the first start makes it{kept}")
+        found = f"{path} is gone, and numbers up to {last} were given{kept}"
+        return Check("database", ok=False, found=found, advice="put it back, or restore a backup, before a start")
+    with Store.open(path, read_only=True) as store:
+        store.check()
+        rows, ledger = store.check_rows(), store.ledger()
+    lost = faults(directory)
+    if rows.changed:
+        lost.append(f"changed since they were written: {numbers(rows.changed)}")
+    if rows.gone:
+        lost.append(f"{rows.gone} plates were deleted by somebody else than linesentry")
+    if lost:
+        advice = "do not trust these plates: compare with a backup, and find out who or what changed the file"
+        return Check("database", ok=False, found=f"{path}: {'; '.join(lost)}{kept}", advice=advice)
+    old = f", {rows.without_checksum:,} without a checksum (of an earlier version)" if rows.without_checksum else ""
+    found = f"{path}: sound, {ledger.seen:,} plates, {ledger.open} open{old}{kept}"
+    if not os.access(path, os.W_OK):
+        return Check("database", ok=False, found=f"{found}; it cannot be written", advice="check owner and permissions")
+    advice = "rescue the rows of what was set aside (docs/how-to/read-results.md), then delete it" if aside else ""
+    return Check("database", ok=None if aside else True, found=found, advice=advice)
 
 
 # --- detector ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ class Condition:
     stopping: bool
     room_short: bool = False
     """Pictures give way, because the disk has little room left."""
+    journal_failing: str | None = None
+    """Why the journal of plates cannot be written; None while it can."""
 
 
 def reasons(condition: Condition) -> tuple[str, ...]:
@@ -32,6 +34,8 @@ def reasons(condition: Condition) -> tuple[str, ...]:
         found.append("role classify is lost: plates are decided without it")
     if condition.store_failing is not None:
         found.append(f"the result store fails ({condition.store_failing})")
+    if condition.journal_failing is not None:
+        found.append(f"the journal of plates fails ({condition.journal_failing})")
     if condition.room_short:
         found.append("room on the disk is short: pictures give way")
     if condition.stopping:

@@ -1,26 +1,37 @@
 """The plates of one run as the supervisor hears of them: seen = with a verdict + open, always.
 
-The store's ledger is what counts; this one is what the supervisor waits for, shows and exports.
+The store's ledger is what counts; this one is what the supervisor waits for, shows and exports. At the end of the run
+it takes its counts from the store. Each plate is in the journal before anybody is told that it was seen.
 """
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from config.schema import Pitch
-from daemon.store.results import Store, StoreError, store_path
+from daemon.store.journal import NOTHING, Journal, Kept, journal_path, read_journal
+from daemon.store.reconcile import Missing
+from daemon.store.results import Store, StoreError, open_sound, store_path
 from daemon.store.rows import RunFacts
 from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
 from stages.events import VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
 
-IMAGES_LEFT = 3
-"""Exit code of a run that gave every plate its verdict, and could not inspect some images of a replayed folder."""
-_NOT_INSPECTED = frozenset({Cause.UNREADABLE, Cause.WRONG_WIDTH})
+_START_S = 10.0
+"""Longest wait at the start for a program that holds the store; at the end less, for nobody waits for a stop."""
+_END_S = 3.0
+_PAUSE_S = 0.1
+
+Opened = TypeVar("Opened")
 
 
 class RunLedger:
@@ -32,39 +43,75 @@ class RunLedger:
         """Number of the plate that was seen last; 0 before the first."""
         self.open: set[int] = set()
         """Plates seen that have no verdict yet."""
-        self.images: dict[int, str] = {}
-        """Names of the image files that a replay showed, of open plates."""
-        self.not_inspected = 0
-        """Plates of image files that could not be read, or are no sheet of this recipe."""
         self.cut_short: tuple[int, ...] = ()
-        """Plates that got their verdict from `close_in_store`."""
+        """Plates that got their verdict from `end_in_store`."""
         self.verdicts = dict.fromkeys(Verdict, 0)
         self._metrics = metrics
         self._pitch = pitch
         self._log = log
+        self._journal: Journal | None = None
+        """None before the run has begun."""
+        self._journal_told: str | None = None
 
     def begin_in_store(self, state: Path, facts: RunFacts, previous: RunEnd) -> int:
-        """Begin the run in the store; the number of its first plate. Raises StoreError.
+        """Begin the run in the store and the journal; the number of its first plate.
 
         Plates that an earlier run left open get their verdict by this, and are counted as verdicts here.
+
+        Raises:
+            StoreError: the store cannot be used.
+            JournalError: the journal is there and cannot be read.
         """
-        with Store.open(store_path(state)) as store:
-            begun = store.begin_run(facts)
+        kept = read_journal(journal_path(state))
+        self._tell_journal(kept, journal_path(state))
+        store, aside = self._when_free(lambda: open_sound(store_path(state)), _START_S)
+        with store:
+            begun = store.begin_run(facts, kept)
         self._metrics.begun(previous, len(begun.closed))
         if previous in (RunEnd.DIED, RunEnd.FAILED):
             self._log.warning("nobody stopped the run before", end=previous)
+        if aside is not None:
+            self._metrics.count("store_failures_total", 1, "broken")
+            self._log.error(
+                "the result store is damaged: it was set aside, and a new one is begun",
+                error=aside.damage,
+                set_aside=str(aside.path),
+                advice=f"rescue its rows: sqlite3 {shlex.quote(str(aside.path))} .recover",
+            )
+        self._tell_missing(begun.found, begun.last_stored, kept)
         if begun.closed:
             self._log.warning(
                 "plates that an earlier run left open are INCONCLUSIVE now",
                 cause=Cause.SERVICE_DIED,
                 plates=list(begun.closed),
             )
+        self._journal = Journal(journal_path(state), facts, begun.first_plate - 1, time.monotonic)
         return begun.first_plate
 
-    def saw(self, plate: int, image: str | None = None) -> None:
-        """The switch saw a plate begin, and a replay showed this image file."""
-        if image is not None:
-            self.images[plate] = image
+    @property
+    def journal_failure(self) -> str | None:
+        """Why sightings are not written to the journal; None while they are."""
+        return None if self._journal is None else self._journal.failure
+
+    def tick(self) -> None:
+        """See to the journal; say when it begins or ceases to fail."""
+        if self._journal is None:
+            return
+        self._journal.tick()
+        failure = self._journal.failure
+        if failure is not None and self._journal_told is None:
+            self._metrics.count("store_failures_total", 1, "journal")
+            self._log.error(
+                "the journal of plates cannot be written: only the result store has what is seen", error=failure
+            )
+        elif failure is None and self._journal_told is not None:
+            self._log.warning("the journal of plates works again")
+        self._journal_told = failure
+
+    def saw(self, plate: int) -> None:
+        """The switch saw a plate begin."""
+        if self._journal is not None:
+            self._journal.seen(plate, datetime.now(UTC))
         self.last = plate
         self.seen += 1
         self.open.add(plate)
@@ -77,10 +124,10 @@ class RunLedger:
         result = committed.result
         if result.plate not in self.open:
             return False
+        if self._journal is not None:
+            self._journal.final(result.plate, result.verdict)
         self.open.discard(result.plate)
         self.verdicts[result.verdict] += 1
-        image = self.images.pop(result.plate, result.image)
-        self.not_inspected += bool(_NOT_INSPECTED & set(result.causes))
         self._count(result)
         self._metrics.set_open_plates(len(self.open))
         found, vetoed = found_and_vetoed(result.defects)
@@ -88,7 +135,6 @@ class RunLedger:
             "plate final",
             plate=result.plate,
             verdict=result.verdict,
-            **({} if image is None else {"image": image}),
             reason=result.reason,
             defects=found,
             vetoed=vetoed,
@@ -98,32 +144,94 @@ class RunLedger:
         )
         return True
 
-    @property
-    def exit_code(self) -> int:
-        """What a run ends with that lost no role."""
-        return 1 if self.open else IMAGES_LEFT if self.not_inspected else 0
+    def end_in_store(self, state: Path, facts: RunFacts, cause: Cause) -> None:
+        """End in the store the plates that no process is left to end, and count from there what the run came to.
 
-    def close_in_store(self, state: Path, facts: RunFacts, cause: Cause) -> None:
-        """End in the store the plates that no process is left to end; without a store the next start does it."""
-        if not self.open:
+        Without a store the next start does it, from the journal.
+        """
+        if self._journal is None:
             return
         try:
-            with Store.open(store_path(state)) as store:
-                store.begin_run(facts)
-                for plate in sorted(self.open):
-                    store.seen(facts.run, plate, datetime.now(UTC), self.images.get(plate))
+            with self._when_free(lambda: Store.open(store_path(state)), _END_S) as store:
+                begun = store.begin_run(facts, self._journal.kept)
                 self.cut_short = store.close_open(facts.run, cause)
+                counted = store.ledger(facts.run)
+                store.end_run()
         except StoreError as error:
             # The next start gives them their verdict: service died.
             self._log.error("plates are left without a verdict", plates=sorted(self.open), error=str(error))
-            return
-        # The others were committed by a record that was not heard any more.
-        self._log.error("plates ended without their windows", plates=list(self.cut_short), cause=cause)
-        self.open.clear()
+        else:
+            self._tell_missing(
+                Missing(untold=begun.found.untold, changed=begun.found.changed), begun.last_stored, NOTHING
+            )
+            if self.cut_short:
+                # The others were committed by a record that was not heard any more.
+                self._log.error("plates ended without their windows", plates=list(self.cut_short), cause=cause)
+            self.seen = counted.seen
+            self.verdicts = {Verdict.OK: counted.ok, Verdict.NG: counted.ng, Verdict.INCONCLUSIVE: counted.inconclusive}
+            self.open.clear()
+        self._journal.close()
+        self.tick()
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.verdicts.items())
         return f"{self.seen} plates seen: {counts}, {len(self.open)} open"
+
+    def _when_free(self, use: Callable[[], Opened], most_s: float) -> Opened:
+        """Use the store, once a program that holds it has let go; raises StoreError when it has not in that time."""
+        until, told = time.monotonic() + most_s, False
+        while True:
+            try:
+                return use()
+            except StoreError as error:
+                if error.kind != "locked" or time.monotonic() > until:
+                    raise
+                if not told:
+                    self._log.warning("waiting for the result store", error=str(error), most_s=most_s)
+                told = True
+                time.sleep(_PAUSE_S)
+
+    def _tell_journal(self, kept: Kept, path: Path) -> None:
+        """Say what of the journal could not be read; keep it for people where more than its end is missing."""
+        if kept.damaged:
+            aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+            try:
+                shutil.copyfile(path, aside)
+            except OSError as error:
+                self._log.error("the damaged journal could not be kept", error=str(error))
+            self._log.error(
+                "lines of the journal of plates cannot be read: plates that only they knew are lost",
+                lines=kept.damaged,
+                copy=str(aside),
+            )
+        if kept.torn:
+            self._log.warning("the last line of the journal of plates is not whole: it was being written at the end")
+
+    def _tell_missing(self, found: Missing, last_stored: int, kept: Kept) -> None:
+        """Say what the journal knew and the store did not."""
+        if found.unseen:
+            self._log.warning(
+                "plates that were seen and not yet stored are stored now", plates=[one.plate for one in found.unseen]
+            )
+        if found.untold:
+            self._metrics.count("store_failures_total", len(found.untold), "lost")
+            self._log.error(
+                "verdicts that were told are not in the result store: they are stored again, without their defects",
+                plates={one.plate: one.verdict for one in found.untold},
+            )
+        if found.changed:
+            self._metrics.count("store_failures_total", len(found.changed), "lost")
+            self._log.error(
+                "the result store has other verdicts than were told: they stay as they are",
+                told={one.plate: one.verdict for one in found.changed},
+            )
+        if last_stored < kept.before:
+            self._metrics.count("store_failures_total", 1, "lost")
+            self._log.error(
+                "plates are not in the result store: it is new, or an older copy",
+                first=last_stored + 1,
+                last=kept.before,
+            )
 
     def _count(self, result: PlateResult) -> None:
         self._metrics.count("plates_total", 1, result.verdict)

@@ -26,7 +26,7 @@ from daemon.service.needs import service_needs, strips_need
 from daemon.service.notify import Notifier
 from daemon.service.plans import Plans, processes, run_facts
 from daemon.service.publisher import Publisher
-from daemon.service.sightings import Sighting, Sightings
+from daemon.service.sightings import Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import socket_directory
 from daemon.service.status import Status, Stop
@@ -44,6 +44,7 @@ from stages.events import (
     Aborted,
     AcquisitionEnded,
     ClassifierLost,
+    DecidedUnseen,
     LineEnded,
     PlateSeen,
     RoomEnough,
@@ -153,10 +154,7 @@ class Supervisor:
         )
 
     def run(self) -> int:
-        """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost.
-
-        IMAGES_LEFT when of a replayed folder some images could not be inspected: each has its verdict, INCONCLUSIVE.
-        """
+        """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
         with ExitStack() as held:
             lock = held.enter_context(self.state.lock())
             sockets = held.enter_context(socket_directory(self.state.path, self.run_id))
@@ -235,14 +233,15 @@ class Supervisor:
     def _end(self) -> None:
         self._notifier.stopping("stopping")
         self.children.kill_all()
-        self.ledger.close_in_store(self.state.path, self._facts, self._stopping.cause or Cause.SHUTDOWN)
-        self._log.info("service ended", seen=self.ledger.seen, open=len(self.ledger.open))
+        self.ledger.end_in_store(self.state.path, self._facts, self._stopping.cause or Cause.SHUTDOWN)
+        verdicts = {verdict.lower(): count for verdict, count in self.ledger.verdicts.items()}
+        self._log.info("service ended", seen=self.ledger.seen, **verdicts, open=len(self.ledger.open))
 
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
         if role in ("line", "acquire"):
-            for sighting in self._sightings.begin_anew(self.memory.all_facts()):
-                self._saw(sighting, time.monotonic())
-        return self._plans.of(role, index, incarnation, self._sightings, passed=self.ledger.seen)
+            for plate in self._sightings.begin_anew(self.memory.all_facts()):
+                self._saw(plate, time.monotonic())
+        return self._plans.of(role, index, incarnation, self._sightings)
 
     # --- the loop --------------------------------------------------------------------------------------------
 
@@ -274,12 +273,14 @@ class Supervisor:
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
             case SwitchHeard(strip):
-                for sighting in self._sightings.hear(sender.incarnation, strip):
-                    self._saw(sighting, now)
+                for plate in self._sightings.hear(sender.incarnation, strip):
+                    self._saw(plate, now)
             case LineEnded():
                 self._line_ended = True
             case AcquisitionEnded():
                 self._acquire_ended = True
+            case DecidedUnseen(plate):
+                self._sightings.decided(plate)
             case VerdictCommitted():
                 self._committed(body)
             case StoreFailing(kind=kind):
@@ -293,27 +294,26 @@ class Supervisor:
             case Aborted():
                 self._aborted_store = True
 
-    def _saw(self, sighting: Sighting, now: float) -> None:
+    def _saw(self, plate: int, now: float) -> None:
         if self._stopping.begun or self.finished:
             return
-        self.ledger.saw(sighting.plate, sighting.image)
-        self._link.send("record-0", PlateSeen(sighting.plate, sighting.image), now)
+        self.ledger.saw(plate)
+        self._link.send("record-0", PlateSeen(plate), now)
         if self._observer is not None:
-            self._observer.seen(sighting.plate)
+            self._observer.seen(plate)
 
     def _say_open(self, now: float) -> None:
         for plate in sorted(self.ledger.open):
-            self._link.send("record-0", PlateSeen(plate, self.ledger.images.get(plate)), now)
+            self._link.send("record-0", PlateSeen(plate), now)
 
     def _committed(self, committed: VerdictCommitted) -> None:
-        if not self.ledger.committed(committed):
-            self._sightings.decided(committed.result.plate)
-        elif self._observer is not None:
+        if self.ledger.committed(committed) and self._observer is not None:
             self._observer.final(committed)
 
     def _pulse(self, now: float) -> None:
         if self._observer is not None:
             self._observer.pulse(self)
+        self.ledger.tick()
         if not self._ready and self.children.all_up:
             self._ready = True
             self._notifier.ready(f"inspecting {self.recipe.name}")
@@ -334,6 +334,7 @@ class Supervisor:
             store_failing=self._store_failing,
             stopping=self._stopping.begun,
             room_short=self._room_short,
+            journal_failing=self.ledger.journal_failure,
         )
         return health.reasons(condition)
 
@@ -396,4 +397,4 @@ class Supervisor:
             most_s=_EXIT_S,
             hurry=lambda: self.hurried,
         )
-        return self.ledger.exit_code if self._stopping.role_lost is None else 1
+        return 0 if self._stopping.role_lost is None and not self.ledger.open else 1

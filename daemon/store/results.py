@@ -7,25 +7,61 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from daemon.store.rows import Begun, Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
-from daemon.store.schema import StoreError, defects, events, explained, open_engine, plates, prepare
+from daemon.store import opening
+from daemon.store.journal import NOTHING, Kept
+from daemon.store.reconcile import Begun, Missing, add, close, complete, missing
+from daemon.store.rows import Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
+from daemon.store.schema import StoreDamagedError, StoreError, defects, events, explained, plates, upkeep
+from daemon.store.seals import Rows, broken_seals, seal
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
-__all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreError", "store_path"]
+__all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreDamagedError", "StoreError", "store_path"]
+
+
+_TOLD = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
+"""What is told of a plate: the columns that stores of version 2 have too, for they are read as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A damaged store that was renamed."""
+
+    path: Path
+    """Its new path."""
+    damage: str
+    """What was wrong with it."""
 
 
 def store_path(state_directory: Path) -> Path:
     """Where the result store of a state directory lies."""
     return state_directory / "results.sqlite"
+
+
+def open_sound(path: Path) -> tuple[Store, SetAside | None]:
+    """Open the store to write after a look at the whole file; one that is damaged is set aside, and a new one begun.
+
+    Raises:
+        StoreError: it cannot be opened for another reason, or cannot be set aside.
+    """
+    try:
+        store = Store.open(path)
+        try:
+            store.check()
+        except BaseException:
+            store.close()
+            raise
+    except StoreDamagedError as error:
+        aside = SetAside(opening.set_aside(path), str(error))
+        return Store.open(path), aside
+    return store, None
 
 
 class Store:
@@ -34,11 +70,11 @@ class Store:
     Methods may be called from several threads; each is one transaction.
     """
 
-    def __init__(self, path: Path, engine: sa.Engine, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, opened: opening.Opened, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
-        self._engine = engine
-        self._reader = engine.execution_options(reads=True)
-        self._told = _told(engine)
+        self._opened = opened
+        self._engine = opened.engine
+        self._reader = opened.engine.execution_options(reads=True)
         self._lock = threading.Lock()
         self._facts: RunFacts | None = None
         self._clock = clock
@@ -53,20 +89,11 @@ class Store:
 
         `clock` counts seconds that a service works; nobody may be able to set it.
         """
-        engine = open_engine(path, read_only=read_only)
-        try:
-            prepare(engine, path, read_only=read_only)
-            return cls(path, engine, clock)
-        except (sa.exc.DBAPIError, sqlite3.Error) as error:
-            engine.dispose()
-            raise explained(error, path) from error
-        except BaseException:
-            engine.dispose()
-            raise
+        return cls(path, opening.open_to_read(path) if read_only else opening.open_to_write(path), clock)
 
     def close(self) -> None:
         """Close the file."""
-        self._engine.dispose()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -76,24 +103,47 @@ class Store:
 
     # --- a run ---
 
-    def begin_run(self, facts: RunFacts) -> Begun:
+    def begin_run(self, facts: RunFacts, kept: Kept = NOTHING) -> Begun:
         """Make the facts those of the plates to come; give the number of the run's next plate.
 
-        Plates of other runs that have no verdict become INCONCLUSIVE (service died). May be called again for the same
+        What the journal knows and the store does not is stored: the plate, and the verdict that was told of it. Plates
+        of other runs that have no verdict then become INCONCLUSIVE (service died). May be called again for the same
         run, by a process that was restarted: it closes none of its own.
         """
         with self._transaction() as connection:
-            closed = _close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)
-            last: int | None = connection.scalar(sa.select(sa.func.max(plates.c.plate)))
+            known = connection.scalar(sa.select(sa.func.max(plates.c.plate))) or 0
             uptime: float | None = connection.scalar(sa.select(sa.func.max(plates.c.uptime_s)))
+            found = missing(connection, kept)
+            complete(connection, found, uptime or 0.0)
+            closed = close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)
+            connection.execute(sa.update(upkeep).values(in_use=True))
         self._facts = facts
         self._uptime = (uptime or 0.0, self._clock())
-        return Begun(1 if last is None else last + 1, closed)
+        return Begun(max(known, kept.last) + 1, closed, found, known)
 
-    def seen(self, run: str, plate: int, at: datetime, image: str | None = None) -> None:
-        """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm."""
+    def end_run(self) -> None:
+        """The service closes the store: from now on all that is stored stands in its one file."""
         with self._transaction() as connection:
-            self._seen(connection, run, plate, at, image)
+            connection.execute(sa.update(upkeep).values(in_use=False))
+        self.settle()
+
+    def settle(self) -> None:
+        """Take the write-ahead log into the file, as far as no reader needs it; a copy of the file then has all."""
+        with self._lock:
+            self._same_file()
+            try:
+                raw = self._engine.raw_connection()
+                try:
+                    raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+                finally:
+                    raw.close()
+            except (sa.exc.DBAPIError, sqlite3.Error) as error:
+                raise explained(error, self.path) from error
+
+    def seen(self, run: str, plate: int, at: datetime) -> None:
+        """Commit that the switch saw a plate; again is no harm."""
+        with self._transaction() as connection:
+            self._seen(connection, run, plate, at)
 
     def commit_verdict(
         self,
@@ -109,7 +159,7 @@ class Store:
         A plate not yet seen is written as seen. `event` is the text of an event to be stored with the verdict.
         """
         with self._transaction() as connection:
-            self._seen(connection, result.run, result.plate, decided_at, result.image)
+            self._seen(connection, result.run, result.plate, decided_at)
             written = connection.execute(
                 sa.update(plates)
                 .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
@@ -139,6 +189,8 @@ class Store:
                         for number, defect in enumerate(worst_first(result.defects), start=1)
                     ],
                 )
+            if written:
+                seal(connection, [result.plate])
             if written and event is not None:
                 _event(connection, decided_at, result.run, kind="store", text=event, plate=result.plate)
         return bool(written)
@@ -146,14 +198,16 @@ class Store:
     def close_open(self, run: str, cause: Cause) -> tuple[int, ...]:
         """Give the run's plates without a verdict INCONCLUSIVE for this cause; their numbers."""
         with self._transaction() as connection:
-            return _close(connection, plates.c.run == run, cause)
+            return close(connection, plates.c.run == run, cause)
 
     def set_pictures(self, plate: int, directory: Path) -> None:
         """Note where a plate's pictures are; a directory below that of the store is noted relative to it."""
         base = self.path.parent
         noted = directory.relative_to(base) if directory.is_relative_to(base) else directory.absolute()
         with self._transaction() as connection:
-            connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
+            written = connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
+            if written.rowcount:
+                seal(connection, [plate])
 
     # --- questions ---
 
@@ -164,6 +218,12 @@ class Store:
         )
         with self._transaction(write=False) as connection:
             return tuple(connection.scalars(query))
+
+    def has(self, run: str, plate: int) -> bool:
+        """Whether the run's plate is stored, with a verdict or without."""
+        query = sa.select(plates.c.plate).where(plates.c.plate == plate, plates.c.run == run)
+        with self._transaction(write=False) as connection:
+            return connection.scalar(query) is not None
 
     def ledger(self, run: str | None = None) -> Ledger:
         """The plates of a run, or of the whole store, counted."""
@@ -179,7 +239,7 @@ class Store:
         self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = sa.select(*self._told).order_by(plates.c.plate.desc()).limit(limit)
+        query = sa.select(*_TOLD).order_by(plates.c.plate.desc()).limit(limit)
         if verdict is not None:
             query = query.where(plates.c.verdict == verdict.value)
         if run is not None:
@@ -191,7 +251,7 @@ class Store:
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
         with self._transaction(write=False) as connection:
-            row = connection.execute(sa.select(*self._told).where(plates.c.plate == number)).mappings().one_or_none()
+            row = connection.execute(sa.select(*_TOLD).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(dict(row), defects_of(connection, number))
 
     # --- upkeep ---
@@ -210,10 +270,10 @@ class Store:
         until there are none.
         """
         limit = self._uptime_s() - days * 86_400
-        highest = sa.select(sa.func.max(plates.c.plate)).scalar_subquery()
+        last = sa.select(sa.func.max(plates.c.plate)).scalar_subquery()
         old = (
             sa.select(plates.c.plate)
-            .where(plates.c.uptime_s < limit, plates.c.verdict.is_not(None), plates.c.plate != highest)
+            .where(plates.c.uptime_s < limit, plates.c.verdict.is_not(None), plates.c.plate != last)
             .limit(most)
         )
         with self._transaction() as connection:
@@ -222,15 +282,53 @@ class Store:
             ).all()
             gone = sorted(((run, plate) for run, plate in rows), key=lambda one: one[1])
             connection.execute(sa.delete(events).where(events.c.plate.in_([plate for _, plate in gone])))
+            if gone:
+                highest = sa.func.max(upkeep.c.highest_pruned, gone[-1][1])
+                connection.execute(sa.update(upkeep).values(pruned=upkeep.c.pruned + len(gone), highest_pruned=highest))
         return gone
 
-    def check(self) -> list[str]:
-        """SQLite's own quick check, and a write that is rolled back; what is wrong, empty when nothing is."""
-        with self._transaction() as connection:
-            found: Sequence[str] = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
-            _event(connection, datetime.now(UTC), None, kind="check", text="written and rolled back", plate=None)
-            connection.rollback()
-        return [line for line in found if line != "ok"]
+    def check(self) -> None:
+        """SQLite's own quick check of the whole file. Raises StoreDamagedError where it finds something."""
+        with self._transaction(write=False) as connection:
+            found: Sequence[str] = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().all()
+        if list(found) != ["ok"]:
+            raise StoreDamagedError(f"{self.path} is damaged: {' '.join(found).strip()}")
+
+    def check_rows(self) -> Rows:
+        """Whether each plate with a verdict is as it was written, and none is gone that was not deleted for its age."""
+        with self._transaction(write=False) as connection:
+            found = list(broken_seals(connection))
+            is_new = sa.inspect(connection).has_table(upkeep.name)
+            kept = (
+                connection.execute(sa.select(upkeep.c.begun - upkeep.c.pruned, upkeep.c.in_use)).one_or_none()
+                if is_new
+                else None
+            )
+            there = connection.scalar(sa.select(sa.func.count()).select_from(plates)) or 0
+        return Rows(
+            changed=tuple(plate for plate, never in found if not never),
+            without_checksum=sum(never for _, never in found),
+            gone=0 if kept is None else max(0, kept[0] - there),
+        )
+
+    def last_plate(self) -> int:
+        """Highest number that is stored; 0 where none is."""
+        with self._transaction(write=False) as connection:
+            return connection.scalar(sa.select(sa.func.max(plates.c.plate))) or 0
+
+    def missing(self, kept: Kept) -> Missing:
+        """What the store lacks of what the journal knows."""
+        with self._transaction(write=False) as connection:
+            return missing(connection, kept)
+
+    def may_lack_its_log(self) -> bool:
+        """Whether a service was at work when the file was last written, and its write-ahead log is not here.
+
+        A copy of the file alone, made meanwhile, is so; and it may lack the latest plates.
+        """
+        with self._transaction(write=False) as connection:
+            in_use = sa.inspect(connection).has_table(upkeep.name) and connection.scalar(sa.select(upkeep.c.in_use))
+        return bool(in_use) and opening.lacks_log(self.path)
 
     # --- inside ---
 
@@ -267,51 +365,18 @@ class Store:
         if (status.st_dev, status.st_ino) != self._file:
             raise StoreError("broken", f"{self.path} was replaced by another file: put it back, or restart")
 
-    def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime, image: str | None) -> None:
+    def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime) -> None:
         facts = self._facts
         if facts is None or facts.run != run:
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
-        connection.execute(
-            insert(plates)
-            .values(plate=plate, seen_at=at, uptime_s=self._uptime_s(), image=image, **asdict(facts))
-            .on_conflict_do_nothing(["plate"])
-        )
-        owner, noted = connection.execute(sa.select(plates.c.run, plates.c.image).where(plates.c.plate == plate)).one()
-        if owner == run and noted is None and image is not None:
-            connection.execute(sa.update(plates).where(plates.c.plate == plate).values(image=image))
+        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), **asdict(facts)})
+        owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")
-
-
-def _told(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
-    """What is told of a plate; what an older store lacks, which is read as it is, is None."""
-    with engine.execution_options(reads=True).connect() as connection:
-        there = {column["name"] for column in sa.inspect(connection).get_columns("plates")}
-    told = [column for column in plates.c if column is not plates.c.uptime_s]
-    return [column if column.name in there else sa.null().label(column.name) for column in told]
 
 
 def _event(
     connection: sa.Connection, at: datetime, run: str | None, *, kind: str, text: str, plate: int | None
 ) -> None:
     connection.execute(sa.insert(events).values(at=at, run=run, kind=kind, text=text, plate=plate))
-
-
-def _close(connection: sa.Connection, which: sa.ColumnElement[bool], cause: Cause) -> tuple[int, ...]:
-    """INCONCLUSIVE for the open plates among these; their numbers, oldest first."""
-    closed = connection.execute(
-        sa.update(plates)
-        .where(which, plates.c.verdict.is_(None))
-        .values(
-            verdict=Verdict.INCONCLUSIVE.value,
-            causes=[cause.value],
-            reason=f"{cause.value}: the plate was seen, but no verdict was reached",
-            complete=False,
-            warnings=[],
-            classifier="none",
-            decided_at=datetime.now(UTC),
-        )
-        .returning(plates.c.plate)
-    ).scalars()
-    return tuple(sorted(closed))

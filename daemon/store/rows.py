@@ -32,16 +32,6 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """What the store says to a run that begins."""
-
-    first_plate: int
-    """Number of the run's next plate."""
-    closed: tuple[int, ...]
-    """Plates that another run had left without a verdict, now INCONCLUSIVE (service died); oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
 class Ledger:
     """Plates counted in the store; seen = ok + ng + inconclusive + open, always."""
 
@@ -90,8 +80,6 @@ class PlateRow:
     decided_at: datetime | None
     pictures: str | None
     """Directory of the plate's pictures, relative to the state directory."""
-    image: str | None
-    """Name of the image file that a replay showed; None where a camera saw the sheet."""
     defects: tuple[Defect, ...]
     """Worst first."""
 

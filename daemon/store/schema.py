@@ -1,4 +1,4 @@
-"""The tables of the result store, and how a SQLite file of them is opened and recognised."""
+"""The tables of the result store, their versions, and what an error of the database means."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
 SCHEMA_VERSION = 4
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-_READABLE = (2, 3)
-"""Older versions that are read as they are; what of a plate they do not know is None."""
+READABLE = (2, 3)
+"""Older versions that have all that is read."""
 
 STEPS: dict[int, tuple[str, ...]] = {
     1: (
@@ -31,7 +30,11 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE plates ADD COLUMN uptime_s FLOAT DEFAULT 0 NOT NULL",
         "CREATE INDEX ix_plates_uptime_s ON plates (uptime_s)",
     ),
-    3: ("ALTER TABLE plates ADD COLUMN image VARCHAR",),
+    3: (
+        "ALTER TABLE plates ADD COLUMN checksum VARCHAR",
+        "CREATE TABLE upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER NOT NULL, pruned INTEGER NOT NULL, highest_pruned INTEGER NOT NULL, in_use BOOLEAN NOT NULL)",  # noqa: E501 - one statement
+        "INSERT INTO upkeep SELECT 1, count(*), 0, coalesce(min(plate), 1) - 1, 0 FROM plates",
+    ),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
 
@@ -41,7 +44,7 @@ APPLICATION_ID = 0x4C534E54
 BUSY_TIMEOUT_MS = 250
 """How long a write waits for a lock before it fails; short, since the caller retries and must stay responsive."""
 
-_WAL_PAGES = 100
+WAL_PAGES = 100
 """Of 4 KiB: how long the write-ahead log grows before it is taken into the file; short, for disks run full."""
 
 
@@ -55,6 +58,13 @@ class StoreError(Exception):
     def __init__(self, kind: StoreFailure, message: str) -> None:
         super().__init__(message)
         self.kind: StoreFailure = kind
+
+
+class StoreDamagedError(StoreError):
+    """What lies there is no sound SQLite file: no further try will read or write it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("broken", message)
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -116,10 +126,11 @@ plates = sa.Table(
     sa.Column("pictures", sa.String),
     # how long services had worked on this store when the plate was seen, s: by it plates grow old
     sa.Column("uptime_s", sa.Float, nullable=False, server_default="0", index=True),
-    # name of the image file that a replay showed
-    sa.Column("image", sa.String),
+    # of the row and its defects, as daemon/store/seals.py reckons it; NULL without a verdict, and in older stores
+    sa.Column("checksum", sa.String),
     sa.UniqueConstraint("run", "plate"),
 )
+# A column added later must be NULL in rows that are there: the checksum passes over what is NULL.
 
 # Answers the ledger and the question for a run's open plates without touching the table.
 sa.Index("plates_ledger", plates.c.run, plates.c.verdict)
@@ -160,72 +171,18 @@ events = sa.Table(
 )
 
 
-def open_engine(path: Path, *, read_only: bool) -> sa.Engine:
-    """An engine with one connection to the file, in WAL mode with synchronous=FULL; raises nothing before its use."""
-    uri = f"sqlite:///file:{_quoted(path)}?mode={'ro' if read_only else 'rwc'}&uri=true"
-    # One connection: SQLite has one writer anyway, and its settings then hold for everything.
-    engine = sa.create_engine(uri, poolclass=QueuePool, pool_size=1, max_overflow=0)
-
-    @sa.event.listens_for(engine, "connect")
-    def _set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # The driver's own idea of when a transaction begins is off; `_begin` says it.
-        setattr(connection, "isolation_level", None)  # noqa: B010 - a property the protocol's type does not know
-        cursor = connection.cursor()
-        try:
-            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            cursor.execute("PRAGMA foreign_keys = ON")
-            cursor.execute("PRAGMA synchronous = FULL")
-            cursor.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-        finally:
-            cursor.close()
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # A writer takes the lock at once: a lock that is refused later could not be waited for.
-        reads = read_only or connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def prepare(engine: sa.Engine, path: Path, *, read_only: bool) -> None:
-    """Create the tables in a new file, or bring an older store up to this version; raises StoreError."""
-    if not read_only:
-        # Outside any transaction, as SQLite wants it.
-        raw = engine.raw_connection()
-        try:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")
-        finally:
-            raw.close()
-    with engine.begin() as connection:
-        application: int = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
-        version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-        if application == 0 and version == 0 and tables == 0 and not read_only:
-            metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif application != APPLICATION_ID:
-            raise StoreError(
-                "broken",
-                f"{path} is a database, but not a result store of linesentry (application_id {application:#x}): "
-                "move it away or choose another state directory",
-            )
-        elif version in STEPS and not read_only:
-            while version in STEPS:
-                for statement in STEPS[version]:
-                    connection.exec_driver_sql(statement)
-                version += 1
-            connection.exec_driver_sql(f"PRAGMA user_version = {version}")
-        elif version != SCHEMA_VERSION and not (read_only and version in _READABLE):
-            remedy = "update linesentry"
-            if version < SCHEMA_VERSION:
-                remedy = "start the service once, which brings it up to date," if version in STEPS else "move it away"
-            raise StoreError(
-                "broken",
-                f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: {remedy} "
-                "or choose another state directory",
-            )
+upkeep = sa.Table(
+    "upkeep",
+    metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True),
+    # plates ever written, and those deleted for their age
+    sa.Column("begun", sa.Integer, nullable=False),
+    sa.Column("pruned", sa.Integer, nullable=False),
+    sa.Column("highest_pruned", sa.Integer, nullable=False),
+    # a service has the store open, or was killed: what is new may stand in the write-ahead log alone
+    sa.Column("in_use", sa.Boolean, nullable=False),
+)
+"""One row: what the rows of the other tables cannot say themselves."""
 
 
 def explained(error: sa.exc.DBAPIError | sqlite3.Error, path: Path) -> StoreError:
@@ -240,12 +197,17 @@ def explained(error: sa.exc.DBAPIError | sqlite3.Error, path: Path) -> StoreErro
         return StoreError("locked", f"{found}; another program holds it open for writing: let it finish or end it")
     if code in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG):
         return StoreError("refused", f"{found}; the record itself does not fit the store")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        what = "is no SQLite database" if code == sqlite3.SQLITE_NOTADB else "is damaged"
+        return StoreDamagedError(
+            f"{found}; it {what}: the next start of the service sets it aside and begins a new one"
+        )
+    if path.is_dir():
+        return StoreError("broken", f"{path} is a directory: move it away, or choose another state directory")
     remedy = {
         sqlite3.SQLITE_READONLY: "it cannot be written: check owner, permissions and mount",
         sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that the directory exists and is writable",
         sqlite3.SQLITE_IOERR: "the disk failed: check the kernel's log and the disk",
-        sqlite3.SQLITE_CORRUPT: "it is damaged: move it away; a new one is begun at the next start",
-        sqlite3.SQLITE_NOTADB: "it is no SQLite database: move it away; a new one is begun at the next start",
     }.get(code, "check the file and the disk")
     return StoreError("broken", f"{found}; {remedy}")
 
@@ -256,8 +218,3 @@ def _no_room(path: Path) -> bool:
         return shutil.disk_usage(path.parent).free < 1 << 16
     except OSError:
         return False
-
-
-def _quoted(path: Path) -> str:
-    """The path as SQLite's URI form wants it."""
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -78,9 +78,9 @@ COUNTERS = {
     "defects_vetoed_total": Counter("Defects that the classifier kept from making their plate NG"),
     "busy_seconds_total": Counter("Time a role's processes spent working", "role"),
     "store_failures_total": Counter(
-        "Failures to write results or pictures, or to delete old ones",
+        "Failures to write results or pictures, or to delete old ones; and verdicts that the store has lost",
         "kind",
-        (*get_args(StoreFailure), "pictures", "pruning"),
+        (*get_args(StoreFailure), "journal", "lost", "pictures", "pruning"),
     ),
     "plates_pruned_total": Counter("Plates deleted because of their age"),
     "pictures_pruned_total": Counter(

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detector.findings import Quality
-from stages.events import PlateDecided, PlateFinal, PlateSeen, SayAgain, SeenCommitted, StoreFailing, StoreWorks
+from stages.events import (
+    DecidedUnseen,
+    PlateDecided,
+    PlateFinal,
+    PlateSeen,
+    SayAgain,
+    SeenCommitted,
+    StoreFailing,
+    StoreWorks,
+)
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.record import (
     CommitSeen,
@@ -17,6 +26,7 @@ from stages.record import (
     Recorder,
     RecordRefused,
     Refuse,
+    SeenStored,
     StoreFailed,
     StoreFailure,
     StoreNotOpened,
@@ -35,9 +45,10 @@ def result(plate: int, verdict: Verdict = Verdict.OK) -> PlateResult:
 
 
 class Line:
-    """A recorder with a store that does as it is told."""
+    """A recorder with a store that does as it is told, and has each plate as seen unless it must be said first."""
 
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, *, say_first: bool = False, **settings: float) -> None:
+        self.say_first = say_first
         self.recorder = Recorder(**settings)  # type: ignore[arg-type] # most_waiting is the one that is an int
         self.now = 100.0
         self.asked: CommitSeen | CommitVerdict | None = None
@@ -51,6 +62,8 @@ class Line:
         self.told: list[Instruction] = []
 
     def send(self, event: Event) -> list[Instruction]:
+        if isinstance(event, PlateDecided) and not self.say_first:
+            self.recorder.handle(SeenStored(event.result.plate), self.now)
         told = self.recorder.handle(event, self.now)
         self.recorder.validate()
         self.told += told
@@ -118,6 +131,35 @@ def test_nothing_is_confirmed_before_it_is_committed() -> None:
     assert (line.leasable, line.final) == ([], [])
     assert line.succeed() == [SeenCommitted(1), CommitSeen(2, 2)]
     assert line.succeed() == [SeenCommitted(2), CommitVerdict(3, PlateDecided(result(1)))]
+
+
+def test_a_verdict_waits_until_it_is_said_that_the_switch_saw_its_plate() -> None:
+    line = Line(say_first=True)
+    assert line.send(PlateDecided(result(1))) == [DecidedUnseen(1)]
+    assert line.send(PlateDecided(result(1, Verdict.NG))) == [], "the first counts"
+    line.wait(20.0)
+    assert line.recorder.waiting == 0, "a stop does not wait for a plate that nobody counts"
+    assert line.send(PlateSeen(1)) == [CommitSeen(1, 1)]
+    line.drain()
+    assert line.verdicts == {1: result(1)}, "that it waited was not the store's fault"
+
+
+def test_a_verdict_on_a_plate_that_the_store_has_needs_no_more_to_be_said() -> None:
+    line = Line(say_first=True)
+    line.send(PlateDecided(result(1)))
+    assert line.send(SeenStored(1)) == [CommitVerdict(1, PlateDecided(result(1)))]
+
+
+def test_verdicts_on_unseen_plates_beyond_the_bound_are_asked_for_again_once_their_plates_are_seen() -> None:
+    line = Line(say_first=True, most_waiting=2)
+    for plate in (1, 2):
+        assert line.send(PlateDecided(result(plate))) == [DecidedUnseen(plate)]
+    assert line.send(PlateDecided(result(3))) == [Refuse(3)]
+    line.send(PlateSeen(3))
+    assert line.succeed() == [SeenCommitted(3), SayAgain()]
+    line.send(PlateDecided(result(3)))
+    line.drain()
+    assert line.final == [3]
 
 
 def test_a_failed_write_is_tried_again_only_after_a_pause_that_doubles_up_to_the_longest() -> None:
@@ -296,6 +338,28 @@ STEPS = st.one_of(
     st.tuples(st.just("fail"), st.sampled_from(["full", "locked", "broken"]), st.booleans()),
     st.tuples(st.just("old answer"), st.integers(1, 6)),
 )
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(STEPS, max_size=60))
+def test_a_plate_that_nobody_saw_never_has_a_verdict(steps: list[tuple[str, object, object]]) -> None:
+    line, seen, decided = Line(say_first=True), set[int](), set[int]()
+    for step in steps:
+        match step:
+            case ("seen", int(plate)):
+                seen.add(plate)
+                line.send(PlateSeen(plate))
+            case ("decide", int(plate), Verdict() as verdict):
+                decided.add(plate)
+                line.send(PlateDecided(result(plate, verdict)))
+            case ("wait", float(seconds)):
+                line.wait(seconds)
+            case ("succeed",):
+                line.succeed()
+            case ("fail", ("full" | "locked" | "broken") as kind, bool(written)):
+                line.fail(kind, written=written)
+    line.drain()
+    assert set(line.verdicts) == set(line.final) == seen & decided
 
 
 @settings(max_examples=300, deadline=None)

@@ -69,7 +69,7 @@ class LineProcess(Child):
 
     def start(self) -> None:
         """Open the camera; it starts when acquisition listens."""
-        order = CameraOrder(self.config, self.recipe, Path(self.plan.sockets), self.plan.plates, self.plan.passed)
+        order = CameraOrder(self.config, self.recipe, Path(self.plan.sockets), self.plan.plates)
         self._camera = open_camera(order, self._progress)
         self._say_status(time.monotonic())
         self._acquire = self.bind("camera", self._on_acquire)

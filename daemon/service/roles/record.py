@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import msgspec
 
-from config.errors import printable
 from daemon.service.child import Child, Plan
 from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
@@ -20,6 +19,7 @@ from stages import record
 from stages.events import (
     Abort,
     Aborted,
+    DecidedUnseen,
     PlateDecided,
     PlateFinal,
     PlateSeen,
@@ -32,6 +32,7 @@ from stages.events import (
 from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
 
+_SETTLE_S = 0.5
 _RECENT = 64
 """Final plates of which a new tile or merge process is told."""
 
@@ -53,6 +54,9 @@ class RecordProcess(Child):
         self._final: deque[int] = deque(maxlen=_RECENT)
         self._keeper = PictureKeeper(self._state, plan.run, self.config.results, self.tally)
         self._aborted: Abort | None = None
+        self._unsettled = False
+        """Something is stored that may stand in the write-ahead log alone."""
+        self._settled_at = 0.0
 
     def start(self) -> None:
         """Open the store; one that fails now is tried again with the first write."""
@@ -75,6 +79,8 @@ class RecordProcess(Child):
         self._do(record.Tick(), now)
         if self._aborted is not None:
             self._close_open(self._aborted, now)
+        if self._unsettled and self._store is not None and now - self._settled_at > _SETTLE_S:
+            self._settle(self._store, now)
         for written in self._keeper.written(now):
             self._finish_pictures(written)
         for news in self._keeper.tick(self._store, now):
@@ -137,6 +143,11 @@ class RecordProcess(Child):
                     self._links.send("tile-0", order, now)
                 case PlateFinal():
                     self._confirm_final(order, now)
+                case DecidedUnseen(plate):
+                    if self._has(plate):
+                        todo = todo + self._recorder.handle(record.SeenStored(plate), time.monotonic())
+                    else:
+                        self.supervisor.send(order, now)
                 case record.Refuse():
                     self.tally.add("messages_refused_total", 1, "store behind")
                 case SayAgain():
@@ -151,6 +162,13 @@ class RecordProcess(Child):
                     self.log.warning(order.text)
                     self.supervisor.send(order, now)
 
+    def _has(self, plate: int) -> bool:
+        try:
+            return self._store is not None and self._store.has(self.plan.run, plate)
+        except StoreError as error:
+            self._alarm(error.kind, str(error))
+            return False
+
     def _write(self, write: record.CommitSeen | record.CommitVerdict) -> record.StoreSucceeded | record.StoreFailed:
         at = datetime.now(UTC)
         try:
@@ -158,7 +176,7 @@ class RecordProcess(Child):
                 self._open_late(time.monotonic())
             assert self._store is not None
             if isinstance(write, record.CommitSeen):
-                self._store.seen(self.plan.run, write.plate, at, write.image)
+                self._store.seen(self.plan.run, write.plate, at)
             else:
                 self._commit(self._store, write, at)
         except StoreError as error:
@@ -166,6 +184,7 @@ class RecordProcess(Child):
             if error.kind == "full":
                 self._keeper.make_room(time.monotonic())
             return record.StoreFailed(write.write, error.kind, str(error))
+        self._unsettled = True
         return record.StoreSucceeded(write.write)
 
     def _commit(self, store: Store, write: record.CommitVerdict, at: datetime) -> None:
@@ -213,7 +232,7 @@ class RecordProcess(Child):
             return
         # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
         pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
-        self._keeper.write(facts, pixels, result, _title(self.recipe.name, result))
+        self._keeper.write(facts, pixels, result, f"{self.recipe.name} plate {result.plate}")
 
     def _finish_pictures(self, written: Written) -> None:
         self._memory.release(written.facts.slot, Hold.RECORD)
@@ -251,6 +270,14 @@ class RecordProcess(Child):
             self._tell_verdict(plate, now)
         self._tell_seen(self._store, now)
 
+    def _settle(self, store: Store, now: float) -> None:
+        """Leave nothing in the write-ahead log alone: whoever copies or loses one file then loses no plate."""
+        self._unsettled, self._settled_at = False, now
+        try:
+            store.settle()
+        except StoreError as error:
+            self._store_failed(error, now)
+
     def _close_open(self, abort: Abort, now: float) -> None:
         if self._recorder.waiting:
             return
@@ -278,11 +305,6 @@ class RecordProcess(Child):
         self.log.error("result store failed", kind=kind, error=text)
 
 
-def _title(recipe: str, result: PlateResult) -> str:
-    title = f"{recipe} plate {result.plate}"
-    return title if result.image is None else f"{title}, {printable(result.image)}"
-
-
 def result_of(row: PlateRow) -> PlateResult:
     """The result that the store has of a plate, without what only its pictures needed."""
     return PlateResult(
@@ -299,7 +321,6 @@ def result_of(row: PlateRow) -> PlateResult:
         coverage=row.coverage,
         warnings=row.warnings,
         defects=row.defects,
-        image=row.image,
         classifier=row.classifier or "none",
     )
 

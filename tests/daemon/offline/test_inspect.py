@@ -23,12 +23,12 @@ from config.schema import Columns, Length, Pitch, Recipe, Threshold
 from config.weights import SHIPPED
 from daemon.offline import inspect as inspecting
 from daemon.offline.inspect import (
-    CAMERA_WIDTH,
     InspectResult,
     failure,
     inspect_files,
     inspect_image,
     load_and_inspect,
+    plate_columns,
     to_json,
 )
 from daemon.offline.networks import load_classifier
@@ -41,15 +41,12 @@ from simulator.sheets.sheet import render
 from stages.classify import Work
 from stages.detect import score_windows
 from stages.events import ClassifyCrops, Place, PlateClosed, PlateDecided, PlateOpened, WindowScored
-from stages.image_sheet import plate_columns
 from stages.merge import Merger
 from stages.plate import Cause, Defect, PlateResult, Verdict, windows_of
 from tests.classifier_weights import untrained
 
 GENERAL = load_recipe("general")
 KEYS = {"image", "verdict", "reason", "width", "height", "windows", "coverage", "defects", "seconds"}
-ALL_VETOED = {"veto_below": 0.9, "veto_most_score": 1.0}
-"""What weights that have learnt nothing say of any crop is a veto; no recipe may say so."""
 DEFECT_KEYS = {"x", "y", "width", "height", "x_mm", "y_mm", "width_mm", "height_mm", "score", "edge"}
 
 
@@ -122,7 +119,7 @@ def test_the_classifier_says_here_what_it_says_in_the_service(
     classifier: Classifier,
     mode: Literal["annotate", "veto", "confirm"],
 ) -> None:
-    asking = Classified(mode=mode, confirm_above=0.9).model_copy(update=ALL_VETOED)
+    asking = Classified(mode=mode, veto_below=0.9, confirm_above=0.9, veto_most_score=1.0)
     recipe = GENERAL.model_copy(update={"classifier": asking, "columns": Columns(last=sheet.shape[1])})
     found = inspect_image(Rows(sheet), recipe, detectors, classifier=classifier)
     assert found.classifier == mode
@@ -165,7 +162,7 @@ def in_service(sheet: NDArray[np.uint8], recipe: Recipe, detector: Detector, cla
 def test_faint_regions_are_decided_here_as_in_the_service(
     sheet: NDArray[np.uint8], classifier: Classifier, backed: bool
 ) -> None:
-    asking = Classified(mode="veto").model_copy(update=ALL_VETOED | ({"veto_below": 1e-9} if backed else {}))
+    asking = Classified(mode="veto", veto_below=1e-9 if backed else 0.9, confirm_above=0.9, veto_most_score=1.0)
     recipe = GENERAL.model_copy(
         update={
             "classifier": asking,
@@ -238,11 +235,11 @@ def test_the_smallest_image_that_can_be_inspected_is(detectors: list[Detector]) 
 
 def test_a_product_takes_its_own_width_or_cuts_the_cameras() -> None:
     recipe = load_recipe("P10B")
-    assert plate_columns(9777, recipe, CAMERA_WIDTH) == (0, 9777)
-    assert plate_columns(16384, recipe, CAMERA_WIDTH) == (3303, 13080)
-    assert plate_columns(777, GENERAL, CAMERA_WIDTH) == (0, 777)
+    assert plate_columns(9777, recipe) == (0, 9777)
+    assert plate_columns(16384, recipe) == (3303, 13080)
+    assert plate_columns(777, GENERAL) == (0, 777)
     with pytest.raises(ImageError, match=r"9,776 px wide.*P10B is 9,777 px.*16,384 px"):
-        plate_columns(9776, recipe, CAMERA_WIDTH)
+        plate_columns(9776, recipe)
 
 
 def test_a_row_of_the_camera_is_cut_to_the_plate(
@@ -384,7 +381,7 @@ def test_an_image_is_closed_when_the_caller_stops(
     monkeypatch.setattr(inspecting, "open_image", opening)
     with pytest.raises(KeyboardInterrupt):
         list(inspect_files([folder / "deep.tif"], GENERAL, detectors, progress=interrupted))
-    with pytest.raises(ImageError, match="closed"):
+    with pytest.raises(ValueError, match="closed"):
         opened[0].rows(0, 1)
 
 

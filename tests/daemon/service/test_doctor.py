@@ -5,7 +5,9 @@ import json
 import os
 import socket
 import sqlite3
+import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -19,9 +21,26 @@ from config.load import load_recipe
 from config.schema import Classifier, Classify, Config, Recipe, Results, Retention, Telemetry, Workers
 from daemon.service import doctor as checks
 from daemon.service.doctor import Check, doctor, doctor_table
+from daemon.store.journal import Journal, journal_path
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.wire.plate_memory import Shape
+from stages.plate import Cause, Defect, PlateResult, Verdict
 from tests.classifier_weights import untrained
+
+CRACKED = PlateResult(
+    run="a" * 32,
+    plate=1,
+    verdict=Verdict.NG,
+    causes=(Cause.DEFECT,),
+    reason="1 defect",
+    complete=True,
+    rows=1000,
+    columns=500,
+    windows=4,
+    windows_scored=4,
+    coverage=1.0,
+    defects=(Defect(100, 200, 12, 80, 500, 0.8, 105, 240, edge=False),),
+)
 
 
 @pytest.fixture
@@ -92,6 +111,7 @@ def test_the_database_is_checked_and_stays_as_it_is(tmp_path: Path) -> None:
     with Store.open(path) as store:
         store.begin_run(RunFacts("a" * 32, "P10B", simulated=True))
         store.seen("a" * 32, 1, datetime.now(UTC))
+        store.end_run()
     check = checks.database(tmp_path)
     assert check.ok
     assert "1 plates" in check.found
@@ -100,7 +120,56 @@ def test_the_database_is_checked_and_stays_as_it_is(tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     broken = checks.database(tmp_path)
     assert broken.ok is False
-    assert "move it away" in broken.advice
+    assert "no SQLite database: the next start of the service sets it aside" in broken.advice
+
+
+@pytest.mark.parametrize(
+    ("harm", "finding"),
+    [
+        ("UPDATE plates SET verdict = 'OK' WHERE plate = 2", "changed since they were written: plate 2"),
+        (
+            "UPDATE plates SET reason = CAST(x'ff41' AS TEXT) WHERE plate = 2",
+            "changed since they were written: plate 2",
+        ),
+        ("UPDATE defects SET score = 0.1 WHERE plate = 2", "changed since they were written: plate 2"),
+        ("DELETE FROM defects WHERE plate = 2", "changed since they were written: plate 2"),
+        ("DELETE FROM plates WHERE plate = 2", "1 plates were deleted by somebody else than linesentry"),
+    ],
+)
+def test_a_verdict_that_somebody_changed_or_took_away_is_not_sound(tmp_path: Path, harm: str, finding: str) -> None:
+    path = store_path(tmp_path)
+    with Store.open(path) as store:
+        store.begin_run(RunFacts("a" * 32, "P10B", simulated=True))
+        for plate in (1, 2, 3):
+            store.commit_verdict(replace(CRACKED, plate=plate), decided_at=datetime.now(UTC))
+            store.set_pictures(plate, tmp_path / "pictures" / str(plate))
+        store.end_run()
+    assert checks.database(tmp_path).ok
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(harm)
+        connection.commit()
+    check = checks.database(tmp_path)
+    assert (check.ok, finding in check.found) == (False, True), check.found
+
+
+def test_a_store_that_is_gone_or_older_than_the_journal_is_not_sound(tmp_path: Path) -> None:
+    path = store_path(tmp_path)
+    facts = RunFacts("a" * 32, "P10B", simulated=True)
+    with Store.open(path) as store:
+        store.begin_run(facts)
+        store.commit_verdict(CRACKED, decided_at=datetime.now(UTC))
+        store.end_run()
+    with closing(Journal(journal_path(tmp_path), facts, 0, time.monotonic)) as journal:
+        for plate in (1, 2, 3):
+            journal.seen(plate, datetime.now(UTC))
+        for plate in (1, 2):
+            journal.final(plate, Verdict.NG)
+    check = checks.database(tmp_path)
+    assert check.ok is False
+    assert "has lost the verdicts of plate 2:" in check.found
+    path.unlink()
+    gone = checks.database(tmp_path)
+    assert (gone.ok, "numbers up to 3 were given" in gone.found) == (False, True)
 
 
 def test_weights_must_be_those_of_their_card(tmp_path: Path, recipe: Recipe) -> None:

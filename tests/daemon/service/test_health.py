@@ -30,3 +30,8 @@ def test_everything_that_is_wrong_is_named() -> None:
 def test_that_pictures_give_way_is_said() -> None:
     short = Condition(True, (), None, classifier_lost=False, store_failing=None, stopping=False, room_short=True)
     assert reasons(short) == ("room on the disk is short: pictures give way",)
+
+
+def test_that_the_journal_fails_is_said_with_the_reason() -> None:
+    mute = Condition(True, (), None, classifier_lost=False, store_failing=None, stopping=False, journal_failing="full")
+    assert reasons(mute) == ("the journal of plates fails (full)",)

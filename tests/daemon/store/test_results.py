@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.store.results import Begun, RunFacts, Store, StoreError, store_path
+from daemon.store.seals import Rows
 from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
 
@@ -87,7 +88,7 @@ def test_plates_of_a_run_that_died_end_inconclusive_and_numbers_go_on(tmp_path: 
         first.seen(RUN, 1, NOW)
         first.commit_verdict(result(2), decided_at=NOW)
     with Store.open(path) as second:
-        assert second.begin_run(replace(FACTS, run=OTHER)) == Begun(3, closed=(1,))
+        assert second.begin_run(replace(FACTS, run=OTHER)) == Begun(3, closed=(1,), last_stored=2)
         row = second.plate(1)
         assert row is not None
         assert (row.verdict, row.causes, row.complete) == (Verdict.INCONCLUSIVE, (Cause.SERVICE_DIED,), False)
@@ -98,7 +99,7 @@ def test_plates_of_a_run_that_died_end_inconclusive_and_numbers_go_on(tmp_path: 
 
 def test_a_process_that_is_restarted_within_a_run_closes_nothing(store: Store) -> None:
     store.seen(RUN, 1, NOW)
-    assert store.begin_run(FACTS) == Begun(2, closed=())
+    assert store.begin_run(FACTS) == Begun(2, closed=(), last_stored=1)
     assert store.open_plates(RUN) == (1,)
 
 
@@ -153,7 +154,7 @@ def test_the_ledger_always_adds_up(tmp_path_factory: pytest.TempPathFactory, ste
                 store.close_open(RUN, Cause.ROLE_LOST)
                 first |= dict.fromkeys(seen - set(first), "INCONCLUSIVE")
             elif step == "restart":
-                assert store.begin_run(FACTS) == Begun(max(seen, default=0) + 1, closed=())
+                assert store.begin_run(FACTS) == Begun((last := max(seen, default=0)) + 1, closed=(), last_stored=last)
             else:
                 store.commit_verdict(result(plate, Verdict(step)), decided_at=NOW)
                 seen.add(plate)
@@ -235,7 +236,7 @@ def test_a_damaged_store_is_broken(tmp_path: Path) -> None:
     content[4096:] = b"\xa5" * (len(content) - 4096)
     path.write_bytes(content)
     with Store.open(path) as opened:
-        with pytest.raises(StoreError, match="move it away") as caught:
+        with pytest.raises(StoreError, match="it is damaged: the next start of the service sets it aside") as caught:
             opened.ledger()
         assert caught.value.kind == "broken"
 
@@ -277,7 +278,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     _sql(path, "ALTER TABLE plates DROP COLUMN classifier_sha256")
     _sql(path, "DROP INDEX ix_plates_uptime_s")
     _sql(path, "ALTER TABLE plates DROP COLUMN uptime_s")
-    _sql(path, "ALTER TABLE plates DROP COLUMN image")
+    _sql(path, "ALTER TABLE plates DROP COLUMN checksum")
+    _sql(path, "DROP TABLE upkeep")
     _sql(path, "PRAGMA user_version = 1")
     with pytest.raises(StoreError, match="version 1, this program knows 4: start the service once"):
         Store.open(path, read_only=True)
@@ -287,37 +289,12 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
         store.begin_run(FACTS)
         store.commit_verdict(result(2, Verdict.NG, judged), decided_at=NOW)
     with Store.open(path, read_only=True) as store:
+        assert store.check_rows() == Rows(changed=(), without_checksum=1, gone=0)
         row = store.plate(2)
         assert row is not None
         # The map is in the picture, not in the store.
         assert row.defects == (replace(judged, heat=None),)
         assert store.plate(1) == before
-
-
-def test_a_store_without_images_is_read_as_it_is_and_brought_up_by_a_writer(tmp_path: Path) -> None:
-    path = tmp_path / "results.sqlite"
-    with Store.open(path) as store:
-        store.begin_run(FACTS)
-        store.commit_verdict(result(1), decided_at=NOW)
-    _sql(path, "ALTER TABLE plates DROP COLUMN image")
-    _sql(path, "PRAGMA user_version = 3")
-    with Store.open(path, read_only=True) as reader:
-        assert [(row.plate, row.image) for row in reader.plates()] == [(1, None)]
-        assert reader.plate(1) == reader.plates()[0]
-    with Store.open(path) as store:
-        store.begin_run(FACTS)
-        store.seen(RUN, 2, NOW, "2.png")
-        assert [(row.plate, row.image) for row in store.plates()] == [(2, "2.png"), (1, None)]
-
-
-def test_the_image_of_a_plate_is_noted_by_whoever_says_it_first(store: Store) -> None:
-    store.commit_verdict(result(1), decided_at=NOW)
-    store.seen(RUN, 1, NOW, "1.png")
-    store.seen(RUN, 2, NOW)
-    store.commit_verdict(replace(result(2), image="2.png"), decided_at=NOW)
-    store.seen(RUN, 2, NOW, "other.png")
-    store.seen(RUN, 3, NOW, "\x1b[31m\n.png")
-    assert [row.image for row in store.plates()] == ["\x1b[31m\n.png", "2.png", "1.png"]
 
 
 def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store) -> None:
@@ -367,7 +344,7 @@ def test_old_plates_go_but_open_ones_and_the_last_number_stay(tmp_path: Path) ->
         assert store.prune(90) == []
         assert [row.plate for row in store.plates()] == [4, 3, 2]
         assert [plate for *_, plate in events_in(store.path)] == [3, 4]
-        assert store.begin_run(replace(FACTS, run=OTHER)) == Begun(5, closed=(2,))
+        assert store.begin_run(replace(FACTS, run=OTHER)) == Begun(5, closed=(2,), last_stored=4)
 
 
 def test_what_befell_a_verdict_is_kept_with_it(store: Store) -> None:
@@ -377,7 +354,8 @@ def test_what_befell_a_verdict_is_kept_with_it(store: Store) -> None:
 
 
 def test_the_check_finds_nothing_in_a_sound_store_and_leaves_nothing(store: Store) -> None:
-    assert store.check() == []
+    store.check()
+    assert store.check_rows() == Rows(changed=(), without_checksum=0, gone=0)
     assert events_in(store.path) == []
 
 

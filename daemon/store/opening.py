@@ -1,0 +1,260 @@
+"""How the file of a result store is opened: to write, and to read, also where nobody may write; how one is set aside.
+
+A reader of SQLite's write-ahead log has to keep a file of its own beside it. Where it may not, and no service keeps
+one, there is another way to read.
+
+| beside the store lies | a reader who may not write there |
+|---|---|
+| no write-ahead log, or an empty one | reads the file as one that nobody changes |
+| a write-ahead log | reads a copy of both, in a temporary directory of its own |
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from daemon.store.schema import (
+    APPLICATION_ID,
+    BUSY_TIMEOUT_MS,
+    READABLE,
+    SCHEMA_VERSION,
+    STEPS,
+    WAL_PAGES,
+    StoreError,
+    explained,
+    metadata,
+    upkeep,
+)
+
+_NEEDS_WRITING = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+_BESIDE = ("-wal", "-shm", "")
+"""What SQLite's files are called after the store's name; the store itself goes last, so that it is never alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store's engine, and the copy that it reads where it could not read the file itself."""
+
+    engine: sa.Engine
+    copy: tempfile.TemporaryDirectory[str] | None = None
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.engine.dispose()
+        if self.copy is not None:
+            self.copy.cleanup()
+
+
+def open_to_write(path: Path) -> Opened:
+    """The store, made where there is none, in WAL mode with synchronous=FULL; an older one is brought up to date.
+
+    Raises:
+        StoreError: it cannot be opened, or is not one of ours.
+    """
+    engine = _engine(path, "mode=rwc", read_only=False)
+    try:
+        # Outside any transaction, as SQLite wants it.
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        finally:
+            raw.close()
+        with engine.begin() as connection:
+            _prepare(connection, path)
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        engine.dispose()
+        raise explained(error, path) from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return Opened(engine)
+
+
+def open_to_read(path: Path) -> Opened:
+    """The store as it is, whoever may write there; nothing of it is changed.
+
+    Raises:
+        StoreError: it cannot be opened, or is not one of ours.
+    """
+    opened = Opened(_engine(path, "mode=ro", read_only=True))
+    try:
+        if _needs_writing(opened.engine):
+            opened.engine.dispose()
+            opened = _open_where_nobody_writes(path)
+        with opened.engine.begin() as connection:
+            _recognise(connection, path, READABLE)
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        opened.close()
+        raise explained(error, path) from error
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def lacks_log(path: Path) -> bool:
+    """Whether no write-ahead log with anything in it lies beside the store."""
+    try:
+        return _beside(path, "-wal").stat().st_size == 0
+    except OSError:
+        return True
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged store, with all that SQLite keeps beside it, for people to look at; its new path.
+
+    Raises:
+        StoreError: it cannot be renamed.
+    """
+    store = path.resolve()
+    stem = f"{store.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}{store.suffix}"
+    try:
+        for suffix in _BESIDE:
+            beside = _beside(store, suffix)
+            if beside.exists():
+                beside.rename(store.with_name(stem + suffix))
+    except OSError as error:
+        raise StoreError(
+            "broken", f"{path} is damaged, and cannot be renamed ({error.strerror}): move it away by hand"
+        ) from error
+    return store.with_name(stem)
+
+
+def set_aside_before(path: Path) -> list[Path]:
+    """Damaged stores that were set aside beside this one, the oldest first."""
+    store = path.resolve()
+    found = store.parent.glob("*.damaged-*")
+    return sorted(one for one in found if one.name.startswith(f"{store.stem}.") and one.suffix == store.suffix)
+
+
+# --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _engine(path: Path, options: str, *, read_only: bool) -> sa.Engine:
+    """An engine with one connection to the file; raises nothing before its use."""
+    # Bytes, for a path need not be text; and not as an address of SQLAlchemy's, which would be decoded once more.
+    uri = f"file:{quote_from_bytes(os.fsencode(path.absolute()))}?{options}"
+    # One connection: SQLite has one writer anyway, and its settings then hold for everything.
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver's own idea of when a transaction begins is off; `_begin` says it.
+        setattr(connection, "isolation_level", None)  # noqa: B010 - a property the protocol's type does not know
+        cursor = connection.cursor()
+        try:
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            cursor.execute("PRAGMA foreign_keys = ON")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        finally:
+            cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A writer takes the lock at once: a lock that is refused later could not be waited for.
+        reads = read_only or connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _needs_writing(engine: sa.Engine) -> bool:
+    """Whether the file cannot be read by somebody who may not write beside it."""
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    except sa.exc.DBAPIError as error:
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _NEEDS_WRITING:
+            return True
+        raise
+    return False
+
+
+def _open_where_nobody_writes(path: Path) -> Opened:
+    if not path.is_file() or lacks_log(path):
+        return Opened(_engine(path, "mode=ro&immutable=1", read_only=True))
+    copy = tempfile.TemporaryDirectory(prefix="linesentry-results-")
+    try:
+        copied = Path(copy.name) / "results.sqlite"
+        for suffix in ("", "-wal"):
+            shutil.copyfile(_beside(path, suffix), _beside(copied, suffix))
+    except OSError as error:
+        copy.cleanup()
+        raise StoreError(
+            "broken",
+            f"{path} cannot be read where it lies, for its write-ahead log needs a file beside it; nor can a copy be "
+            f"made in {tempfile.gettempdir()} ({error.strerror}): read it as the user of the service",
+        ) from error
+    return Opened(_engine(copied, "mode=ro", read_only=True), copy)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A file that SQLite keeps beside the store: beside the file itself, where the path is a link to it."""
+    store = path.resolve()
+    return store.with_name(store.name + suffix)
+
+
+def _prepare(connection: sa.Connection, path: Path) -> None:
+    """Create the tables in a new file, or bring an older store up to this version; raises StoreError."""
+    tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    application, version = _identity(connection)
+    if application == 0 and version == 0 and tables == 0:
+        metadata.create_all(connection)
+        connection.execute(sa.insert(upkeep).values(id=1, begun=0, pruned=0, highest_pruned=0, in_use=False))
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        return
+    _recognise(connection, path, STEPS)
+    while version in STEPS:
+        for statement in STEPS[version]:
+            connection.exec_driver_sql(statement)
+        version += 1
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+
+
+def _identity(connection: sa.Connection) -> tuple[int, int]:
+    """Which program's database it is, and the version of its tables."""
+    application: int = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    return application, version
+
+
+def _recognise(connection: sa.Connection, path: Path, older: Container[int]) -> None:
+    """Raise StoreError for a file that is no store of ours, or of a version that is neither ours nor in `older`."""
+    application, version = _identity(connection)
+    if application != APPLICATION_ID:
+        raise StoreError(
+            "broken",
+            f"{path} is a database, but not a result store of linesentry (application_id {application:#x}): "
+            "move it away or choose another state directory",
+        )
+    if version == SCHEMA_VERSION or version in older:
+        return
+    remedy = "update linesentry"
+    if version < SCHEMA_VERSION:
+        remedy = "start the service once, which brings it up to date," if version in STEPS else "move it away"
+    raise StoreError(
+        "broken",
+        f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: {remedy} "
+        "or choose another state directory",
+    )

@@ -1,0 +1,89 @@
+"""The checksum of a stored plate: whoever changes a row, by hand or by a bad disk, breaks it.
+
+It is reckoned over the values as they lie in the file: the plate's row and those of its defects, each column by its
+name, but for those that are NULL and the checksum itself. It protects from accidents, not from somebody who reckons
+it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from daemon.store.schema import plates
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the rows say of themselves."""
+
+    changed: tuple[int, ...]
+    """Plates whose row, or defects, are not as they were written; by number."""
+    without_checksum: int
+    """Plates with a verdict that an earlier version stored, which gave no checksum."""
+    gone: int
+    """Plates that were stored once, are not there, and were not deleted for their age."""
+
+
+def seal(connection: sa.Connection, numbers: Sequence[int]) -> None:
+    """Give the plates of these numbers the checksum of what is stored of them now."""
+    for number in numbers:
+        row = connection.exec_driver_sql("SELECT * FROM plates WHERE plate = ?", (number,)).mappings().one()
+        found = connection.exec_driver_sql("SELECT * FROM defects WHERE plate = ? ORDER BY number", (number,))
+        value = _checksum(dict(row), [dict(one) for one in found.mappings()])
+        connection.execute(sa.update(plates).where(plates.c.plate == number).values(checksum=value))
+
+
+def broken_seals(connection: sa.Connection) -> Iterator[tuple[int, bool]]:
+    """Plates with a verdict whose row is not as it was written; with True where it never had a checksum.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the file cannot be read on.
+    """
+    raw: Any = connection.connection.driver_connection
+    # Text that is no text any more is a broken seal, not an error.
+    raw.text_factory = bytes
+    try:
+        yield from _broken(raw)
+    finally:
+        raw.text_factory = str
+
+
+def _broken(raw: sqlite3.Connection) -> Iterator[tuple[int, bool]]:
+    rows = raw.execute("SELECT * FROM plates WHERE verdict IS NOT NULL ORDER BY plate")
+    defects = raw.execute("SELECT * FROM defects ORDER BY plate, number")
+    names = [one[0] for one in rows.description]
+    of_defects = [one[0] for one in defects.description]
+    place = of_defects.index("plate")
+    # SQLite holds to no type: what is no number sorts behind all numbers there, and so it does here.
+    grouped = groupby(defects, key=lambda row: row[place] if isinstance(row[place], int) else sys.maxsize)
+    plate, found = next(grouped, (None, iter(())))
+    for values in rows:
+        row = dict(zip(names, values, strict=True))
+        while plate is not None and plate < row["plate"]:
+            plate, found = next(grouped, (None, iter(())))
+        own = [dict(zip(of_defects, one, strict=True)) for one in found] if plate == row["plate"] else []
+        stored = row["checksum"]
+        if stored is None:
+            yield row["plate"], True
+        elif stored != _checksum(row, own).encode():
+            yield row["plate"], False
+
+
+def _checksum(row: dict[str, Any], defects: Sequence[dict[str, Any]]) -> str:
+    stored = [{name: _plain(value) for name, value in one.items() if value is not None} for one in (row, *defects)]
+    stored[0].pop("checksum", None)
+    text = json.dumps(stored, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
