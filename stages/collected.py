@@ -9,6 +9,7 @@ from enum import StrEnum
 from config.schema import Recipe, Windows
 from stages.defects import defects_of
 from stages.events import PlateClosed, PlateDecided
+from stages.integrity import faults_of
 from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
 from stages.verdict import PlateFacts, bands_of, verdict_of
@@ -138,4 +139,5 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
     height = rows if closed is not None else rows + 2 * recipe.windows.size
     found = opinions.of(plate.plate)
     defects = defects_of(results, height, columns, recipe, found) if columns else ()
-    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
+    faults = faults_of(results, columns, recipe)
+    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults)

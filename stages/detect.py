@@ -54,6 +54,7 @@ def score_windows(
             threshold=finding.threshold,
             seconds=seconds,
             scored=finding.scored,
+            integrity=finding.integrity,
         )
         for window, finding in zip(windows, findings, strict=True)
     ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import inf, isnan
 
 from config.schema import Windows
-from models.detector.findings import Quality, Region
+from models.detector.findings import Integrity, Quality, Region
 
 
 class Verdict(StrEnum):
@@ -39,6 +39,9 @@ class Cause(StrEnum):
     SATURATION = "saturation"
     FOCUS = "focus"
     COVERAGE = "coverage"
+    ROWS_REPEATED = "rows repeated"
+    COLUMNS_REPEATED = "columns repeated"
+    COLUMNS_DEAD = "columns dead"
     LATE = "late"
     CLASSIFIER_LATE = "classifier late"
     ROLE_LOST = "role lost"
@@ -110,6 +113,7 @@ class WindowResult:
     seconds: float
     scored: bool = True
     """False where the detector gave no numbers: nothing is known of the window, and its plate is not OK."""
+    integrity: Integrity = field(default_factory=Integrity)
 
 
 @dataclass(frozen=True, slots=True)

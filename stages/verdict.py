@@ -13,6 +13,7 @@ from typing import Literal
 
 from config.schema import Limits, Recipe
 from models.detector.findings import Quality, clearer
+from stages.integrity import NO_FAULTS, Faults
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
 LIT_SHARE = 0.1
@@ -41,6 +42,9 @@ TELLING = (
     Cause.WINDOW_QUARANTINED,
     Cause.WINDOW_FAILED,
     Cause.REGIONS_TRUNCATED,
+    Cause.ROWS_REPEATED,
+    Cause.COLUMNS_REPEATED,
+    Cause.COLUMNS_DEAD,
     Cause.COVERAGE,
     Cause.BRIGHTNESS,
     Cause.SATURATION,
@@ -131,8 +135,14 @@ def added(parts: Iterable[Quality]) -> Quality:
     )
 
 
-def verdict_of(facts: PlateFacts, defects: Sequence[Defect], bands: Sequence[Quality], recipe: Recipe) -> PlateResult:
-    """The result of a plate from its facts, its defects and the quality of its bands (rows of windows)."""
+def verdict_of(
+    facts: PlateFacts,
+    defects: Sequence[Defect],
+    bands: Sequence[Quality],
+    recipe: Recipe,
+    faults: Faults = NO_FAULTS,
+) -> PlateResult:
+    """The result of a plate from its facts, its defects, its bands (rows of windows) and the camera's faults."""
     # Each cause with its words; what is found twice is said once, by the first.
     found: dict[Cause, str] = {}
     warnings: list[str] = []
@@ -155,6 +165,11 @@ def verdict_of(facts: PlateFacts, defects: Sequence[Defect], bands: Sequence[Qua
     _windows(found, facts)
     if coverage is not None and not coverage >= recipe.gates.judged:
         found[Cause.COVERAGE] = f"only {coverage:.1%} of the sheet could be judged, least is {recipe.gates.judged:.1%}"
+    warnings += faults.warnings
+    if recipe.gates.integrity == "warn":
+        warnings += [words for _, words in faults.causes]
+    else:
+        found |= faults.causes
     for cause, words in _gates(bands, recipe):
         if recipe.gates.action == "warn":
             warnings.append(words)

@@ -139,6 +139,11 @@ class Gates(Strict):
     focus: Limits = Field(
         Limits(least=0.08), description="fine over coarse detail of a band, noise taken off: under 0.05 is a blur"
     )
+    integrity: Literal["fail", "warn"] = Field(
+        "fail",
+        description="whether pixels that no working camera delivers (copied or dead rows and columns) make the plate "
+        "INCONCLUSIVE, in any action, or are only told",
+    )
     judged: Share = Field(
         0.80, description="least share of a plate's unmasked pixels that must be judged, in any action"
     )

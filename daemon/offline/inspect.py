@@ -29,6 +29,7 @@ from models.images import ImageError, ImageSource, open_image
 from models.machine.memory import available_bytes
 from stages.defects import defects_of
 from stages.events import ClassifyCrops, Place
+from stages.integrity import faults_of
 from stages.opinions import Opinions, can_wait
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
 from stages.verdict import bands_of, facts_of, verdict_of
@@ -171,7 +172,8 @@ def inspect_image(
     facts = facts_of("", 0, rows=rows, columns=columns, results=results, recipe=recipe)
     facts = replace(facts, classifier=opinions.summary(0, inspected=bool(results)))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
-    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe)
+    faults = faults_of(results, columns, recipe)
+    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults)
 
 
 def plate_columns(width: int, recipe: Recipe, camera_width: int = CAMERA_WIDTH) -> tuple[int, int]:

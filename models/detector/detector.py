@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,8 +17,9 @@ from torch import Tensor
 from config.schema import Pitch, Recipe, Windows
 from config.weights import weights_path
 from models.detector.features import GREY_SCALE, FeatureNetwork
-from models.detector.findings import VETO_ALLOWS, Quality, Region
+from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
 from models.detector.halo import HALO, Around
+from models.detector.integrity import examine
 from models.detector.quality import inside, measure
 from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import LearntThreshold, threshold_levels
@@ -59,6 +60,7 @@ class WindowFinding:
     regions: tuple[Region, ...]
     truncated: bool
     quality: Quality
+    integrity: Integrity
     threshold: float
     """Feature value that a region which is not faint must reach; infinite where nothing could be looked at."""
     scored: bool = True
@@ -244,12 +246,10 @@ class Detector:
         self, view: WindowView, masked: NDArray[np.bool_] | None, values: NDArray[np.float32]
     ) -> WindowFinding:
         height, width = view.pixels.shape
-        x0, y0, x1, y1 = view.own
-        own_mask = None if masked is None else masked[y0:y1, x0:x1]
-        quality = measure(view.pixels[y0:y1, x0:x1], own_mask)
+        quality, integrity = _picture(view, masked)
         # One sum tells of any value that is none: it is what the value is.
         if not math.isfinite(float(values.sum(dtype=np.float64))):
-            return WindowFinding((), truncated=False, quality=quality, threshold=math.inf, scored=False)
+            return WindowFinding((), False, quality, integrity, threshold=math.inf, scored=False)
         values = without_borders(view, values, self.recipe.windows, self._scale)
         if masked is not None:
             values[_touched(masked, self._scale)] = np.nan
@@ -269,7 +269,16 @@ class Detector:
         )
         zones = self._zones.at(view.x, view.y, width, height, self._scale)
         regions, truncated = find_regions(values, width, height, criteria, zones)
-        return WindowFinding(regions, truncated, quality, levels.seed)
+        return WindowFinding(regions, truncated, quality, integrity, levels.seed)
+
+
+def _picture(view: WindowView, masked: NDArray[np.bool_] | None) -> tuple[Quality, Integrity]:
+    """What the part that a window alone counts says of the picture itself, and of the camera."""
+    x0, y0, x1, y1 = view.own
+    quality = measure(view.pixels[y0:y1, x0:x1], None if masked is None else masked[y0:y1, x0:x1])
+    integrity = examine(view.pixels, view.own, masked)
+    # What stands still shows nothing of the sheet.
+    return replace(quality, judged=max(0, quality.judged - integrity.still_px)), integrity
 
 
 def without_borders(view: WindowView, values: NDArray[np.float32], windows: Windows, scale: int) -> NDArray[np.float32]:

@@ -71,6 +71,30 @@ class Quality:
         return (self.fine + doubt) / self.coarse
 
 
+LIT, LEFT, RIGHT = 1, 2, 4
+"""Of a run of still columns: it is neither dark nor near white; the sheet is to be seen left of it; right of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """Traces in a window of what no working camera delivers; stages/integrity.py judges them."""
+
+    equal_rows: int = 0
+    """Own rows that are equal to the bit to the row before them."""
+    equal_columns: int = 0
+    row_marks: bytes = b""
+    """Fingerprints of own rows, little-endian uint64: of about one in eight, chosen by what is in them. The last bit is
+    set where a row has no grain, so that its equal may be another row."""
+    column_marks: bytes = b""
+    still: bytes = b""
+    """Own columns that hold one value over all own rows, little-endian int16 of shape (n, 3): first and after the last
+    px of a run from the left of the own part, and the sum of what holds of it (LIT, LEFT, RIGHT)."""
+    still_px: int = 0
+    """Px of the lit ones: they show nothing of the sheet."""
+    enlarged: bool = False
+    """Rows and columns are copies of the one before equally often: the picture was enlarged by copying its pixels."""
+
+
 def score_of(evidence: float, floor: float) -> float:
     """The score of a region with that evidence, feature units: 0.5 where it is at the floor."""
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, _STEEPNESS * (evidence - floor)))))

@@ -43,7 +43,8 @@ def plate(
 ) -> NDArray[np.uint8]:
     """A plate with cracks of 11 px through these points, 32 grey levels above or below their ground."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
-    grey = 126 + (x * 7 + y * 13 + x * y) % 5
+    grain = np.random.default_rng(7).integers(0, 5, (ROWS, COLUMNS))
+    grey = 126 + grain + np.rint(3 * np.sin(x / 90) + 3 * np.sin(y / 70)).astype(np.int64)
     for sign, places in ((1, bright), (-1, dark)):
         for cx, cy in places:
             away, fade = np.abs(5 * (x - cx) - 2 * (y - cy)), np.clip(90 - np.abs(y - cy), 0, 45)
