@@ -332,6 +332,10 @@ def test_a_death_is_blamed_though_the_successor_was_heard_first_and_once_though_
     assert {one.window for one in told if isinstance(one, WindowQuarantined)} == {0, 1}
 
 
+def test_a_worker_that_joins_for_the_first_time_has_no_predecessor_to_lose() -> None:
+    assert tell(ledger(), WorkerGone(0, 0), ready(0, CREDITS)) == []
+
+
 def test_the_leases_of_a_tile_stage_that_is_started_anew_are_later_than_those_before() -> None:
     former, machine = ledger(), WindowLedger(WINDOWS, BATCH, LeaseSettings(), incarnation=2)
     plate = (SeenCommitted(1), opened(1), closed(1, 60))
@@ -470,6 +474,12 @@ class Line(RuleBasedStateMachine):
         worker.queue.validate()
         self.scored.append((lease.plate, windows))
         worker.from_it.append(worker.queue.ready())
+
+    @rule(name=NAMES)
+    def join(self, name: int) -> None:
+        """The process of a worker is heard by its connection."""
+        if name in self.lives:
+            self.tell(WorkerGone(name, self.lives[name] - 1))
 
     @rule(name=NAMES)
     def say(self, name: int) -> None:
