@@ -16,8 +16,15 @@ from config.weights import classifier_path, weights_path
 
 Told = list[tuple[bool, str, str]]
 """Whether it is the recipe's fault, the dotted key, the message."""
-Look = Callable[[Config, Recipe, str, bool], tuple[list[Fault], list[Fault]]]
-"""Configuration, recipe, source and whether it is the systemd service's, to faults and warnings of its machine."""
+Look = Callable[[Config | None, Recipe, str, bool], tuple[list[Fault], list[Fault]]]
+"""Configuration (None: a recipe by itself), recipe, source and whether it is the systemd service's, to faults and
+warnings of its machine."""
+
+
+LEAST_SIMULATED = 256
+"""Rows and columns of a sheet that the simulator can make."""
+MOST_WINDOWS = 100_000
+"""Windows of a plate that are kept account of in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
     source = str(shipped("default.yaml") if path is None else path)
     try:
         if path is not None and kind_of(read(path)) == "recipe":
-            return _recipe_report(path)
+            return _recipe_report(path, machine)
         config = load_config(path)
         recipe = load_recipe(config.recipe)
         unit = Unit.here()
@@ -65,17 +72,16 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
     if service:
         faults += located(_unit_faults(config, recipe, path, unit), config, source)
         facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
-    warnings = located(_deadline_warnings(config, recipe), config, source)
+    warnings = located([*_deadline_warnings(config, recipe), *_switch_warnings(recipe)], config, source)
     if machine is not None and sound:
         found, warned = machine(config, recipe, source, service)
         faults, warnings = faults + found, warnings + warned
     return Report([str(fault) for fault in faults], facts, [str(one) for one in warnings])
 
 
-def _recipe_report(path: Path) -> Report:
+def _recipe_report(path: Path, machine: Look | None) -> Report:
     recipe = load_recipe(path)
-    told = [*_length_faults(recipe), *_mask_faults(recipe), *_zone_faults(recipe), *_weights_faults(recipe)]
-    told += _classifier_faults(Config(), recipe)
+    told = [*_recipe_faults(recipe), *_classifier_faults(Config(), recipe)]
     facts = [f"recipe {recipe.name} ({path}): sha256 {recipe_hash(recipe)}"]
     warnings = []
     if recipe.columns is None or recipe.slot_rows is None:
@@ -84,7 +90,10 @@ def _recipe_report(path: Path) -> Report:
         rows, columns = recipe.slot_rows, recipe.columns.count
         facts.append(f"plate memory: {rows} x {columns} px, {shown_bytes(rows * columns)} a slot")
     facts.append("checked as a recipe; `linesentry check` of a configuration that names it checks the two together")
-    return Report([str(Fault(str(path), message, key)) for _, key, message in told], facts, warnings)
+    faults = [Fault(str(path), message, key) for _, key, message in told]
+    if machine is not None and not faults:
+        faults, _ = machine(None, recipe, str(path), False)
+    return Report([str(fault) for fault in faults], facts, warnings)
 
 
 def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
@@ -99,10 +108,7 @@ def service_faults(config: Config, recipe: Recipe, source: str = "configuration"
     told = [
         *_camera_faults(config, recipe),
         *_service_recipe_faults(config, recipe),
-        *_length_faults(recipe),
-        *_mask_faults(recipe),
-        *_zone_faults(recipe),
-        *_weights_faults(recipe),
+        *_recipe_faults(recipe),
         *_classifier_faults(config, recipe),
     ]
     return located(told, config, source)
@@ -128,6 +134,16 @@ def _camera_faults(config: Config, recipe: Recipe) -> Told:
     source = config.camera.source
     if source == "simulator" and recipe.length is None and recipe.most_rows is not None:
         faults.append((True, "length", "is missing: the simulator needs to know how many rows a sheet has"))
+    if source == "simulator" and recipe.length is not None and recipe.columns is not None:
+        rows, columns = recipe.length.nominal_rows, recipe.columns.count
+        if min(rows, columns) < LEAST_SIMULATED:
+            key = "length.nominal_rows" if rows < LEAST_SIMULATED else "columns"
+            message = f"a sheet of {rows} x {columns} px is too small for the simulator: {LEAST_SIMULATED} at least"
+            faults.append((True, key, message))
+    gap, debounce = config.camera.gap_rows, recipe.switch.debounce_rows
+    if source in ("simulator", "folder") and gap < debounce:
+        message = f"found {gap}, less than the recipe's switch.debounce_rows ({debounce}): sheets would be seen as one"
+        faults.append((False, "camera.gap_rows", message))
     folder = config.camera.folder
     if source == "folder" and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
         faults.append((False, "camera.folder", f"found {str(folder)!r}, which is no directory"))
@@ -151,6 +167,45 @@ def _service_recipe_faults(config: Config, recipe: Recipe) -> Told:
     return faults
 
 
+def _recipe_faults(recipe: Recipe) -> Told:
+    """What is wrong with a recipe whatever the configuration."""
+    return [
+        *_length_faults(recipe),
+        *_switch_faults(recipe),
+        *_window_faults(recipe),
+        *_mask_faults(recipe),
+        *_zone_faults(recipe),
+        *_weights_faults(recipe),
+    ]
+
+
+def _switch_faults(recipe: Recipe) -> Told:
+    """A level that must hold for longer than a sheet lasts is never heard: the sheet would not be seen at all."""
+    debounce, shortest = recipe.switch.debounce_rows, recipe.least_rows
+    if recipe.length is not None:
+        nominal = recipe.length.nominal_rows
+        shortest = max(shortest, round(nominal * (1 - recipe.length.tolerance)) or nominal)
+    if not shortest or debounce < shortest:
+        return []
+    return [(True, "switch.debounce_rows", f"found {debounce}: a sheet of {shortest} rows would never be seen")]
+
+
+def _window_faults(recipe: Recipe) -> Told:
+    if recipe.columns is None or recipe.slot_rows is None:
+        return []
+    rows, columns, stride = recipe.slot_rows, recipe.columns.count, recipe.windows.stride
+    faults: Told = []
+    windows = -(-rows // stride) * -(-columns // stride)
+    if windows > MOST_WINDOWS:
+        message = f"found {stride}: {windows:,} windows a plate, {MOST_WINDOWS:,} at most; take a longer stride"
+        faults.append((True, "windows.stride", message))
+    for index, template in enumerate(recipe.templates):
+        if template.width >= min(rows, columns):
+            message = f"found {template.width:g}, but the plate has {rows} x {columns} px"
+            faults.append((True, f"templates[{index}].width", message))
+    return faults
+
+
 def _length_faults(recipe: Recipe) -> Told:
     faults: Told = []
     if recipe.length is not None:
@@ -162,6 +217,9 @@ def _length_faults(recipe: Recipe) -> Told:
         if recipe.least_rows > shortest:
             message = f"{recipe.least_rows} rows call a sheet that is within tolerance (from {shortest}) too short"
             faults.append((True, "least_rows", message))
+    elif recipe.slot_rows is not None and recipe.least_rows > recipe.slot_rows:
+        message = f"found {recipe.least_rows}, more than most_rows ({recipe.slot_rows}): no sheet has a right length"
+        faults.append((True, "least_rows", message))
     return faults
 
 
@@ -227,6 +285,14 @@ def _deadline_warnings(config: Config, recipe: Recipe) -> Told:
         "(overload); take a shorter one, or more slots"
     )
     return [(True, "classifier.deadline_s", message)]
+
+
+def _switch_warnings(recipe: Recipe) -> Told:
+    offset, rows = recipe.switch.offset_rows, recipe.slot_rows
+    if rows is None or offset <= rows:
+        return []
+    message = f"found {offset}, more than the {rows} rows of a plate: a sheet would leave the switch before the camera"
+    return [(True, "switch.offset_rows", f"{message} sees it; check it")]
 
 
 def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> Told:

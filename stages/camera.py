@@ -86,6 +86,10 @@ class CameraError(Exception):
     """The camera does not work; the message says what was wrong, what was found and what to do."""
 
 
+class CameraSetupError(CameraError):
+    """What the configuration asks for is not there, and trying again does not help: no such class, or no images."""
+
+
 class LineCamera(ABC):
     """A line-scan camera, with the switch that is wired to it.
 

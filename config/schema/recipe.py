@@ -20,22 +20,22 @@ MOST_ZONES = 256
 class Pitch(Strict):
     """The size of a pixel on the sheet, in mm."""
 
-    row_mm: float = Field(gt=0, description="mm from one row to the next, along the travel")
-    column_mm: float = Field(gt=0, description="mm from one pixel to the next, across the sheet")
+    row_mm: float = Field(ge=0.0001, le=1000, description="mm from one row to the next, along the travel")
+    column_mm: float = Field(ge=0.0001, le=1000, description="mm from one pixel to the next, across the sheet")
 
 
 class Length(Strict):
     """The length of a plate along the travel, in rows."""
 
-    nominal_rows: Positive = Field(description="rows of a sheet as drawn")
+    nominal_rows: int = Field(ge=1, le=_FAR, description="rows of a sheet as drawn")
     tolerance: Share = Field(0.02, description="share of the nominal rows by which a sheet may differ and still be OK")
 
 
 class Columns(Strict):
     """The camera columns [first, last) that the product covers."""
 
-    first: int = Field(0, ge=0, description="first camera column that is kept")
-    last: Positive = Field(description="camera column after the last that is kept")
+    first: int = Field(0, ge=0, le=_FAR, description="first camera column that is kept")
+    last: int = Field(ge=1, le=_FAR, description="camera column after the last that is kept")
 
     @model_validator(mode="after")
     def _ordered(self) -> Columns:
@@ -53,9 +53,9 @@ class Switch(Strict):
     """How the edges of the photoelectric switch become the edges of a plate."""
 
     offset_rows: int = Field(
-        64, ge=0, description="rows from the switch's edge until the sheet's edge is at the camera"
+        64, ge=0, le=_FAR, description="rows from the switch's edge until the sheet's edge is at the camera"
     )
-    debounce_rows: int = Field(16, ge=0, description="rows for which a level must hold to count as an edge")
+    debounce_rows: int = Field(16, ge=0, le=_FAR, description="rows for which a level must hold to count as an edge")
 
     @model_validator(mode="after")
     def _decided_in_time(self) -> Switch:
@@ -70,8 +70,8 @@ class Switch(Strict):
 class Template(Strict):
     """One adaptive template F(W, H, dH): a line's width, height and endpoint difference (M 41-71)."""
 
-    width: float = Field(gt=2, description="width W of the line, px across the sheet")
-    height: float = Field(gt=0, description="height H of the line, grey levels")
+    width: float = Field(gt=2, le=256, description="width W of the line, px across the sheet")
+    height: float = Field(gt=0, le=255, description="height H of the line, grey levels")
     step: float = Field(ge=0, description="difference dH of the grey levels at its two ends, less than the height")
 
     @model_validator(mode="after")
@@ -84,8 +84,8 @@ class Template(Strict):
 class Windows(Strict):
     """How a plate is cut into windows (M 105)."""
 
-    size: Positive = Field(650, description="side of a window, px")
-    stride: Positive = Field(600, description="px from one window to the next, even")
+    size: int = Field(650, ge=3, le=16_384, description="side of a window, px")
+    stride: int = Field(600, ge=2, le=16_384, description="px from one window to the next, even")
     rule: Literal["ceil", "cover"] = Field(
         "ceil", description="ceil(H / stride) rows of windows, or just enough to cover"
     )
@@ -202,7 +202,9 @@ class Decision(Strict):
         description="a defect with at least this score makes the plate NG. Where the classifier vetoes, one that it "
         "takes for a crack does from a feature unit less on (0.38 for 0.5)",
     )
-    deadline_s: float | None = Field(None, gt=0, description="seconds from the trailing edge after which it is late")
+    deadline_s: float | None = Field(
+        None, gt=0, le=86_400, description="seconds from the trailing edge after which it is late"
+    )
 
 
 class Classifier(Strict):
@@ -254,16 +256,20 @@ DEFAULT_TEMPLATES = (
 class Recipe(Strict):
     """All that belongs to one product model."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="name of the product model")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100, description="name of the product model")
     description: str = Field("", description="a few words for people")
     length: Length | None = Field(None, description="null: any length")
     columns: Columns | None = Field(None, description="null: all columns of the image")
     pitch: Pitch | None = Field(None, description="null: no sizes in mm")
     switch: Switch = Switch()
-    most_rows: Positive | None = Field(None, description="a longer sheet is INCONCLUSIVE; null: 1.1 x nominal")
-    least_rows: int = Field(0, ge=0, description="a shorter sheet is INCONCLUSIVE (too short), before the tolerance")
+    most_rows: int | None = Field(
+        None, ge=1, le=_FAR, description="a longer sheet is INCONCLUSIVE; null: 1.1 x nominal"
+    )
+    least_rows: int = Field(
+        0, ge=0, le=_FAR, description="a shorter sheet is INCONCLUSIVE (too short), before the tolerance"
+    )
     windows: Windows = Windows()
-    templates: tuple[Template, ...] = Field(DEFAULT_TEMPLATES, min_length=1)
+    templates: tuple[Template, ...] = Field(DEFAULT_TEMPLATES, min_length=1, max_length=64)
     polarity: Literal["bright", "dark", "both"] = Field(
         "bright", description="what a defect is against its surroundings"
     )

@@ -8,14 +8,17 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from config.schema.section import Positive, Strict
+from config.schema.section import Strict
 
 MOST_WORKERS = 64
 """Workers for which the plate memory has a board."""
 MOST_BATCH = 64
 """Windows that fit on a board."""
 
-
+_DAY_S = 86_400
+"""Seconds: nothing here is waited for any longer."""
+_MOST_ROWS = 1_000_000_000
+"""Whether there is the memory for so many is another question (daemon/service/preflight.py)."""
 _CAMERAS = ("simulator", "folder")
 _OWN_CAMERA = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 
@@ -33,13 +36,13 @@ class Camera(Strict):
     device: str | None = Field(
         None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
     )
-    width: Positive = Field(16384, description="pixels of a row")
-    strip_rows: int = Field(512, ge=2, description="rows of a strip as the camera delivers it")
-    buffers: int = Field(8, ge=2, description="strip buffers between camera and acquisition")
+    width: int = Field(16384, ge=1, le=1_000_000, description="pixels of a row")
+    strip_rows: int = Field(512, ge=2, le=_MOST_ROWS, description="rows of a strip as the camera delivers it")
+    buffers: int = Field(8, ge=2, le=_MOST_ROWS, description="strip buffers between camera and acquisition")
     line_rate_hz: float | None = Field(
-        None, gt=0, description="rows a second; null: a replay goes as fast as it is taken"
+        None, gt=0, le=10_000_000, description="rows a second; null: a replay goes as fast as it is taken"
     )
-    gap_rows: int = Field(600, ge=8, description="rows between two sheets of a replay")
+    gap_rows: int = Field(600, ge=8, le=_MOST_ROWS, description="rows between two sheets of a replay")
 
     @property
     def waits(self) -> bool:
@@ -63,13 +66,15 @@ class Camera(Strict):
 class Simulator(Strict):
     """The sheets that the simulated camera replays."""
 
-    seed: int = Field(1, ge=0, description="the first sheet's seed; the same seed makes the same sheet")
-    sheets: Positive = Field(3, description="different sheets that are made; they come round again")
+    seed: int = Field(1, ge=0, le=2**62, description="the first sheet's seed; the same seed makes the same sheet")
+    sheets: int = Field(3, ge=1, le=1_000_000, description="different sheets that are made; they come round again")
     density: int | None = Field(
-        None, ge=0, description="microcracks a sheet, mean; null: simulator/sheets/reference.yaml"
+        None, ge=0, le=10_000, description="microcracks a sheet, mean; null: simulator/sheets/reference.yaml"
     )
     interference: tuple[Literal["oil", "noise", "light"], ...] = Field((), description="disturbances on every sheet")
-    strength: float = Field(1.0, ge=0, description="1 is the default strength of simulator/sheets/reference.yaml")
+    strength: float = Field(
+        1.0, ge=0, le=100, description="1 is the default strength of simulator/sheets/reference.yaml"
+    )
 
 
 class Workers(Strict):
@@ -126,31 +131,36 @@ class Classify(Strict):
 class Lease(Strict):
     """How long a worker may take for a batch of windows before another gets it too."""
 
-    least_s: float = Field(5.0, gt=0, description="shortest deadline")
-    factor: float = Field(10.0, gt=1, description="deadline as a multiple of the running p99")
+    least_s: float = Field(5.0, gt=0, le=_DAY_S, description="shortest deadline")
+    factor: float = Field(10.0, gt=1, le=1_000_000, description="deadline as a multiple of the running p99")
 
 
 class Restart(Strict):
     """How often a process may die before its role counts as lost."""
 
-    budget: Positive = Field(10, description="restarts of a process, on average over its role, that are not forgiven")
-    period_s: float = Field(60.0, gt=0, description="seconds of work after which a restart is forgiven")
+    budget: int = Field(
+        10, ge=1, le=1_000_000, description="restarts of a process, on average over its role, that are not forgiven"
+    )
+    period_s: float = Field(60.0, gt=0, le=_DAY_S, description="seconds of work after which a restart is forgiven")
     backoff_s: float = Field(
         0.2,
         ge=0,
+        le=_DAY_S,
         description="pause before the first restart; doubles with each further one, up to period_s / (4 budget)",
     )
-    heartbeat_s: float = Field(1.0, gt=0, description="seconds between the heartbeats of a process")
-    hang_s: float = Field(15.0, gt=0, description="a process silent for so long is killed and restarted")
-    start_s: float = Field(60.0, gt=0, description="seconds a process may take to start")
+    heartbeat_s: float = Field(1.0, gt=0, le=_DAY_S, description="seconds between the heartbeats of a process")
+    hang_s: float = Field(15.0, gt=0, le=_DAY_S, description="a process silent for so long is killed and restarted")
+    start_s: float = Field(60.0, gt=0, le=_DAY_S, description="seconds a process may take to start")
 
 
 class Retention(Strict):
     """How long results and pictures are kept."""
 
-    days: float | None = Field(90.0, gt=0, description="days of running after which a plate is deleted; null: never")
+    days: float | None = Field(
+        90.0, gt=0, le=36_500, description="days of running after which a plate is deleted; null: never"
+    )
     most_gb: float | None = Field(
-        20.0, gt=0, description="pictures beyond this size are deleted, oldest first; null: never"
+        20.0, gt=0, le=1_000_000, description="pictures beyond this size are deleted, oldest first; null: never"
     )
 
 
@@ -158,8 +168,8 @@ class Results(Strict):
     """The results database and the pictures kept as evidence."""
 
     pictures: bool = Field(True, description="write an overview of each plate and a crop of each defect")
-    overview_px: Positive = Field(1600, description="longest side of an overview picture")
-    crops: int = Field(50, ge=0, description="most crops of defects written for one plate, the worst first")
+    overview_px: int = Field(1600, ge=1, le=30_000, description="longest side of an overview picture")
+    crops: int = Field(50, ge=0, le=100_000, description="most crops of defects written for one plate, the worst first")
     retention: Retention = Retention()
 
 
@@ -179,12 +189,12 @@ class Config(Strict):
     state_directory: Path | None = Field(None, description="null: $STATE_DIRECTORY, or the user's state directory")
     camera: Camera = Camera()
     simulator: Simulator = Simulator()
-    slots: int = Field(3, ge=2, description="plates that the plate memory holds")
+    slots: int = Field(3, ge=2, le=1_000_000, description="plates that the plate memory holds")
     overload: Literal["wait", "skip"] = Field("wait", description="when no slot is free at a leading edge")
     workers: Workers = Workers()
     classify: Classify = Classify()
     lease: Lease = Lease()
     restart: Restart = Restart()
-    drain_s: float = Field(30.0, ge=0, description="seconds to finish the plates in flight at a stop")
+    drain_s: float = Field(30.0, ge=0, le=_DAY_S, description="seconds to finish the plates in flight at a stop")
     results: Results = Results()
     telemetry: Telemetry = Telemetry()

@@ -16,7 +16,7 @@ from daemon.cameras.registry import CameraOrder
 from daemon.cameras.replay import ReplayCamera
 from models.images import ImageError, open_image
 from simulator.line.replay import Entry, LineSettings, Picture, Replay, ReplayError
-from stages.camera import CameraError, CameraStatus, Loss, NoStrip, Progress, Strip
+from stages.camera import CameraError, CameraSetupError, CameraStatus, Loss, NoStrip, Progress, Strip
 
 _FAILURES = (ImageError, OSError, ValueError)
 _MOST_UNREADABLE = 100
@@ -51,7 +51,7 @@ class FolderCamera(ReplayCamera):
                 folder, open_image, first, repeat=order.plates is not None, settings=settings, failures=_FAILURES
             )
         except (OSError, ValueError) as error:
-            raise CameraError(f"camera.folder: {error}") from error
+            raise CameraSetupError(f"camera.folder: {error}") from error
 
     def next_strip(self, into: NDArray[np.uint8], timeout_s: float) -> Strip | NoStrip:
         """The next strip; NoStrip.WAITING also after an image that was left out."""

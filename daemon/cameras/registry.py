@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.schema import Config, Recipe
-from stages.camera import CameraError, LineCamera, Progress
+from stages.camera import CameraSetupError, LineCamera, Progress
 
 CAMERAS = {
     "simulator": "daemon.cameras.simulated:SimulatedCamera",
@@ -38,9 +38,9 @@ def open_camera(order: CameraOrder, progress: Progress) -> LineCamera:
     """The camera that `camera.source` names, opened and not yet started.
 
     Raises:
-        CameraError: there is no such camera, it cannot be opened, or it has no switch.
+        CameraError: it cannot be opened; CameraSetupError: there is no such camera, or it has no switch.
     """
-    camera = _camera_class(order.config.camera.source)(order)
+    camera = camera_class(order.config.camera.source)(order)
     try:
         camera.open(progress)
     except BaseException:
@@ -48,22 +48,25 @@ def open_camera(order: CameraOrder, progress: Progress) -> LineCamera:
         raise
     if not camera.has_switch:
         camera.close()
-        raise CameraError(
+        raise CameraSetupError(
             f"the camera {order.config.camera.source} has no switch, so no sheet would be seen: "
             "wire the photoelectric switch to the camera"
         )
     return camera
 
 
-def _camera_class(source: str) -> Callable[[CameraOrder], LineCamera]:
+def camera_class(source: str) -> Callable[[CameraOrder], LineCamera]:
+    """The class that `camera.source` names; its module is imported. Raises CameraSetupError."""
     module, _, name = CAMERAS.get(source, source).partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise CameraError(
+        raise CameraSetupError(
             f"camera.source is {source}: {error}; install its package beside linesentry, or correct the name"
         ) from error
+    except Exception as error:  # a module of somebody else's may raise anything
+        raise CameraSetupError(f"camera.source is {source}: its module cannot be imported: {error!r}") from error
     if not (isinstance(found, type) and issubclass(found, LineCamera)):
-        raise CameraError(f"camera.source is {source}: found no subclass of stages.camera.LineCamera there")
+        raise CameraSetupError(f"camera.source is {source}: found no subclass of stages.camera.LineCamera there")
     maker: Callable[[CameraOrder], LineCamera] = found
     return maker

@@ -36,7 +36,8 @@ def run(
     try:
         directory = StateDirectory.of(settings)
         if not watched:
-            code = Supervisor(settings, recipe, directory, plates=plates).run()
+            supervisor = Supervisor(settings, recipe, directory, plates=plates)
+            code = supervisor.run()
         else:
             from daemon.cli.terminal import TerminalView  # noqa: PLC0415 - a service that nobody watches has no screen
 
@@ -47,4 +48,6 @@ def run(
             view.summary(supervisor)
     except (ServiceError, StateError, StoreError, JournalError, PlateMemoryError, TelemetryError) as error:
         fail(str(error))
+    if supervisor.refusal is not None:
+        fail(supervisor.refusal, code)
     raise typer.Exit(code)

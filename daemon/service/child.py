@@ -24,6 +24,7 @@ import zmq
 from config.schema import Config, Recipe
 from daemon.service.hanging import Hanging, Storied
 from daemon.service.signals import IGNORED, ORDERS
+from daemon.service.unusable import UNUSABLE, UnusableError, say_why
 from daemon.telemetry.counters import Tally
 from daemon.telemetry.logs import configure
 from daemon.wire.channel import Client, Event, Server
@@ -132,7 +133,7 @@ class Child:
             self.log.warning("plate hangs", plate=plate, waits_for=waits_for, story=story)
 
     def start(self) -> None:
-        """What takes long before the loop: loading, mapping."""
+        """What takes long before the loop: loading, mapping. Raises UnusableError."""
 
     def tick(self, now: float) -> None:
         """What is due without a message; called after each round of the loop."""
@@ -154,7 +155,11 @@ class Child:
 
     def run(self) -> None:
         """Run until the supervisor says so or is gone."""
-        self.start()
+        try:
+            self.start()
+        except UnusableError:
+            self.close()
+            raise
         self.beat(time.monotonic())
         while not self.stopping:
             ready = dict(self._poller.poll(round(self.wait_s() * 1000)))
@@ -218,7 +223,12 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     level = Config.model_validate(plan.config).telemetry.log_level
     configure(plan.sender.name, run=plan.run, level=level)
-    _made(plan).run()
+    try:
+        _made(plan).run()
+    except UnusableError as error:
+        structlog.get_logger().critical("what this process is to do cannot be done", error=str(error))
+        say_why(plan.sockets, plan.sender.name, error)
+        sys.exit(UNUSABLE)
 
 
 def _made(plan: Plan) -> Child:

@@ -150,6 +150,10 @@ class Children:
             kid.killed_for = reason
             kid.process.kill()
 
+    def give_up(self, role: str) -> None:
+        """Start the processes of that role no more."""
+        self._lost.add(role)
+
     def reap(self, polled: Mapping[object, int], now: float) -> None:
         """Take note of processes that have ended."""
         for kid in self._kids.values():

@@ -17,6 +17,7 @@ from config.schema import Config, Recipe
 from daemon.cameras.folder_files import image_files
 from daemon.service.needs import service_needs
 from daemon.service.plans import processes
+from daemon.service.probe import unloadable
 from daemon.store.state import StateError, in_use, state_path
 from models.machine.gpu import why_no_gpu
 from models.machine.memory import Need, room, shortage
@@ -30,12 +31,15 @@ def lasting_faults(config: Config, recipe: Recipe, source: str, plates: int | No
     return service_faults(config, recipe, source) or located(_lasting(config, recipe, plates), config, source)
 
 
-def look(config: Config, recipe: Recipe, source: str, service: bool) -> tuple[list[Fault], list[Fault]]:
+def look(config: Config | None, recipe: Recipe, source: str, service: bool) -> tuple[list[Fault], list[Fault]]:
     """All that stands in the way of a start here and now: faults, and warnings of what may pass.
 
     Where a service runs already, what it holds is a warning alone: a configuration is checked before a restart too.
-    `service`: it is the systemd service's, which has a state directory of its own.
+    What a configuration names is loaded for trial. `config` is None for a recipe by itself; `service`: it is the
+    systemd service's, which has a state directory of its own.
     """
+    if config is None:
+        return [Fault(source, message, key) for _, key, message in unloadable(None, recipe)], []
     faults = _lasting(config, recipe, None)
     own = service and config.state_directory is None
     told, state = ([], None) if own else _state_faults(config)
@@ -47,6 +51,8 @@ def look(config: Config, recipe: Recipe, source: str, service: bool) -> tuple[li
     host, busy = _address(config)
     if not runs:
         warnings += busy
+    if not faults and not told:
+        told = unloadable(config, recipe)
     return located([*faults, *told, *host], config, source), located(warnings, config, source)
 
 

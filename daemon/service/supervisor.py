@@ -12,7 +12,6 @@ import uuid
 from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 import zmq
@@ -24,6 +23,7 @@ from daemon.service.children import Children, Kid
 from daemon.service.ledger import RunLedger
 from daemon.service.needs import service_needs, strips_need
 from daemon.service.notify import Notifier
+from daemon.service.observer import Observer
 from daemon.service.plans import Plans, processes, run_facts
 from daemon.service.publisher import Publisher
 from daemon.service.sightings import Sightings
@@ -31,6 +31,7 @@ from daemon.service.signals import Signals
 from daemon.service.sockets import socket_directory
 from daemon.service.status import Status, Stop
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
+from daemon.service.unusable import UNUSABLE, said_why
 from daemon.store.state import Lock, RunEnd, StateDirectory
 from daemon.telemetry.metrics import Metrics
 from daemon.telemetry.server import Health, MetricsServer
@@ -60,19 +61,7 @@ from stages.plate import Cause
 
 _POLL_MS = 50
 _EXIT_S = 10.0
-
-
-class Observer(Protocol):
-    """Someone who watches a run, such as the terminal."""
-
-    def seen(self, plate: int) -> None:
-        """The switch saw a plate begin."""
-
-    def final(self, committed: VerdictCommitted) -> None:
-        """A plate's verdict is committed."""
-
-    def pulse(self, supervisor: Supervisor) -> None:
-        """Called many times a second; `supervisor.status()` says how things are."""
+_REFUSED_EXIT_S = 0.5
 
 
 class ServiceError(Exception):
@@ -80,7 +69,7 @@ class ServiceError(Exception):
 
 
 class Supervisor:
-    """One run of the service: `run()` returns its exit code."""
+    """One run of the service: `run()` returns its exit code; 2, with `refusal`, where it could never work."""
 
     def __init__(
         self,
@@ -89,7 +78,7 @@ class Supervisor:
         state: StateDirectory,
         *,
         plates: int | None = None,
-        observer: Observer | None = None,
+        observer: Observer[Supervisor] | None = None,
     ) -> None:
         if recipe.columns is None or recipe.slot_rows is None:
             raise ServiceError(
@@ -116,6 +105,8 @@ class Supervisor:
         self._line_ended = False
         self._acquire_ended = False
         self._ready = False
+        self.refusal: str | None = None
+        """Why this configuration can never run here, as a process found at its start."""
         waits = config.camera.waits and config.overload == "wait"
         self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
         self._publisher = Publisher(self.metrics, self._notifier, self._vram, config.restart.start_s)
@@ -352,14 +343,24 @@ class Supervisor:
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
             self._sightings.line_gone()
             self.children.restart("acquire", 0, "line restarted")
+        if kid.status == UNUSABLE and not self._ready:
+            self._refused(kid, now)
 
-    def _lose(self, role: str, now: float) -> None:
+    def _refused(self, kid: Kid, now: float) -> None:
+        """At the start, a process that can never do its work is not started again and again."""
+        self.children.give_up(kid.role)
+        why = said_why(self.sockets, kid.name)
+        if kid.role != "classify":
+            self.refusal = self.refusal or why
+        self._lose(kid.role, now, why)
+
+    def _lose(self, role: str, now: float, why: str = "its restarts are spent") -> None:
         if role == "classify":
-            self._log.critical("role lost: its restarts are spent; plates are decided without it", role=role)
+            self._log.critical("role lost: plates are decided without it", role=role, why=why)
             self._classifier_lost = True
             self._link.send("merge-0", ClassifierLost(), now)
             return
-        self._log.critical("role lost: its restarts are spent; open plates end INCONCLUSIVE", role=role)
+        self._log.critical("role lost: open plates end INCONCLUSIVE", role=role, why=why)
         self._tell_abort(self._stopping.lose(role, now), now)
 
     # --- stopping --------------------------------------------------------------------------------------------
@@ -394,7 +395,10 @@ class Supervisor:
         self.children.stop_all(
             tell=lambda name: self._link.send(name, m.Exit(), time.monotonic()),
             listen=self._link.receive,
-            most_s=_EXIT_S,
+            # A process that is only just starting is not waited for where there was never anything to do.
+            most_s=_EXIT_S if self.refusal is None else _REFUSED_EXIT_S,
             hurry=lambda: self.hurried,
         )
+        if self.refusal is not None:
+            return 2
         return 0 if self._stopping.role_lost is None and not self.ledger.open else 1

@@ -236,7 +236,7 @@ def test_a_configuration_that_the_service_cannot_use_is_told_what_to_do(tmp_path
     """The unit that ships gives the service no /tmp, no /home, and nothing to write to but its own directories."""
     images = tmp_path / "images"
     images.mkdir()
-    (tmp_path / "own.yaml").write_text("name: own\nlength: {nominal_rows: 9}\ncolumns: {last: 9}\n", encoding="utf-8")
+    (tmp_path / "own.yaml").write_text("name: own\nlength: {nominal_rows: 99}\ncolumns: {last: 99}\n", encoding="utf-8")
     path = tmp_path / "line.yaml"
     path.write_text(
         f"recipe: own.yaml\nstate_directory: /srv/plates\ncamera: {{source: folder, folder: {images}}}\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from daemon.service.child import Child, Plan
+from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
 from models.classifier.classifier import Classifier, ClassifierError
 from stages.classify import Questions, Work, rows_needed
@@ -35,12 +36,16 @@ class ClassifyProcess(Child):
         """Load the weights, prove them on a known crop, then say that questions are welcome.
 
         Raises:
-            ClassifierError: weights that cannot be used, compute wrongly, or are not those that results name.
+            ClassifierError: weights that compute wrongly, or are not those that results name.
+            UnusableError: weights or a device that cannot be had.
         """
         settings = self.config.classify
-        self._classifier = Classifier.load(
-            settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
-        )
+        try:
+            self._classifier = Classifier.load(
+                settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
+            )
+        except ClassifierError as error:
+            raise UnusableError(str(error)) from error
         if why := self.other_weights("classifier_sha256", self._classifier.facts["weights_sha256"]):
             raise ClassifierError(why)
         self._checked_at = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from daemon.service.child import Child, Plan
+from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
 from models.detector.detector import Detector, DetectorError
 from stages.detect import score_windows
@@ -36,10 +37,14 @@ class DetectProcess(Child):
         """Load the weights, prove them on a known window, then ask for work.
 
         Raises:
-            DetectorError: weights that cannot be used, compute wrongly, or are not those that results name.
+            DetectorError: weights that compute wrongly, or are not those that results name.
+            UnusableError: weights, templates or a device that cannot be had.
         """
         workers = self.config.workers
-        self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+        try:
+            self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+        except DetectorError as error:
+            raise UnusableError(str(error)) from error
         if why := self.other_weights("weights_sha256", self._detector.facts["weights_sha256"]):
             raise DetectorError(why)
         self._checked_at = time.monotonic()

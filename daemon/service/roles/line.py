@@ -19,8 +19,9 @@ import numpy as np
 
 from daemon.cameras.registry import CameraOrder, open_camera
 from daemon.service.child import Child, Plan
+from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
-from stages.camera import CameraError, LineCamera, NoStrip, Strip
+from stages.camera import CameraError, CameraSetupError, LineCamera, NoStrip, Strip
 from stages.events import BufferReleased, LineEnded, StripDelivered, SwitchHeard
 
 _TIMEOUT_S = 0.1
@@ -70,7 +71,10 @@ class LineProcess(Child):
     def start(self) -> None:
         """Open the camera; it starts when acquisition listens."""
         order = CameraOrder(self.config, self.recipe, Path(self.plan.sockets), self.plan.plates)
-        self._camera = open_camera(order, self._progress)
+        try:
+            self._camera = open_camera(order, self._progress)
+        except CameraSetupError as error:
+            raise UnusableError(str(error)) from error
         self._say_status(time.monotonic())
         self._acquire = self.bind("camera", self._on_acquire)
 
