@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 MOST_LINES = 20
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,28 @@ def shown(value: object, most: int = 60) -> str:
     """A value as it can stand in one line of a message: quoted, cut after `most` characters."""
     text = repr(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def file_text(name: str) -> str:
+    r"""A file's name as text that every reader takes, exact but for bytes that are no UTF-8: \xNN."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Text from outside as it can stand in a terminal, a log or a picture: nothing in it can steer the reader.
+
+    Control characters, marks that turn the direction of writing, and bytes of a file's name that are no UTF-8 are
+    written as \xNN or \uNNNN. With `lines`, ends of lines and tabs stay.
+    """
+    kept = "\n\t" if lines else ""
+    return _STEERING.sub(lambda found: found[0] if found[0] in kept else _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as Python keeps it in names
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def shown_bytes(count: int) -> str:

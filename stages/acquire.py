@@ -14,7 +14,8 @@ PlateClosed, with or without a slot; how sheets are numbered is told in stages/s
 
 What went wrong is a cause of the plate: rows that the camera lost are blank in the slot and counted (rows missing; no
 rows, if all are); a line that ends in mid-sheet, or a trailing edge that was not heard, leaves rows missing in
-unknown number; a sheet beyond the most rows is cut (too long) and the rest of it counted until the switch falls.
+unknown number; a sheet beyond the most rows is cut (too long) and the rest of it counted until the switch falls. A
+sheet that the camera cannot show (a file that cannot be read) has no rows, and the causes that the camera says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from enum import StrEnum
 from typing import Literal, assert_never
 
 from config.schema import Recipe
-from stages.camera import Strip
+from stages.camera import Sheet, Strip
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
 from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Trailing, Unheard
@@ -99,6 +100,8 @@ class _Sheet:
     plate: int
     start: int
     """Camera row of its first row."""
+    told: Sheet | None = None
+    """What the camera knew of it."""
     end: int | None = None
     """Camera row after its last row, when known."""
     opened: bool = False
@@ -268,14 +271,16 @@ class Assembler:
         row = self._row or 0
         for fact in facts:
             match fact:
-                case Leading(plate, edge):
-                    self._sheets.append(_Sheet(plate, edge + self._offset))
+                case Leading(plate, _, told) if told is not None and not told.pixels:
+                    self._without_rows(plate, tuple(cause for cause, _ in told.faults), 0, out, told)
+                case Leading(plate, edge, told):
+                    self._sheets.append(_Sheet(plate, edge + self._offset, told))
                 case Trailing(plate, edge):
                     self._trailing(plate, edge, row)
-                case Unheard(plate):
-                    self._without_rows(plate, Cause.NO_ROWS, 0, out)
+                case Unheard(plate, told):
+                    self._without_rows(plate, (Cause.NO_ROWS,), 0, out, told)
                 case MidSheet(plate):
-                    self._without_rows(plate, Cause.STARTED_MID_SHEET, 0, out)
+                    self._without_rows(plate, (Cause.STARTED_MID_SHEET,), 0, out)
                 case _:
                     assert_never(fact)
         self._close_ended(out)
@@ -339,7 +344,7 @@ class Assembler:
             self.counters.plates_without_slot += 1
         sheet.opened = True
         self.counters.plates += 1
-        out.append(PlateOpened(sheet.plate, sheet.place))
+        out.append(PlateOpened(sheet.plate, sheet.place, sheet.told))
         passed = min(self._row - sheet.start, self._most)
         if passed > 0:
             # Its first rows passed before anything was heard of it.
@@ -361,7 +366,7 @@ class Assembler:
                 self._close(sheet, out)
         else:
             missing = max(0, sheet.end - sheet.start) if sheet.end is not None else 0
-            self._without_rows(sheet.plate, Cause.NO_ROWS, missing, out)
+            self._without_rows(sheet.plate, (Cause.NO_ROWS,), missing, out, sheet.told)
 
     def _close(self, sheet: _Sheet, out: list[Instruction]) -> None:
         sheet.closed = True
@@ -372,10 +377,12 @@ class Assembler:
         causes = tuple(dict.fromkeys(sheet.causes))
         out.append(PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at))
 
-    def _without_rows(self, plate: int, cause: Cause, missing: int, out: list[Instruction]) -> None:
+    def _without_rows(
+        self, plate: int, causes: tuple[Cause, ...], missing: int, out: list[Instruction], told: Sheet | None = None
+    ) -> None:
         self.counters.plates += 1
         self.counters.plates_without_slot += 1
-        out += [PlateOpened(plate, None), PlateClosed(plate, None, 0, (cause,), missing, self._strip_at)]
+        out += [PlateOpened(plate, None, told), PlateClosed(plate, None, 0, causes, missing, self._strip_at)]
 
     def _end(self, out: list[Instruction]) -> None:
         """Nothing more comes: what is open ends here."""

@@ -13,8 +13,24 @@ from enum import Enum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.plate import Cause
+
 Progress = Callable[[str], None]
 """Told what is being done while it takes long; each call is a sign of life, so call it every second or so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a camera knows of a sheet as it comes: a replay knows the image that it shows."""
+
+    image: str
+    """Name of the image file."""
+    faults: tuple[tuple[Cause, str], ...] = ()
+    """Why it cannot be OK, each cause in words."""
+    warnings: tuple[str, ...] = ()
+    """What else belongs to its result."""
+    pixels: bool = True
+    """False: it passes the switch, and the camera cannot show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,8 @@ class Edge:
     row: int
     """Camera row at which it came: the first row of the new level."""
     rising: bool
+    sheet: Sheet | None = None
+    """Of a rising edge: what is known of the sheet that comes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from config.schema import Recipe, Windows
+from stages.camera import Sheet
 from stages.defects import defects_of
 from stages.events import PlateClosed, PlateDecided
 from stages.integrity import faults_of
@@ -36,6 +37,8 @@ class Collected:
     plate: int
     opened: bool = False
     columns: int | None = None
+    sheet: Sheet | None = None
+    """What the camera knew of it."""
     results: dict[int, WindowResult] = field(default_factory=dict)
     quarantined: set[int] = field(default_factory=set)
     closed: PlateClosed | None = None
@@ -133,6 +136,7 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
         windows_truncated=sum(r.truncated for r in results),
         rows_missing=closed.rows_missing if closed is not None else 0,
         causes=tuple(dict.fromkeys(causes)),
+        sheet=plate.sheet,
         classifier=opinions.summary(plate.plate, inspected=bool(results)),
     )
     # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.

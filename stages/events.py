@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from stages.camera import Strip
+from stages.camera import Sheet, Strip
 from stages.plate import Cause, PlateResult, Window, WindowResult
 
 
@@ -68,6 +68,8 @@ class PlateOpened(Said, frozen=True):
     plate: int
     place: Place | None
     """None: it is only counted, none of its rows will be in the plate memory."""
+    sheet: Sheet | None = None
+    """What the camera knew of it."""
 
 
 class RowsReady(Said, frozen=True):
@@ -106,6 +108,8 @@ class PlateSeen(Said, frozen=True):
     """supervisor -> record: the switch saw a plate begin; may be said more than once."""
 
     plate: int
+    image: str | None = None
+    """Name of the image file that a replay shows."""
 
 
 class SeenCommitted(Said, frozen=True):

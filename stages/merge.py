@@ -286,9 +286,10 @@ class Merger:
             self.counters.events_repeated += 1
             return instructions
         match event:
-            case PlateOpened(place=place):
+            case PlateOpened(place=place, sheet=sheet):
                 self.counters.events_repeated += state.opened
                 state.opened = True
+                state.sheet = state.sheet or sheet
                 if place is not None and state.columns is None:
                     state.columns = place.columns
             case WindowQuarantined(window=window):

@@ -49,6 +49,9 @@ class Cause(StrEnum):
     SHUTDOWN = "shutdown"
     STORE_FAILED = "store failed"
     UNREADABLE = "unreadable"
+    WRONG_WIDTH = "wrong width"
+    FURTHER_PAGES = "further pages"
+    DEPTH = "depth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,8 @@ class PlateResult:
     """Gates that failed where the recipe only warns, and defects that were vetoed, with the values found."""
     defects: tuple[Defect, ...] = ()
     quality: Quality = field(default_factory=Quality)
+    image: str | None = None
+    """Name of the image file that a replay showed; None where a camera saw the sheet."""
     classifier: str = "none"
     """The recipe's mode, and what was missing: "veto, late: 3 of 12 crops"; "none" where nothing was inspected."""
 

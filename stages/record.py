@@ -85,6 +85,8 @@ class CommitSeen:
 
     write: int
     plate: int
+    image: str | None = None
+    """Name of the image file that a replay shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class _Waiting:
     decided: PlateDecided | None
     """None: only that the plate was seen."""
     since: float
+    image: str | None = None
+    """Of a plate that was seen."""
     bare: bool = False
     """The record was refused as it was; this is what is left of it."""
 
@@ -239,7 +243,7 @@ class Recorder:
         plate = said.plate
         done: list[Instruction] = []
         if isinstance(said, PlateSeen):
-            done = self._accept(_Waiting(plate, None, self._since(plate, now)), now)
+            done = self._accept(_Waiting(plate, None, self._since(plate, now), said.image), now)
             if done == [Refuse(plate)]:
                 return done
         self._seen.add(plate)
@@ -295,7 +299,7 @@ class Recorder:
         self._writes += 1
         self._under_way = self._writes
         if head.decided is None:
-            return [CommitSeen(self._writes, head.plate)]
+            return [CommitSeen(self._writes, head.plate, head.image)]
         return [self._verdict(self._writes, head, head.decided, now)]
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:
@@ -391,5 +395,6 @@ def bare(result: PlateResult) -> PlateResult:
         windows=0,
         windows_scored=0,
         coverage=None,
+        image=result.image,
         classifier=result.classifier,
     )

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stages.camera import Edge
+from stages.camera import Edge, Sheet
 
 MOST_UNHEARD = 1000
 """A greater gap in the count is a counter that was set anew, not that many edges."""
@@ -33,6 +33,8 @@ class Leading:
 
     plate: int
     row: int
+    sheet: Sheet | None = None
+    """What the camera knew of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,11 @@ class Trailing:
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
-    """A leading edge that was not heard: by the count, or the level, there was one."""
+    """A leading edge that was not heard, or not whether it held: by the count, or the level, there was one."""
 
     plate: int
+    sheet: Sheet | None = None
+    """What the camera knew of it, where the edge itself was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,7 @@ class SwitchCounter:
         self._level = edge.rising
         if number is not None:
             self._plate = number
-            facts.append(Leading(number, edge.row))
+            facts.append(Leading(number, edge.row, edge.sheet))
         else:
             facts.append(Trailing(self._plate, edge.row))
             self._plate = None
@@ -245,7 +249,7 @@ class SwitchCounter:
             self._pending, self._pending_plate = None, None
             if number is not None:
                 self._plate = number
-                facts.append(Unheard(number))
+                facts.append(Unheard(number, edge.sheet))
             else:
                 facts.append(Trailing(self._plate, None))
                 self._plate = None

@@ -13,6 +13,7 @@ from typing import Literal
 
 from config.schema import Limits, Recipe
 from models.detector.findings import Quality, clearer
+from stages.camera import Sheet
 from stages.integrity import NO_FAULTS, Faults
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 
@@ -29,6 +30,7 @@ TELLING = (
     Cause.OVERLOAD,
     Cause.NO_ROWS,
     Cause.UNREADABLE,
+    Cause.WRONG_WIDTH,
     Cause.SERVICE_DIED,
     Cause.ROLE_LOST,
     Cause.STORE_FAILED,
@@ -42,6 +44,8 @@ TELLING = (
     Cause.WINDOW_QUARANTINED,
     Cause.WINDOW_FAILED,
     Cause.REGIONS_TRUNCATED,
+    Cause.DEPTH,
+    Cause.FURTHER_PAGES,
     Cause.ROWS_REPEATED,
     Cause.COLUMNS_REPEATED,
     Cause.COLUMNS_DEAD,
@@ -87,6 +91,8 @@ class PlateFacts:
     rows_missing: int = 0
     causes: tuple[Cause, ...] = ()
     """What the line already said of the plate: overload, too long for a slot, role lost, ..."""
+    sheet: Sheet | None = None
+    """What a camera that replays images knew of it."""
     classifier: str = "off"
     """What there was of the classifier: stages/opinions.py."""
 
@@ -161,6 +167,9 @@ def verdict_of(
     if any(defect.vetoed for defect in defects):
         warnings.append(_vetoes([defect for defect in defects if defect.vetoed]))
     found |= {cause: PLAIN[cause] for cause in facts.causes if cause in PLAIN}
+    if facts.sheet is not None:
+        found |= dict(facts.sheet.faults)
+        warnings += facts.sheet.warnings
     _extent(found, facts, recipe)
     _windows(found, facts)
     if coverage is not None and not coverage >= recipe.gates.judged:
@@ -198,6 +207,7 @@ def verdict_of(
         warnings=tuple(warnings),
         defects=tuple(defects),
         quality=quality,
+        image=facts.sheet.image or None if facts.sheet is not None else None,
         classifier=facts.classifier,
     )
 

@@ -32,7 +32,11 @@ class Camera(Strict):
         "module:Class (docs/how-to/add-a-camera.md)",
         json_schema_extra={"anyOf": [{"enum": [*_CAMERAS]}, {"pattern": f"^{_OWN_CAMERA}$"}]},
     )
-    folder: Path | None = Field(None, description="images to replay, in natural order: 2.png before 10.png")
+    folder: Path | None = Field(
+        None,
+        description="images to replay, in natural order: 2.png before 10.png; each is a sheet "
+        "(docs/how-to/read-results.md)",
+    )
     device: str | None = Field(
         None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
     )

@@ -32,6 +32,8 @@ class CameraOrder:
     """Directory of this run, for files that its other processes may read."""
     plates: int | None = None
     """Sheets after which a replay ends; None: when its images are through, or never."""
+    passed: int = 0
+    """Sheets that an earlier camera of this run has shown: a replay of files goes on with the next."""
 
 
 def open_camera(order: CameraOrder, progress: Progress) -> LineCamera:

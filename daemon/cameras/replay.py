@@ -54,6 +54,10 @@ class ReplayCamera(LineCamera):
         strip = self._line.next_strip(into)
         return NoStrip.ENDED if strip is None else strip
 
+    def stood(self, seconds: float) -> None:
+        """The belt stood for so long: what comes is due so much later."""
+        self._started_at += seconds
+
     def stop(self) -> None:
         """Nothing runs by itself."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from config.errors import printable
 from daemon.cli.options import Device, JsonOption, console, fail
 
 if TYPE_CHECKING:
@@ -86,16 +87,14 @@ class _Tables:
         from rich.markup import escape  # noqa: PLC0415 - commands load what they need
         from rich.table import Table  # noqa: PLC0415
 
-        from daemon.offline.inspect import shown  # noqa: PLC0415
-
         plate = result.plate
         colour = _COLOURS[plate.verdict]
-        table = Table(title=escape(shown(result.image)), title_justify="left", show_header=False, min_width=60)
+        table = Table(title=escape(printable(result.image)), title_justify="left", show_header=False, min_width=60)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         table.add_row("verdict", f"[bold {colour}]{plate.verdict.value}[/]")
         if plate.reason:
-            table.add_row("reason", escape(plate.reason))
+            table.add_row("reason", escape(printable(plate.reason)))
         if result.width is not None and result.height is not None:
             table.add_row("size", f"{result.width:,} x {result.height:,} px, {plate.windows} windows")
         if not result.failed:
@@ -106,9 +105,9 @@ class _Tables:
             if plate.classifier != "off":
                 table.add_row("classifier", escape(plate.classifier))
         for warning in result.warnings:
-            table.add_row("warning", escape(shown(warning)))
+            table.add_row("warning", escape(printable(warning)))
         if result.evidence is not None and result.evidence.overview is not None:
-            table.add_row("pictures", escape(shown(str(result.evidence.overview))))
+            table.add_row("pictures", escape(printable(str(result.evidence.overview))))
         self._console.print(table)
 
 
@@ -143,10 +142,8 @@ class _Bar:
 
     def named(self, paths: list[Path]) -> Iterator[Path]:
         """The paths, each noted as it is taken."""
-        from daemon.offline.inspect import shown  # noqa: PLC0415 - commands load what they need
-
         for path in paths:
-            self._name, self._started = shown(path.name), time.monotonic()
+            self._name, self._started = printable(path.name), time.monotonic()
             yield path
 
     def told(self, done: int, total: int) -> None:

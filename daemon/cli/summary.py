@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from config.errors import printable
 from config.schema import Recipe
 from daemon.cli.plate_progress import Passing
 from daemon.store.pictures import plate_directory
@@ -61,7 +62,7 @@ class Summary:
         self._totals(totals)
         for passing, result in done:
             if result.reason:
-                self._say(f"plate {passing.plate}", result.reason)
+                self._say(f"plate {passing.plate}", printable(result.reason))
         self._say("results", str(store_path(self._state)))
         self._pictures([result.plate for _, result in done])
 
@@ -77,6 +78,9 @@ class Summary:
     def _table(self, done: Sequence[tuple[Passing, PlateResult]], truth: Truth | None, first_plate: int) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
         table.add_column("plate", justify="right")
+        images = any(result.image for _, result in done)
+        if images:
+            table.add_column("image", overflow="fold")
         table.add_column("verdict", no_wrap=True)
         known = () if truth is None else ("true", "false", "missed")
         vetoes = any(found_and_vetoed(result.defects)[1] for _, result in done)
@@ -86,6 +90,7 @@ class Summary:
             latency = passing.decided.latency_s if passing.decided else None
             table.add_row(
                 str(result.plate),
+                *([Text(printable(result.image or ""))] if images else []),
                 Text(result.verdict, STYLE[result.verdict]),
                 *map(str, found_and_vetoed(result.defects)[: 2 if vetoes else 1]),
                 *([] if truth is None else _compared(result, truth[(passing.plate - first_plate) % len(truth)])),

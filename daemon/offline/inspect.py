@@ -22,13 +22,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from config.errors import file_text
 from config.schema import Camera, Recipe, Windows, Workers
 from daemon.offline.networks import Device, load_classifier, load_detectors
 from models.detector.halo import HALO
 from models.images import ImageError, ImageSource, open_image
 from models.machine.memory import available_bytes
+from stages.camera import Sheet
 from stages.defects import defects_of
 from stages.events import ClassifyCrops, Place
+from stages.image_sheet import cause_of, doubts_of, plate_columns
 from stages.integrity import faults_of
 from stages.opinions import Opinions, can_wait
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
@@ -108,17 +111,19 @@ def inspect_files(
         notes: tuple[str, ...] = ()
         try:
             with open_image(path, bits) as source:
-                width, height, notes = source.width, source.height, source.warnings
-                first, last = plate_columns(width, recipe)
+                width, height = source.width, source.height
+                first, last = plate_columns(width, recipe, CAMERA_WIDTH)
                 if pictures is not None:
                     try:
                         kept = _room_for(height, last - first, pictures)
                     except OSError as error:
-                        notes += (f"{shown(str(pictures))}: {error.strerror}; no pictures of {shown(path.name)}",)
+                        lacks = f"no pictures of {file_text(path.name)}"
+                        notes += (f"{file_text(str(pictures))}: {error.strerror}; {lacks}",)
                 plate = inspect_image(source, recipe, detectors, classifier=classifier, progress=progress, keep=kept)
         except (ImageError, OSError, MemoryError) as error:
             reason = str(error) or "not enough memory"
-            yield failure(path, reason, width=width, height=height, seconds=time.monotonic() - started)
+            cause = cause_of(error) if isinstance(error, ImageError) else Cause.UNREADABLE
+            yield failure(path, reason, cause, width=width, height=height, seconds=time.monotonic() - started)
             continue
         except Exception as error:  # noqa: BLE001 - a fault in one image must not cost the others, nor be hidden
             reason = f"inspection failed: {type(error).__name__}: {error}; run linesentry doctor"
@@ -154,7 +159,7 @@ def inspect_image(
     Raises:
         ImageError: the image is damaged, does not fit in memory, or has not the recipe's width.
     """
-    first, last = plate_columns(source.width, recipe)
+    first, last = plate_columns(source.width, recipe, CAMERA_WIDTH)
     rows, columns = source.height, last - first
     opinions = Opinions(recipe, absent=classifier is None)
     if classifier is not None and keep is None and recipe.classifier.mode != "off":
@@ -170,41 +175,28 @@ def inspect_image(
     if classifier is not None and keep is not None:
         _classify(classifier, keep, asked, opinions)
     facts = facts_of("", 0, rows=rows, columns=columns, results=results, recipe=recipe)
-    facts = replace(facts, classifier=opinions.summary(0, inspected=bool(results)))
+    sheet = Sheet("", doubts_of(source), source.warnings)
+    facts = replace(facts, sheet=sheet, classifier=opinions.summary(0, inspected=bool(results)))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
     faults = faults_of(results, columns, recipe)
     return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults)
 
 
-def plate_columns(width: int, recipe: Recipe, camera_width: int = CAMERA_WIDTH) -> tuple[int, int]:
-    """The image columns [first, last) that are the plate.
-
-    A recipe without columns takes the whole image. With columns, an image as wide as they are is the plate itself,
-    and one as wide as the camera is cut as the service cuts it; any other width cannot be placed.
-
-    Raises:
-        ImageError: the image has neither width.
-    """
-    columns = recipe.columns
-    if columns is None or width == columns.count:
-        return 0, width
-    if width == camera_width and columns.last <= width:
-        return columns.first, columns.last
-    raise ImageError(
-        f"the image is {width:,} px wide; a plate of recipe {recipe.name} is {columns.count:,} px wide and a row of "
-        f"the camera {camera_width:,} px; give the recipe of this product, or the recipe general for any size"
-    )
-
-
 def failure(
-    path: Path | str, reason: str, *, width: int | None = None, height: int | None = None, seconds: float = 0.0
+    path: Path | str,
+    reason: str,
+    cause: Cause = Cause.UNREADABLE,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    seconds: float = 0.0,
 ) -> InspectResult:
     """The result of an image that could not be inspected."""
     plate = PlateResult(
         run="",
         plate=0,
         verdict=Verdict.INCONCLUSIVE,
-        causes=(Cause.UNREADABLE,),
+        causes=(cause,),
         reason=reason,
         complete=False,
         rows=height or 0,
@@ -220,7 +212,7 @@ def to_json(result: InspectResult) -> dict[str, Any]:
     """The object of one image: the same keys whatever happened, plain JSON values, mm None without a pitch."""
     plate = result.plate
     return {
-        "image": shown(result.image),
+        "image": file_text(result.image),
         "verdict": plate.verdict.value,
         "reason": plate.reason,
         "causes": [cause.value for cause in plate.causes],
@@ -254,11 +246,6 @@ def to_json(result: InspectResult) -> dict[str, Any]:
         ],
         "seconds": round(result.seconds, 6),
     }
-
-
-def shown(name: str) -> str:
-    r"""A file's name as text: bytes of it that are no UTF-8 as \xNN, as a terminal and every JSON reader take it."""
-    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _number(value: float | None) -> float | None:
@@ -386,5 +373,5 @@ def _with_pictures(
         number += 1
         stem = f"{path.stem}-{number}"
     stems.add(stem)
-    evidence = write_evidence(pixels, result.plate, pictures, title=shown(path.name), stem=stem)
+    evidence = write_evidence(pixels, result.plate, pictures, title=file_text(path.name), stem=stem)
     return replace(result, evidence=evidence, warnings=result.warnings + evidence.errors)

@@ -64,6 +64,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What is stored with every plate of the run; given to record."""
     plates: int | None = None
     """Sheets after which a replayed line ends; None for ever."""
+    passed: int = 0
+    """Sheets of this run that the switch has seen: a replay goes on with the next."""
 
     @property
     def sender(self) -> Sender:

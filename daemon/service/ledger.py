@@ -32,6 +32,9 @@ _END_S = 3.0
 _PAUSE_S = 0.1
 
 Opened = TypeVar("Opened")
+IMAGES_LEFT = 3
+"""Exit code of a run that gave every plate its verdict, and could not inspect some images of a replayed folder."""
+_NOT_INSPECTED = frozenset({Cause.UNREADABLE, Cause.WRONG_WIDTH})
 
 
 class RunLedger:
@@ -43,6 +46,10 @@ class RunLedger:
         """Number of the plate that was seen last; 0 before the first."""
         self.open: set[int] = set()
         """Plates seen that have no verdict yet."""
+        self.images: dict[int, str] = {}
+        """Names of the image files that a replay showed, of open plates."""
+        self.not_inspected = 0
+        """Plates of image files that could not be read, or are no sheet of this recipe."""
         self.cut_short: tuple[int, ...] = ()
         """Plates that got their verdict from `end_in_store`."""
         self.verdicts = dict.fromkeys(Verdict, 0)
@@ -108,10 +115,12 @@ class RunLedger:
             self._log.warning("the journal of plates works again")
         self._journal_told = failure
 
-    def saw(self, plate: int) -> None:
-        """The switch saw a plate begin."""
+    def saw(self, plate: int, image: str | None = None) -> None:
+        """The switch saw a plate begin, and a replay showed this image file."""
+        if image is not None:
+            self.images[plate] = image
         if self._journal is not None:
-            self._journal.seen(plate, datetime.now(UTC))
+            self._journal.seen(plate, datetime.now(UTC), image)
         self.last = plate
         self.seen += 1
         self.open.add(plate)
@@ -128,6 +137,8 @@ class RunLedger:
             self._journal.final(result.plate, result.verdict)
         self.open.discard(result.plate)
         self.verdicts[result.verdict] += 1
+        image = self.images.pop(result.plate, result.image)
+        self.not_inspected += bool(_NOT_INSPECTED & set(result.causes))
         self._count(result)
         self._metrics.set_open_plates(len(self.open))
         found, vetoed = found_and_vetoed(result.defects)
@@ -135,6 +146,7 @@ class RunLedger:
             "plate final",
             plate=result.plate,
             verdict=result.verdict,
+            **({} if image is None else {"image": image}),
             reason=result.reason,
             defects=found,
             vetoed=vetoed,
@@ -143,6 +155,11 @@ class RunLedger:
             latency_s=committed.latency_s,
         )
         return True
+
+    @property
+    def exit_code(self) -> int:
+        """What a run ends with that lost no role."""
+        return 1 if self.open else IMAGES_LEFT if self.not_inspected else 0
 
     def end_in_store(self, state: Path, facts: RunFacts, cause: Cause) -> None:
         """End in the store the plates that no process is left to end, and count from there what the run came to.

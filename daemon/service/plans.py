@@ -60,8 +60,10 @@ class Plans:
     plates: int | None
     """Sheets after which a simulated line ends; None for ever."""
 
-    def of(self, role: str, index: int, incarnation: int, sightings: Sightings) -> tuple[Plan, tuple[int, ...]]:
-        """The plan of a process that starts now, and the descriptors that it inherits."""
+    def of(
+        self, role: str, index: int, incarnation: int, sightings: Sightings, *, passed: int
+    ) -> tuple[Plan, tuple[int, ...]]:
+        """The plan of a process that starts now, when so many sheets have passed, and the descriptors it inherits."""
         fds = {
             "line": (self.camera_fd,),
             "acquire": (self.camera_fd, self.memory.fd),
@@ -85,5 +87,6 @@ class Plans:
             camera_row=sightings.camera_row if incarnation > 1 else None,
             facts=asdict(self.facts),
             plates=self.plates,
+            passed=passed,
         )
         return plan, (*fds, self.lifeline_fd)

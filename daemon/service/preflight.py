@@ -14,7 +14,7 @@ from pathlib import Path
 from config.check import Told, located, service_faults
 from config.errors import Fault
 from config.schema import Config, Recipe
-from daemon.cameras.folder_files import image_files
+from daemon.cameras.folder_files import listed
 from daemon.service.needs import service_needs
 from daemon.service.plans import processes
 from daemon.service.probe import unloadable
@@ -77,7 +77,7 @@ def _folder_faults(config: Config) -> Told:
     if config.camera.source != "folder" or config.camera.folder is None:
         return []
     try:
-        image_files(config.camera.folder)
+        listed(config.camera.folder)
     except OSError as error:
         return [(False, "camera.folder", f"{config.camera.folder} cannot be listed: {error.strerror}")]
     except ValueError as error:

@@ -13,10 +13,20 @@ The numbers of plates go on over all lines: each is given once, and grows.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from daemon.wire.plate_memory import SlotFacts
 from stages.camera import Strip
-from stages.switch import Leading, MidSheet, SwitchCounter, SwitchState, Unheard
+from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Unheard
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A plate that the switch saw begin."""
+
+    plate: int
+    image: str | None = None
+    """Name of the image file that a replay shows."""
 
 
 class Sightings:
@@ -39,14 +49,14 @@ class Sightings:
         """What a counter needs to go on from here."""
         return self._switch.state
 
-    def hear(self, line: int, strip: Strip) -> list[int]:
+    def hear(self, line: int, strip: Strip) -> list[Sighting]:
         """Plates first seen by what that incarnation of the line says; nothing by one that is no more."""
         if line != self._line:
             return []
         self.camera_row = strip.first_row + strip.rows
         facts = self._switch.hear(strip.edges, strip.level, self.camera_row)
         self._untold = {plate for plate in self._untold if plate >= self._switch.state.next_plate}
-        return [fact.plate for fact in facts if isinstance(fact, Leading | Unheard | MidSheet)]
+        return [seen for fact in facts if (seen := _sighting(fact)) is not None]
 
     def decided(self, plate: int) -> None:
         """A plate was decided: its number is taken, even if the line should die before it tells of it here."""
@@ -57,7 +67,7 @@ class Sightings:
         """The line's process ended. What it had sent by then may still be heard until `begin_anew`."""
         self._line_gone = True
 
-    def begin_anew(self, slots: Iterable[SlotFacts]) -> list[int]:
+    def begin_anew(self, slots: Iterable[SlotFacts]) -> list[Sighting]:
         """Before a process starts that will hear, or be, the line's new incarnation; nothing if the old one lives.
 
         Gives the plates that acquisition has opened, with a slot or without, although the old line died before it
@@ -69,10 +79,11 @@ class Sightings:
         self._line += 1
         self.camera_row = None
         following = self._switch.state.next_plate
-        in_slots = {facts.plate for facts in slots if facts.holds and facts.plate >= following}
-        untold = sorted(in_slots | self._untold)
+        held = [facts for facts in slots if facts.holds and facts.plate >= following]
+        images = {facts.plate: facts.sheet.image for facts in held if facts.sheet is not None}
+        untold = [Sighting(n, images.get(n)) for n in sorted({facts.plate for facts in held} | self._untold)]
         self._untold.clear()
-        following = max([following, *(plate + 1 for plate in untold)])
+        following = max([following, *(seen.plate + 1 for seen in untold)])
         self._switch = SwitchCounter(self._debounce, SwitchState(following, count=0))
         return untold
 
@@ -85,3 +96,13 @@ class Sightings:
         following = self._switch.state.next_plate
         assert all(plate >= following for plate in self._untold), f"{self._untold} are told: {following} follows"
         assert self.camera_row is None or self.camera_row >= 0, f"camera row {self.camera_row}"
+
+
+def _sighting(fact: Fact) -> Sighting | None:
+    """The plate that the fact says began, if it says so."""
+    match fact:
+        case Leading(plate, _, sheet) | Unheard(plate, sheet):
+            return Sighting(plate, None if sheet is None else sheet.image)
+        case MidSheet(plate):
+            return Sighting(plate)
+    return None

@@ -26,7 +26,7 @@ from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
 from daemon.service.plans import Plans, processes, run_facts
 from daemon.service.publisher import Publisher
-from daemon.service.sightings import Sightings
+from daemon.service.sightings import Sighting, Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import socket_directory
 from daemon.service.status import Status, Stop
@@ -145,7 +145,7 @@ class Supervisor:
         )
 
     def run(self) -> int:
-        """Run until the line ends or a signal says so; 0 when every plate was finished and no role was lost."""
+        """Run until the line ends or a signal says so; 1 when a role was lost, else what RunLedger.exit_code says."""
         with ExitStack() as held:
             lock = held.enter_context(self.state.lock())
             sockets = held.enter_context(socket_directory(self.state.path, self.run_id))
@@ -230,9 +230,9 @@ class Supervisor:
 
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
         if role in ("line", "acquire"):
-            for plate in self._sightings.begin_anew(self.memory.all_facts()):
-                self._saw(plate, time.monotonic())
-        return self._plans.of(role, index, incarnation, self._sightings)
+            for sighting in self._sightings.begin_anew(self.memory.all_facts()):
+                self._saw(sighting, time.monotonic())
+        return self._plans.of(role, index, incarnation, self._sightings, passed=self.ledger.seen)
 
     # --- the loop --------------------------------------------------------------------------------------------
 
@@ -264,8 +264,8 @@ class Supervisor:
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
             case SwitchHeard(strip):
-                for plate in self._sightings.hear(sender.incarnation, strip):
-                    self._saw(plate, now)
+                for sighting in self._sightings.hear(sender.incarnation, strip):
+                    self._saw(sighting, now)
             case LineEnded():
                 self._line_ended = True
             case AcquisitionEnded():
@@ -285,17 +285,17 @@ class Supervisor:
             case Aborted():
                 self._aborted_store = True
 
-    def _saw(self, plate: int, now: float) -> None:
+    def _saw(self, sighting: Sighting, now: float) -> None:
         if self._stopping.begun or self.finished:
             return
-        self.ledger.saw(plate)
-        self._link.send("record-0", PlateSeen(plate), now)
+        self.ledger.saw(sighting.plate, sighting.image)
+        self._link.send("record-0", PlateSeen(sighting.plate, sighting.image), now)
         if self._observer is not None:
-            self._observer.seen(plate)
+            self._observer.seen(sighting.plate)
 
     def _say_open(self, now: float) -> None:
         for plate in sorted(self.ledger.open):
-            self._link.send("record-0", PlateSeen(plate), now)
+            self._link.send("record-0", PlateSeen(plate, self.ledger.images.get(plate)), now)
 
     def _committed(self, committed: VerdictCommitted) -> None:
         if self.ledger.committed(committed) and self._observer is not None:
@@ -401,4 +401,4 @@ class Supervisor:
         )
         if self.refusal is not None:
             return 2
-        return 0 if self._stopping.role_lost is None and not self.ledger.open else 1
+        return self.ledger.exit_code if self._stopping.role_lost is None else 1

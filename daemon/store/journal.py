@@ -20,7 +20,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class Seen(msgspec.Struct, frozen=True, tag="seen"):
 
     plate: int
     at: datetime
+    image: str | None = None
+    """Name of the image file that a replay shows."""
 
 
 class Final(msgspec.Struct, frozen=True, tag="final"):
@@ -71,6 +73,8 @@ class KeptPlate:
     seen_at: datetime
     verdict: Verdict | None
     """None while none was told."""
+    image: str | None = None
+    """Name of the image file that a replay showed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +164,16 @@ class Journal:
         """What it knows of this run's plates, written or not."""
         return Kept(tuple(self._plates[plate] for plate in sorted(self._plates)), self._last)
 
-    def seen(self, plate: int, at: datetime) -> None:
+    def seen(self, plate: int, at: datetime, image: str | None = None) -> None:
         """The switch saw a plate begin."""
-        self._plates[plate] = KeptPlate(plate, self._facts, at, None)
-        self._append(Seen(plate, at))
+        self._plates[plate] = KeptPlate(plate, self._facts, at, None, image)
+        self._append(Seen(plate, at, image))
 
     def final(self, plate: int, verdict: Verdict) -> None:
         """The plate's verdict is committed."""
         known = self._plates.get(plate)
         if known is not None and known.verdict is None:
-            self._plates[plate] = KeptPlate(plate, known.facts, known.seen_at, verdict)
+            self._plates[plate] = replace(known, verdict=verdict)
             self._append(Final(plate, verdict))
 
     def tick(self) -> None:
@@ -240,7 +244,7 @@ class Journal:
         yield _line(Run(self._facts, self._last))
         for plate in sorted(self._plates):
             known = self._plates[plate]
-            yield _line(Seen(plate, known.seen_at))
+            yield _line(Seen(plate, known.seen_at, known.image))
             if known.verdict is not None:
                 yield _line(Final(plate, known.verdict))
 
@@ -287,11 +291,11 @@ def _kept(data: bytes) -> Kept:
         match _entry(line):
             case Run() as run:
                 facts, before = run.facts, max(before, run.last)
-            case Seen(plate, at):
-                plates.setdefault(plate, KeptPlate(plate, facts, at, None))
+            case Seen(plate, at, image):
+                plates.setdefault(plate, KeptPlate(plate, facts, at, None, image))
             case Final(plate, verdict) if plate in plates:
                 known = plates[plate]
-                plates[plate] = KeptPlate(plate, known.facts, known.seen_at, known.verdict or verdict)
+                plates[plate] = replace(known, verdict=known.verdict or verdict)
             case _:
                 damaged += 1
     return Kept(tuple(plates[plate] for plate in sorted(plates)), before, damaged, bool(rest))

@@ -98,5 +98,12 @@ def _notes(store: Store, kept: Kept) -> list[str]:
 
 def _row(one: KeptPlate) -> PlateRow:
     nothing: dict[str, object] = {field.name: None for field in fields(PlateRow)}
-    known = {"plate": one.plate, "seen_at": one.seen_at, "causes": (), "warnings": (), "defects": ()}
+    known = {
+        "plate": one.plate,
+        "seen_at": one.seen_at,
+        "image": one.image,
+        "causes": (),
+        "warnings": (),
+        "defects": (),
+    }
     return PlateRow(**{**nothing, **asdict(one.facts), **known})

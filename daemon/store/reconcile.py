@@ -77,7 +77,13 @@ def highest_pruned(connection: sa.Connection) -> int:
 def complete(connection: sa.Connection, found: Missing, uptime_s: float) -> None:
     """Store the plates that the journal knows and the store does not, and the verdicts that were told of them."""
     for one in (*found.unseen, *found.untold):
-        row = {"plate": one.plate, "seen_at": one.seen_at, "uptime_s": uptime_s, **asdict(one.facts)}
+        row = {
+            "plate": one.plate,
+            "seen_at": one.seen_at,
+            "uptime_s": uptime_s,
+            "image": one.image,
+            **asdict(one.facts),
+        }
         add(connection, row)
     for one in found.untold:
         _decide(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -24,10 +24,6 @@ from daemon.store.seals import Rows, broken_seals, seal
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
 __all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreDamagedError", "StoreError", "store_path"]
-
-
-_TOLD = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
-"""What is told of a plate: the columns that stores of version 2 have too, for they are read as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +71,7 @@ class Store:
         self._opened = opened
         self._engine = opened.engine
         self._reader = opened.engine.execution_options(reads=True)
+        self._told = _told(opened.engine)
         self._lock = threading.Lock()
         self._facts: RunFacts | None = None
         self._clock = clock
@@ -140,10 +137,10 @@ class Store:
             except (sa.exc.DBAPIError, sqlite3.Error) as error:
                 raise explained(error, self.path) from error
 
-    def seen(self, run: str, plate: int, at: datetime) -> None:
-        """Commit that the switch saw a plate; again is no harm."""
+    def seen(self, run: str, plate: int, at: datetime, image: str | None = None) -> None:
+        """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm."""
         with self._transaction() as connection:
-            self._seen(connection, run, plate, at)
+            self._seen(connection, run, plate, at, image)
 
     def commit_verdict(
         self,
@@ -159,7 +156,7 @@ class Store:
         A plate not yet seen is written as seen. `event` is the text of an event to be stored with the verdict.
         """
         with self._transaction() as connection:
-            self._seen(connection, result.run, result.plate, decided_at)
+            self._seen(connection, result.run, result.plate, decided_at, result.image)
             written = connection.execute(
                 sa.update(plates)
                 .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
@@ -174,6 +171,7 @@ class Store:
                     windows_scored=result.windows_scored,
                     coverage=result.coverage,
                     warnings=list(result.warnings),
+                    image=sa.func.coalesce(plates.c.image, result.image),
                     classifier=result.classifier,
                     latency_s=latency_s,
                     part_id=part_id,
@@ -239,7 +237,7 @@ class Store:
         self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = sa.select(*_TOLD).order_by(plates.c.plate.desc()).limit(limit)
+        query = sa.select(*self._told).order_by(plates.c.plate.desc()).limit(limit)
         if verdict is not None:
             query = query.where(plates.c.verdict == verdict.value)
         if run is not None:
@@ -251,7 +249,7 @@ class Store:
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
         with self._transaction(write=False) as connection:
-            row = connection.execute(sa.select(*_TOLD).where(plates.c.plate == number)).mappings().one_or_none()
+            row = connection.execute(sa.select(*self._told).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(dict(row), defects_of(connection, number))
 
     # --- upkeep ---
@@ -365,15 +363,23 @@ class Store:
         if (status.st_dev, status.st_ino) != self._file:
             raise StoreError("broken", f"{self.path} was replaced by another file: put it back, or restart")
 
-    def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime) -> None:
+    def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime, image: str | None) -> None:
         facts = self._facts
         if facts is None or facts.run != run:
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
-        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), **asdict(facts)})
+        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), "image": image, **asdict(facts)})
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")
+
+
+def _told(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
+    """What is told of a plate; what an older store lacks, which is read as it is, is None."""
+    with engine.execution_options(reads=True).connect() as connection:
+        there = {column["name"] for column in sa.inspect(connection).get_columns("plates")}
+    told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
+    return [column if column.name in there else sa.null().label(column.name) for column in told]
 
 
 def _event(

@@ -80,6 +80,8 @@ class PlateRow:
     decided_at: datetime | None
     pictures: str | None
     """Directory of the plate's pictures, relative to the state directory."""
+    image: str | None
+    """Name of the image file that a replay showed; None where a camera saw the sheet."""
     defects: tuple[Defect, ...]
     """Worst first."""
 

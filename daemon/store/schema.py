@@ -17,7 +17,7 @@ SCHEMA_VERSION = 4
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
 READABLE = (2, 3)
-"""Older versions that have all that is read."""
+"""Older versions that are read as they are; what of a plate they do not know is None."""
 
 STEPS: dict[int, tuple[str, ...]] = {
     1: (
@@ -31,6 +31,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "CREATE INDEX ix_plates_uptime_s ON plates (uptime_s)",
     ),
     3: (
+        "ALTER TABLE plates ADD COLUMN image VARCHAR",
         "ALTER TABLE plates ADD COLUMN checksum VARCHAR",
         "CREATE TABLE upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER NOT NULL, pruned INTEGER NOT NULL, highest_pruned INTEGER NOT NULL, in_use BOOLEAN NOT NULL)",  # noqa: E501 - one statement
         "INSERT INTO upkeep SELECT 1, count(*), 0, coalesce(min(plate), 1) - 1, 0 FROM plates",
@@ -126,6 +127,8 @@ plates = sa.Table(
     sa.Column("pictures", sa.String),
     # how long services had worked on this store when the plate was seen, s: by it plates grow old
     sa.Column("uptime_s", sa.Float, nullable=False, server_default="0", index=True),
+    # name of the image file that a replay showed
+    sa.Column("image", sa.String),
     # of the row and its defects, as daemon/store/seals.py reckons it; NULL without a verdict, and in older stores
     sa.Column("checksum", sa.String),
     sa.UniqueConstraint("run", "plate"),

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from config.errors import printable
 from daemon.store.rows import Ledger, PlateRow, stored
 from stages.plate import Defect, Verdict, found_and_vetoed
 
@@ -38,13 +39,23 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
-    for name in ("plate", "seen", "recipe", "verdict", *numbers, *(["reason"] if reasons else [])):
+    images = any(row.image for row in rows)
+    for name in (
+        "plate",
+        "seen",
+        *(["image"] if images else []),
+        "recipe",
+        "verdict",
+        *numbers,
+        *(["reason"] if reasons else []),
+    ):
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
         verdict = Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
         table.add_row(
             str(row.plate),
             f"{row.seen_at.astimezone():%m-%d %H:%M:%S}",
+            *([Text(printable(row.image or ""))] if images else []),
             row.recipe + (" (sim)" if row.simulated else ""),
             verdict,
             *(
@@ -61,7 +72,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
 
 def _words(row: PlateRow) -> str:
     """Why the verdict is what it is, and what else there is to say."""
-    return "; ".join([row.reason, *row.warnings] if row.reason else row.warnings)
+    return printable("; ".join([row.reason, *row.warnings] if row.reason else row.warnings))
 
 
 def _chance(defects: Sequence[Defect]) -> str:

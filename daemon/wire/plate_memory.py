@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import shown_bytes
 from config.schema import MOST_BATCH, MOST_WORKERS
 from models.machine.memory import Need, shortage
+from stages.camera import Sheet
 from stages.events import Place, PlateClosed, PlateOpened, RowsReady
 from stages.plate import Cause
 
@@ -45,14 +47,27 @@ class State(IntEnum):
 
 
 CAUSES = tuple(Cause)
+_SHEET_BYTES = 4096
+"""Room in a header for what the camera knew of the sheet."""
+_SHORT = 100
+"""Characters of each text where it does not fit: nine texts of four bytes a character."""
 
 _SLOT = np.dtype(
-    {
-        "names": ["generation", "plate", "rows", "rows_missing", "last_row_at", "causes", "closed", "holds"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<f8", "<u8", "u1", ("u1", 8)],
-        "itemsize": 64,
-    }
+    [
+        ("generation", "<u8"),
+        ("plate", "<u8"),
+        ("rows", "<u8"),
+        ("rows_missing", "<u8"),
+        ("last_row_at", "<f8"),
+        ("causes", "<u8"),
+        ("closed", "u1"),
+        ("holds", "u1", 8),
+        ("sheet_bytes", "<u2"),
+        ("sheet", "u1", _SHEET_BYTES),
+        ("spare", "u1", 5),
+    ]
 )
+"""Of a slot; each number of it aligned, for a slot's length is a multiple of 8."""
 _BOARD = np.dtype(
     {
         "names": ["plate", "count", "windows"],
@@ -110,6 +125,8 @@ class SlotFacts:
     holds: frozenset[Hold]
     last_row_at: float | None = None
     """Monotonic time when the strip with its last row was delivered, s; None while it is open, or not known."""
+    sheet: Sheet | None = None
+    """What the camera knew of it."""
 
     @property
     def slot(self) -> int:
@@ -120,7 +137,7 @@ class SlotFacts:
     def said(self) -> list[PlateOpened | RowsReady | PlateClosed]:
         """What acquisition has said of the plate by now: in messages, too, but those may be lost."""
         said: list[PlateOpened | RowsReady | PlateClosed] = [
-            PlateOpened(self.plate, self.place),
+            PlateOpened(self.plate, self.place, self.sheet),
             RowsReady(self.plate, self.slot, self.rows),
         ]
         if self.closed:
@@ -188,6 +205,7 @@ class PlateMemory:
             causes=tuple(cause for bit, cause in enumerate(CAUSES) if bits >> bit & 1),
             holds=frozenset(role for role in Hold if header["holds"][role]),
             last_row_at=float(header["last_row_at"]) or None,
+            sheet=_sheet(header["sheet"][: int(header["sheet_bytes"])].tobytes()),
         )
 
     def all_facts(self) -> list[SlotFacts]:
@@ -203,8 +221,10 @@ class PlateMemory:
         """Whether the slot still holds what it held when it had that generation; asked after reading."""
         return bool(self._slots["generation"][place.slot] == place.generation)
 
-    def open(self, place: Place, plate: int) -> None:
+    def open(self, place: Place, plate: int, sheet: Sheet | None = None) -> None:
         """Give a free slot to a plate, held by every role; its generation is the place's from now on.
+
+        `sheet` is what the camera knew of it.
 
         Raises:
             PlateMemoryError: the slot is held, or is not at the generation before.
@@ -222,6 +242,9 @@ class PlateMemory:
         header["last_row_at"] = 0.0
         header["causes"] = 0
         header["closed"] = 0
+        packed = np.frombuffer(_packed(sheet), np.uint8)
+        header["sheet_bytes"] = packed.size
+        header["sheet"][: packed.size] = packed
         for role in Hold:
             header["holds"][role] = 1
 
@@ -264,6 +287,26 @@ class PlateMemory:
         """The (plate, window) pairs that a worker was on."""
         board = self._boards[worker]
         return tuple((int(board["plate"]), int(window)) for window in board["windows"][: int(board["count"])])
+
+
+def _packed(sheet: Sheet | None) -> bytes:
+    """What the camera knew of a sheet, shortened where it does not fit into a header."""
+    if sheet is None:
+        return b""
+    data = msgspec.msgpack.encode(sheet)
+    if len(data) > _SHEET_BYTES:
+        faults = tuple((cause, words[:_SHORT]) for cause, words in sheet.faults[:4])
+        warnings = tuple(words[:_SHORT] for words in sheet.warnings[:4])
+        data = msgspec.msgpack.encode(Sheet(sheet.image[:_SHORT], faults, warnings, sheet.pixels))
+    return data
+
+
+def _sheet(data: bytes) -> Sheet | None:
+    """What `_packed` has packed; None also for a header that is just being written."""
+    try:
+        return msgspec.msgpack.decode(data, type=Sheet) if data else None
+    except msgspec.DecodeError:
+        return None
 
 
 def reserve(name: str, need: Need) -> int:

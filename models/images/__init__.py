@@ -7,7 +7,6 @@ values that happen to be in it. EXIF orientation, gamma and colour profiles are 
 from __future__ import annotations
 
 import os
-import stat
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from models.images.source import ImageError, ImageSource, cmyk_to_grey, require_memory, to_grey
+from models.images.kinds import HEAD_BYTES, NotRegularError, kind_of, open_regular
+from models.images.source import ImageError, ImageSource, cmyk_to_grey, decoding, require_memory, to_grey
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["ImageError", "ImageSource", "open_image"]
 
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUPPORTED = "TIFF, PNG, BMP or JPEG"
 _MOST_JPEG = 512  # px a byte: each block of 8 x 8 px has a code of 1 bit at least
 
@@ -44,51 +43,41 @@ def open_image(path: Path | str, bits: int | None = None) -> ImageSource:
         raise ValueError(f"bits must be from 1 to 16, not {bits}")
     file = _open_file(Path(path))
     try:
-        return _open_by_content(file, bits)
+        with decoding():
+            return _open_by_content(file, bits)
     except ImageError:
         file.close()
         raise
-    except MemoryError as error:
-        file.close()
-        raise ImageError("not enough memory to decode the image; convert it to a TIFF of many strips") from error
-    except Exception as error:
-        # decoders raise whatever they like on damaged files; none of it is a fault of this program
-        file.close()
-        raise ImageError(f"damaged or unsupported image: {_words(error)}; write the file again") from error
 
 
 def _open_file(path: Path) -> BinaryIO:
-    """Open a regular file for reading; never waits, as opening a pipe would."""
     try:
-        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115 - handed on open
+        return open_regular(path)
+    except NotRegularError as error:
+        raise ImageError("is a pipe or device, not a regular file; save the image to a file first") from error
     except IsADirectoryError as error:
         raise ImageError("is a directory; name the image files in it") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ImageError(f"cannot open the file: {reason}; check the path and its permissions") from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise ImageError("is a pipe or device, not a regular file; save the image to a file first")
-    return file
 
 
 def _open_by_content(file: BinaryIO, bits: int | None) -> ImageSource:
-    head = file.read(16)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:
         raise ImageError("the file is empty (0 bytes); write it again")
-    if head[:4] in TIFF_MAGIC:
-        from models.images.tiff import TiffSource  # noqa: PLC0415 - its libraries are loaded for TIFF only
+    match kind_of(head):
+        case "TIFF":
+            from models.images.tiff import TiffSource  # noqa: PLC0415 - its libraries are loaded for TIFF only
 
-        return TiffSource(file, bits)
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        from models.images.png import PngSource  # noqa: PLC0415 - the same
+            return TiffSource(file, bits)
+        case "PNG":
+            from models.images.png import PngSource  # noqa: PLC0415 - the same
 
-        return PngSource(file, bits)
-    if head.startswith(b"BM"):
-        return _PillowSource(file, "BMP")
-    if head.startswith(b"\xff\xd8\xff"):
-        return _PillowSource(file, "JPEG")
+            return PngSource(file, bits)
+        case "BMP" | "JPEG" as kind:
+            return _PillowSource(file, kind)
     raise ImageError(f"not a {_SUPPORTED} image: the file begins with {head[:8]!r}; convert it to one of these")
 
 
@@ -111,16 +100,24 @@ class _PillowSource(ImageSource):
             self.width, self.height = image.size
             _check_size(file, kind, self.width, self.height)
             pixel = 1 if image.mode in ("1", "L", "P") else 4
-            require_memory(
-                self.width * self.height * pixel,
-                f"a {kind} of {self.width} x {self.height} px is decoded whole: its pixels",
-            )
+        self._needed = self.width * self.height * pixel
+        self._file, self._kind, self._image, self._loaded = file, kind, image, False
+
+    def load(self) -> None:
+        """Decode the pixels."""
+        if self._loaded:
+            return
+        kind = self._kind
+        what = f"a {kind} of {self.width} x {self.height} px is decoded whole: its pixels"
+        require_memory(self._needed, what)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             try:
-                image.load()
+                self._image.load()
             except (OSError, ValueError, SyntaxError, EOFError) as error:
-                raise ImageError(f"truncated or damaged {kind}: {_words(error)}; write the file again") from error
-        file.close()
-        self._image = image
+                raise ImageError(f"truncated or damaged {kind}: {error}; write the file again") from error
+        self._file.close()
+        self._loaded = True
 
     def _rows(self, first: int, last: int) -> NDArray[np.uint8]:
         band = self._image.crop((0, first, self.width, last))
@@ -133,6 +130,7 @@ class _PillowSource(ImageSource):
         return to_grey(np.asarray(band), None)
 
     def close(self) -> None:
+        self._file.close()
         self._image.close()
         self._image.im = None  # type: ignore[assignment]  # lets go of the pixels
 
@@ -155,9 +153,3 @@ def _check_size(file: BinaryIO, kind: str, width: int, height: int) -> None:
         raise ImageError(
             f"truncated {kind} or false header: {size:,} bytes cannot hold {width} x {height} px; write the file again"
         )
-
-
-def _words(error: BaseException) -> str:
-    """The first line of a decoder's message, or its kind where it has none."""
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

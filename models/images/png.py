@@ -51,13 +51,24 @@ class PngSource(ImageSource):
     """A PNG of any depth and colour type; takes over `file` and closes it once decoded.
 
     Raises:
-        ImageError: the file is damaged or does not fit in memory.
+        ImageError: the header is damaged, or says more than the file can hold.
     """
 
     def __init__(self, file: BinaryIO, bits: int | None) -> None:
-        size = os.fstat(file.fileno()).st_size
-        header = _read_header(file, size)
-        self.width, self.height = header.width, header.height
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+        self._header = _read_header(file, self._size)
+        self.width, self.height = self._header.width, self._header.height
+        self.bits = 8 if self._header.depth <= 8 else bits or 16
+        self._samples: NDArray[Any] | None = None
+        self._table = None if self._header.depth <= 8 else range_table(self.bits)
+
+    def load(self) -> None:
+        """Decode the pixels."""
+        if self._samples is None:
+            self._samples = self._decoded()
+
+    def _decoded(self) -> NDArray[Any]:
+        file, size, header = self._file, self._size, self._header
         pixel = 3 if header.colour == 3 else _CHANNELS[header.colour] * (2 if header.depth == 16 else 1)
         require_memory(
             self.width * self.height * pixel + 2 * size,
@@ -75,16 +86,16 @@ class PngSource(ImageSource):
             raise ImageError(f"damaged PNG: {error}; write the file again") from error
         if samples.shape[:2] != (self.height, self.width):
             raise ImageError(f"damaged PNG: {samples.shape} samples for {self.width} x {self.height} px")
-        self.bits = 8 if samples.dtype == np.uint8 else bits or 16
-        self._samples = samples
-        self._table = None if samples.dtype == np.uint8 else range_table(self.bits)
+        return samples
 
     def _rows(self, first: int, last: int) -> NDArray[np.uint8]:
+        assert self._samples is not None
         return to_grey(self._samples[first:last], self._table)
 
     def close(self) -> None:
-        """Let go of the pixels."""
-        self._samples = self._samples[:0]
+        """Close the file and let go of the pixels."""
+        self._file.close()
+        self._samples = np.empty((0, self.width), np.uint8)
 
 
 def _read_header(file: BinaryIO, size: int) -> _Header:

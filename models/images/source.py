@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,12 +19,27 @@ class ImageError(Exception):
     """An image cannot be read; the message says what was wrong, what was found and what to do."""
 
 
+@contextmanager
+def decoding() -> Iterator[None]:
+    """What goes wrong within is the image's fault, and becomes an ImageError: decoders raise whatever they like."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError("not enough memory to decode the image; convert it to a TIFF of many strips") from error
+    except Exception as error:
+        text = str(error).strip()
+        words = text.splitlines()[0][:200] if text else type(error).__name__
+        raise ImageError(f"damaged or unsupported image: {words}; write the file again") from error
+
+
 class ImageSource(ABC):
     """An opened image, read as rows of grey values.
 
     Rows are read in any order, cheapest from top to bottom; memory is bounded by the rows asked for (TIFF) or by
-    the decoded image (other formats). Opening checks the header and that the file is whole as far as its header
-    tells; damage inside compressed pixels shows when their rows are read.
+    the decoded image (other formats), and asked for only when the first rows are. Opening checks the header and that
+    the file is whole as far as its header tells; damage inside compressed pixels shows when their rows are read.
     """
 
     width: int
@@ -33,6 +50,17 @@ class ImageSource(ABC):
     """Bits of a sample that were taken as its full range."""
     warnings: tuple[str, ...] = ()
     """What the user should know of how the file was read."""
+    further_pages: str = ""
+    """Says that pages beyond the first are there, which are not read; empty for a file of one page."""
+
+    def load(self) -> None:  # noqa: B027 - most have nothing to do before their rows
+        """Take the memory and do the work that the first rows would cost, so that they come at once.
+
+        Until then only the header was looked at.
+
+        Raises:
+            ImageError: the pixels are damaged, or do not fit in memory.
+        """
 
     def rows(self, first: int, last: int) -> NDArray[np.uint8]:
         """Grey values of the rows [first, last), shape (last - first, width), read-only by convention.
@@ -46,7 +74,9 @@ class ImageSource(ABC):
         if first == last:
             return np.zeros((0, self.width), np.uint8)
         require_memory((last - first) * self.width, f"{last - first} rows of {self.width} px")
-        return self._rows(first, last)
+        with decoding():
+            self.load()
+            return self._rows(first, last)
 
     @abstractmethod
     def _rows(self, first: int, last: int) -> NDArray[np.uint8]: ...

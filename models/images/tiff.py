@@ -45,7 +45,7 @@ class TiffSource(ImageSource):
         self._check_kind()
         self.bits, self._table = self._scale(bits)
         self._lay_out()
-        self.warnings = self._notes()
+        self.further_pages = self._further_pages()
         self._kept: tuple[int, NDArray[np.uint8]] | None = None
 
     def close(self) -> None:
@@ -99,14 +99,19 @@ class TiffSource(ImageSource):
             return None
         return max(8, highest.bit_length())
 
-    def _notes(self) -> tuple[str, ...]:
+    def _further_pages(self) -> str:
+        """That there are more sheets in the file; a smaller copy of the first page is none."""
+        pages, number = self._tiff.pages, 1
         try:
-            self._tiff.pages[1]
+            while True:
+                page = pages[number]
+                if not (isinstance(page, tifffile.TiffPage) and page.is_reduced):
+                    return "the file has further pages; only the first is inspected: save each sheet in its own file"
+                number += 1
         except IndexError:
-            return ()
+            return ""
         except Exception:  # noqa: BLE001 - damage in later pages takes nothing from the first
-            return ("the file has further pages, which are damaged; only the first is inspected",)
-        return ("the file has further pages; only the first is inspected",)
+            return "the file has further pages, which are damaged; only the first is inspected: write the file again"
 
     # --- where its segments are --------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.sheets.products import CAMERA_WIDTH
-from stages.camera import Edge, Strip
+from stages.camera import Edge, Sheet, Strip
 
 Image = NDArray[np.uint8]
 
@@ -88,11 +88,27 @@ class Picture(Protocol):
 
 
 class ReplayError(ValueError):
-    """A sheet, or some rows of it, cannot be replayed; `sheet` is its number from 0. The line goes on without."""
+    """Some rows of a sheet cannot be replayed; `sheet` is its number from 0. The line goes on without them."""
 
     def __init__(self, sheet: int, message: str) -> None:
         super().__init__(message)
         self.sheet = sheet
+
+
+class Nothing:
+    """The picture of a sheet that cannot be shown: it keeps the switch busy for some rows, and has no pixels."""
+
+    width = 0
+
+    def __init__(self, height: int) -> None:
+        self.height = height
+
+    def rows(self, first: int, last: int) -> Image:
+        """Rows without pixels."""
+        return np.zeros((last - first, 0), np.uint8)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 class _Array:
@@ -112,12 +128,20 @@ class _Array:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A sheet that can pass: its picture, the camera column of its first pixel, and what is known of it."""
+
+    picture: Picture
+    column: int
+    sheet: Sheet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A sheet that is yet to come: what to call it, how to open it, and the camera column of its first pixel."""
+    """A sheet that is yet to come: what to call it, and how to open it."""
 
     name: str
-    open: Callable[[], Picture]
-    column: int
+    open: Callable[[], Opened]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +172,8 @@ class Replay:
         self._passing: list[_Passing] = []
         self._last: _Passing | None = None
         self._end: int | None = None
-        self._edges: list[tuple[int, bool]] = []
-        """Rows and new levels of edges that no strip has carried yet."""
+        self._edges: list[tuple[int, Sheet | None, bool]] = []
+        """Edges that no strip has carried yet: their rows, what rises, and their new levels."""
         self._counted = 0
         self._level = settings.faults.starts_high
         self._row = 0
@@ -165,6 +189,15 @@ class Replay:
         """Camera row at which the next strip begins."""
         return self._row
 
+    @property
+    def opens(self) -> bool:
+        """Before the next strip another sheet must be opened, which may take long."""
+        return self._lacks(self._row + self._settings.strip_rows)
+
+    def open_next(self) -> None:
+        """Open the sheets that the next strip needs; without it `next_strip` does so."""
+        self._schedule(self._row + self._settings.strip_rows)
+
     def close(self) -> None:
         """Close the pictures that pass."""
         for sheet in self._passing:
@@ -177,9 +210,8 @@ class Replay:
         its trailing edge, the switch's offset and the gap are still delivered, to a whole strip.
 
         Raises:
-            ReplayError: a sheet cannot be opened or does not fit the camera, and is left out; or the strip's rows
-                of a sheet cannot be read, and the strip is lost. The next call goes on.
-            ValueError: `into` has another shape or type.
+            ReplayError: the strip's rows of a sheet cannot be read, and the strip is lost. The next call goes on.
+            ValueError: `into` has another shape or type, or a sheet does not fit the camera.
         """
         settings = self._settings
         if into.shape != (settings.strip_rows, settings.width) or into.dtype != np.uint8:
@@ -227,8 +259,7 @@ class Replay:
 
     def _schedule(self, end: int) -> None:
         """Bring sheets onto the line until everything before row `end` is known."""
-        offset = self._settings.switch_offset_rows
-        while self._end is None and (self._last is None or self._last.end - offset < end):
+        while self._lacks(end):
             following = next(self._sheets, None)
             if following is None:
                 self._finish()
@@ -236,9 +267,20 @@ class Replay:
                 self._brought += 1
                 self._bring(self._brought - 1, following)
 
+    def _lacks(self, end: int) -> bool:
+        """Not everything before row `end` is known."""
+        offset = self._settings.switch_offset_rows
+        return self._end is None and (self._last is None or self._last.end - offset < end)
+
     def _bring(self, number: int, entry: Entry) -> None:
         settings, last = self._settings, self._last
-        picture = self._opened(number, entry)
+        opened = entry.open()
+        picture, right = opened.picture, opened.column + opened.picture.width
+        if opened.column < 0 or right > settings.width:
+            picture.close()
+            raise ValueError(
+                f"{entry.name} covers camera columns {opened.column} to {right}: the camera has {settings.width}"
+            )
         touching = last is not None and number in settings.faults.touching_sheets
         if last is None:
             first = settings.gap_rows + settings.switch_offset_rows
@@ -248,24 +290,9 @@ class Replay:
             if not touching:
                 self._edge(last.number, last.end, rising=False)
         if not touching and row >= 0:
-            self._edge(number, row, rising=True)
-        self._last = _Passing(number, row, entry.column, entry.name, picture)
+            self._edge(number, row, rising=True, sheet=opened.sheet)
+        self._last = _Passing(number, row, opened.column, entry.name, picture)
         self._passing.append(self._last)
-
-    def _opened(self, number: int, entry: Entry) -> Picture:
-        """The picture of a sheet that fits the camera. Raises ReplayError."""
-        try:
-            picture = entry.open()
-        except self._failures as error:
-            raise ReplayError(number, f"{entry.name}: {error}") from error
-        right = entry.column + picture.width
-        if entry.column < 0 or right > self._settings.width:
-            picture.close()
-            raise ReplayError(
-                number,
-                f"{entry.name} covers camera columns {entry.column} to {right}: the camera has {self._settings.width}",
-            )
-        return picture
 
     def _finish(self) -> None:
         settings = self._settings
@@ -276,20 +303,21 @@ class Replay:
         self._edge(sheet.number, sheet.end, rising=False)
         self._end = sheet.end + max(settings.gap_rows, settings.switch_offset_rows)
 
-    def _edge(self, sheet: int, row: int, *, rising: bool) -> None:
+    def _edge(self, number: int, row: int, *, rising: bool, sheet: Sheet | None = None) -> None:
         """An edge of the sheet that comes to the camera at `row`."""
         at = max(row - self._settings.switch_offset_rows, 0)
-        self._edges.append((at, rising))
-        if sheet in self._settings.faults.bouncing_sheets:
+        self._edges.append((at, sheet, rising))
+        if number in self._settings.faults.bouncing_sheets:
             for count, later in enumerate(_BOUNCES):
-                self._edges.append((at + later, rising if count % 2 else not rising))
+                level = rising if count % 2 else not rising
+                self._edges.append((at + later, sheet if level else None, level))
 
     def _edges_before(self, row: int) -> tuple[Edge, ...]:
         due = list(itertools.takewhile(lambda edge: edge[0] < row, self._edges))
         del self._edges[: len(due)]
         first = self._counted + 1
         self._counted += len(due)
-        return tuple(Edge(first + index, at, rising) for index, (at, rising) in enumerate(due))
+        return tuple(Edge(first + index, at, rising, sheet) for index, (at, sheet, rising) in enumerate(due))
 
     def _fill(self, into: Image, strip: Strip) -> None:
         row, end = strip.first_row, strip.first_row + strip.rows
@@ -348,7 +376,11 @@ class SheetLine(Replay):
         if plates is not None and plates < 0:
             raise ValueError(f"plates is {plates}: give 0 or more, or None for ever")
         entries = [
-            Entry(f"sheet {index}", partial(_Array, image), column)
+            Entry(f"sheet {index}", partial(_opened, image, column))
             for index, (image, column) in enumerate(zip(sheets, columns, strict=True))
         ]
         super().__init__(itertools.islice(itertools.cycle(entries), plates), settings or LineSettings())
+
+
+def _opened(image: Image, column: int) -> Opened:
+    return Opened(_Array(image), column)

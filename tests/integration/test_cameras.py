@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 
 from daemon.cameras.simulated import product_of
@@ -146,3 +147,36 @@ def test_a_camera_that_fails_is_let_go_and_said_and_its_role_is_lost_when_that_d
     assert "Traceback" not in one.stderr()
     assert {line["reason"] for line in one.logged("process ended", process="line-0")} == {"died"}
     assert all(Cause.ROLE_LOST in row.causes for row in one.verdicts().values())
+
+
+def test_every_file_of_a_folder_has_one_verdict_and_is_named_in_it_though_the_line_dies(
+    service: Make, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    one = service(camera={"source": "folder", "folder": str(folder), "line_rate_hz": 3000})
+    sheet = render(product_of(one.recipe), 5, 0).image
+    good = bytes(imagecodecs.png_encode(sheet))
+    for name, data in {
+        "1.png": good,
+        "2.png": good[:-5000],
+        "3.png": bytes(imagecodecs.png_encode(np.pad(sheet, ((0, 0), (0, 100))))),
+        "4.tif": good,
+        "5.png": good,
+        "10.png": b"",
+    }.items():
+        (folder / name).write_bytes(data)
+    one.start()
+    one.wait_for(lambda: 4 in one.plates() if one.logged("plate final") else False)
+    one.kill("line-0")
+    assert one.finish() == 3
+    rows = sorted(one.verdicts().values(), key=lambda row: row.plate)
+    assert [row.image for row in rows] == ["1.png", "2.png", "3.png", "4.tif", "5.png", "10.png"]
+    assert [row.causes for row in rows if row.image != "4.tif"] == [
+        (),
+        (Cause.UNREADABLE,),
+        (Cause.WRONG_WIDTH,),
+        (),
+        (Cause.UNREADABLE,),
+    ]
+    assert {line["image"] for line in one.logged("plate final")} == {row.image for row in rows}

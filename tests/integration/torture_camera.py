@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.cameras.registry import CameraOrder
-from simulator.line.replay import Entry, Faults, LineSettings, Picture, Replay
+from simulator.line.replay import Entry, Faults, LineSettings, Opened, Replay
 from stages.camera import CameraStatus, LineCamera, NoStrip, Progress, Strip
 
 ORDER_VARIABLE = "LINESENTRY_TORTURE"
@@ -58,8 +58,8 @@ class _Array:
         """Nothing is open."""
 
 
-def _opened(sheets: NDArray[np.uint8], kind: int) -> Picture:
-    return _Array(sheets[kind])
+def _opened(sheets: NDArray[np.uint8], kind: int, column: int) -> Opened:
+    return Opened(_Array(sheets[kind]), column)
 
 
 class TortureCamera(LineCamera):
@@ -112,7 +112,7 @@ class TortureCamera(LineCamera):
         while plates is None or len(self._kinds) < plates:
             kind = self._random.randrange(len(sheets)) if plates is None else len(self._kinds) % len(sheets)
             self._kinds.append(kind)
-            yield Entry(str(kind), partial(_opened, sheets, kind), column)
+            yield Entry(str(kind), partial(_opened, sheets, kind, column))
 
     def start(self) -> None:
         self._due_at = time.monotonic()

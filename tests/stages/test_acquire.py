@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config.schema import Recipe, Switch
 from stages.acquire import Assembler, BlankRows, CopyRows, Event, Instruction, SlotsFree
-from stages.camera import Edge, Strip
+from stages.camera import Edge, Sheet, Strip
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
 from stages.switch import Leading, SwitchCounter, SwitchState, Unheard
@@ -450,3 +450,22 @@ def test_a_sheet_in_the_beam_at_a_restart_is_left_to_who_numbered_it() -> None:
 def test_without_any_length_the_slot_rows_must_be_given() -> None:
     with pytest.raises(ValueError, match="most_rows"):
         Assembler(Recipe(name="general"), "wait", switch=SwitchState(1, count=0))
+
+
+def test_a_sheet_that_the_camera_cannot_show_takes_no_slot_and_keeps_its_cause() -> None:
+    known = Sheet("7.png", ((Cause.UNREADABLE, "empty"),), pixels=False)
+    machine = assembler()
+    edges = (Edge(1, 10, rising=True, sheet=known), Edge(2, 40, rising=False))
+    said = machine.handle(delivered(0, Strip(1, 0, 200, edges, level=False)))
+    closed = PlateClosed(1, None, 0, (Cause.UNREADABLE,), 0, 200.0)
+    assert said == [PlateOpened(1, None, known), closed, BufferReleased(0)], "although no slot is free"
+    machine.validate()
+
+
+def test_what_the_camera_knew_of_a_sheet_goes_on_with_it() -> None:
+    known = Sheet("7.png")
+    machine = assembler()
+    machine.handle(free(0))
+    edges = (Edge(1, 10, rising=True, sheet=known), Edge(2, 40, rising=False))
+    said = machine.handle(delivered(0, Strip(1, 0, 200, edges, level=False)))
+    assert PlateOpened(1, place(0), known) in said

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from config.schema import Columns, Gates, Length, Recipe, Windows
 from models.detector.findings import Quality, Region
+from stages.camera import Sheet
 from stages.events import (
     Abort,
     Place,
@@ -352,3 +353,26 @@ def test_losses_and_restarts_of_merger_and_record_end_in_the_undisturbed_verdict
     assert line.store == {plate: undisturbed(events) for plate, events in stories.items()}
     assert line.released == stories.keys()
     assert line.merger.open_plates == ()
+
+
+def test_what_the_camera_knew_of_a_sheet_is_part_of_its_result() -> None:
+    known = Sheet("7.png", ((Cause.DEPTH, "12 bits of 16"),), ("dim",))
+    events = story(1)
+    events[0] = PlateOpened(1, PLACE, known)
+    found = undisturbed(events)
+    assert (found.verdict, found.causes, found.reason) == (Verdict.INCONCLUSIVE, (Cause.DEPTH,), "12 bits of 16")
+    assert (found.image, found.warnings) == ("7.png", ("dim",))
+    events = story(1, bad=frozenset({3}))
+    events[0] = PlateOpened(1, PLACE, known)
+    assert undisturbed(events).causes == (Cause.DEFECT, Cause.DEPTH)
+
+
+def test_a_sheet_that_the_camera_cannot_show_has_its_cause_and_no_windows() -> None:
+    known = Sheet("7.png", ((Cause.UNREADABLE, "the file is empty"),), pixels=False)
+    found = undisturbed([PlateOpened(1, None, known), PlateClosed(1, None, 0, (Cause.UNREADABLE,))])
+    assert (found.verdict, found.causes, found.reason) == (
+        Verdict.INCONCLUSIVE,
+        (Cause.UNREADABLE,),
+        "the file is empty",
+    )
+    assert found.image == "7.png"

@@ -52,7 +52,7 @@ class AcquireProcess(Child):
         """The line has ended and every strip is done with."""
         self._free: tuple[Place, ...] = ()
         self._assembler = Assembler(self.recipe, self.config.overload, switch=plan.switch, camera_row=plan.camera_row)
-        self._without_slot: deque[PlateClosed] = deque(maxlen=_REMEMBERED)
+        self._without_slot: deque[PlateOpened | PlateClosed] = deque(maxlen=2 * _REMEMBERED)
         """Plates that no slot header tells a new tile stage of."""
 
     def start(self) -> None:
@@ -100,9 +100,8 @@ class AcquireProcess(Child):
     def _on_tile(self, event: Event, now: float) -> None:
         if isinstance(event[1], Joined):
             # What stands in the slots the tile stage has read by itself; this is what it cannot see.
-            for closed in self._without_slot:
-                self._tile.send(PlateOpened(closed.plate, None), now)
-                self._tile.send(closed, now)
+            for said in self._without_slot:
+                self._tile.send(said, now)
             pending = self.plan.switch.pending_plate
             first = self.plan.switch.next_plate if pending is None else pending
             self._tile.send(AcquisitionAt(_NEVER if self._done else first), now)
@@ -118,8 +117,10 @@ class AcquireProcess(Child):
                 case BlankRows():
                     self._memory.pixels(order.slot)[order.row : order.row + order.rows] = 0
                 case PlateOpened():
-                    if order.place is not None:
-                        self._memory.open(order.place, order.plate)
+                    if order.place is None:
+                        self._without_slot.append(order)
+                    else:
+                        self._memory.open(order.place, order.plate, order.sheet)
                     self._tile.send(order, now)
                 case RowsReady():
                     self._memory.set_rows(order.slot, order.rows)

@@ -70,7 +70,7 @@ class LineProcess(Child):
 
     def start(self) -> None:
         """Open the camera; it starts when acquisition listens."""
-        order = CameraOrder(self.config, self.recipe, Path(self.plan.sockets), self.plan.plates)
+        order = CameraOrder(self.config, self.recipe, Path(self.plan.sockets), self.plan.plates, self.plan.passed)
         try:
             self._camera = open_camera(order, self._progress)
         except CameraSetupError as error:

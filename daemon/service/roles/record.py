@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import msgspec
 
+from config.errors import printable
 from daemon.service.child import Child, Plan
 from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
@@ -176,7 +177,7 @@ class RecordProcess(Child):
                 self._open_late(time.monotonic())
             assert self._store is not None
             if isinstance(write, record.CommitSeen):
-                self._store.seen(self.plan.run, write.plate, at)
+                self._store.seen(self.plan.run, write.plate, at, write.image)
             else:
                 self._commit(self._store, write, at)
         except StoreError as error:
@@ -232,7 +233,7 @@ class RecordProcess(Child):
             return
         # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
         pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
-        self._keeper.write(facts, pixels, result, f"{self.recipe.name} plate {result.plate}")
+        self._keeper.write(facts, pixels, result, _title(self.recipe.name, result))
 
     def _finish_pictures(self, written: Written) -> None:
         self._memory.release(written.facts.slot, Hold.RECORD)
@@ -305,6 +306,11 @@ class RecordProcess(Child):
         self.log.error("result store failed", kind=kind, error=text)
 
 
+def _title(recipe: str, result: PlateResult) -> str:
+    title = f"{recipe} plate {result.plate}"
+    return title if result.image is None else f"{title}, {printable(result.image)}"
+
+
 def result_of(row: PlateRow) -> PlateResult:
     """The result that the store has of a plate, without what only its pictures needed."""
     return PlateResult(
@@ -321,6 +327,7 @@ def result_of(row: PlateRow) -> PlateResult:
         coverage=row.coverage,
         warnings=row.warnings,
         defects=row.defects,
+        image=row.image,
         classifier=row.classifier or "none",
     )
 

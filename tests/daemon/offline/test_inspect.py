@@ -23,12 +23,12 @@ from config.schema import Columns, Length, Pitch, Recipe, Threshold
 from config.weights import SHIPPED
 from daemon.offline import inspect as inspecting
 from daemon.offline.inspect import (
+    CAMERA_WIDTH,
     InspectResult,
     failure,
     inspect_files,
     inspect_image,
     load_and_inspect,
-    plate_columns,
     to_json,
 )
 from daemon.offline.networks import load_classifier
@@ -41,6 +41,7 @@ from simulator.sheets.sheet import render
 from stages.classify import Work
 from stages.detect import score_windows
 from stages.events import ClassifyCrops, Place, PlateClosed, PlateDecided, PlateOpened, WindowScored
+from stages.image_sheet import plate_columns
 from stages.merge import Merger
 from stages.plate import Cause, Defect, PlateResult, Verdict, windows_of
 from tests.classifier_weights import untrained
@@ -235,11 +236,11 @@ def test_the_smallest_image_that_can_be_inspected_is(detectors: list[Detector]) 
 
 def test_a_product_takes_its_own_width_or_cuts_the_cameras() -> None:
     recipe = load_recipe("P10B")
-    assert plate_columns(9777, recipe) == (0, 9777)
-    assert plate_columns(16384, recipe) == (3303, 13080)
-    assert plate_columns(777, GENERAL) == (0, 777)
+    assert plate_columns(9777, recipe, CAMERA_WIDTH) == (0, 9777)
+    assert plate_columns(16384, recipe, CAMERA_WIDTH) == (3303, 13080)
+    assert plate_columns(777, GENERAL, CAMERA_WIDTH) == (0, 777)
     with pytest.raises(ImageError, match=r"9,776 px wide.*P10B is 9,777 px.*16,384 px"):
-        plate_columns(9776, recipe)
+        plate_columns(9776, recipe, CAMERA_WIDTH)
 
 
 def test_a_row_of_the_camera_is_cut_to_the_plate(
@@ -381,7 +382,7 @@ def test_an_image_is_closed_when_the_caller_stops(
     monkeypatch.setattr(inspecting, "open_image", opening)
     with pytest.raises(KeyboardInterrupt):
         list(inspect_files([folder / "deep.tif"], GENERAL, detectors, progress=interrupted))
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(ImageError, match="closed"):
         opened[0].rows(0, 1)
 
 

@@ -27,8 +27,9 @@ def needed(overrides: dict[str, Any], recipe: Recipe = RECIPE, workers: int = 2,
         ({"simulator.sheets": 4}, 19214 * 9777),
     ],
 )
-def test_what_is_reserved_is_counted_to_the_page(overrides: dict[str, Any], more: int) -> None:
-    assert needed(overrides) - needed({}) == pytest.approx(more, abs=4096)
+def test_what_is_reserved_is_counted_to_the_pages_of_a_header(overrides: dict[str, Any], more: int) -> None:
+    # A slot also has a header of a little over a page.
+    assert needed(overrides) - needed({}) == pytest.approx(more, abs=2 * 4096)
 
 
 @pytest.mark.parametrize(

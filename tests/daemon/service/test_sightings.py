@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from daemon.service.sightings import Sightings
+from daemon.service.sightings import Sighting, Sightings
 from daemon.wire.plate_memory import Hold, SlotFacts
-from stages.camera import Edge, Strip
+from stages.camera import Edge, Sheet, Strip
 from stages.events import Place
 
 
@@ -23,13 +25,15 @@ def slot(plate: int, *holds: Hold) -> SlotFacts:
 def begun() -> Sightings:
     """A line whose plate 7 is in the beam."""
     sightings = Sightings(16, 7)
-    assert sightings.hear(1, strip(0, Edge(1, 40, rising=True), level=False)) == [7]
+    assert sightings.hear(1, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(7)]
     return sightings
 
 
 def test_plates_are_numbered_from_the_first() -> None:
     sightings = begun()
-    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [
+        Sighting(8)
+    ]
     assert sightings.camera_row == 200
     assert sightings.state.next_plate == 9
 
@@ -39,13 +43,15 @@ def test_a_new_line_goes_on_with_the_numbers_and_begins_with_the_rows() -> None:
     sightings.line_gone()
     assert sightings.begin_anew([slot(7, Hold.TILE)]) == []
     assert sightings.camera_row is None
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [8]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(8)]
 
 
 def test_what_a_line_that_is_gone_said_late_is_heard_until_the_new_one_begins_and_not_after() -> None:
     sightings = begun()
     sightings.line_gone()
-    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [
+        Sighting(8)
+    ]
     sightings.begin_anew([])
     assert sightings.hear(1, strip(2, Edge(4, 220, rising=False), Edge(5, 250, rising=True), level=True)) == []
     assert sightings.camera_row is None
@@ -56,8 +62,8 @@ def test_a_plate_that_acquisition_opened_and_the_dead_line_did_not_tell_of_is_se
 ):
     sightings = begun()
     sightings.line_gone()
-    assert sightings.begin_anew([slot(7, Hold.TILE), slot(8, Hold.ACQUIRE, Hold.TILE), slot(9)]) == [8]
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [9]
+    assert sightings.begin_anew([slot(7, Hold.TILE), slot(8, Hold.ACQUIRE, Hold.TILE), slot(9)]) == [Sighting(8)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(9)]
 
 
 def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it_keeps_its_number() -> None:
@@ -65,16 +71,28 @@ def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it
     sightings.decided(7)
     sightings.decided(8)
     sightings.line_gone()
-    assert sightings.begin_anew([slot(7, Hold.TILE)]) == [8]
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [9]
+    assert sightings.begin_anew([slot(7, Hold.TILE)]) == [Sighting(8)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(9)]
 
 
 def test_a_plate_decided_before_the_line_told_of_it_is_seen_once() -> None:
     sightings = begun()
     sightings.decided(8)
-    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [8]
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [
+        Sighting(8)
+    ]
     sightings.line_gone()
     assert sightings.begin_anew([]) == []
+
+
+def test_the_image_of_a_replay_is_known_by_its_edge_or_by_its_slot() -> None:
+    sightings = begun()
+    named = Edge(3, 150, rising=True, sheet=Sheet("8.png"))
+    heard = sightings.hear(1, strip(1, Edge(2, 120, rising=False), named, level=True))
+    assert heard == [Sighting(8, "8.png")]
+    sightings.line_gone()
+    opened = replace(slot(9, Hold.ACQUIRE), sheet=Sheet("9.png"))
+    assert sightings.begin_anew([opened]) == [Sighting(9, "9.png")]
 
 
 def test_acquisition_that_starts_anew_while_the_line_lives_changes_nothing() -> None:
@@ -97,7 +115,8 @@ class LinesThatComeAndGo(RuleBasedStateMachine):
     @rule(edge=st.booleans())
     def strip_comes(self, edge: bool) -> None:
         edges = (Edge(self.edges + 1, self.block * 100 + 40, rising=not self.in_beam),) if edge else ()
-        self.told += self.sightings.hear(self.line, strip(self.block, *edges, level=self.in_beam))
+        heard = self.sightings.hear(self.line, strip(self.block, *edges, level=self.in_beam))
+        self.told += [seen.plate for seen in heard]
         self.block += 1
         if edge:
             self.edges += 1
@@ -115,7 +134,7 @@ class LinesThatComeAndGo(RuleBasedStateMachine):
     @rule(ahead=st.integers(0, 3))
     def a_process_starts_that_hears_the_line(self, ahead: int) -> None:
         opened = slot(self.sightings.state.next_plate - 1 + ahead, Hold.ACQUIRE)
-        self.told += self.sightings.begin_anew([opened])
+        self.told += [seen.plate for seen in self.sightings.begin_anew([opened])]
         if self.gone:
             self.line, self.block, self.edges, self.in_beam, self.gone = self.line + 1, 0, 0, False, False
 

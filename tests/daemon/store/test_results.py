@@ -278,6 +278,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     _sql(path, "ALTER TABLE plates DROP COLUMN classifier_sha256")
     _sql(path, "DROP INDEX ix_plates_uptime_s")
     _sql(path, "ALTER TABLE plates DROP COLUMN uptime_s")
+    _sql(path, "ALTER TABLE plates DROP COLUMN image")
     _sql(path, "ALTER TABLE plates DROP COLUMN checksum")
     _sql(path, "DROP TABLE upkeep")
     _sql(path, "PRAGMA user_version = 1")
@@ -295,6 +296,31 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
         # The map is in the picture, not in the store.
         assert row.defects == (replace(judged, heat=None),)
         assert store.plate(1) == before
+
+
+def test_a_store_without_images_is_read_as_it_is_and_brought_up_by_a_writer(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.commit_verdict(result(1), decided_at=NOW)
+    _sql(path, "ALTER TABLE plates DROP COLUMN image")
+    _sql(path, "PRAGMA user_version = 3")
+    with Store.open(path, read_only=True) as reader:
+        assert [(row.plate, row.image) for row in reader.plates()] == [(1, None)]
+        assert reader.plate(1) == reader.plates()[0]
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.seen(RUN, 2, NOW, "2.png")
+        assert [(row.plate, row.image) for row in store.plates()] == [(2, "2.png"), (1, None)]
+
+
+def test_the_image_of_a_plate_is_noted_by_its_sight_or_with_its_verdict(store: Store) -> None:
+    store.seen(RUN, 1, NOW, "1.png")
+    store.commit_verdict(replace(result(1), image="other.png"), decided_at=NOW)
+    store.seen(RUN, 2, NOW)
+    store.commit_verdict(replace(result(2), image="2.png"), decided_at=NOW)
+    store.seen(RUN, 3, NOW, "\x1b[31m\n.png")
+    assert [row.image for row in store.plates()] == ["\x1b[31m\n.png", "2.png", "1.png"]
 
 
 def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store) -> None:

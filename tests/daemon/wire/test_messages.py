@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from daemon.wire import messages as m
 from models.detector.findings import Quality, Region
 from stages import events as e
-from stages.camera import Edge, Strip
+from stages.camera import Edge, Sheet, Strip
 from stages.events import Place
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
 
@@ -49,11 +49,11 @@ BODIES: list[m.AnyMessage] = [
     e.SwitchHeard(STRIP),
     e.LineEnded(),
     e.AcquisitionEnded(),
-    e.PlateOpened(1, PLACE),
+    e.PlateOpened(1, PLACE, Sheet("é.png", ((Cause.DEPTH, "12 bits"),), ("dim",), pixels=False)),
     e.RowsReady(1, 0, 512),
     e.PlateClosed(1, PLACE, 1300, (Cause.TOO_LONG,), 4),
     e.AcquisitionAt(9),
-    e.PlateSeen(1),
+    e.PlateSeen(1, "é.png"),
     e.SeenCommitted(1),
     e.PlateDecided(RESULT, 12.5),
     e.DecidedUnseen(1),

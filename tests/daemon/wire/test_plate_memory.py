@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from config.schema import MOST_BATCH
 from daemon.wire.plate_memory import Hold, PlateMemory, PlateMemoryError, Shape, State
 from models.machine.memory import available_bytes
+from stages.camera import Sheet
 from stages.events import Place, PlateClosed, PlateOpened, RowsReady
 from stages.plate import Cause
 
@@ -152,3 +153,25 @@ def test_a_board_says_which_windows_a_worker_is_on(memory: PlateMemory) -> None:
     assert len(memory.read_board(3)) == MOST_BATCH
     memory.write_board(3, 0, ())
     assert memory.read_board(3) == ()
+
+
+def test_what_the_camera_knew_of_a_sheet_stands_in_its_slot(memory: PlateMemory) -> None:
+    known = Sheet("é.png", ((Cause.DEPTH, "12 bits of 16"),), ("dim",))
+    place = memory.free_places()[0]
+    memory.open(place, 7, known)
+    assert memory.facts(place.slot).sheet == known
+    assert memory.facts(place.slot).said[0] == PlateOpened(7, place, known)
+    for role in Hold:
+        memory.release(place.slot, role)
+    assert opened(memory, place.slot, 8).slot == place.slot
+    assert memory.facts(place.slot).sheet is None
+
+
+def test_what_is_too_long_for_a_slot_is_shortened_and_keeps_its_causes(memory: PlateMemory) -> None:
+    place = memory.free_places()[0]
+    long = "\U0001f600" * 5000
+    memory.open(place, 7, Sheet(long, ((Cause.DEPTH, long),) * 9, (long,) * 9))
+    found = memory.facts(place.slot).sheet
+    assert found is not None
+    assert set(found.image) == {"\U0001f600"}
+    assert {cause for cause, _ in found.faults} == {Cause.DEPTH}

@@ -192,11 +192,25 @@ def test_only_the_first_page_is_read_and_that_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.stack([GREY, 255 - GREY]), photometric="minisblack")
     with open_image(path) as source:
-        assert "first" in source.warnings[0]
+        assert "only the first is inspected" in source.further_pages
         np.testing.assert_array_equal(source.rows(0, source.height), GREY)
     write_tiff(path, GREY)
     with open_image(path) as source:
-        assert source.warnings == ()
+        assert source.further_pages == ""
+
+
+def test_a_smaller_copy_of_the_first_page_is_no_further_page(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(GREY)
+        writer.write(GREY[::2, ::2], subfiletype=1)
+        writer.write(GREY[::4, ::4], subfiletype=1)
+    with open_image(path) as source:
+        assert source.further_pages == ""
+    with tifffile.TiffWriter(path, append=True) as writer:
+        writer.write(GREY)
+    with open_image(path) as source:
+        assert source.further_pages != ""
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "int16", "int8", "uint32", "float64", "complex64"])
@@ -472,8 +486,11 @@ def test_a_large_image_meets_no_limit_but_memory(tmp_path: Path, monkeypatch: py
     with open_image(path) as source:
         assert source.rows(9_999, 10_000).tolist() == [[9] * 20_000]
     monkeypatch.setattr(image_source, "available_bytes", lambda: 100_000_000)
-    with pytest.raises(ImageError, match=r"need 200\.0 MB, 100\.0 MB are available"):
-        open_image(path)
+    with (
+        open_image(path) as source,
+        pytest.raises(ImageError, match=r"need 200\.0 MB, 100\.0 MB are available"),
+    ):
+        source.load()
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from simulator.line.replay import Faults, LineSettings, Replay, ReplayError, SheetLine
-from stages.camera import Edge, Strip
+from simulator.line.replay import Entry, Faults, LineSettings, Nothing, Opened, Replay, ReplayError, SheetLine
+from stages.camera import Edge, Sheet, Strip
 
 Image = NDArray[np.uint8]
 WIDTH = 64
@@ -186,7 +188,102 @@ def test_what_cannot_pass_is_refused_with_what_was_found() -> None:
     with pytest.raises(ValueError, match="gap_rows is 0"):
         LineSettings(gap_rows=0)
     wide = SheetLine([sheet(10, 1, columns=65)], settings=line_settings())
-    with pytest.raises(ReplayError, match="columns 0 to 65"):
+    with pytest.raises(ValueError, match="columns 0 to 65"):
         wide.next_strip(np.zeros((32, WIDTH), np.uint8))
     with pytest.raises(ValueError, match="the buffer is uint8"):
         wide.next_strip(np.zeros((31, WIDTH), np.uint8))
+
+
+# --- pictures that are opened when they are due --------------------------------------------------------------------
+
+
+class Told:
+    """A picture of 50 rows of one value that says what was done with it."""
+
+    width, height = 40, 50
+
+    def __init__(self, value: int, done: list[str], *, bad: range = range(0)) -> None:
+        self.value, self.done, self.bad = value, done, bad
+        done.append(f"open {value}")
+
+    def rows(self, first: int, last: int) -> Image:
+        if set(range(first, last)) & set(self.bad):
+            raise ValueError("damaged")
+        self.done.append(f"{self.value} {first}:{last}")
+        return np.full((last - first, self.width), self.value, np.uint8)
+
+    def close(self) -> None:
+        self.done.append(f"close {self.value}")
+
+
+def told(*values: int, done: list[str] | None = None, bad: range = range(0)) -> Replay:
+    """A line of such pictures, in that order."""
+
+    def opener(value: int) -> Opened:
+        return Opened(Told(value, [] if done is None else done, bad=bad), 2, Sheet(f"{value}.png"))
+
+    entries = (Entry(f"{value}.png", partial(opener, value)) for value in values)
+    return Replay(entries, line_settings())
+
+
+def test_a_picture_is_opened_when_due_read_strip_by_strip_and_closed_when_it_has_passed() -> None:
+    done: list[str] = []
+    line = told(7, 8, done=done)
+    line.next_strip(np.zeros((32, WIDTH), np.uint8))
+    assert done == ["open 7", "7 0:7"]
+    deliver(line)
+    assert done[2:] == ["7 7:39", "open 8", "7 39:50", "8 0:1", "close 7", "8 1:33", "8 33:50", "close 8"]
+
+
+def test_what_still_passes_is_closed_with_the_line() -> None:
+    done: list[str] = []
+    line = told(7, done=done)
+    line.next_strip(np.zeros((32, WIDTH), np.uint8))
+    line.close()
+    assert done[-1] == "close 7"
+
+
+def test_a_picture_may_be_opened_before_its_strip_is_asked_for() -> None:
+    done: list[str] = []
+    line, buffer = told(7, 8, done=done), np.zeros((32, WIDTH), np.uint8)
+    opened = []
+    while True:
+        if line.opens:
+            line.open_next()
+            assert not line.opens
+        opened.append([word for word in done if word.startswith("open")])
+        if line.next_strip(buffer) is None:
+            break
+        assert [word for word in done if word.startswith("open")] == opened[-1], "all was opened before"
+    assert opened[-1] == ["open 7", "open 8"]
+
+
+def test_a_rising_edge_says_which_sheet_comes() -> None:
+    edges = edges_of(deliver(told(7, 8)))
+    assert [None if edge.sheet is None else edge.sheet.image for edge in edges] == ["7.png", None, "8.png", None]
+
+
+def test_a_sheet_without_pixels_keeps_the_switch_busy_for_its_rows() -> None:
+    bad = Sheet("1.png", pixels=False)
+    entries = [
+        Entry("1.png", lambda: Opened(Nothing(16), 2, bad)),
+        Entry("2.png", lambda: Opened(Told(77, []), 2, Sheet("2.png"))),
+    ]
+    delivered = deliver(Replay(iter(entries), line_settings()))
+    nothing, shown = cut(delivered)
+    assert nothing.shape == (16, WIDTH)
+    assert nothing.max() <= 12
+    assert shown[0, 10] == 77
+
+
+def test_a_picture_damaged_in_the_middle_loses_those_strips_and_keeps_its_edges() -> None:
+    whole = deliver(told(7))
+    line = told(7, bad=range(10, 20))
+    first = line.next_strip(np.zeros((32, WIDTH), np.uint8))
+    with pytest.raises(ReplayError, match=r"7\.png, rows 7 to 39: damaged"):
+        line.next_strip(np.zeros((32, WIDTH), np.uint8))
+    rest = deliver(line)
+    assert first == whole[0][0]
+    assert [strip.block for strip, _ in rest] == [strip.block for strip, _ in whole][2:]
+    assert rest[0][0].first_row == 64
+    assert [edge for strip, _ in rest for edge in strip.edges] == edges_of(whole)[1:]
