@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -176,6 +177,7 @@ def _recipe_faults(recipe: Recipe) -> Told:
         *_mask_faults(recipe),
         *_zone_faults(recipe),
         *_weights_faults(recipe),
+        *_threshold_faults(recipe),
     ]
 
 
@@ -255,6 +257,20 @@ def _weights_faults(recipe: Recipe) -> Told:
         return [(True, "weights", f"found {recipe.weights!r}, which is no file")]
     message = f"found {recipe.resolution}, for which no weights ship (no file {path}); train some with"
     return [(True, "resolution", f"{message} `linesentry train detector` and name them as weights")]
+
+
+def _threshold_faults(recipe: Recipe) -> Told:
+    """A floor that not even the crack reaches by which the weights are proved: all plates would be OK."""
+    floor = recipe.threshold.floor
+    try:
+        card = json.loads(weights_path(recipe).with_suffix(".json").read_text(encoding="utf-8"))
+        clear = float(card["known_answer"]["crack"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # said by those that read the weights
+    if floor is None or not floor > clear:
+        return []
+    message = f"found {floor}, which not even a clear crack reaches: the one that proves the weights has {clear:.2f}"
+    return [(True, "threshold.floor", message)]
 
 
 def _classifier_faults(config: Config, recipe: Recipe) -> Told:

@@ -15,6 +15,8 @@ Corner = tuple[Coordinate, Coordinate]
 
 MOST_ZONES = 256
 """Zones of a recipe."""
+_CLEAR = 0.85
+"""Below the score, 0.89, of the crack by which the weights that ship are proved: one as clear as that is always NG."""
 
 
 class Pitch(Strict):
@@ -107,19 +109,23 @@ class Threshold(Strict):
     )
     floor: float | None = Field(
         None,
-        description="least feature value of a candidate in adaptive mode; null takes the one learnt with the weights. "
+        ge=-20,
+        le=20,
+        description="least evidence of a region in adaptive mode; null takes the floor learnt with the weights. "
         "Scores count from the learnt one: what a lower floor adds scores below 0.5, and makes a plate NG only where "
         "decision.ng_score is lowered too",
     )
-    fraction: Share = Field(0.003, description="share of pixels taken by the top_fraction modes")
+    fraction: float = Field(0.003, ge=0.0005, le=0.05, description="share of pixels taken by the top_fraction modes")
 
 
 class PostProcessing(Strict):
     """What is done to candidates before they are regions (M 109)."""
 
-    least_area: Positive = Field(4, description="components of fewer px are dropped")
+    least_area: Positive = Field(4, le=100, description="components of fewer px are dropped")
     opening: bool | None = Field(None, description="open with a disk of radius 1; null: in the published modes only")
-    join_gap: float = Field(16.0, ge=0, description="px between two regions that continue each other and are joined")
+    join_gap: float = Field(
+        16.0, ge=0, le=200, description="px between two regions that continue each other and are joined"
+    )
 
 
 class Limits(Strict):
@@ -197,8 +203,10 @@ class Zone(Strict):
 class Decision(Strict):
     """When a defect makes a plate NG, and when a verdict is late."""
 
-    ng_score: Share = Field(
+    ng_score: float = Field(
         0.5,
+        ge=0.05,
+        le=_CLEAR,
         description="a defect with at least this score makes the plate NG. Where the classifier vetoes, one that it "
         "takes for a crack does from a feature unit less on (0.38 for 0.5)",
     )
@@ -216,13 +224,16 @@ class Classifier(Strict):
         "makes no plate NG, and a fainter one than the detector reports alone does where the chance is not below. "
         "confirm: only one from confirm_above on does",
     )
-    veto_below: Share = Field(
-        0.3, description="chance of a crack below which a defect is vetoed; above 0 with mode veto"
+    veto_below: float = Field(
+        0.3, ge=0, le=0.5, description="chance of a crack below which a defect is vetoed; above 0 with mode veto"
     )
-    veto_most_score: Share = Field(
-        0.62, description="a defect with a higher score is never vetoed, whatever the classifier says of it"
+    veto_most_score: float = Field(
+        0.62,
+        ge=0,
+        le=_CLEAR,
+        description="a defect with a higher score is never vetoed, whatever the classifier says of it",
     )
-    confirm_above: Share = Field(0.5, description="chance of a crack from which a defect is confirmed")
+    confirm_above: float = Field(0.5, ge=0, le=0.95, description="chance of a crack from which a defect is confirmed")
     deadline_s: float = Field(
         0.2, ge=0, le=60, description="seconds after a plate's last window for which the classifier is waited for"
     )

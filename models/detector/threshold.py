@@ -97,4 +97,5 @@ def _adaptive(values: NDArray[np.float32], floor: float, learnt: LearntThreshold
     upper = float(np.partition(sample, place)[place])
     rise = learnt.spread * max(0.0, upper - _CALM)
     # What a region may grow down to does not rise: a higher level would only break restless structure into pieces.
-    return Levels(floor + rise, floor - learnt.grow, rise)
+    # Nor does it move with a recipe's floor: a crack would drown in one large region with all that lies around it.
+    return Levels(floor + rise, learnt.floor - learnt.grow, rise)

@@ -10,7 +10,7 @@ from config import json_schema
 from config.check import check, plate_memory_bytes, service_faults, unsaid_camera
 from config.errors import ConfigError
 from config.load import load_config, load_recipe, recipe_names, shipped, with_overrides
-from config.schema import Classifier, Columns, Config, Length, Rectangle, Zone
+from config.schema import Classifier, Columns, Config, Length, Rectangle, Threshold, Zone
 
 
 def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
@@ -70,6 +70,7 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
         ),
         ({}, {"columns": Columns(first=0, last=20000)}, "columns.last"),
         ({}, {"length": None, "most_rows": 20000}, "length"),
+        ({}, {"threshold": Threshold(floor=7.0)}, "threshold.floor"),
     ],
 )
 def test_what_does_not_fit_together_is_told_by_its_key(

@@ -163,8 +163,8 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones_and_the_nearest() -> N
     ("refused", "told", "taken", "kept"),
     [
         pytest.param(
-            "{mode: veto, veto_below: 0.95}",
-            r"classifier: veto_below \(0.95\) must not exceed confirm_above \(0.5\)",
+            "{mode: veto, veto_below: 0.4, confirm_above: 0.3}",
+            r"classifier: veto_below \(0.4\) must not exceed confirm_above \(0.3\)",
             "{mode: confirm, confirm_above: 0.01}",
             ("confirm_above", 0.01),
             id="what it calls a crack",
@@ -378,3 +378,28 @@ def test_the_weights_of_a_recipe_lie_beside_it_wherever_it_is_used_from(
     assert load_recipe(own).weights == "/nets/own.pt"
     own.write_text("name: own\n", encoding="utf-8")
     assert load_recipe(own).weights is None
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("decision.ng_score", (0.0, 0.04, 0.9, 1.0, "nan")),
+        ("classifier.veto_below", (-0.1, 0.51, 1.0, "nan")),
+        ("classifier.veto_most_score", (-0.1, 0.9, 1.0)),
+        ("classifier.confirm_above", (-0.1, 0.96, 1.0)),
+        ("threshold.floor", (-21, 21, 1e9, "inf", "nan")),
+        ("threshold.fraction", (0, 1e-6, 0.06, 1)),
+        ("post.least_area", (0, 101, 1_000_000)),
+        ("post.join_gap", (-1, 201, 1e9)),
+    ],
+)
+def test_what_would_make_every_plate_of_one_verdict_is_refused(
+    tmp_path: Path, key: str, values: tuple[float | str, ...]
+) -> None:
+    section, name = key.split(".")
+    for value in values:
+        path = tmp_path / "own.yaml"
+        written = f".{value}" if isinstance(value, str) else value
+        path.write_text(f"name: own\n{section}: {{{name}: {written}}}\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=rf"{key}: "):
+            load_recipe(path)

@@ -59,11 +59,11 @@ def test_a_defect_at_the_score_or_without_a_comparable_one_is_ng(score: float) -
     assert "at x 110, y 204" in result.reason
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99), st.booleans())
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 0.85), st.booleans())
 def test_a_plate_is_ng_by_a_veto_exactly_where_what_a_defect_stands_for_reaches_the_score(
     score: float, chance: float, ng_score: float, faint: bool
 ) -> None:
-    rules = Classifier(mode="veto", veto_below=0.1, veto_most_score=1.0)
+    rules = Classifier(mode="veto", veto_below=0.1).model_copy(update={"veto_most_score": 1.0})
     recipe = RECIPE.model_copy(update={"classifier": rules, "decision": Decision(ng_score=ng_score)})
     found = replace(defect(score), probability=chance, faint=faint)
     result = verdict_of(FACTS, (found,), GOOD, recipe)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -49,21 +49,19 @@ class PatientDetector(Detector):
         return plain
 
     def _faint(self, views: Sequence[WindowView]) -> list[WindowFinding]:
-        """Findings with a lower floor, whose regions grow as far as they did; none where the mode knows no floor."""
+        """Findings with a lower floor; none where the mode knows no floor."""
         recipe, learnt = self.recipe, self._learnt
         if recipe.threshold.mode != "adaptive":
             return []
         floor = learnt.floor if recipe.threshold.floor is None else recipe.threshold.floor
-        lower = min(FAINTER, learnt.grow)
-        threshold = recipe.threshold.model_copy(update={"floor": floor - lower})
+        threshold = recipe.threshold.model_copy(update={"floor": floor - min(FAINTER, learnt.grow)})
         self.recipe = recipe.model_copy(update={"threshold": threshold})
-        self._learnt = replace(learnt, grow=learnt.grow - lower)
         self._reading_again = True
         try:
             # The picture's quality was measured already: here of one pixel.
             return super().detect([view._replace(own=(0, 0, 1, 1)) for view in views])
         finally:
-            self.recipe, self._learnt, self._reading_again = recipe, learnt, False
+            self.recipe, self._reading_again = recipe, False
 
     def _features(self, views: Sequence[WindowView]) -> list[NDArray[np.float32]]:
         if not self._reading_again or self._values is None:

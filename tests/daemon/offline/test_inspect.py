@@ -48,6 +48,8 @@ from tests.classifier_weights import untrained
 
 GENERAL = load_recipe("general")
 KEYS = {"image", "verdict", "reason", "width", "height", "windows", "coverage", "defects", "seconds"}
+ALL_VETOED = {"veto_below": 0.9, "veto_most_score": 1.0}
+"""What weights that have learnt nothing say of any crop is a veto; no recipe may say so."""
 DEFECT_KEYS = {"x", "y", "width", "height", "x_mm", "y_mm", "width_mm", "height_mm", "score", "edge"}
 
 
@@ -120,7 +122,7 @@ def test_the_classifier_says_here_what_it_says_in_the_service(
     classifier: Classifier,
     mode: Literal["annotate", "veto", "confirm"],
 ) -> None:
-    asking = Classified(mode=mode, veto_below=0.9, confirm_above=0.9, veto_most_score=1.0)
+    asking = Classified(mode=mode, confirm_above=0.9).model_copy(update=ALL_VETOED)
     recipe = GENERAL.model_copy(update={"classifier": asking, "columns": Columns(last=sheet.shape[1])})
     found = inspect_image(Rows(sheet), recipe, detectors, classifier=classifier)
     assert found.classifier == mode
@@ -163,7 +165,7 @@ def in_service(sheet: NDArray[np.uint8], recipe: Recipe, detector: Detector, cla
 def test_faint_regions_are_decided_here_as_in_the_service(
     sheet: NDArray[np.uint8], classifier: Classifier, backed: bool
 ) -> None:
-    asking = Classified(mode="veto", veto_below=1e-9 if backed else 0.9, confirm_above=0.9, veto_most_score=1.0)
+    asking = Classified(mode="veto").model_copy(update=ALL_VETOED | ({"veto_below": 1e-9} if backed else {}))
     recipe = GENERAL.model_copy(
         update={
             "classifier": asking,

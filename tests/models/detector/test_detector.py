@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from config.load import load_recipe
 from config.schema import Classifier, Pitch, Recipe, Rectangle, Template, Threshold, Zone
 from config.weights import SHIPPED
 from models.detector.detector import Detector, DetectorError, WindowView, known_window
+from models.detector.findings import Region
 from models.detector.halo import HALO, Around, around
 from models.detector.threshold import threshold_levels
 
@@ -40,6 +42,21 @@ def of_plate(plate: NDArray[np.uint8], x: int, y: int = 0) -> WindowView:
 
 def noise(rows: int = 650, columns: int = 650, sigma: float = 6, seed: int = 1) -> NDArray[np.uint8]:
     return np.clip(np.random.default_rng(seed).normal(110, sigma, (rows, columns)), 0, 255).astype(np.uint8)
+
+
+def test_a_lower_floor_is_never_less() -> None:
+    """All that a higher floor reports is there with a lower one, with the same score; so what is NG stays NG."""
+    pictures = [known_window(650), faint_cracks(), seam_plate()[:, :650]]
+    found: list[set[tuple[int, Region]]] = []
+    for floor in (6.5, 5.0, None, 1.0, -1.0, -5.0, -20.0):
+        one = Detector.load(Recipe(name="any", threshold=Threshold(floor=floor)), "cpu", batch=1)
+        found.append(
+            {(at, region) for at, picture in enumerate(pictures) for region in one.detect([view(picture)])[0].regions}
+        )
+    assert found[0]
+    for higher, lower in pairwise(found):
+        assert higher <= lower
+    assert len(found[-1]) > len(found[0])
 
 
 def test_weights_that_ship_give_their_known_answer(detector: Detector) -> None:

@@ -47,6 +47,12 @@ def test_recipe_moves_the_floor() -> None:
     assert threshold_levels(window(), Threshold(floor=4.5), LEARNT).seed == 4.5
 
 
+@pytest.mark.parametrize("floor", [-9.0, 0.0, 4.5])
+def test_what_a_region_grows_down_to_does_not_move_with_the_recipes_floor(floor: float) -> None:
+    """Or a lower floor would drown a crack in one large region with all that lies around it."""
+    assert threshold_levels(window(), Threshold(floor=floor), LEARNT).grow == LEARNT.floor - LEARNT.grow
+
+
 def test_top_fraction_takes_its_share_of_a_window_without_any_crack() -> None:
     values = window()
     level = threshold_levels(values, Threshold(mode="top_fraction"), LEARNT).seed

@@ -70,9 +70,8 @@ def _pixels(one: Found) -> set[tuple[int, int]]:
 def test_what_the_classifier_vetoes_is_not_found(
     picture: Picture, detectors: list[PatientDetector], tmp_path: Path
 ) -> None:
-    recipe = Recipe(
-        name="any", classifier=Classified(mode="veto", veto_below=0.9, confirm_above=0.9, veto_most_score=1.0)
-    )
+    all_vetoed = Classified(mode="veto").model_copy(update={"veto_below": 0.9, "veto_most_score": 1.0})
+    recipe = Recipe(name="any").model_copy(update={"classifier": all_vetoed})
     unsure = Classifier.load(untrained(tmp_path), device="cpu", views=["identity"])
     alone = inspect_picture(picture, recipe, detectors).scored
     vetoed = inspect_picture(picture, recipe, detectors, unsure).scored
