@@ -15,13 +15,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from config.assignments import COMMAND_LINE
 from config.errors import ConfigError, Fault, shown
 from config.schema import Config, Recipe
-from config.source import KeyPath, Source, dotted, read, scalar
+from config.source import KeyPath, Source, dotted, read
 
 Model = TypeVar("Model", bound=BaseModel)
-
-COMMAND_LINE = "command line"
 
 
 def shipped(*parts: str) -> Path:
@@ -128,20 +127,6 @@ def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
     return _validated(Config, Source(COMMAND_LINE, values, {}))
 
 
-def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
-    """Overrides from the words `key=value` of a command line; a value is read as in a file. Raises ConfigError."""
-    overrides = {}
-    for text in assignments:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ConfigError([Fault(COMMAND_LINE, f"found {shown(text)}, allowed: key=value, as in slots=4")])
-        try:
-            overrides[key] = scalar(value)
-        except ValueError as error:
-            raise ConfigError([Fault(COMMAND_LINE, str(error), key)]) from None
-    return overrides
-
-
 def config_hash(config: Config) -> str:
     """SHA-256 of the configuration's canonical JSON, hexadecimal."""
     return _hash(config)
@@ -215,7 +200,7 @@ _ALLOWED = {
     "bool_type": "true or false",
     "string_type": "text (a number needs quotes)",
     "path_type": "a path",
-    "tuple_type": "a list",
+    "tuple_type": "a list, as in [a, b]",
     "model_type": "a section of keys and values",
     "greater_than": "more than {gt}",
     "greater_than_equal": "{ge} or more",

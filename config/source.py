@@ -180,6 +180,9 @@ class _Reader:
             self._fault(path, node, f"tag {shown(node.tag)} is not allowed")
             return None
         if kind == "str":
+            if "\0" in node.value:
+                # No file, address or device has a name with one: the system would stop reading there.
+                self._fault(path, node, f"found {shown(node.value)}: text must hold no NUL character")
             return node.value
         try:
             # A word with an explicit tag need not look like one of its kind.

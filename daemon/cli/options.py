@@ -21,7 +21,10 @@ Order = TypeVar("Order")
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="configuration file; default: the one that ships")
 ]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one key: camera.line_rate_hz=20000")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="override one key: slots=4, batch_id=007 (text as typed), 'classify.views=[identity]'"),
+]
 StateOption = Annotated[Path | None, typer.Option("--state", help="state directory, instead of the configured one")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there")]
 Device = Literal["auto", "cpu", "cuda"]
@@ -44,8 +47,9 @@ def console() -> Console:
 
 def configured(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:
     """The configuration with its overrides, and its recipe; ends the command with code 2 where either is wrong."""
-    from config.errors import ConfigError  # noqa: PLC0415 - commands load what they need
-    from config.load import load_config, load_recipe, parse_overrides, with_overrides  # noqa: PLC0415
+    from config.assignments import parse_overrides  # noqa: PLC0415 - commands load what they need
+    from config.errors import ConfigError  # noqa: PLC0415
+    from config.load import load_config, load_recipe, with_overrides  # noqa: PLC0415
 
     try:
         config = with_overrides(load_config(path), parse_overrides(overrides or []))

@@ -17,7 +17,8 @@ def run(
     state: StateOption = None,
 ) -> None:
     """Run the service: the line's rows in, verdicts out, until SIGTERM or --plates."""
-    from config.load import parse_overrides, with_overrides  # noqa: PLC0415 - commands load what they need
+    from config.assignments import parse_overrides  # noqa: PLC0415 - commands load what they need
+    from config.load import with_overrides  # noqa: PLC0415
     from daemon.service.supervisor import ServiceError, Supervisor  # noqa: PLC0415
     from daemon.store.journal import JournalError  # noqa: PLC0415
     from daemon.store.results import StoreError  # noqa: PLC0415

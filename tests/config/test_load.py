@@ -19,7 +19,6 @@ from config.load import (
     config_hash,
     load_config,
     load_recipe,
-    parse_overrides,
     recipe_hash,
     recipe_names,
     shipped,
@@ -252,19 +251,6 @@ def test_overrides_are_validated_like_a_file() -> None:
         with_overrides(Config(), {"slots": 0})
     with pytest.raises(ConfigError, match=r"slots.x: unknown key: there is nothing below this one"):
         with_overrides(Config(), {"slots.x": 0})
-
-
-def test_words_of_a_command_line_are_read_as_in_a_file() -> None:
-    words = ["slots=4", "camera.line_rate_hz=2e4", "workers.count=null", "results.pictures=false", "recipe=02CG"]
-    assert parse_overrides(words) == {
-        "slots": 4,
-        "camera.line_rate_hz": 20000.0,
-        "workers.count": None,
-        "results.pictures": False,
-        "recipe": "02CG",
-    }
-    with pytest.raises(ConfigError, match="key=value"):
-        parse_overrides(["slots"])
 
 
 def test_hashes_depend_on_the_values_alone(tmp_path: Path) -> None:
