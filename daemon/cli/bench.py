@@ -20,6 +20,7 @@ def bench(
 ) -> None:
     """Measure the whole line and the detector alone on this machine."""
     from daemon.lab.bench import bench_command, bench_table  # noqa: PLC0415 - commands load what they need
+    from daemon.service.sockets import SocketDirectoryError  # noqa: PLC0415
     from daemon.store.results import StoreError  # noqa: PLC0415
     from daemon.store.state import StateError  # noqa: PLC0415
     from daemon.telemetry.server import TelemetryError  # noqa: PLC0415
@@ -34,7 +35,14 @@ def bench(
     settings, recipe = runnable(config, [*(set_ or []), *asked], None)
     try:
         result = bench_command(settings, recipe, workers=workers, plates=plates, short_plates=short_plates)
-    except (StateError, StoreError, PlateMemoryError, TelemetryError, RuntimeError) as error:
+    except (
+        SocketDirectoryError,
+        StateError,
+        StoreError,
+        PlateMemoryError,
+        TelemetryError,
+        RuntimeError,
+    ) as error:
         fail(str(error))
     if json_:
         typer.echo(json.dumps(result))

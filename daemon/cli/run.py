@@ -19,7 +19,9 @@ def run(
     """Run the service: the line's rows in, verdicts out, until SIGTERM or --plates."""
     from config.assignments import parse_overrides  # noqa: PLC0415 - commands load what they need
     from config.load import with_overrides  # noqa: PLC0415
-    from daemon.service.supervisor import ServiceError, Supervisor  # noqa: PLC0415
+    from daemon.service.plans import ServiceError  # noqa: PLC0415
+    from daemon.service.sockets import SocketDirectoryError  # noqa: PLC0415
+    from daemon.service.supervisor import Supervisor  # noqa: PLC0415
     from daemon.store.journal import JournalError  # noqa: PLC0415
     from daemon.store.results import StoreError  # noqa: PLC0415
     from daemon.store.state import StateDirectory, StateError  # noqa: PLC0415
@@ -47,7 +49,15 @@ def run(
             with view:
                 code = supervisor.run()
             view.summary(supervisor)
-    except (ServiceError, StateError, StoreError, JournalError, PlateMemoryError, TelemetryError) as error:
+    except (
+        ServiceError,
+        SocketDirectoryError,
+        StateError,
+        StoreError,
+        JournalError,
+        PlateMemoryError,
+        TelemetryError,
+    ) as error:
         fail(str(error))
     if supervisor.refusal is not None:
         fail(supervisor.refusal, code)

@@ -83,7 +83,7 @@ class TerminalView:
             self._screen = Screen(supervisor.recipe)
         open_pixels = sum(passing.pixels(supervisor.recipe) for passing in self._open.values())
         self._screen.follow(status, self._pixels + open_pixels)
-        truth = supervisor.sockets / TRUTH_FILE
+        truth = supervisor.sockets.path / TRUTH_FILE
         if self._truth is None and status.seen and truth.is_file():
             self._truth = json.loads(truth.read_text(encoding="utf-8"))
         picture = self._screen.draw(status, [*self._final, *self._open.values()], self.console)

@@ -1,7 +1,7 @@
 """What every child process runs: set up, loop, heartbeat, tear down.
 
-A child is started by exec with the descriptors it needs, learns everything else from one JSON file, leaves SIGINT
-and SIGTERM to the supervisor, and dies with it: by the kernel's parent-death signal and by the end of a pipe,
+A child is started by exec with the descriptors it needs, learns everything else from one of them, leaves SIGINT and
+SIGTERM to the supervisor, and dies with it: by the kernel's parent-death signal and by the end of a pipe,
 whichever comes first.
 """
 
@@ -30,6 +30,7 @@ from daemon.telemetry.logs import configure
 from daemon.wire.channel import Client, Event, Server
 from daemon.wire.messages import Exit, Heartbeat, Progress, Sender
 from daemon.wire.plate_memory import PlateMemory, Shape
+from daemon.wire.run_key import RunKey
 from stages.switch import SwitchState
 
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
@@ -44,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     role: str
     index: int
     incarnation: int
+    key: RunKey
     sockets: str
     """Directory of the run's sockets, mode 0700."""
     state: str
@@ -103,13 +105,13 @@ class Child:
 
     def connect(self, address: str, handler: Callable[[Event, float], None]) -> Client:
         """Connect to another process's socket; its events go to the handler."""
-        client = Client(self.context, self.me, Path(self.plan.sockets) / address)
+        client = Client(self.context, self.me, Path(self.plan.sockets) / address, self.plan.key)
         self._register(client, handler)
         return client
 
     def bind(self, address: str, handler: Callable[[Event, float], None]) -> Server:
         """Bind a socket of this process; its events go to the handler."""
-        server = Server(self.context, self.me, Path(self.plan.sockets) / address)
+        server = Server(self.context, self.me, Path(self.plan.sockets) / address, self.plan.key)
         self._register(server, handler)
         return server
 
@@ -217,9 +219,30 @@ def die_with_parent(parent: int) -> None:
         sys.exit(1)
 
 
+def hand_over(plan: Plan) -> int:
+    """The plan in memory without a name, as a descriptor for its process: nobody else finds the run's key there."""
+    descriptor = os.memfd_create("linesentry-plan")
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(msgspec.json.encode(plan))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def take_over(descriptor: int) -> Plan:
+    """The plan that was handed over, once: it is gone from there."""
+    with open(descriptor, "r+b") as file:
+        file.seek(0)
+        plan = msgspec.json.decode(file.read(), type=Plan)
+        file.truncate(0)
+    return plan
+
+
 def main() -> None:
-    """Entry of every child: `python -m daemon.service.child NAME PLAN`."""
-    plan = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Plan)
+    """Entry of every child: `python -m daemon.service.child NAME PLAN`, where PLAN is a descriptor of its plan."""
+    plan = take_over(int(sys.argv[2]))
     die_with_parent(plan.supervisor_pid)
     for number in (*ORDERS, *IGNORED):
         signal.signal(number, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,20 +10,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
+import structlog
 import zmq
 
 from config.schema import Restart
-from daemon.service.child import Plan
+from daemon.service.child import Plan, hand_over
 from daemon.service.restarts import Restarts
 from daemon.service.signals import ORDERS
 from daemon.wire.messages import Heartbeat, Progress
 
 _ASLEEP_S = 2.0
 """A pause between two rounds of the supervisor that is longer than any work of its own."""
+_LONGEST_PAUSE_S = 5.0
+_SHORT_FOR_NOW = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ENOSPC)
+"""Why a process cannot be started for want of something that comes back: no fault of the process."""
 PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
 """Role, index and incarnation to the plan of the process and the descriptors that it inherits."""
 
@@ -43,6 +46,8 @@ class Kid:
     """Time of its last heartbeat; None until its first."""
     beat: Heartbeat | None = None
     start_again_at: float = 0.0
+    failed_starts: int = 0
+    """Tries in a row at which no process could be made."""
     killed_for: str | None = None
     """Why the supervisor itself ended it."""
     status: int | None = None
@@ -80,6 +85,7 @@ class Children:
         self._lost: set[str] = set()
         self._stopping = False
         self._watched_at: float | None = None
+        self._log = structlog.get_logger()
 
     # --- what there is ---------------------------------------------------------------------------------------
 
@@ -131,9 +137,9 @@ class Children:
         self._restarts.setdefault(role, Restarts(self._settings)).place()
         self._start(kid)
 
-    def joined(self, role: str, index: int) -> None:
-        """The process of that name has opened its connection."""
-        self._kids[f"{role}-{index}"].killed_for = None
+    def knows(self, name: str) -> bool:
+        """Whether there is a place of that name."""
+        return name in self._kids
 
     def heard(self, role: str, index: int, beat: Heartbeat, now: float) -> None:
         """A heartbeat came."""
@@ -219,29 +225,33 @@ class Children:
                 self._forget(kid)
 
     def _start(self, kid: Kid) -> None:
-        kid.incarnation += 1
-        plan, fds = self._plan(kid.role, kid.index, kid.incarnation)
-        path = Path(plan.sockets) / f"{kid.name}.json"
-        path.write_bytes(msgspec.json.encode(plan))
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        environment.pop("NOTIFY_SOCKET", None)
-        # Blocked over the exec, so that ^C at a terminal, or a SIGTERM to the whole group, does not end a process
-        # that has yet to say that it leaves them to the supervisor.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
+        plan, fds = self._plan(kid.role, kid.index, kid.incarnation + 1)
         try:
-            kid.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                # -P: nothing is imported from the directory in which the service happens to be started.
-                [sys.executable, "-P", "-m", "daemon.service.child", kid.name, str(path)],
-                pass_fds=fds,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        kid.pidfd = os.pidfd_open(kid.process.pid)
+            kid.process = _launched(kid.name, plan, fds)
+            kid.pidfd = os.pidfd_open(kid.process.pid)
+        except OSError as error:
+            self._not_started(kid, error, time.monotonic())
+            return
+        kid.incarnation += 1
+        kid.failed_starts = 0
         self._poller.register(kid.pidfd, zmq.POLLIN)
         kid.started_at = time.monotonic()
         kid.heard_at, kid.beat, kid.killed_for = None, None, None
+
+    def _not_started(self, kid: Kid, error: OSError, now: float) -> None:
+        """No process could be made: one more try after a pause. Only what does not pass by itself spends the budget."""
+        if kid.process is not None:
+            kid.process.kill()
+            kid.process.wait()
+            kid.process = None
+        kid.heard_at = None
+        restarts = self._restarts[kid.role]
+        if error.errno not in _SHORT_FOR_NOW:
+            restarts.ended(kid.index)
+        pause = max(restarts.pause(kid.index), min(_LONGEST_PAUSE_S, 2.0**kid.failed_starts / 5))
+        kid.failed_starts += 1
+        kid.start_again_at = now + pause
+        self._log.error("process cannot be started", process=kid.name, error=str(error), again_in_s=round(pause, 1))
 
     def _ended(self, kid: Kid, now: float) -> None:
         reason = kid.killed_for or "died"
@@ -258,3 +268,24 @@ class Children:
         self._poller.unregister(kid.pidfd)
         os.close(kid.pidfd)
         kid.process, kid.pidfd, kid.heard_at = None, -1, None
+
+
+def _launched(name: str, plan: Plan, fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """Start a process by exec. Raises OSError."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment.pop("NOTIFY_SOCKET", None)
+    handed = hand_over(plan)
+    # Blocked over the exec, so that ^C at a terminal, or a SIGTERM to the whole group, does not end a process
+    # that has yet to say that it leaves them to the supervisor.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            # -P: nothing is imported from the directory in which the service happens to be started.
+            [sys.executable, "-P", "-m", "daemon.service.child", name, str(handed)],
+            pass_fds=(*fds, handed),
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(handed)

@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stages.events import RoomEnough, RoomShort, StoreFailing, StoreWorks
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Condition:
-    """What the health of a service depends on."""
+    """What the health of a service depends on, as far as is known."""
 
-    ready: bool
+    ready: bool = False
     """Every process has been up once."""
-    down: Sequence[str]
+    down: Sequence[str] = ()
     """Names of processes that should be up and are not."""
-    role_lost: str | None
-    classifier_lost: bool
-    store_failing: str | None
+    role_lost: str | None = None
+    classifier_lost: bool = False
+    store_failing: str | None = None
     """How the result store fails; None while it works."""
-    stopping: bool
+    stopping: bool = False
     room_short: bool = False
     """Pictures give way, because the disk has little room left."""
     journal_failing: str | None = None
     """Why the journal of plates cannot be written; None while it can."""
+
+    def hear(self, said: StoreFailing | StoreWorks | RoomShort | RoomEnough) -> None:
+        """Record says how the store and the disk are."""
+        match said:
+            case StoreFailing(kind=kind):
+                self.store_failing = kind
+            case StoreWorks():
+                self.store_failing = None
+            case RoomShort() | RoomEnough():
+                self.room_short = isinstance(said, RoomShort)
 
 
 def reasons(condition: Condition) -> tuple[str, ...]:

@@ -12,8 +12,23 @@ from daemon.service.child import Plan
 from daemon.service.sightings import Sightings
 from daemon.store.rows import RunFacts
 from daemon.store.state import classifier_sha256, code_sha256, weights_sha256
-from daemon.wire.plate_memory import PlateMemory
+from daemon.wire.plate_memory import PlateMemory, Shape
+from daemon.wire.run_key import RunKey
 from models.machine.cpu import usable_cores
+
+
+class ServiceError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+def plate_shape(config: Config, recipe: Recipe) -> Shape:
+    """The plate memory that a service needs. Raises ServiceError for a recipe of any length."""
+    if recipe.columns is None or recipe.slot_rows is None:
+        raise ServiceError(
+            f"recipe {recipe.name} has no length or no columns, so no plate memory can be reserved for it: "
+            "use a product's recipe for the service (`linesentry inspect` takes any)"
+        )
+    return Shape(config.slots, recipe.slot_rows, recipe.columns.count)
 
 
 def processes(config: Config, recipe: Recipe, *, gpu: bool) -> dict[str, int]:
@@ -53,6 +68,7 @@ class Plans:
     recipe: Recipe
     facts: RunFacts
     state: Path
+    key: RunKey
     sockets: Path
     memory: PlateMemory
     camera_fd: int
@@ -74,6 +90,7 @@ class Plans:
             role=role,
             index=index,
             incarnation=incarnation,
+            key=self.key,
             sockets=str(self.sockets),
             state=str(self.state),
             config=self.config.model_dump(mode="json"),

@@ -10,8 +10,8 @@ import os
 import time
 import uuid
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
 import zmq
@@ -24,11 +24,11 @@ from daemon.service.ledger import RunLedger
 from daemon.service.needs import service_needs, strips_need
 from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
-from daemon.service.plans import Plans, processes, run_facts
+from daemon.service.plans import Plans, ServiceError, plate_shape, processes, run_facts
 from daemon.service.publisher import Publisher
 from daemon.service.sightings import Sighting, Sightings
 from daemon.service.signals import Signals
-from daemon.service.sockets import socket_directory
+from daemon.service.sockets import SocketDirectory, allow_many_connections
 from daemon.service.status import Status, Stop
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.service.unusable import UNUSABLE, said_why
@@ -38,7 +38,8 @@ from daemon.telemetry.server import Health, MetricsServer
 from daemon.telemetry.vram import Vram
 from daemon.wire import messages as m
 from daemon.wire.channel import Joined, Server
-from daemon.wire.plate_memory import Hold, PlateMemory, Shape, reserve
+from daemon.wire.plate_memory import Hold, PlateMemory, reserve
+from daemon.wire.run_key import RunKey
 from models.machine.memory import shortage
 from stages.events import (
     Abort,
@@ -64,10 +65,6 @@ _EXIT_S = 10.0
 _REFUSED_EXIT_S = 0.5
 
 
-class ServiceError(Exception):
-    """The service cannot start; the message says why and what to do."""
-
-
 class Supervisor:
     """One run of the service: `run()` returns its exit code; 2, with `refusal`, where it could never work."""
 
@@ -80,17 +77,12 @@ class Supervisor:
         plates: int | None = None,
         observer: Observer[Supervisor] | None = None,
     ) -> None:
-        if recipe.columns is None or recipe.slot_rows is None:
-            raise ServiceError(
-                f"recipe {recipe.name} has no length or no columns, so no plate memory can be reserved for it: "
-                "use a product's recipe for the service (`linesentry inspect` takes any)"
-            )
         self.config = config
         self.recipe = recipe
         self.state = state
         self.plates = plates
         self.run_id = uuid.uuid4().hex
-        self.shape = Shape(config.slots, recipe.slot_rows, recipe.columns.count)
+        self.shape = plate_shape(config, recipe)
         self._observer = observer
         self._log = structlog.get_logger().bind(run=self.run_id)
         self._notifier = Notifier()
@@ -99,12 +91,9 @@ class Supervisor:
         self._signals = Signals()
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
-        self._store_failing: str | None = None
-        self._room_short = False
-        self._classifier_lost = False
+        self._condition = health.Condition()
         self._line_ended = False
         self._acquire_ended = False
-        self._ready = False
         self.refusal: str | None = None
         """Why this configuration can never run here, as a process found at its start."""
         waits = config.camera.waits and config.overload == "wait"
@@ -146,14 +135,21 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the line ends or a signal says so; 1 when a role was lost, else what RunLedger.exit_code says."""
+        allow_many_connections()
         with ExitStack() as held:
+            held.callback(self._notifier.close)
+            held.callback(self._vram.close)
             lock = held.enter_context(self.state.lock())
-            sockets = held.enter_context(socket_directory(self.state.path, self.run_id))
             # Before the first process starts: a signal is an order to stop them all.
             held.enter_context(self._signals)
-            self._begin(Path(sockets), lock, held)
+            try:
+                self.sockets = held.enter_context(SocketDirectory(self.state.path, self.run_id))
+                self._begin(lock, held)
+            except (OSError, zmq.ZMQError) as error:
+                raise ServiceError(f"the service cannot start: {error.strerror or error}") from error
             end = RunEnd.FAILED
             try:
+                self._start_all()
                 code = self._loop()
                 if self._stopping.role_lost is None:
                     end = RunEnd.STOPPED
@@ -164,11 +160,8 @@ class Supervisor:
 
     # --- beginning and end -----------------------------------------------------------------------------------
 
-    def _begin(self, sockets: Path, lock: Lock, held: ExitStack) -> None:
-        held.callback(self._notifier.close)
-        held.callback(self._vram.close)
+    def _begin(self, lock: Lock, held: ExitStack) -> None:
         self._notifier.extend(self.config.restart.start_s, "starting")
-        self.sockets = sockets
         # All of it together, before any of it is taken.
         if why := shortage(service_needs(self.config, self.recipe, self.workers, self.plates)):
             raise ServiceError(why)
@@ -180,16 +173,13 @@ class Supervisor:
         telemetry = self.config.telemetry
         server = MetricsServer(self.metrics.registry, self._health, telemetry.host, telemetry.port)
         held.enter_context(closing(server))
-        # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
-        self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
-        lock.begun()
-        self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         lifeline, lifeline_end = os.pipe()
         held.callback(os.close, lifeline)
         held.callback(os.close, lifeline_end)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         held.callback(context.destroy, linger=0)
-        link = Server(context, m.Sender(self.run_id, "supervisor", 0, 1), sockets / "supervisor")
+        key = RunKey.new()
+        link = Server(context, m.Sender(self.run_id, "supervisor", 0, 1), self.sockets.path / "supervisor", key)
         self._link = held.enter_context(closing(link))
         self._poller = zmq.Poller()
         self._poller.register(self._link.socket, zmq.POLLIN)
@@ -198,12 +188,18 @@ class Supervisor:
             recipe=self.recipe,
             facts=self._facts,
             state=self.state.path,
-            sockets=sockets,
+            key=key,
+            sockets=self.sockets.path,
             memory=self.memory,
             camera_fd=camera_fd,
             lifeline_fd=lifeline,
             plates=self.plates,
         )
+        self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
+        # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
+        self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
+        lock.begun()
+        self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         self._log.info(
             "service starts",
             recipe=self.recipe.name,
@@ -212,10 +208,8 @@ class Supervisor:
             metrics=f"http://{telemetry.host}:{server.port}/metrics",
             state=str(self.state.path),
         )
-        self._start_all()
 
     def _start_all(self) -> None:
-        self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
         for role, count in self._wanted.items():
             self.metrics.set_role(role, 0, count, 0)
             for index in range(count):
@@ -229,6 +223,8 @@ class Supervisor:
         self._log.info("service ended", seen=self.ledger.seen, **verdicts, open=len(self.ledger.open))
 
     def _plan(self, role: str, index: int, incarnation: int) -> tuple[Plan, tuple[int, ...]]:
+        # A process that starts must find it.
+        self.sockets.restore()
         if role in ("line", "acquire"):
             for sighting in self._sightings.begin_anew(self.memory.all_facts()):
                 self._saw(sighting, time.monotonic())
@@ -240,8 +236,12 @@ class Supervisor:
         while True:
             polled = dict(self._poller.poll(_POLL_MS))
             now = time.monotonic()
+            self.sockets.keep(now)
             for sender, body in self._link.receive(now):
-                self._handle(sender, body, now)
+                if self.children.knows(sender.name):
+                    self._handle(sender, body, now)
+                else:
+                    self._link.refused["name"] += 1
             self.children.reap(polled, now)
             for role in self.children.watch(now):
                 self._lose(role, now)
@@ -253,11 +253,10 @@ class Supervisor:
     def _handle(self, sender: m.Sender, body: m.AnyMessage | Joined, now: float) -> None:
         match body:
             case Joined():
-                self.children.joined(sender.role, sender.index)
                 if sender.role == "record":
-                    self._store_failing, self._room_short = None, False
+                    self._condition.store_failing, self._condition.room_short = None, False
                     self._say_open(now)
-                if sender.role == "merge" and self._classifier_lost:
+                if sender.role == "merge" and self._condition.classifier_lost:
                     self._link.send(sender.name, ClassifierLost(), now)
                 self._tell_abort(self._stopping.joined(sender.role), now)
             case m.Heartbeat():
@@ -274,12 +273,8 @@ class Supervisor:
                 self._sightings.decided(plate)
             case VerdictCommitted():
                 self._committed(body)
-            case StoreFailing(kind=kind):
-                self._store_failing = kind
-            case StoreWorks():
-                self._store_failing = None
-            case RoomShort() | RoomEnough():
-                self._room_short = isinstance(body, RoomShort)
+            case StoreFailing() | StoreWorks() | RoomShort() | RoomEnough():
+                self._condition.hear(body)
             case SayAgain():
                 self._say_open(now)
             case Aborted():
@@ -305,26 +300,23 @@ class Supervisor:
         if self._observer is not None:
             self._observer.pulse(self)
         self.ledger.tick()
-        if not self._ready and self.children.all_up:
-            self._ready = True
+        if not self._condition.ready and self.children.all_up:
+            self._condition.ready = True
             self._notifier.ready(f"inspecting {self.recipe.name}")
             self._log.info("service ready")
-        self._publisher.publish(now, self.children, self.memory, self.ledger, self._link, ready=self._ready)
+        self._publisher.publish(now, self.children, self.memory, self.ledger, self._link, ready=self._condition.ready)
 
     def _health(self) -> Health:
         details = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
         return Health(self._reasons(), details)
 
     def _reasons(self) -> tuple[str, ...]:
-        condition = health.Condition(
-            ready=self._ready,
+        condition = replace(
+            self._condition,
             # Asked from the server's thread, perhaps before there are any.
-            down=self.children.down() if self._ready else (),
+            down=self.children.down() if self._condition.ready else (),
             role_lost=self._stopping.role_lost,
-            classifier_lost=self._classifier_lost,
-            store_failing=self._store_failing,
             stopping=self._stopping.begun,
-            room_short=self._room_short,
             journal_failing=self.ledger.journal_failure,
         )
         return health.reasons(condition)
@@ -343,13 +335,13 @@ class Supervisor:
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
             self._sightings.line_gone()
             self.children.restart("acquire", 0, "line restarted")
-        if kid.status == UNUSABLE and not self._ready:
+        if kid.status == UNUSABLE and not self._condition.ready:
             self._refused(kid, now)
 
     def _refused(self, kid: Kid, now: float) -> None:
         """At the start, a process that can never do its work is not started again and again."""
         self.children.give_up(kid.role)
-        why = said_why(self.sockets, kid.name)
+        why = said_why(self.sockets.path, kid.name)
         if kid.role != "classify":
             self.refusal = self.refusal or why
         self._lose(kid.role, now, why)
@@ -357,7 +349,7 @@ class Supervisor:
     def _lose(self, role: str, now: float, why: str = "its restarts are spent") -> None:
         if role == "classify":
             self._log.critical("role lost: plates are decided without it", role=role, why=why)
-            self._classifier_lost = True
+            self._condition.classifier_lost = True
             self._link.send("merge-0", ClassifierLost(), now)
             return
         self._log.critical("role lost: open plates end INCONCLUSIVE", role=role, why=why)

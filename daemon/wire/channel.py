@@ -3,23 +3,35 @@
 A conversation is at-least-once and in order: what is posted is kept until the peer acknowledges it, sent again when
 that takes too long, and sent to the peer's new incarnation from the oldest on; the receiver drops what it has had.
 A peer's new incarnation knows nothing, so its arrival is itself an event (`Joined`), on which a stage says again
-what the newcomer must know. Sends never block.
+what the newcomer must know. Sends never block. Sockets without the run's key are refused before they say anything.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import zmq
 
 from daemon.wire.messages import VERSION, AnyMessage, Envelope, Hello, Refused, Sender, decode, encode
+from daemon.wire.run_key import RunKey
 
 RESEND_S = 1.0
 KEEPALIVE_S = 0.4
 MOST_KEPT = 100_000
+MOST_REPEATED = 64
+"""Messages that are repeated at once; the next follow when the peer has acknowledged these."""
+MOST_RECEIVED = 1_000
+"""Messages that one round takes from a socket: whoever floods it does not keep a process from its other work."""
+SILENT_S = 5.0
+"""A server that was not heard for so long is connected to anew: a connection that failed to prove itself to whoever
+was at its address does not try again."""
+LOOK_S = 1.0
+"""Time between two looks whether a bound address is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,8 @@ class Conversation:
         self._next = 1
         self._received = 0
         self._progress_at = 0.0
+        self._repeated: int | None = None
+        """The last message that was repeated since the peer fell silent; None where it is in step."""
         self._spoke_at = -KEEPALIVE_S
         self._owes_answer = False
 
@@ -94,15 +108,32 @@ class Conversation:
     def forget_kept(self) -> None:
         """Drop what the peer has not acknowledged: its new incarnation is told anew what it must know."""
         self._kept.clear()
+        self._repeated = None
 
     def due(self, now: float) -> list[Envelope]:
         """Envelopes to send now: acknowledgements owed, repeats, signs of life."""
-        if self._kept and now - self._progress_at >= RESEND_S:
-            self._progress_at = now
-            return [self._envelope(body, sequence, now) for sequence, body in self._kept]
+        repeats = self._repeats(now)
+        if repeats:
+            return [self._envelope(body, sequence, now) for sequence, body in repeats]
         if self._owes_answer or now - self._spoke_at >= KEEPALIVE_S:
             return [self._envelope(Hello(), 0, now)]
         return []
+
+    def _repeats(self, now: float) -> list[tuple[int, AnyMessage]]:
+        """What is to be repeated now: after RESEND_S of silence the oldest few, then the next as those are answered."""
+        if not self._kept:
+            self._repeated = None
+            return []
+        oldest = self._kept[0][0]
+        if now - self._progress_at >= RESEND_S:
+            self._progress_at = now
+            self._repeated = oldest - 1
+        elif self._repeated is None or oldest <= self._repeated:
+            return []
+        first = max(0, self._repeated + 1 - oldest)
+        found = list(islice(self._kept, first, first + MOST_REPEATED))
+        self._repeated = None if found[-1][0] == self._kept[-1][0] else found[-1][0]
+        return found
 
     def _envelope(self, body: AnyMessage, sequence: int, now: float) -> Envelope:
         self._spoke_at = now
@@ -145,7 +176,7 @@ class Endpoint:
         return True
 
     def _frames(self) -> Iterator[list[bytes]]:
-        while True:
+        for _ in range(MOST_RECEIVED):
             try:
                 yield self.socket.recv_multipart(flags=zmq.NOBLOCK)
             except zmq.Again:
@@ -162,12 +193,22 @@ class Endpoint:
 class Server(Endpoint):
     """Binds a local address; its peers are told apart by their names, and a peer's successor takes its place."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], me: Sender, path: Path) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], me: Sender, path: Path, key: RunKey) -> None:
         super().__init__(context, zmq.ROUTER, me)
-        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        path.unlink(missing_ok=True)
-        self.socket.bind(f"ipc://{path}")
+        self._path = path
+        self._inode = 0
+        """Of the bound address; 0 while it is not bound."""
+        self._looked_at = 0.0
+        try:
+            key.guard_server(self.socket)
+            self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            # A successor may come while the connection of its predecessor is still there. Only holders of the key
+            # get as far as a name, so nobody else takes a place by this.
+            self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+            self._bind()
+        except BaseException:
+            self.close()
+            raise
         self._peers: dict[str, Conversation] = {}
 
     def send(self, peer: str, body: AnyMessage, now: float, *, keep: bool = True) -> bool:
@@ -191,7 +232,10 @@ class Server(Endpoint):
         return events
 
     def tick(self, now: float) -> None:
-        """Send what is due."""
+        """Send what is due; be there for newcomers."""
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._stay_bound()
         for name, conversation in self._peers.items():
             if conversation.peer is not None:
                 for envelope in conversation.due(now):
@@ -202,6 +246,28 @@ class Server(Endpoint):
         """Drop what a peer has not acknowledged: its new incarnation is told anew what it must know."""
         self._conversation(peer).forget_kept()
 
+    def _bind(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self.socket.bind(f"ipc://{self._path}")
+        self._inode = self._path.stat().st_ino
+
+    def _stay_bound(self) -> None:
+        """Bind again where the address was deleted, as cleaners of temporary files do; connections outlive that."""
+        try:
+            if self._inode and self._path.stat().st_ino == self._inode:
+                return
+        except OSError:
+            pass
+        if self._inode:
+            # Its file is deleted by this, though not at once: bound again by the next look.
+            with suppress(zmq.ZMQError):
+                self.socket.unbind(f"ipc://{self._path}")
+            self._inode = 0
+            return
+        # Where there is no directory yet, the supervisor will make it.
+        with suppress(zmq.ZMQError, OSError):
+            self._bind()
+
     def _conversation(self, peer: str) -> Conversation:
         if peer not in self._peers:
             self._peers[peer] = Conversation(self.me)
@@ -211,13 +277,16 @@ class Server(Endpoint):
 class Client(Endpoint):
     """Connects to a server's address; one peer."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], me: Sender, path: Path) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], me: Sender, path: Path, key: RunKey) -> None:
         super().__init__(context, zmq.DEALER, me)
+        key.guard_client(self.socket)
         self.socket.setsockopt(zmq.IDENTITY, me.name.encode())
         self.socket.setsockopt(zmq.RECONNECT_IVL, 20)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        self.socket.connect(f"ipc://{path}")
+        self._address = f"ipc://{path}"
+        self.socket.connect(self._address)
         self._conversation = Conversation(me)
+        self._heard_at: float | None = None
 
     @property
     def kept(self) -> int:
@@ -234,12 +303,20 @@ class Client(Endpoint):
         for frames in self._frames():
             envelope = self._decode(frames[-1])
             if envelope is not None:
+                self._heard_at = now
                 events += [(envelope.sender, body) for body in self._conversation.handle(envelope, now)]
         self.tick(now)
         return events
 
     def tick(self, now: float) -> None:
-        """Send what is due."""
+        """Send what is due; connect anew to a server that is silent."""
+        if self._heard_at is None:
+            self._heard_at = now
+        if now - self._heard_at >= SILENT_S:
+            self._heard_at = now
+            with suppress(zmq.ZMQError):
+                self.socket.disconnect(self._address)
+            self.socket.connect(self._address)
         for envelope in self._conversation.due(now):
             if not self._transmit([encode(envelope)]):
                 break

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -178,11 +179,20 @@ class PlateMemory:
         Raises:
             PlateMemoryError: when the machine cannot give that much.
         """
-        return cls(reserve("linesentry-plates", shape.need), shape)
+        fd = reserve("linesentry-plates", shape.need)
+        try:
+            return cls(fd, shape)
+        except OSError as error:
+            os.close(fd)
+            raise PlateMemoryError(f"cannot map the plate memory: {error.strerror}") from error
 
     def close(self) -> None:
-        """Close the descriptor; the mapping goes with the last view of it."""
+        """Close the descriptor; the mapping goes with the last view of its pixels."""
         os.close(self.fd)
+        self._slots, self._boards = self._slots[:0].copy(), self._boards[:0].copy()
+        # It has a descriptor of its own.
+        with suppress(BufferError):
+            self._map.close()
 
     def pixels(self, slot: int) -> NDArray[np.uint8]:
         """The slot's pixels, uint8 (rows, columns), in place."""

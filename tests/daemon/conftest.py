@@ -11,22 +11,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import pytest
 import zmq
 
 from config.load import load_config, load_recipe
 from config.schema import Config, Recipe
-from daemon.service.child import Plan
+from daemon.service.child import Plan, hand_over
 from daemon.store.results import RunFacts
 from daemon.store.state import classifier_sha256, weights_sha256
 from daemon.wire import messages as m
 from daemon.wire.channel import Server
 from daemon.wire.plate_memory import PlateMemory, Shape
+from daemon.wire.run_key import RunKey
 
 RUN = "a" * 32
 FACTS = RunFacts(run=RUN, recipe="P10B", simulated=True)
 SHAPE = Shape(2, 100, 50)
+KEY = RunKey.new()
 Kind = TypeVar("Kind")
 
 
@@ -48,6 +49,7 @@ def plan_of(
         role=role,
         index=0,
         incarnation=1,
+        key=KEY,
         sockets=str(directory),
         state=str(directory),
         config=config.model_dump(mode="json"),
@@ -82,17 +84,17 @@ class Parent:
             prepare(self.memory)
         lifeline, self.lifeline_end = os.pipe()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.link = Server(self.context, m.Sender(RUN, "supervisor", 0, 1), directory / "supervisor")
+        self.link = Server(self.context, m.Sender(RUN, "supervisor", 0, 1), directory / "supervisor", KEY)
         self.name = f"{role}-0"
         plan = plan_of(directory, role, lifeline, recipe=recipe, config=config, plates_fd=self.memory.fd, pid=pid)
-        path = directory / f"{self.name}.json"
-        path.write_bytes(msgspec.json.encode(plan))
+        handed = hand_over(plan)
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "daemon.service.child", self.name, str(path)],
-            pass_fds=(lifeline, self.memory.fd),
+            [sys.executable, "-m", "daemon.service.child", self.name, str(handed)],
+            pass_fds=(lifeline, self.memory.fd, handed),
             stderr=subprocess.DEVNULL,
         )
         os.close(lifeline)
+        os.close(handed)
         self._heard: list[object] = []
 
     def tell(self, body: m.AnyMessage) -> None:

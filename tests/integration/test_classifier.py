@@ -1,30 +1,21 @@
-"""The classify process killed, stopped, talking garbage and lost: each plate has its verdict in time, and says so."""
+"""The classify process killed, stopped and lost: each plate has its verdict in time, and says so."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 import signal
-import tempfile
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zmq
 
 from daemon.store.results import PlateRow
-from daemon.wire import messages as m
-from daemon.wire.channel import Client
 from models.classifier.networks import make
 from models.training.classifier.card import write_weights
-from stages.events import Answer, ClassifyCrops, CropsClassified
 from stages.plate import Cause, Verdict
 from tests.classifier_weights import untrained
 from tests.integration.conftest import SHEETS, SLOTS, Service, substance
@@ -151,82 +142,6 @@ def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
     unheard = {plate: row for plate, row in late.items() if all(d.probability is None for d in row.defects)}
     assert unheard
     assert same(rows if mode == "annotate" else unheard, undisturbed)
-
-
-@contextmanager
-def garbage(one: Service) -> Iterator[list[ClassifyCrops]]:
-    """Something in the place of the classifier that answers nothing but nonsense; gives what it was asked."""
-    run = one.wait_for(lambda: one.logged("service starts"))[0]["run"]
-    (sockets,) = one.wait_for(lambda: list(Path(tempfile.gettempdir()).glob(f"linesentry-*-{run[:8]}-*")))
-    asked: list[ClassifyCrops] = []
-    over = threading.Event()
-
-    def talk() -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        link = Client(context, m.Sender(run, "classify", 0, 1000), Path(sockets) / "crops")
-        while not over.wait(0.01):
-            now = time.monotonic()
-            for sender, body in link.receive(now):
-                if isinstance(body, ClassifyCrops):
-                    asked.append(body)
-                    asker = sender.incarnation
-                    for answers in nonsense(body):
-                        link.send(CropsClassified(body.plate, body.window, answers, asker), now, keep=False)
-                    link.send(CropsClassified(body.plate + 100, body.window, (), asker), now, keep=False)
-                    link.socket.send_multipart([b"\xff" * 40])
-        link.close()
-        context.destroy(linger=0)
-
-    thread = threading.Thread(target=talk)
-    thread.start()
-    try:
-        yield asked
-    finally:
-        over.set()
-        thread.join()
-
-
-def nonsense(body: ClassifyCrops) -> list[tuple[Answer, ...]]:
-    heat = bytes(49)
-    return [
-        (),
-        *(tuple(Answer(crop.region, p, heat) for crop in body.crops) for p in (math.nan, math.inf, -1.0, 1.5)),
-        tuple(Answer(crop.region, 0.0, b"") for crop in body.crops),
-        tuple(Answer(crop.region + 1000, 0.0, heat) for crop in body.crops),
-        tuple(Answer(crop.region, 0.0, heat) for crop in body.crops) * 2,
-    ]
-
-
-@pytest.mark.parametrize("mode", ["confirm", "veto"])
-def test_answers_that_make_no_sense_are_not_believed(classifying: Make, undisturbed: Undisturbed, mode: str) -> None:
-    """A believed 0.0 would make a plate OK, and with `confirm` a believed 1.5 one NG."""
-    one = classifying(mode, 0.3, restart={"hang_s": 60.0})
-    one.start()
-    one.wait_for(lambda: one.logged("classifier ready"))
-    one.kill("classify-0", signal.SIGSTOP)
-    # Plates of which the true classifier may have answered something are over by then.
-    later = max(one.finals(), default=0) + SLOTS
-    with garbage(one) as asked:
-        plates = one.wait_for(lambda: {body.plate for body in asked if body.plate > later} & set(one.finals()))
-        assert one.wait_for(lambda: _refused(one.ask("/metrics"))) >= 8
-        one.send(signal.SIGTERM)
-        assert one.finish() == 0, one.stderr()
-    rows = one.verdicts()
-    for plate in plates:
-        assert all(defect.probability is None for defect in rows[plate].defects)
-        assert str(rows[plate].classifier).startswith(f"{mode}, late: ")
-        if mode == "confirm" and undisturbed(plate)["verdict"] is Verdict.NG:
-            assert (rows[plate].verdict, rows[plate].causes) == (Verdict.INCONCLUSIVE, (Cause.CLASSIFIER_LATE,))
-    if mode == "confirm":
-        assert {rows[plate].verdict for plate in plates} <= {Verdict.INCONCLUSIVE, Verdict.OK}
-    else:
-        assert same({plate: rows[plate] for plate in plates}, undisturbed)
-
-
-def _refused(metrics: str) -> float:
-    """Answers that were refused for their content."""
-    lines = [line for line in metrics.splitlines() if line.startswith("linesentry_answers_refused_total")]
-    return sum(float(line.split()[-1]) for line in lines if 'reason="malformed"' in line)
 
 
 def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(

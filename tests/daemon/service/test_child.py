@@ -12,11 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import daemon.service.roles
-from daemon.service.child import ROLES
+from daemon.service.child import ROLES, hand_over
 from daemon.wire import messages as m
 from daemon.wire.channel import Joined
 from tests.daemon.conftest import Parent, plan_of
@@ -57,16 +56,15 @@ def test_each_role_has_a_process_that_says_its_name(role: str) -> None:
 
 def test_a_role_that_there_is_not_is_an_error_that_names_it_and_those_there_are(tmp_path: Path) -> None:
     lifeline, end = os.pipe()
-    path = tmp_path / "plan.json"
-    path.write_bytes(msgspec.json.encode(plan_of(tmp_path, "polish", lifeline)))
+    handed = hand_over(plan_of(tmp_path, "polish", lifeline))
     ended = subprocess.run(
-        [sys.executable, "-m", "daemon.service.child", "polish-0", str(path)],
-        pass_fds=(lifeline,),
+        [sys.executable, "-m", "daemon.service.child", "polish-0", str(handed)],
+        pass_fds=(lifeline, handed),
         stderr=subprocess.PIPE,
         check=False,
     )
-    os.close(lifeline)
-    os.close(end)
+    for descriptor in (lifeline, end, handed):
+        os.close(descriptor)
     assert ended.returncode == 1
     said = json.loads(ended.stderr)
     assert said["role"] == "polish-0"

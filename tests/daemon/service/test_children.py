@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from daemon.service.child import Plan
 from daemon.service.children import Children, Kid
 from daemon.wire.messages import Heartbeat
 from daemon.wire.plate_memory import Shape
+from tests.daemon.conftest import KEY
 
 
 class Watch:
@@ -36,6 +40,7 @@ class Watch:
             role=role,
             index=index,
             incarnation=incarnation,
+            key=KEY,
             sockets=str(self.directory),
             state=str(self.directory),
             config={},
@@ -113,6 +118,80 @@ def test_a_process_that_is_silent_for_too_long_hangs(watch: Watch) -> None:
 def test_silence_counts_only_while_the_supervisor_was_awake(watch: Watch) -> None:
     """Who stopped the supervisor, or the whole machine, may have stopped the process too."""
     assert silent(watch, seconds=3600.0, step=1200.0) == "died"
+
+
+def test_a_process_that_is_heard_when_it_was_killed_already_was_killed_all_the_same(watch: Watch) -> None:
+    """What it had said before must not turn the end by the supervisor's hand into a death that blames a window."""
+    watch.children.add("detect", 0)
+    now = time.monotonic()
+    watch.children.watch(now)
+    for second in range(1, 70):
+        watch.children.watch(now + second)
+    watch.children.heard("detect", 0, Heartbeat(watch.children.pids("detect")[0], {}), now + 70)
+    while not watch.ends:
+        watch.children.reap(dict(watch.poller.poll(20)), time.monotonic())
+    assert watch.ends == [("detect-0", "start", -signal.SIGKILL)]
+
+
+class FewDescriptors:
+    """Takes descriptors away from this process."""
+
+    def __init__(self) -> None:
+        self.limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.taken: list[int] = []
+
+    def leave(self, count: int) -> None:
+        """So many, and no more."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, self.limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                self.taken.append(os.open("/dev/null", os.O_RDONLY))
+        for _ in range(count):
+            os.close(self.taken.pop())
+
+    def left(self) -> int:
+        """How many there are."""
+        before = len(self.taken)
+        self.leave(0)
+        found = len(self.taken) - before
+        while len(self.taken) > before:
+            os.close(self.taken.pop())
+        return found
+
+    def give_back(self) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
+        while self.taken:
+            os.close(self.taken.pop())
+
+
+@pytest.fixture
+def descriptors() -> Iterator[FewDescriptors]:
+    made = FewDescriptors()
+    yield made
+    made.give_back()
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_a_process_that_cannot_be_made_for_now_is_one_more_try_and_spends_no_budget(
+    watch: Watch, descriptors: FewDescriptors, left: int
+) -> None:
+    descriptors.leave(left)
+    watch.children.add("merge", 0)
+    for tick in range(1, 40):
+        assert watch.children.watch(time.monotonic() + tick) == []
+    assert watch.children.down() == ["merge-0"]
+    assert (watch.children.pids("merge"), watch.ends) == ([], [])
+    assert descriptors.left() == left
+    descriptors.give_back()
+    watch.children.watch(time.monotonic() + 100)
+    assert watch.children.pids("merge")
+
+
+def test_an_interpreter_that_is_gone_spends_the_budget(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    watch.children.add("merge", 0)
+    assert watch.until_lost() == ["merge"]
+    assert watch.ends == []
 
 
 def test_a_child_begins_with_ctrl_c_and_sigterm_held_back_and_the_supervisor_goes_on_hearing_it(watch: Watch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,11 +15,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from daemon.wire.channel import RESEND_S, Client, Conversation, Event, Joined, Server
+from daemon.wire.channel import LOOK_S, MOST_REPEATED, RESEND_S, SILENT_S, Client, Conversation, Event, Joined, Server
 from daemon.wire.messages import AnyMessage, Envelope, Sender, encode
+from daemon.wire.run_key import RunKey
 from stages.events import PlateSeen
 
 RUN = "a" * 32
+KEY = RunKey.new()
 
 
 def sender(role: str, incarnation: int, run: str = RUN) -> Sender:
@@ -152,13 +156,13 @@ class Ends:
 
     def server(self, incarnation: int = 1) -> Server:
         """The merger, which binds."""
-        made = Server(self.context, sender("merge", incarnation), self.directory / "merge")
+        made = Server(self.context, sender("merge", incarnation), self.directory / "merge", KEY)
         self.made.append(made)
         return made
 
     def client(self) -> Client:
         """The tile stage, which connects."""
-        made = Client(self.context, sender("tile", 1), self.directory / "merge")
+        made = Client(self.context, sender("tile", 1), self.directory / "merge", KEY)
         self.made.append(made)
         return made
 
@@ -228,3 +232,177 @@ def test_foreign_malformed_and_misnamed_messages_are_counted_and_refused(ends: E
     until(found, [server, client], 2)
     assert found == [(client.me, Joined()), (client.me, PlateSeen(2))]
     assert server.refused == {"malformed": 1, "run": 1, "name": 1}
+
+
+# --- a backlog -----------------------------------------------------------------------------------------------------
+
+
+def backlog(count: int) -> tuple[Conversation, Conversation]:
+    feeder, eater = Conversation(sender("tile", 1)), Conversation(sender("merge", 1))
+    feeder.handle(eater.post(PlateSeen(0), 0.0, keep=False), 0.0)
+    for plate in range(1, count + 1):
+        feeder.post(PlateSeen(plate), 0.0, keep=True)
+    return feeder, eater
+
+
+def test_a_peer_that_is_silent_costs_a_few_repeats_a_second_however_much_waits_for_it() -> None:
+    feeder, _ = backlog(5_000)
+    said = [len(feeder.due(now / 10)) for now in range(1, 101)]
+    assert max(said) <= MOST_REPEATED
+    assert sum(said) <= 10 * MOST_REPEATED + 25
+
+
+def test_a_peer_that_comes_back_gets_all_that_waits_without_a_pause_and_each_once() -> None:
+    feeder, eater = backlog(1_000)
+    now, sent, got = RESEND_S, 0, []
+    while feeder.kept:
+        envelopes = feeder.due(now)
+        sent += len(envelopes)
+        for envelope in envelopes:
+            got += [body.plate for body in eater.handle(envelope, now) if isinstance(body, PlateSeen)]
+        for answer in eater.due(now):
+            feeder.handle(answer, now)
+        now += 0.001
+    assert got == list(range(1, 1_001))
+    assert sent <= 1_001
+    assert now < 2 * RESEND_S
+
+
+def test_what_is_posted_while_older_messages_are_repeated_is_repeated_too_and_then_no_more() -> None:
+    feeder, eater = backlog(MOST_REPEATED + 1)
+    first = feeder.due(RESEND_S)
+    lost = feeder.post(PlateSeen(99), RESEND_S, keep=True)
+    assert eater.handle(lost, RESEND_S) == [Joined()]
+    now, got = RESEND_S, []
+    for _ in range(3):
+        for envelope in first:
+            got += [body.plate for body in eater.handle(envelope, now) if isinstance(body, PlateSeen)]
+        for answer in eater.due(now):
+            feeder.handle(answer, now)
+        first = feeder.due(now)
+    assert got == [*range(1, MOST_REPEATED + 2), 99]
+    assert feeder.kept == 0
+
+
+# --- who lacks the run's key ---------------------------------------------------------------------------------------
+
+
+class Foreign:
+    """Sockets of the same user that know all of a run but its key."""
+
+    def __init__(self, directory: Path) -> None:
+        self.address = directory / "merge"
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.made: list[zmq.Socket[bytes]] = []
+
+    def socket(self, kind: int) -> zmq.Socket[bytes]:
+        made = self.context.socket(kind)
+        made.setsockopt(zmq.LINGER, 0)
+        self.made.append(made)
+        return made
+
+    def dealer(self, name: str, key: RunKey | None) -> zmq.Socket[bytes]:
+        made = self.socket(zmq.DEALER)
+        made.setsockopt(zmq.IDENTITY, name.encode())
+        if key is not None:
+            key.guard_client(made)
+        made.connect(f"ipc://{self.address}")
+        return made
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Foreign]:
+    made = Foreign(tmp_path)
+    yield made
+    for one in made.made:
+        one.close()
+    made.context.destroy(linger=0)
+
+
+def hello(incarnation: int, body: AnyMessage | None = None) -> bytes:
+    return encode(Conversation(sender("tile", incarnation)).post(body or PlateSeen(666), 0.0, keep=True))
+
+
+@pytest.mark.parametrize("key", [None, RunKey.new()], ids=["no key", "the key of another run"])
+def test_a_socket_without_the_key_of_the_run_is_heard_by_nobody_and_takes_nobodys_place(
+    ends: Ends, foreign: Foreign, key: RunKey | None
+) -> None:
+    server, client = ends.server(), ends.client()
+    found: list[Event] = []
+    until(found, [server, client], 1)
+    thief = foreign.dealer("tile-0", key)
+    for _ in range(100):
+        thief.send(hello(99))
+    found.clear()
+    for plate in range(1, 21):
+        server.send("tile-0", PlateSeen(plate), time.monotonic())
+        client.send(PlateSeen(plate), time.monotonic())
+        time.sleep(0.01)
+    until(found, [server, client], 20)
+    assert [body for _, body in found] == [PlateSeen(plate) for plate in range(1, 21)]
+    assert thief.poll(200) == 0
+
+
+def test_what_is_no_zeromq_and_many_connections_that_say_nothing_keep_nobody_out(ends: Ends, tmp_path: Path) -> None:
+    server = ends.server()
+    raw = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    for number, one in enumerate(raw):
+        one.connect(str(tmp_path / "merge"))
+        if number % 2:
+            one.send(b"\xff" * 4096)
+    client = ends.client()
+    client.send(PlateSeen(1), time.monotonic())
+    found: list[Event] = []
+    until(found, [server, client], 2)
+    assert found[-1] == (client.me, PlateSeen(1))
+    for one in raw:
+        one.close()
+
+
+def test_a_client_says_nothing_to_a_server_without_the_key(ends: Ends, foreign: Foreign) -> None:
+    """As one that has put its own socket where the address was."""
+    false = foreign.socket(zmq.ROUTER)
+    false.bind(f"ipc://{foreign.address}")
+    client = ends.client()
+    client.send(PlateSeen(1), time.monotonic())
+    assert false.poll(300) == 0
+    false.close()
+    server = ends.server()
+    client.tick(time.monotonic())
+    client.tick(time.monotonic() + SILENT_S)
+    found: list[Event] = []
+    until(found, [server, client], 2)
+    assert found[-1] == (client.me, PlateSeen(1))
+
+
+def test_the_key_is_in_no_text_that_might_be_logged() -> None:
+    assert KEY.secret not in repr(KEY)
+    assert KEY.public not in str(KEY)
+
+
+# --- an address that is deleted --------------------------------------------------------------------------------------
+
+
+def test_an_address_that_was_deleted_is_bound_again_and_connections_outlive_that(ends: Ends, tmp_path: Path) -> None:
+    server, client = ends.server(), ends.client()
+    found: list[Event] = []
+    until(found, [server, client], 1)
+    shutil.rmtree(tmp_path)
+    client.send(PlateSeen(1), time.monotonic())
+    until(found, [server, client], 2)
+    now = time.monotonic()
+    server.tick(now + LOOK_S)
+    server.tick(now + 2 * LOOK_S)
+    tmp_path.mkdir()
+    later = Client(ends.context, sender("record", 1), tmp_path / "merge", KEY)
+    ends.made.append(later)
+    later.send(PlateSeen(2), time.monotonic())
+    for look in range(3, 60):
+        server.tick(now + look * LOOK_S)
+        found += server.receive(time.monotonic())
+        if (later.me, PlateSeen(2)) in found:
+            break
+        time.sleep(0.05)
+    client.send(PlateSeen(3), time.monotonic())
+    until(found, [server, client, later], 5)
+    assert {(later.me, PlateSeen(2)), (client.me, PlateSeen(3))} <= set(found)

@@ -29,7 +29,7 @@ from stages.classify import Questions, Work, rows_needed
 from stages.events import ClassifyCrops, Crop, CropsClassified, CropsUnwanted, Place, PlateClosed
 from stages.plate import HEAT_CELLS
 from tests.classifier_weights import untrained
-from tests.daemon.conftest import RUN, SHAPE, Parent, plan_of
+from tests.daemon.conftest import KEY, RUN, SHAPE, Parent, plan_of
 
 PIXELS = np.random.default_rng(5).integers(40, 200, (SHAPE.rows, SHAPE.columns), dtype=np.uint8)
 VIEWS: tuple[View, ...] = ("identity", "flip_vertical")
@@ -58,7 +58,7 @@ class Merge:
 
     def __init__(self, directory: Path, child: Parent) -> None:
         self.child = child
-        self.link = Server(child.context, m.Sender(RUN, "merge", 0, 1), directory / "crops")
+        self.link = Server(child.context, m.Sender(RUN, "merge", 0, 1), directory / "crops", KEY)
         self.answers: list[CropsClassified] = []
 
     def listen(self, answers: int, seconds: float = 30.0) -> None:
@@ -143,7 +143,7 @@ def unlooped(tmp_path: Path, weights: Path) -> Iterator[tuple[ClassifyProcess, S
     """Such a process and its merge."""
     with (
         started(tmp_path, weights, VIEWS) as child,
-        closing(Server(child.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "crops")) as merge,
+        closing(Server(child.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "crops", KEY)) as merge,
     ):
         yield child, merge
 
@@ -267,7 +267,7 @@ def test_what_a_merge_that_is_no_more_asked_is_not_answered_to_its_successor_as_
     merge.listen(1)
     assert merge.answers[0].asker == 1
     merge.link.close()
-    merge.link = Server(merge.child.context, m.Sender(RUN, "merge", 0, 2), tmp_path / "crops")
+    merge.link = Server(merge.child.context, m.Sender(RUN, "merge", 0, 2), tmp_path / "crops", KEY)
     merge.ask(asked(1, Place(0, 1, SHAPE.columns), 5, (Crop(0, 10, 20),), asker=2))
     merge.listen(2)
     assert [(one.window, one.asker) for one in merge.answers] == [(4, 1), (5, 2)]

@@ -30,7 +30,7 @@ from stages.events import (
     WindowsMerged,
 )
 from stages.plate import Cause, WindowResult
-from tests.daemon.conftest import RUN, Parent, plan_of
+from tests.daemon.conftest import KEY, RUN, Parent, plan_of
 
 LATE = load_recipe("P10B").model_copy(update={"decision": Decision(deadline_s=5.0)})
 PLACE = Place(slot=0, generation=1, columns=50)
@@ -43,9 +43,9 @@ class Neighbours:
     def __init__(self, directory: Path, merge: Parent) -> None:
         self.parent = merge
         tile, worker, record = (m.Sender(RUN, role, 0, 1) for role in ("tile", "detect", "record"))
-        self.record = Server(merge.context, record, directory / "record")
-        self.tile = Client(merge.context, tile, directory / "merge")
-        self.worker = Client(merge.context, worker, directory / "results")
+        self.record = Server(merge.context, record, directory / "record", KEY)
+        self.tile = Client(merge.context, tile, directory / "merge", KEY)
+        self.worker = Client(merge.context, worker, directory / "results", KEY)
         self.merged: list[int] = []
         self.decided: list[PlateDecided] = []
 

@@ -32,7 +32,7 @@ from stages.events import (
     WindowScored,
 )
 from stages.plate import Cause, Verdict, WindowResult
-from tests.daemon.conftest import RUN, Parent, plan_of
+from tests.daemon.conftest import KEY, RUN, Parent, plan_of
 from tests.daemon.service.roles.test_merge import WINDOW, Neighbours
 
 REGION = Region(5, 6, 4, 1, 4, 0.9, 7, 6, np.array([(6, 5, 9)], "<i4").tobytes())
@@ -52,7 +52,7 @@ class WithClassifier(Neighbours):
         self.classifier = self.made(1)
 
     def made(self, incarnation: int) -> Client:
-        return Client(self.parent.context, m.Sender(RUN, "classify", 0, incarnation), self.directory / "crops")
+        return Client(self.parent.context, m.Sender(RUN, "classify", 0, incarnation), self.directory / "crops", KEY)
 
     def restart_classifier(self) -> None:
         """Another one comes in its place."""
@@ -164,7 +164,7 @@ def unlooped(tmp_path: Path) -> Iterator[tuple[MergeProcess, Client]]:
     lifeline, end = os.pipe()
     merge = MergeProcess(plan_of(tmp_path, "merge", lifeline, recipe=RECIPE))
     merge.start()
-    classifier = Client(merge.context, m.Sender(RUN, "classify", 0, 1), tmp_path / "crops")
+    classifier = Client(merge.context, m.Sender(RUN, "classify", 0, 1), tmp_path / "crops", KEY)
     until = time.monotonic() + 30
     while not merge._classifier_there and time.monotonic() < until:
         classifier.tick(time.monotonic())

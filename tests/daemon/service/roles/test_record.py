@@ -22,7 +22,7 @@ from daemon.wire.channel import Client
 from daemon.wire.plate_memory import Hold, PlateMemory
 from stages.events import Abort, Aborted, PlateDecided, PlateSeen, StoreFailing, StoreWorks, VerdictCommitted
 from stages.plate import Cause, Defect, PlateResult, Verdict
-from tests.daemon.conftest import FACTS, RUN, Parent
+from tests.daemon.conftest import FACTS, KEY, RUN, Parent
 
 Start = Callable[..., Parent]
 NOW = datetime.now(UTC)
@@ -125,7 +125,7 @@ def test_the_pictures_of_a_plate_that_an_abort_cut_off_show_the_places_of_its_de
 
     record = parent("record", prepare=fill)
     deep = replace(DEFECT, peak_x=20, peak_y=80)
-    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record")) as merge:
+    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record", KEY)) as merge:
         record.tell(PlateSeen(7))
         merge.send(PlateDecided(replace(RESULT, rows=41, complete=False, defects=(deep,))), time.monotonic())
         crop = plate_directory(tmp_path, RUN, 7) / "defect-001.png"
