@@ -18,6 +18,7 @@ def results(
     state: StateOption = None,
 ) -> None:
     """List the latest plates with their verdicts."""
+    from daemon.store.journal import JournalError, journal_path, read_journal  # noqa: PLC0415
     from daemon.store.reading import read_results  # noqa: PLC0415 - commands load what they need
     from daemon.store.results import StoreError, store_path  # noqa: PLC0415
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
@@ -29,9 +30,11 @@ def results(
         directory = state_path(settings)
         path = store_path(directory)
         if not path.exists():
+            if last := read_journal(journal_path(directory)).last:
+                fail(f"{path} is gone, and numbers up to {last} were given: put it back, or restore a backup")
             fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")
         found = read_results(directory, limit, verdict=Verdict(verdict) if verdict else None)
-    except (StoreError, StateError) as error:
+    except (StoreError, StateError, JournalError) as error:
         fail(str(error))
     if json_:
         for row in found.plates:

@@ -19,8 +19,9 @@ import structlog
 from config.schema import Pitch
 from daemon.store.journal import NOTHING, Journal, Kept, journal_path, read_journal
 from daemon.store.reconcile import Missing
-from daemon.store.results import Store, StoreError, open_sound, store_path
+from daemon.store.results import Store, StoreError, store_path
 from daemon.store.rows import RunFacts
+from daemon.store.sound import open_sound
 from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
 from stages.events import VerdictCommitted
@@ -30,6 +31,8 @@ _START_S = 10.0
 """Longest wait at the start for a program that holds the store; at the end less, for nobody waits for a stop."""
 _END_S = 3.0
 _PAUSE_S = 0.1
+_LONG_LOOK_BYTES = 200_000_000
+"""To look at a store of that size takes about a second."""
 
 Opened = TypeVar("Opened")
 IMAGES_LEFT = 3
@@ -71,6 +74,7 @@ class RunLedger:
         """
         kept = read_journal(journal_path(state))
         self._tell_journal(kept, journal_path(state))
+        self._tell_long_look(store_path(state))
         store, aside = self._when_free(lambda: open_sound(store_path(state)), _START_S)
         with store:
             begun = store.begin_run(facts, kept)
@@ -207,6 +211,11 @@ class RunLedger:
                     self._log.warning("waiting for the result store", error=str(error), most_s=most_s)
                 told = True
                 time.sleep(_PAUSE_S)
+
+    def _tell_long_look(self, path: Path) -> None:
+        size = path.stat().st_size if path.is_file() else 0
+        if size > _LONG_LOOK_BYTES:
+            self._log.info("looking at the whole result store", megabytes=round(size / 1e6))
 
     def _tell_journal(self, kept: Kept, path: Path) -> None:
         """Say what of the journal could not be read; keep it for people where more than its end is missing."""

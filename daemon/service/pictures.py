@@ -214,11 +214,11 @@ class PictureKeeper:
 
 
 def _knows(store: Store | None, run: str) -> bool:
-    """Whether the store has plates of that run; a store that does not answer has none."""
+    """Whether the store has plates of that run; where it does not answer, no picture goes before its turn."""
     try:
-        return store is not None and store.knows(run)
+        return store is None or store.knows(run)
     except StoreError:
-        return False
+        return True
 
 
 def _give_way() -> None:

@@ -65,6 +65,10 @@ def open_to_write(path: Path) -> Opened:
     """
     engine = _engine(path, "mode=rwc", read_only=False)
     try:
+        # Before anything is changed in it, for it may be another program's.
+        with engine.connect().execution_options(reads=True) as connection:
+            if not _is_new(connection):
+                _recognise(connection, path, STEPS)
         # Outside any transaction, as SQLite wants it.
         raw = engine.raw_connection()
         try:
@@ -110,6 +114,15 @@ def lacks_log(path: Path) -> bool:
         return _beside(path, "-wal").stat().st_size == 0
     except OSError:
         return True
+
+
+def log_identity(path: Path) -> tuple[int, int] | None:
+    """Which file the store's write-ahead log is; None where there is none."""
+    try:
+        status = _beside(path, "-wal").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def set_aside(path: Path) -> Path:
@@ -216,20 +229,24 @@ def _beside(path: Path, suffix: str) -> Path:
 
 def _prepare(connection: sa.Connection, path: Path) -> None:
     """Create the tables in a new file, or bring an older store up to this version; raises StoreError."""
-    tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-    application, version = _identity(connection)
-    if application == 0 and version == 0 and tables == 0:
+    if _is_new(connection):
         metadata.create_all(connection)
         connection.execute(sa.insert(upkeep).values(id=1, begun=0, pruned=0, highest_pruned=0, in_use=False))
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
         return
     _recognise(connection, path, STEPS)
+    _, version = _identity(connection)
     while version in STEPS:
         for statement in STEPS[version]:
             connection.exec_driver_sql(statement)
         version += 1
         connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+
+
+def _is_new(connection: sa.Connection) -> bool:
+    tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    return tables == 0 and _identity(connection) == (0, 0)
 
 
 def _identity(connection: sa.Connection) -> tuple[int, int]:

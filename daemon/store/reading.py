@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from daemon.store.journal import NOTHING, JournalError, Kept, KeptPlate, journal_path, read_journal
-from daemon.store.results import Store, store_path
+from daemon.store.results import Store, StoreDamagedError, StoreError, store_path
 from daemon.store.rows import Ledger, PlateRow
 from stages.plate import Verdict
 
@@ -36,7 +36,7 @@ def read_results(state: Path, limit: int | None = 20, *, verdict: Verdict | None
     kept = _journal(state, notes)
     with Store.open(store_path(state), read_only=True) as store:
         found = store.missing(kept)
-        rows = store.plates(limit, verdict=verdict)
+        rows = _rows(store, limit, verdict, notes)
         ledger = store.ledger()
         notes += _notes(store, kept)
     unseen = [] if verdict is not None else [_row(one) for one in reversed(found.unseen)]
@@ -59,6 +59,28 @@ def numbers(plates: Sequence[int]) -> str:
     named = ", ".join(map(str, plates[:_MOST_NAMED]))
     more = f" and {len(plates) - _MOST_NAMED} more" if len(plates) > _MOST_NAMED else ""
     return f"{'plate' if len(plates) == 1 else 'plates'} {named}{more}"
+
+
+def _rows(store: Store, limit: int | None, verdict: Verdict | None, notes: list[str]) -> list[PlateRow]:
+    """The latest plates, but for those whose rows somebody made unreadable."""
+    try:
+        return store.plates(limit, verdict=verdict)
+    except StoreDamagedError:
+        raise
+    except StoreError:
+        found = {number: _row_of(store, number) for number in store.numbers(limit, verdict=verdict)}
+    if unreadable := [number for number, row in found.items() if row is None]:
+        notes.append(f"the store has rows that somebody changed and nobody can read: {numbers(unreadable)}")
+    return [row for row in found.values() if row is not None]
+
+
+def _row_of(store: Store, number: int) -> PlateRow | None:
+    try:
+        return store.plate(number)
+    except StoreDamagedError:
+        raise
+    except StoreError:
+        return None
 
 
 def _journal(state: Path, notes: list[str]) -> Kept:
@@ -88,7 +110,7 @@ def _notes(store: Store, kept: Kept) -> list[str]:
         notes.append(
             f"the store ends at plate {last}, but numbers up to {kept.before} were given: it is new, or an older copy"
         )
-    if not kept.last and store.may_lack_its_log():
+    if not journal_path(store.path.parent).exists() and store.may_lack_its_log():
         notes.append(
             f"{store.path} was in use when it was written, and its write-ahead log is not beside it: the latest plates "
             "may be missing. For a copy of all say: sqlite3 results.sqlite '.backup copy.sqlite'"

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,38 +26,9 @@ from stages.plate import Cause, PlateResult, Verdict, worst_first
 __all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreDamagedError", "StoreError", "store_path"]
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A damaged store that was renamed."""
-
-    path: Path
-    """Its new path."""
-    damage: str
-    """What was wrong with it."""
-
-
 def store_path(state_directory: Path) -> Path:
     """Where the result store of a state directory lies."""
     return state_directory / "results.sqlite"
-
-
-def open_sound(path: Path) -> tuple[Store, SetAside | None]:
-    """Open the store to write after a look at the whole file; one that is damaged is set aside, and a new one begun.
-
-    Raises:
-        StoreError: it cannot be opened for another reason, or cannot be set aside.
-    """
-    try:
-        store = Store.open(path)
-        try:
-            store.check()
-        except BaseException:
-            store.close()
-            raise
-    except StoreDamagedError as error:
-        aside = SetAside(opening.set_aside(path), str(error))
-        return Store.open(path), aside
-    return store, None
 
 
 class Store:
@@ -79,6 +50,8 @@ class Store:
         """Uptime as stored when the run began, and the clock then, s."""
         status = path.stat()
         self._file = (status.st_dev, status.st_ino)
+        self._log: tuple[int, int] | None = None
+        """The write-ahead log of the open connection; None before its first write."""
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.monotonic) -> Self:
@@ -86,7 +59,15 @@ class Store:
 
         `clock` counts seconds that a service works; nobody may be able to set it.
         """
-        return cls(path, opening.open_to_read(path) if read_only else opening.open_to_write(path), clock)
+        opened = opening.open_to_read(path) if read_only else opening.open_to_write(path)
+        try:
+            return cls(path, opened, clock)
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            opened.close()
+            raise explained(error, path) from error
+        except BaseException:
+            opened.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -128,14 +109,7 @@ class Store:
         """Take the write-ahead log into the file, as far as no reader needs it; a copy of the file then has all."""
         with self._lock:
             self._same_file()
-            try:
-                raw = self._engine.raw_connection()
-                try:
-                    raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
-                finally:
-                    raw.close()
-            except (sa.exc.DBAPIError, sqlite3.Error) as error:
-                raise explained(error, self.path) from error
+            self._settle()
 
     def seen(self, run: str, plate: int, at: datetime, image: str | None = None) -> None:
         """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm."""
@@ -237,14 +211,15 @@ class Store:
         self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = sa.select(*self._told).order_by(plates.c.plate.desc()).limit(limit)
-        if verdict is not None:
-            query = query.where(plates.c.verdict == verdict.value)
-        if run is not None:
-            query = query.where(plates.c.run == run)
+        query = _latest(sa.select(*self._told), limit, verdict, run)
         with self._transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
             return [plate_row(dict(row), defects_of(connection, row["plate"])) for row in found]
+
+    def numbers(self, limit: int | None = 20, *, verdict: Verdict | None = None) -> list[int]:
+        """The numbers of the latest plates, latest first: what can be read where their rows cannot."""
+        with self._transaction(write=False) as connection:
+            return list(connection.scalars(_latest(sa.select(plates.c.plate), limit, verdict, None)))
 
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
@@ -290,7 +265,10 @@ class Store:
         with self._transaction(write=False) as connection:
             found: Sequence[str] = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().all()
         if list(found) != ["ok"]:
-            raise StoreDamagedError(f"{self.path} is damaged: {' '.join(found).strip()}")
+            what = " ".join(" ".join(found).split())
+            raise StoreDamagedError(
+                f"{self.path} is damaged ({what}): the next start of the service sets it aside and begins a new one"
+            )
 
     def check_rows(self) -> Rows:
         """Whether each plate with a verdict is as it was written, and none is gone that was not deleted for its age."""
@@ -339,13 +317,30 @@ class Store:
                 with (self._engine if write else self._reader).connect() as connection:
                     yield connection
                     connection.commit()
+                if write and self._log is None:
+                    self._log = opening.log_identity(self.path)
             except (sa.exc.DBAPIError, sqlite3.Error) as error:
                 failure = explained(error, self.path)
                 if failure.kind == "broken":
-                    self._engine.dispose()  # whatever state the connection is in, the next try begins afresh
+                    self._begin_afresh()
                 raise failure from error
             except (sa.exc.StatementError, OverflowError, ValueError) as error:  # a value that cannot be stored
                 raise StoreError("refused", f"{self.path}: {error}") from error
+
+    def _settle(self) -> None:
+        try:
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            finally:
+                raw.close()
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            raise explained(error, self.path) from error
+
+    def _begin_afresh(self) -> None:
+        """Whatever state the connection is in, the next try has another."""
+        self._engine.dispose()
+        self._log = None
 
     def _uptime_s(self) -> float:
         """How long services have worked on this store up to now, s; 0 before a run has begun."""
@@ -355,13 +350,17 @@ class Store:
         return stored + self._clock() - at
 
     def _same_file(self) -> None:
-        """SQLite goes on writing to a file that was deleted; what it writes then would be lost."""
+        """SQLite goes on writing to files that were deleted; what it writes then would be lost."""
         try:
             status = self.path.stat()
         except OSError as error:
             raise StoreError("broken", f"{self.path} is gone ({error.strerror}): put it back, or restart") from error
         if (status.st_dev, status.st_ino) != self._file:
             raise StoreError("broken", f"{self.path} was replaced by another file: put it back, or restart")
+        if self._log is not None and opening.log_identity(self.path) != self._log:
+            self._settle()  # the connection still has the old one open
+            self._begin_afresh()
+            raise StoreError("broken", f"the write-ahead log of {self.path} was taken away: a new one is begun")
 
     def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime, image: str | None) -> None:
         facts = self._facts
@@ -380,6 +379,13 @@ def _told(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
         there = {column["name"] for column in sa.inspect(connection).get_columns("plates")}
     told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
     return [column if column.name in there else sa.null().label(column.name) for column in told]
+
+
+def _latest(query: sa.Select[Any], limit: int | None, verdict: Verdict | None, run: str | None) -> sa.Select[Any]:
+    query = query.order_by(plates.c.plate.desc()).limit(limit)
+    if verdict is not None:
+        query = query.where(plates.c.verdict == verdict.value)
+    return query if run is None else query.where(plates.c.run == run)
 
 
 def _event(

@@ -8,7 +8,6 @@ it anew.
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from daemon.store.schema import plates
@@ -49,8 +49,7 @@ def broken_seals(connection: sa.Connection) -> Iterator[tuple[int, bool]]:
         sqlalchemy.exc.DBAPIError: the file cannot be read on.
     """
     raw: Any = connection.connection.driver_connection
-    # Text that is no text any more is a broken seal, not an error.
-    raw.text_factory = bytes
+    raw.text_factory = _text
     try:
         yield from _broken(raw)
     finally:
@@ -74,16 +73,16 @@ def _broken(raw: sqlite3.Connection) -> Iterator[tuple[int, bool]]:
         stored = row["checksum"]
         if stored is None:
             yield row["plate"], True
-        elif stored != _checksum(row, own).encode():
+        elif stored != _checksum(row, own):
             yield row["plate"], False
 
 
 def _checksum(row: dict[str, Any], defects: Sequence[dict[str, Any]]) -> str:
-    stored = [{name: _plain(value) for name, value in one.items() if value is not None} for one in (row, *defects)]
+    stored = [{name: value for name, value in one.items() if value is not None} for one in (row, *defects)]
     stored[0].pop("checksum", None)
-    text = json.dumps(stored, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode(stored, order="sorted"), digest_size=8).hexdigest()
 
 
-def _plain(value: object) -> object:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+def _text(stored: bytes) -> str:
+    """What is no text any more is a broken seal, not an error."""
+    return stored.decode(errors="backslashreplace")

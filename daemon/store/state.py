@@ -83,6 +83,13 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise StateError(
+                f"the name of the state directory is not UTF-8: {os.fsencode(self.path)!r}; "
+                "choose another with state_directory or --state"
+            ) from error
+        try:
             self.path.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(

@@ -13,7 +13,9 @@ import msgspec
 from config.errors import printable
 from daemon.service.child import Child, Plan
 from daemon.service.pictures import PictureKeeper, Written
-from daemon.store.results import PlateRow, RunFacts, Store, StoreError, store_path
+from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
+from daemon.store.results import PlateRow, RunFacts, Store, StoreDamagedError, StoreError, store_path
+from daemon.store.sound import open_sound
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages import record
@@ -33,7 +35,7 @@ from stages.events import (
 from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
 
-_SETTLE_S = 0.5
+_SETTLE_S = 0.1
 _RECENT = 64
 """Final plates of which a new tile or merge process is told."""
 
@@ -50,6 +52,8 @@ class RecordProcess(Child):
         self._facts = msgspec.convert(plan.facts, RunFacts)
         self._state = Path(plan.state)
         self._store: Store | None = None
+        self._damaged = False
+        """The store was found damaged, and is to be looked at whole before it is used again."""
         self._committed: dict[int, VerdictCommitted] = {}
         """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
@@ -68,8 +72,7 @@ class RecordProcess(Child):
         except StoreError as error:
             self.tally.add("store_failures_total", 1, error.kind)
             self._do(record.StoreNotOpened(error.kind, str(error)), time.monotonic())
-            if error.kind == "full":
-                self._keeper.make_room(time.monotonic())
+            self._see_to(error, time.monotonic())
 
     def wait_s(self) -> float:
         """Look often at pictures in work, whose slots others wait for."""
@@ -80,8 +83,8 @@ class RecordProcess(Child):
         self._do(record.Tick(), now)
         if self._aborted is not None:
             self._close_open(self._aborted, now)
-        if self._unsettled and self._store is not None and now - self._settled_at > _SETTLE_S:
-            self._settle(self._store, now)
+        if self._unsettled and not self._recorder.waiting and now - self._settled_at > _SETTLE_S:
+            self._settle(now)
         for written in self._keeper.written(now):
             self._finish_pictures(written)
         for news in self._keeper.tick(self._store, now):
@@ -167,7 +170,7 @@ class RecordProcess(Child):
         try:
             return self._store is not None and self._store.has(self.plan.run, plate)
         except StoreError as error:
-            self._alarm(error.kind, str(error))
+            self._store_failed(error, time.monotonic())
             return False
 
     def _write(self, write: record.CommitSeen | record.CommitVerdict) -> record.StoreSucceeded | record.StoreFailed:
@@ -182,8 +185,7 @@ class RecordProcess(Child):
                 self._commit(self._store, write, at)
         except StoreError as error:
             self.tally.add("store_failures_total", 1, error.kind)
-            if error.kind == "full":
-                self._keeper.make_room(time.monotonic())
+            self._see_to(error, time.monotonic())
             return record.StoreFailed(write.write, error.kind, str(error))
         self._unsettled = True
         return record.StoreSucceeded(write.write)
@@ -246,20 +248,36 @@ class RecordProcess(Child):
     # --- the store -------------------------------------------------------------------------------------------
 
     def _open_store(self) -> None:
-        """Open the store and take up what a predecessor has committed there."""
-        store = Store.open(store_path(self._state))
+        """Open the store and take up what a predecessor has committed there; one that is damaged is set aside."""
+        store, kept = self._sound_store() if self._damaged else (Store.open(store_path(self._state)), NOTHING)
         try:
-            store.begin_run(self._facts)
+            store.begin_run(self._facts, kept)
             known = [row.plate for row in store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
         except StoreError:
             store.close()
             raise
-        self._store = store
+        self._store, self._damaged = store, False
         self._final.extend(sorted(known))
         for facts in self._memory.all_facts():
             if Hold.RECORD in facts.holds and facts.plate in self._final:
                 self.log.warning("pictures of a plate are lost: record was restarted", plate=facts.plate)
                 self._memory.release(facts.slot, Hold.RECORD)
+
+    def _sound_store(self) -> tuple[Store, Kept]:
+        """The store, looked at whole; a new one where it is damaged, with what the journal knows of this run."""
+        store, aside = open_sound(store_path(self._state))
+        if aside is None:
+            return store, NOTHING
+        self.log.error(
+            "the result store is damaged: it was set aside, and a new one is begun",
+            error=aside.damage,
+            set_aside=str(aside.path),
+        )
+        try:
+            return store, read_journal(journal_path(self._state))
+        except JournalError as error:
+            self.log.warning("earlier plates of this run are in the damaged store alone", error=str(error))
+            return store, NOTHING
 
     def _open_late(self, now: float) -> None:
         """Open the store that failed at the start, and tell what is committed there to those who joined by then."""
@@ -271,11 +289,13 @@ class RecordProcess(Child):
             self._tell_verdict(plate, now)
         self._tell_seen(self._store, now)
 
-    def _settle(self, store: Store, now: float) -> None:
+    def _settle(self, now: float) -> None:
         """Leave nothing in the write-ahead log alone: whoever copies or loses one file then loses no plate."""
         self._unsettled, self._settled_at = False, now
+        if self._store is None:
+            return
         try:
-            store.settle()
+            self._store.settle()
         except StoreError as error:
             self._store_failed(error, now)
 
@@ -297,10 +317,18 @@ class RecordProcess(Child):
         self.supervisor.send(Aborted(), now)
 
     def _store_failed(self, error: StoreError, now: float) -> None:
-        """Say that the store failed; where it lacks room, old pictures make some."""
+        """Say that the store failed, and see to it."""
         self._alarm(error.kind, str(error))
+        self._see_to(error, now)
+
+    def _see_to(self, error: StoreError, now: float) -> None:
+        """Where the store lacks room, old pictures make some; one that is damaged is opened anew at the next write."""
         if error.kind == "full":
             self._keeper.make_room(now)
+        elif isinstance(error, StoreDamagedError):
+            if self._store is not None:
+                self._store.close()
+            self._store, self._damaged = None, True
 
     def _alarm(self, kind: str, text: str) -> None:
         self.log.error("result store failed", kind=kind, error=text)

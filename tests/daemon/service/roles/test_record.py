@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from daemon.store.evidence import CROP_SIZE
+from daemon.store.journal import Journal, journal_path
+from daemon.store.opening import set_aside_before
 from daemon.store.pictures import plate_directory
 from daemon.store.results import Store, store_path
 from daemon.wire import messages as m
@@ -138,3 +140,29 @@ def test_the_pictures_of_a_plate_that_an_abort_cut_off_show_the_places_of_its_de
     found = cv2.imread(str(crop), cv2.IMREAD_GRAYSCALE)
     assert found is not None
     assert found[CROP_SIZE // 2, CROP_SIZE // 2] == 80
+
+
+def test_a_store_that_is_damaged_at_work_is_set_aside_and_the_line_has_its_verdicts(
+    store: Store, parent: Start, tmp_path: Path
+) -> None:
+    """The journal has what was told of this run, and goes into the new store."""
+    store.commit_verdict(RESULT, decided_at=NOW)
+    store.seen(RUN, 8, NOW)
+    with closing(Journal(journal_path(tmp_path), FACTS, 6, time.monotonic)) as journal:
+        journal.seen(7, NOW)
+        journal.seen(8, NOW)
+        journal.final(7, Verdict.NG)
+    record = parent("record")
+    record.hear(m.Heartbeat)
+    store.settle()
+    data = store.path.read_bytes()
+    with store.path.open("r+b") as file:
+        file.write(b"\xa5" * len(data))
+    record.tell(PlateSeen(9))
+    assert record.hear(StoreFailing).kind == "broken"
+    assert record.hear(StoreWorks)
+    (aside,) = set_aside_before(store.path)
+    assert aside.stat().st_size == len(data)
+    with Store.open(store.path, read_only=True) as new:
+        rows = {row.plate: row.verdict for row in new.plates()}
+    assert rows == {7: Verdict.NG, 8: None, 9: None}
