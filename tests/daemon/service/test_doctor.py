@@ -101,7 +101,7 @@ def test_more_workers_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_disk_too_small_for_the_pictures_is_a_warning(tmp_path: Path) -> None:
-    huge = Config(results=Results(retention=Retention(most_gb=1e9)))
+    huge = Config(results=Results(retention=Retention(most_gb=1e6)))
     assert checks.disk_space(huge, tmp_path).ok is None
     assert checks.disk_space(Config(results=Results(retention=Retention(most_gb=1e-9))), tmp_path).ok
 
