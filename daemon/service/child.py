@@ -23,6 +23,7 @@ import zmq
 
 from config.schema import Config, Recipe
 from daemon.service.hanging import Hanging, Storied
+from daemon.service.overdue import within_s
 from daemon.service.signals import IGNORED, ORDERS
 from daemon.service.unusable import UNUSABLE, UnusableError, say_why
 from daemon.telemetry.counters import Tally
@@ -97,7 +98,9 @@ class Child:
         self._poller = zmq.Poller()
         self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
         self._beat_at = 0.0
-        self._hanging = Hanging()
+        self._hanging = Hanging(within_s(self.config))
+        self._waits_for: dict[int, str] = {}
+        """What the oldest open plate waits for here, for the supervisor."""
         self._poller.register(plan.lifeline_fd, zmq.POLLIN)
         self.supervisor = self.connect("supervisor", self.on_supervisor)
 
@@ -130,7 +133,9 @@ class Child:
         )
 
     def explain(self, machine: Storied, now: float) -> None:
-        """Log the story of a plate that hangs, once."""
+        """Say what the oldest open plate waits for; log the story of one that hangs, once."""
+        oldest = min(machine.open_plates, default=None)
+        self._waits_for = {} if oldest is None else {oldest: machine.waits_for(oldest)}
         plate = self._hanging.look(machine, now)
         if plate is not None:
             waits_for, story = machine.waits_for(plate), machine.story(plate)
@@ -204,6 +209,7 @@ class Child:
             counters=self.tally.values(),
             note=self.note,
             plates=self.plates,
+            waits_for=self._waits_for,
         )
         self.supervisor.send(body, now, keep=False)
 

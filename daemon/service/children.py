@@ -119,6 +119,12 @@ class Children:
         beat = self._kids["merge-0"].beat
         return beat.plates if beat else {}
 
+    def waits_for(self, plate: int) -> str:
+        """What an open plate waits for, as tile and merge said last."""
+        beats = {role: self._kids[f"{role}-0"].beat for role in ("tile", "merge")}
+        said = {role: beat.waits_for[plate] for role, beat in beats.items() if beat and beat.waits_for.get(plate)}
+        return "; ".join(f"{role} waits for {text}" for role, text in said.items()) or "no process knows of it"
+
     def by_role(self) -> dict[str, RoleState]:
         """The state of each role, in the order in which they were added."""
         table: dict[str, RoleState] = {}

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-HANGS_S = 60.0
-"""For so long a plate whose last row has come may be the oldest one that is not final, s."""
-
 
 class Storied(Protocol):
     """A state machine that can say what befell its open plates."""
@@ -34,9 +31,14 @@ class Storied(Protocol):
 
 
 class Hanging:
-    """Looks at the open plates of a state machine, and gives each one that hangs once."""
+    """Looks at the open plates of a state machine, and gives each one that hangs once.
 
-    def __init__(self) -> None:
+    Args:
+        within_s: for so long a plate whose last row has come may be the oldest one that is not final.
+    """
+
+    def __init__(self, within_s: float) -> None:
+        self._within_s = within_s
         self._oldest: int | None = None
         self._since = 0.0
         """When it became the oldest."""
@@ -50,7 +52,7 @@ class Hanging:
         if oldest is None or oldest == self._told:
             return None
         last_row_at = machine.last_row_at(oldest)
-        if last_row_at is None or now - max(last_row_at, self._since) <= HANGS_S:
+        if last_row_at is None or now - max(last_row_at, self._since) <= self._within_s:
             return None
         self._told = oldest
         return oldest

@@ -25,6 +25,8 @@ class Condition:
     """Pictures give way, because the disk has little room left."""
     journal_failing: str | None = None
     """Why the journal of plates cannot be written; None while it can."""
+    overdue: str | None = None
+    """Which plate has had no verdict for too long, and what it waits for."""
 
     def hear(self, said: StoreFailing | StoreWorks | RoomShort | RoomEnough) -> None:
         """Record says how the store and the disk are."""
@@ -48,6 +50,8 @@ def reasons(condition: Condition) -> tuple[str, ...]:
         found.append(f"the result store fails ({condition.store_failing})")
     if condition.journal_failing is not None:
         found.append(f"the journal of plates fails ({condition.journal_failing})")
+    if condition.overdue is not None:
+        found.append(condition.overdue)
     if condition.room_short:
         found.append("room on the disk is short: pictures give way")
     if condition.stopping:

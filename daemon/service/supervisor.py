@@ -24,6 +24,7 @@ from daemon.service.ledger import RunLedger
 from daemon.service.needs import service_needs, strips_need
 from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
+from daemon.service.overdue_alarm import OverdueAlarm
 from daemon.service.plans import Plans, ServiceError, plate_shape, processes, run_facts
 from daemon.service.publisher import Publisher
 from daemon.service.sightings import Sighting, Sightings
@@ -100,6 +101,7 @@ class Supervisor:
         self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
         self._publisher = Publisher(self.metrics, self._notifier, self._vram, config.restart.start_s)
         self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
+        self._overdue = OverdueAlarm(config, recipe, self.metrics, self.ledger)
 
     @property
     def workers(self) -> int:
@@ -300,6 +302,7 @@ class Supervisor:
         if self._observer is not None:
             self._observer.pulse(self)
         self.ledger.tick()
+        self._condition.overdue = self._overdue.look(now, self.memory, self.children, line_ended=self._line_ended)
         if not self._condition.ready and self.children.all_up:
             self._condition.ready = True
             self._notifier.ready(f"inspecting {self.recipe.name}")

@@ -43,6 +43,7 @@ class Metrics(Collector):
         self._restarts: dict[tuple[str, str], float] = {}
         self._slots = dict.fromkeys(SLOT_STATES, 0)
         self._open_plates = 0
+        self._overdue_s = 0.0
         self._roles: dict[str, tuple[int, int, int]] = {}
         self._vram: tuple[int, int] | None = None
         self._build = (version, recipe)
@@ -134,6 +135,11 @@ class Metrics(Collector):
         with self._lock:
             self._open_plates = plates
 
+    def set_overdue(self, seconds: float) -> None:
+        """For how long a plate has had no verdict beyond its time; 0 while none has."""
+        with self._lock:
+            self._overdue_s = seconds
+
     def set_vram(self, used_bytes: int | None) -> None:
         """GPU memory of the service now; None where there is no GPU. The peak is the highest value set."""
         with self._lock:
@@ -206,6 +212,12 @@ class Metrics(Collector):
         slots: dict[tuple[str, ...], int] = {(state,): count for state, count in self._slots.items()}
         yield _gauge("slots", "Plate slots by state", ("state",), slots)
         yield _gauge("open_plates", "Plates that were seen and have no verdict yet", (), {(): self._open_plates})
+        yield _gauge(
+            "plate_overdue_seconds",
+            "For how long a plate has waited for its verdict, where that is longer than it may; 0 where none is",
+            (),
+            {(): self._overdue_s},
+        )
         roles = self._roles.items()
         yield _gauge(
             "process_up", "Processes of a role that are up", ("role",), {(role,): up for role, (up, _, _) in roles}

@@ -45,6 +45,8 @@ class Heartbeat(Message, frozen=True):
     """What it is doing, for people."""
     plates: dict[int, Progress] = {}
     """Of each open plate; said by merge."""
+    waits_for: dict[int, str] = {}
+    """In words, of the oldest plate that is open there; said by tile and merge."""
 
 
 class Exit(Message, frozen=True):

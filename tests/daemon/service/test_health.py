@@ -32,6 +32,10 @@ def test_that_pictures_give_way_is_said() -> None:
     assert reasons(short) == ("room on the disk is short: pictures give way",)
 
 
+def test_that_a_plate_gets_no_verdict_is_said() -> None:
+    assert reasons(Condition(ready=True, overdue="plate 3 has had no verdict")) == ("plate 3 has had no verdict",)
+
+
 def test_that_the_journal_fails_is_said_with_the_reason() -> None:
     mute = Condition(True, (), None, classifier_lost=False, store_failing=None, stopping=False, journal_failing="full")
     assert reasons(mute) == ("the journal of plates fails (full)",)

@@ -42,7 +42,7 @@ REGION = Region(x=0, y=1, width=2, height=1, area=2, score=1 / 3, peak_x=0, peak
 PLACE = Place(slot=0, generation=3, columns=1300)
 BODIES: list[m.AnyMessage] = [
     m.Hello(),
-    m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: m.Progress(1, 2, 0.5)}),
+    m.Heartbeat(pid=1, counters={"rows_total": 1.5}, plates={3: m.Progress(1, 2, 0.5)}, waits_for={3: "workers"}),
     m.Exit(),
     e.StripDelivered(0, STRIP, 1.5),
     e.BufferReleased(3),
