@@ -11,13 +11,14 @@ opens after a stop is none.
 | waiting | PlateSeen, PlateDecided | it is the first, none is under way, and the pause after a failure is over |
 | under way | CommitSeen, CommitVerdict | StoreSucceeded, or StoreFailed: then it waits again |
 | committed | StoreSucceeded, as SeenCommitted or PlateFinal | |
-| refused | the store fails at this record alone: it is tried again bare, then dropped | the end of the run |
+| refused | the store fails at this record alone: it is tried again bare, and then with the verdict alone | committed |
+| lost | that was refused too, or that the plate was seen: RecordLost, told as INCONCLUSIVE | |
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from msgspec import structs
@@ -32,7 +33,8 @@ from stages.events import (
     StoreFailing,
     StoreWorks,
 )
-from stages.plate import Cause, PlateResult, Verdict
+from stages.plate import Verdict
+from stages.weaker_results import bare, least, without_ok
 
 StoreFailure = Literal["full", "locked", "broken", "refused"]
 """Why a write failed: "refused" concerns the one record, the others the store."""
@@ -122,6 +124,17 @@ class RecordRefused:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordLost:
+    """The store takes nothing of this plate: it is INCONCLUSIVE for all who wait, and nothing more is tried."""
+
+    plate: int
+    reached: Verdict | None
+    """The verdict that is lost; None where it was that the plate was seen."""
+
+
+_MOST_REFUSALS = 2
+
 Event = PlateSeen | PlateDecided | SeenStored | StoreNotOpened | StoreSucceeded | StoreFailed | Tick
 Instruction = (
     CommitSeen
@@ -131,6 +144,7 @@ Instruction = (
     | DecidedUnseen
     | Refuse
     | RecordRefused
+    | RecordLost
     | SayAgain
     | StoreFailing
     | StoreWorks
@@ -156,8 +170,8 @@ class _Waiting:
     since: float
     image: str | None = None
     """Of a plate that was seen."""
-    bare: bool = False
-    """The record was refused as it was; this is what is left of it."""
+    refusals: int = 0
+    """After the first, `decided` is bare; after the second, the verdict alone."""
 
 
 class Recorder:
@@ -304,9 +318,9 @@ class Recorder:
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:
         waited = now - head.since
-        if waited <= self._limit_s and head.plate not in self._overdue and not head.bare:
+        if waited <= self._limit_s and head.plate not in self._overdue and not head.refusals:
             return CommitVerdict(write, decided)
-        if head.bare:
+        if head.refusals:
             text = "the store refused the result as it was; its defects and measured values are left out"
         elif head.plate in self._overdue:
             text = f"that the plate was seen could not be stored for more than {self._limit_s:g} s"
@@ -362,39 +376,14 @@ class Recorder:
     def _refused(self, now: float) -> list[Instruction]:
         """A record that does not fit must not keep those behind it: try what is left of it, then go on without."""
         head = self._queue[0]
-        if head.decided is None or head.bare:
-            # It stays open in the ledger (or unseen) and is closed as INCONCLUSIVE at the end of the run.
-            self._queue.popleft()
-        else:
-            head.decided = structs.replace(head.decided, result=bare(head.decided.result))
-            head.bare = True
-        return self._go_on(now)
-
-
-def without_ok(result: PlateResult, text: str) -> PlateResult:
-    """The result of a plate whose verdict the store kept waiting: OK becomes INCONCLUSIVE, NG and its causes stay."""
-    if result.verdict is Verdict.NG:
-        return result
-    if Cause.STORE_FAILED in result.causes:
-        return result
-    reason = f"{result.reason}; store failed: {text}" if result.reason else f"store failed: {text}"
-    return replace(result, verdict=Verdict.INCONCLUSIVE, causes=(*result.causes, Cause.STORE_FAILED), reason=reason)
-
-
-def bare(result: PlateResult) -> PlateResult:
-    """The same verdict with nothing but what the store needs, for a result that it refused."""
-    return PlateResult(
-        run=result.run,
-        plate=result.plate,
-        verdict=result.verdict,
-        causes=result.causes,
-        reason=result.reason,
-        complete=False,
-        rows=0,
-        columns=0,
-        windows=0,
-        windows_scored=0,
-        coverage=None,
-        image=result.image,
-        classifier=result.classifier,
-    )
+        head.refusals += 1
+        if head.decided is not None and head.refusals <= _MOST_REFUSALS:
+            less = bare if head.refusals == 1 else least
+            head.decided = structs.replace(head.decided, result=less(head.decided.result))
+            return self._go_on(now)
+        plate, reached = head.plate, None if head.decided is None else head.decided.result.verdict
+        self._queue = deque(waiting for waiting in self._queue if waiting.plate != plate)
+        self._unseen.pop(plate, None)
+        self._seen.discard(plate)
+        self._overdue.discard(plate)
+        return [RecordLost(plate, reached), *self._go_on(now)]

@@ -24,6 +24,7 @@ from stages.record import (
     Event,
     Instruction,
     Recorder,
+    RecordLost,
     RecordRefused,
     Refuse,
     SeenStored,
@@ -244,9 +245,40 @@ def test_a_record_that_is_refused_does_not_keep_those_behind_it() -> None:
         (),
         Quality(),
     )
-    assert line.fail("refused") == [RecordRefused(1, "why"), CommitVerdict(3, PlateDecided(result(2)))]
+    _, least = line.fail("refused")
+    assert isinstance(least, CommitVerdict)
+    assert (least.decided.result.verdict, least.decided.result.causes) == (Verdict.NG, (Cause.DEFECT,))
+    assert line.fail("refused") == [
+        RecordRefused(1, "why"),
+        RecordLost(1, Verdict.NG),
+        CommitVerdict(4, PlateDecided(result(2))),
+    ]
     assert line.succeed() == [PlateFinal(2)]
     assert line.final == [2]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_result_that_was_refused_twice_is_stored_as_its_verdict_alone_and_never_as_ok(verdict: Verdict) -> None:
+    line = Line()
+    line.send(PlateDecided(replace(result(1, verdict), reason="\ud800", classifier="\ud800")))
+    line.fail("refused")
+    line.fail("refused")
+    assert line.succeed() == [PlateFinal(1)]
+    kept = line.verdicts[1]
+    assert kept.verdict is (Verdict.NG if verdict is Verdict.NG else Verdict.INCONCLUSIVE)
+    assert "\ud800" not in kept.reason + kept.classifier
+
+
+def test_a_plate_whose_sight_is_refused_is_lost_with_its_verdict_and_keeps_nobody_waiting() -> None:
+    line = Line()
+    line.send(PlateSeen(1))
+    line.send(PlateDecided(result(1)))
+    line.send(PlateSeen(2))
+    told = line.fail("refused")
+    assert told == [RecordRefused(1, "why"), RecordLost(1, None), CommitSeen(2, 2)]
+    line.drain()
+    assert line.verdicts == {}
+    assert line.leasable == [2]
 
 
 def test_a_refused_ok_is_not_stored_as_ok() -> None:

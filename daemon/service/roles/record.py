@@ -34,6 +34,7 @@ from stages.events import (
 )
 from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
+from stages.weaker_results import untold
 
 _SETTLE_S = 0.1
 _RECENT = 64
@@ -159,6 +160,8 @@ class RecordProcess(Child):
                     self.supervisor.send(order, now)
                 case record.RecordRefused():
                     self.log.error("result store failed", kind="refused", plate=order.plate, error=order.text)
+                case record.RecordLost():
+                    self._give_up(order, now)
                 case StoreFailing():
                     self._alarm(order.kind, order.text)
                     self.supervisor.send(order, now)
@@ -210,6 +213,12 @@ class RecordProcess(Child):
         for facts in self._memory.all_facts():
             if facts.plate == final.plate and Hold.RECORD in facts.holds:
                 self._start_pictures(facts, result)
+
+    def _give_up(self, lost: record.RecordLost, now: float) -> None:
+        """Nobody waits for a plate that cannot be stored; the ledger closes it as INCONCLUSIVE, as is said here."""
+        self.log.critical("plate cannot be stored: it is INCONCLUSIVE", plate=lost.plate, reached=lost.reached)
+        self._committed[lost.plate] = VerdictCommitted(untold(self.plan.run, lost.plate, lost.reached))
+        self._confirm_final(PlateFinal(lost.plate), now)
 
     def _tell_verdict(self, plate: int, now: float) -> PlateResult | None:
         """Tell the supervisor the verdict that is committed; None when the store fails just now."""

@@ -22,7 +22,16 @@ from daemon.store.results import Store, store_path
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
 from daemon.wire.plate_memory import Hold, PlateMemory
-from stages.events import Abort, Aborted, PlateDecided, PlateSeen, StoreFailing, StoreWorks, VerdictCommitted
+from stages.events import (
+    Abort,
+    Aborted,
+    PlateDecided,
+    PlateFinal,
+    PlateSeen,
+    StoreFailing,
+    StoreWorks,
+    VerdictCommitted,
+)
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from tests.daemon.conftest import FACTS, KEY, RUN, Parent
 
@@ -140,6 +149,33 @@ def test_the_pictures_of_a_plate_that_an_abort_cut_off_show_the_places_of_its_de
     found = cv2.imread(str(crop), cv2.IMREAD_GRAYSCALE)
     assert found is not None
     assert found[CROP_SIZE // 2, CROP_SIZE // 2] == 80
+
+
+@pytest.mark.parametrize(("what", "verdict"), [("a text", Verdict.NG), ("every change", Verdict.INCONCLUSIVE)])
+def test_a_plate_that_the_store_refuses_has_one_verdict_that_is_told_and_lets_go_of_its_slot(
+    store: Store, parent: Start, tmp_path: Path, what: str, verdict: Verdict
+) -> None:
+    when = "" if what == "every change" else "WHEN NEW.reason LIKE '%defect%'"
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute(f"CREATE TRIGGER no BEFORE UPDATE ON plates {when} BEGIN SELECT RAISE(ABORT, 'no'); END")
+    record = parent("record", prepare=lambda memory: memory.open(memory.free_places()[0], 7))
+    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record", KEY)) as merge:
+        record.tell(PlateSeen(7))
+        merge.send(PlateDecided(RESULT), time.monotonic())
+        final: list[PlateFinal] = []
+        told: list[PlateResult] = []
+        until = time.monotonic() + 30
+        while not (final and told):
+            assert time.monotonic() < until
+            now = time.monotonic()
+            told += [one.result for _, one in record.link.receive(now) if isinstance(one, VerdictCommitted)]
+            final += [one for _, one in merge.receive(now) if isinstance(one, PlateFinal)]
+            time.sleep(0.01)
+    assert final == [PlateFinal(7)]
+    assert [(one.plate, one.verdict) for one in told] == [(7, verdict)]
+    assert Hold.RECORD not in record.memory.facts(0).holds
+    (row,) = store.plates()
+    assert row.verdict == (verdict if what == "a text" else None)
 
 
 def test_a_store_that_is_damaged_at_work_is_set_aside_and_the_line_has_its_verdicts(
