@@ -40,8 +40,10 @@ def cause_of(error: ImageError) -> Cause:
 
 
 def doubts_of(source: ImageSource) -> tuple[tuple[Cause, str], ...]:
-    """What of an image that can be read keeps its plate from being OK, each cause with its words."""
+    """What of an image that was loaded keeps its plate from being OK, each cause with its words."""
     faults: list[tuple[Cause, str]] = []
+    if source.depth_doubt:
+        faults.append((Cause.DEPTH, source.depth_doubt))
     if source.further_pages:
         faults.append((Cause.FURTHER_PAGES, source.further_pages))
     return tuple(faults)

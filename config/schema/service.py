@@ -37,6 +37,12 @@ class Camera(Strict):
         description="images to replay, in natural order: 2.png before 10.png; each is a sheet "
         "(docs/how-to/read-results.md)",
     )
+    bits: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="significant bits of a folder's samples deeper than 8 bit; null: as each file says",
+    )
     device: str | None = Field(
         None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
     )

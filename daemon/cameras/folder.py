@@ -33,7 +33,7 @@ _MOST_WORDS = 300
 
 
 class FolderCamera(ReplayCamera):
-    """Replays `camera.folder` once, or for as long as plates are asked for.
+    """Replays `camera.folder` once, or round and round until as many sheets have passed as are asked for.
 
     The list of files is made once, when it is opened. An image that is found damaged while it passes loses the strips
     that cannot be read, so that its plate lacks rows.
@@ -43,6 +43,8 @@ class FolderCamera(ReplayCamera):
         super().__init__(order)
         self._log = structlog.get_logger()
         self._lost = 0
+        self._told: set[str] = set()
+        """Images of which it was said that they cannot be inspected, for they may come round again."""
         self._blamed: int | None = None
         """The image that the last failure was about."""
         self._opening: Future[None] | None = None
@@ -61,8 +63,9 @@ class FolderCamera(ReplayCamera):
             raise CameraSetupError(f"camera.folder: {printable(str(error))}") from error
         self._say_left_out(self._files)
         entries = [Entry(path.name, partial(self._opened, path)) for path in self._files.images]
-        passing = itertools.cycle(entries) if self.order.plates is not None else iter(entries)
-        return Replay(itertools.islice(passing, self.order.passed, None), settings, (ImageError,))
+        plates = len(entries) if self.order.plates is None else self.order.plates
+        passing = itertools.islice(itertools.cycle(entries), min(self.order.passed, plates), plates)
+        return Replay(passing, settings, (ImageError,))
 
     def next_strip(self, into: NDArray[np.uint8], timeout_s: float) -> Strip | NoStrip:
         """The next strip; NoStrip.WAITING also while an image is opened, and after rows that cannot be read."""
@@ -112,7 +115,7 @@ class FolderCamera(ReplayCamera):
         recipe = self.order.recipe
         name, first = file_text(path.name), recipe.columns.first if recipe.columns else 0
         try:
-            source = open_image(path)
+            source = open_image(path, self.order.config.camera.bits)
             try:
                 # By the header alone: no memory is taken for an image that is no sheet.
                 columns = plate_columns(source.width, recipe, self.order.config.camera.width)
@@ -123,7 +126,9 @@ class FolderCamera(ReplayCamera):
         except ImageError as error:
             self._lost += 1
             words = _words(str(error))
-            self._log.warning("an image cannot be inspected", image=printable(name), error=words)
+            if name not in self._told:
+                self._told.add(name)
+                self._log.warning("an image cannot be inspected", image=printable(name), error=words)
             # As short as the switch can tell.
             nothing = Nothing(max(1, recipe.switch.debounce_rows))
             return Opened(nothing, first, Sheet(name, ((cause_of(error), words),), pixels=False))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.options import Device, console
+from daemon.cli.options import BitsOption, Device, console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +27,7 @@ def classify(
         Path | None, typer.Option(help="write each picture there, coloured by where evidence was seen")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="weights file, in place of those that ship")] = None,
+    bits: BitsOption = None,
     device: Annotated[Device, typer.Option(help="where the classifier runs")] = "auto",
 ) -> None:
     """Say of each image how likely it shows a crack."""
@@ -43,7 +44,7 @@ def classify(
     if doubt := classifier.doubt():
         _say(doubt)
     answers: list[Answer] = []
-    for answer in answered(classifier, images, explain):
+    for answer in answered(classifier, images, explain, bits):
         answers.append(answer)
         for words in (*answer.warnings, *([] if answer.error is None else [answer.error])):
             _say(f"{answer.path}: {words}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from config.errors import printable
-from daemon.cli.options import Device, JsonOption, console, fail
+from daemon.cli.options import BitsOption, Device, JsonOption, console, fail
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,7 +44,7 @@ def inspect(
     json_: JsonOption = False,
     pictures: Annotated[Path | None, typer.Option(help="write an overview and the defects' crops there")] = None,
     pitch: Annotated[str | None, typer.Option(help="mm a row and mm a pixel across: 0.052,0.0416")] = None,
-    bits: Annotated[int | None, typer.Option(min=1, max=16, help="significant bits of 16-bit images")] = None,
+    bits: BitsOption = None,
     device: Annotated[Device, typer.Option(help="where the detector runs")] = "auto",
 ) -> None:
     """Inspect image files with the stages of the line, in one process."""

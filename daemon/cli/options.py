@@ -27,6 +27,10 @@ SetOption = Annotated[
 ]
 StateOption = Annotated[Path | None, typer.Option("--state", help="state directory, instead of the configured one")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there")]
+BitsOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=16, help="significant bits of samples deeper than 8 bit; default: as the file says"),
+]
 Device = Literal["auto", "cpu", "cuda"]
 
 _WIDE = 10_000

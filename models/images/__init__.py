@@ -1,7 +1,7 @@
 """Image files as rows of 8 bit grey values: TIFF in bands, PNG, BMP and JPEG decoded whole.
 
-Deeper samples are scaled by their full range: the bits the caller knows, else what the file says, never by the
-values that happen to be in it. EXIF orientation, gamma and colour profiles are ignored: pixels are taken as stored.
+Deeper samples are scaled by the full range of the bits that they have, of which models/images/depth.py knows.
+EXIF orientation, gamma and colour profiles are ignored: pixels are taken as stored.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from models.images.depth import USER
 from models.images.kinds import HEAD_BYTES, NotRegularError, kind_of, open_regular
 from models.images.source import ImageError, ImageSource, cmyk_to_grey, decoding, require_memory, to_grey
 
@@ -31,9 +32,8 @@ def open_image(path: Path | str, bits: int | None = None) -> ImageSource:
 
     Args:
         path: a regular file of 8 or 16 bit samples (or 1 to 16 bit as the format has them), grey or colour.
-        bits: significant bits of samples deeper than 8 bit, 1 to 16. None: a TIFF's MaxSampleValue tag, else the
-            bits of a sample. A PNG's sBIT chunk changes nothing: its samples are scaled to the full depth by the
-            format's own rule.
+        bits: significant bits of samples deeper than 8 bit, 1 to 16. None: what the file states, else the bits of a
+            sample; where the values do not reach these, the image has a `depth_doubt` once it is loaded.
 
     Raises:
         ImageError: the file cannot be read, is damaged, or does not fit in memory.
@@ -44,10 +44,13 @@ def open_image(path: Path | str, bits: int | None = None) -> ImageSource:
     file = _open_file(Path(path))
     try:
         with decoding():
-            return _open_by_content(file, bits)
+            source = _open_by_content(file, bits)
     except ImageError:
         file.close()
         raise
+    if bits is not None and source.bits <= 8 < bits:
+        source.warnings += (f"{USER} says {bits} bits, but the file's samples have {source.bits}",)
+    return source
 
 
 def _open_file(path: Path) -> BinaryIO:

@@ -47,7 +47,9 @@ class ImageSource(ABC):
     height: int
     """px"""
     bits: int
-    """Bits of a sample that were taken as its full range."""
+    """Bits of a sample that are taken as its full range; of one with more than 8, known once it is loaded."""
+    depth_doubt: str = ""
+    """Why the bits of its samples are not known (models/images/depth.py), once it is loaded; empty where they are."""
     warnings: tuple[str, ...] = ()
     """What the user should know of how the file was read."""
     further_pages: str = ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from models.images.depth import LEAST_BITS, USER, Stated, depth_of, measured
 from models.images.source import ImageError, ImageSource, cmyk_to_grey, range_table, require_memory, to_grey
 
 # its notes about odd tags would go to stderr; what matters becomes an ImageError or a warning of the source
@@ -20,6 +23,8 @@ _logger.propagate = False
 _GREY, _INVERTED, _RGB, _PALETTE, _CMYK, _YCBCR = 1, 0, 2, 3, 5, 6
 _JPEG = (6, 7, 34892, 33007)
 _MAX_SAMPLE_VALUE = 281
+_SIGNIFICANT = re.compile(r'\bSignificantBits="([0-9]{1,2})"')
+_BAND_ROWS = 64
 
 
 class TiffSource(ImageSource):
@@ -43,7 +48,9 @@ class TiffSource(ImageSource):
         if self.width < 1 or self.height < 1:
             raise ImageError(f"damaged TIFF header: {self.width} x {self.height} px; write the file again")
         self._check_kind()
-        self.bits, self._table = self._scale(bits)
+        self._stated = self._statement(bits)
+        self.bits, self._table = self._scale(self._page.bitspersample if self._stated is None else self._stated.bits)
+        self._measured = self._page.bitspersample <= 8 or int(self._page.photometric) == _PALETTE
         self._lay_out()
         self.further_pages = self._further_pages()
         self._kept: tuple[int, NDArray[np.uint8]] | None = None
@@ -78,18 +85,50 @@ class TiffSource(ImageSource):
         if photometric == _PALETTE and page.colormap is None:
             raise ImageError("damaged TIFF: a palette image without its palette; write the file again")
 
-    def _scale(self, bits: int | None) -> tuple[int, NDArray[np.uint8] | None]:
+    def load(self) -> None:
+        """Find out how deep its samples are, where they have more than 8 bits: by a look at all of them."""
+        if self._measured:
+            return
+        depth = depth_of(self._page.bitspersample, self._stated, measured(self._all_samples(), self._stated))
+        self.bits, self._table = self._scale(depth.bits)
+        self.depth_doubt, self._measured = depth.doubt, True
+        self.warnings += (depth.warning,) if depth.warning else ()
+        self._kept = None
+
+    def _all_samples(self) -> Iterator[NDArray[Any]]:
+        """All samples but those of transparency, in bands."""
+        colours = {_GREY: 1, _INVERTED: 1, _CMYK: 4}.get(int(self._page.photometric), 3)
+        planes = range(min(self._planes, colours))
+        if self._raw:
+            for first in range(0, self.height, _BAND_ROWS):
+                last = min(first + _BAND_ROWS, self.height)
+                yield from (self._raw_rows(plane, first, last)[:, :, :colours] for plane in planes)
+            return
+        for row in range(self._down):
+            yield from (self._decode_row(plane, row)[:, :, :colours] for plane in planes)
+
+    def _scale(self, bits: int) -> tuple[int, NDArray[np.uint8] | None]:
         """The bits taken as full range, and the table from sample to grey value; None where they are equal."""
-        page = self._page
-        depth = page.bitspersample
-        inverted = int(page.photometric) == _INVERTED
-        if int(page.photometric) == _PALETTE:
-            return depth, _palette_table(np.asarray(page.colormap))
+        depth, inverted = self._page.bitspersample, int(self._page.photometric) == _INVERTED
+        if int(self._page.photometric) == _PALETTE:
+            return depth, _palette_table(np.asarray(self._page.colormap))
         if depth <= 8:
             return depth, None if depth == 8 and not inverted else range_table(depth, inverted=inverted)
-        if bits is None:
-            bits = self._tagged_bits() or depth
         return bits, range_table(bits, inverted=inverted)
+
+    def _statement(self, bits: int | None) -> Stated | None:
+        """How many bits the user, or else the file, says that its samples have; None for all of theirs."""
+        if bits is not None:
+            return Stated(bits, USER)
+        # OME-TIFF says it in the description of its first page.
+        found = _SIGNIFICANT.search(self._page.description) if self._page.is_ome else None
+        for said, by in (
+            (self._tagged_bits(), "the tag MaxSampleValue"),
+            (int(found[1]) if found else None, "SignificantBits of the description"),
+        ):
+            if said is not None and LEAST_BITS <= said < self._page.bitspersample:
+                return Stated(said, by)
+        return None
 
     def _tagged_bits(self) -> int | None:
         """Whole bits of the MaxSampleValue tag: writers that put the brightest pixel there do not stretch it."""
@@ -97,7 +136,7 @@ class TiffSource(ImageSource):
         highest = max(value, default=0) if isinstance(value, tuple) else value
         if not isinstance(highest, int) or not 0 < highest < 1 << 16:
             return None
-        return max(8, highest.bit_length())
+        return max(LEAST_BITS, highest.bit_length())
 
     def _further_pages(self) -> str:
         """That there are more sheets in the file; a smaller copy of the first page is none."""

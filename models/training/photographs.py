@@ -195,9 +195,13 @@ def grey(path: Path) -> NDArray[np.uint8]:
     """
     try:
         with open_image(path) as image:
-            return image.rows(0, image.height)
+            grey = image.rows(0, image.height)
+            doubt = image.depth_doubt
     except ImageError as error:
         raise ValueError(f"{path}: {error}") from error
+    if doubt:
+        raise ValueError(f"{path}: {doubt}; or convert it to 8 bit")
+    return grey
 
 
 def labels_of(mask: Path) -> NDArray[Any]:

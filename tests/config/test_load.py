@@ -106,7 +106,7 @@ def test_a_fault_says_where_it_is_what_was_found_and_what_is_allowed(
 def test_an_unknown_key_is_refused_with_the_known_ones_and_the_nearest(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path, "camera:\n  widht: 3\n")
     assert line == (
-        "c.yaml:2: camera.widht: unknown key; known here: source, folder, device, width, strip_rows, buffers, "
+        "c.yaml:2: camera.widht: unknown key; known here: source, folder, bits, device, width, strip_rows, buffers, "
         "line_rate_hz, gap_rows; did you mean width?"
     )
 

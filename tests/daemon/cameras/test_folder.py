@@ -27,8 +27,8 @@ ROWS, WIDTH, COLUMNS, FIRST, OFFSET = 64, 600, 400, 100, 64
 RECIPE = Recipe.model_validate({"name": "any", "columns": {"first": FIRST, "last": FIRST + COLUMNS}})
 
 
-def camera(folder: Path, plates: int | None = None, passed: int = 0) -> FolderCamera:
-    keys = {"source": "folder", "folder": folder, "width": WIDTH, "strip_rows": ROWS, "gap_rows": 80}
+def camera(folder: Path, plates: int | None = None, passed: int = 0, bits: int | None = None) -> FolderCamera:
+    keys = {"source": "folder", "folder": folder, "width": WIDTH, "strip_rows": ROWS, "gap_rows": 80, "bits": bits}
     config = with_overrides(load_config(None), {f"camera.{key}": value for key, value in keys.items()})
     return FolderCamera(CameraOrder(config, RECIPE, folder, plates, passed))
 
@@ -70,12 +70,15 @@ def test_it_keeps_the_rules_and_replays_each_image_pixel_for_pixel_in_natural_or
         np.testing.assert_array_equal(plate, images[name])
 
 
-def test_a_folder_comes_round_again_while_plates_are_asked_for(tmp_path: Path) -> None:
+def test_a_folder_comes_round_again_until_as_many_have_passed_as_are_asked_for(tmp_path: Path) -> None:
     write(tmp_path, "1.tif", 50)
-    answers = drive(camera(tmp_path, plates=3), most=60)
-    edges = [edge for strip in answers if isinstance(strip, Strip) for edge in strip.edges]
-    assert len(edges) > 6
-    assert NoStrip.ENDED not in answers
+    (tmp_path / "2.tif").touch()
+    with capture_logs() as logs:
+        answers = drive(camera(tmp_path, plates=5))
+    assert answers[-1] is NoStrip.ENDED
+    assert [sheet.image for sheet in sheets(answers)] == ["1.tif", "2.tif", "1.tif", "2.tif", "1.tif"]
+    assert len(logs) == 1, "what is wrong with a file is said once"
+    assert len(sheets(drive(camera(tmp_path, plates=1)))) == 1
 
 
 def test_an_image_streams_in_bands_whatever_its_size(tmp_path: Path) -> None:
@@ -193,6 +196,20 @@ def test_a_file_of_several_pages_passes_and_says_so(tmp_path: Path) -> None:
     assert found == [("1.tif", True, [Cause.FURTHER_PAGES]), ("2.tif", True, [])], "a small copy is no sheet"
 
 
+def test_values_of_unknown_depth_are_in_doubt_and_camera_bits_says_it(tmp_path: Path) -> None:
+    deep = np.arange(200 * COLUMNS, dtype=np.uint16).reshape(200, COLUMNS) % 4096
+    tifffile.imwrite(tmp_path / "1.tif", deep)
+    (doubtful,) = sheets(drive(camera(tmp_path)))
+    assert said(doubtful) == ("1.tif", True, [Cause.DEPTH])
+    one = camera(tmp_path, bits=12)
+    (found,) = plates(conforms(one, ROWS, WIDTH, strips=1000))
+    assert found.max() == 255
+    (stated,) = sheets(drive(camera(tmp_path, bits=12)))
+    assert said(stated) == ("1.tif", True, [])
+    (dark,) = sheets(drive(camera(tmp_path, bits=14)))
+    assert "says 14 bits, but the values reach 4,095 of 16,383" in dark.warnings[0]
+
+
 def test_files_that_are_no_sheets_are_said_once(tmp_path: Path) -> None:
     write(tmp_path, "1.tif", 50)
     (tmp_path / "notes.txt").touch()
@@ -223,8 +240,8 @@ def test_a_camera_that_follows_another_goes_on_with_the_next_image(tmp_path: Pat
     for number in range(1, 5):
         write(tmp_path, f"{number}.tif", 50)
     assert [sheet.image for sheet in sheets(drive(camera(tmp_path, passed=2)))] == ["3.tif", "4.tif"]
-    again = sheets(drive(camera(tmp_path, plates=9, passed=6), most=30))
-    assert [sheet.image for sheet in again[:3]] == ["3.tif", "4.tif", "1.tif"]
+    again = sheets(drive(camera(tmp_path, plates=9, passed=6)))
+    assert [sheet.image for sheet in again] == ["3.tif", "4.tif", "1.tif"]
 
 
 def test_an_image_damaged_in_the_middle_lacks_rows_and_is_told_of_once(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from daemon.cli.app import app
+from daemon.offline.classify import answered, load
 from tests.classifier_weights import untrained
 
 torch.set_num_threads(1)
@@ -115,3 +116,24 @@ def test_pictures_of_one_stem_have_maps_of_their_own(weights: Path, tmp_path: Pa
 def test_a_second_run_renews_its_maps(weights: Path, tmp_path: Path) -> None:
     image = picture(tmp_path / "x.png")
     assert explained(weights, tmp_path, image) == explained(weights, tmp_path, image) == [tmp_path / "x-heat.png"]
+
+
+def test_a_crop_of_unknown_depth_has_no_answer_until_its_bits_are_said(weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pixels = np.random.default_rng(1).integers(80, 256, (64, 64)).astype(np.uint16) * 4
+    assert cv2.imwrite(str(path), pixels)
+    words = ["classify", str(path), "--json", "--weights", str(weights)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["crack"] is None
+    assert "they may have 10 bits of 16" in result.stderr
+    assert CliRunner().invoke(app, [*words, "--bits", "10"]).exit_code == 0
+
+
+def test_a_name_that_no_file_can_have_leaves_the_other_pictures_their_answers(weights: Path, tmp_path: Path) -> None:
+    good = picture(tmp_path / "good.png")
+    (tmp_path / "maps").mkdir()
+    bad, fine = answered(load(weights, "cpu"), [Path("a\0b"), good], tmp_path / "maps")
+    assert bad.error is not None
+    assert "null" in bad.error
+    assert fine.error is None

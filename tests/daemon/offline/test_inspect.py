@@ -388,6 +388,35 @@ def test_an_image_is_closed_when_the_caller_stops(
         opened[0].rows(0, 1)
 
 
+def test_values_of_unknown_depth_are_never_ok_and_no_crack_is_lost_in_them(
+    sheet: NDArray[np.uint8], detectors: list[Detector], tmp_path: Path
+) -> None:
+    found = {}
+    for bits in (14, 16):
+        deep = (sheet.astype(np.uint16) << (bits - 8)) | (sheet >> (16 - bits))
+        tifffile.imwrite(tmp_path / f"{bits}.tif", deep)
+        [found[bits]] = inspect_files([tmp_path / f"{bits}.tif"], GENERAL, detectors)
+    [eight] = inspect_files([tmp_path / "14.tif"], GENERAL, detectors, bits=14)
+    assert eight.plate.verdict is Verdict.NG
+    assert found[14].plate.causes == (Cause.DEFECT, Cause.DEPTH)
+    assert found[14].plate.defects == eight.plate.defects
+    assert Cause.DEPTH not in found[16].plate.causes
+    calm = np.full((700, 700), 60, np.uint16)
+    calm[::2] += 5
+    tifffile.imwrite(tmp_path / "calm.tif", calm * 64)
+    [result] = inspect_files([tmp_path / "calm.tif"], GENERAL, detectors)
+    assert result.plate.verdict is Verdict.INCONCLUSIVE
+    assert "--bits" in result.plate.reason
+
+
+def test_further_pages_keep_a_plate_from_being_ok(
+    sheet: NDArray[np.uint8], detectors: list[Detector], tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([sheet[:700, :700]] * 2), photometric="minisblack")
+    [result] = inspect_files([tmp_path / "a.tif"], GENERAL, detectors)
+    assert Cause.FURTHER_PAGES in result.plate.causes
+
+
 def test_numbers_that_are_none_are_null() -> None:
     said = to_json(failure("a.png", "gone"))
     assert said["width"] is None

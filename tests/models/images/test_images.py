@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_depth_is_told_or_tagged_and_never_stretched(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     dim = TWELVE // 8
     write_tiff(path, dim)
-    np.testing.assert_array_equal(read(path), scaled(dim, 65535))
+    np.testing.assert_array_equal(read(path, bits=16), scaled(dim, 65535))
     np.testing.assert_array_equal(read(path, bits=12), scaled(dim, 4095))
     write_tiff(path, dim, extratags=[(281, "H", 1, 4095)])
     np.testing.assert_array_equal(read(path), scaled(dim, 4095))
@@ -271,17 +272,37 @@ def test_png_of_1_2_and_4_bits(tmp_path: Path, colours: int) -> None:
     assert_close(read(tmp_path / "a.png"), luma(np.asarray(image.convert("RGB"))))
 
 
-def test_png_bits_are_told_and_significant_bits_change_nothing(tmp_path: Path) -> None:
+def test_png_bits_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    data = imagecodecs.png_encode(TWELVE)
-    path.write_bytes(data)
+    path.write_bytes(imagecodecs.png_encode(TWELVE))
     np.testing.assert_array_equal(read(path, bits=12), scaled(TWELVE, 4095))
-    np.testing.assert_array_equal(read(path), scaled(TWELVE, 65535))
-    # by the format's rule samples with sBIT 12 are stored scaled to 16 bits
-    chunk = b"sBIT" + bytes([12])
-    chunk = struct.pack(">I", 1) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    path.write_bytes(data[:33] + chunk + data[33:])
-    np.testing.assert_array_equal(read(path), scaled(TWELVE, 65535))
+    np.testing.assert_array_equal(read(path, bits=16), scaled(TWELVE, 65535))
+
+
+def test_a_png_larger_than_the_memory_that_is_left_is_read_in_bands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 328 MB of pixels, read where 200 MB are to be had
+    side, rows = 65_535, 5_000
+    row = bytes(side + 1)
+    deflate = zlib.compressobj(1)
+    stream = b"".join([*(deflate.compress(row) for _ in range(rows)), deflate.flush()])
+    chunks = ((b"IHDR", struct.pack(">II5B", side, rows, 8, 0, 0, 0, 0)), (b"IDAT", stream), (b"IEND", b""))
+    packed = (struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    monkeypatch.setattr(image_source, "available_bytes", lambda: 200_000_000)
+    tracemalloc.start()
+    try:
+        with open_image(tmp_path / "a.png") as source:
+            assert (source.width, source.height) == (side, rows)
+            assert not source.rows(0, 500).any()
+            assert not source.rows(3000, 3001).any()
+            with pytest.raises(ImageError, match=r"need 327\.7 MB, 200\.0 MB are available"):
+                source.rows(0, rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200_000_000
 
 
 def test_bmp_grey_and_colour(tmp_path: Path) -> None:
