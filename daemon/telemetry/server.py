@@ -1,10 +1,14 @@
-"""/metrics and /healthz over HTTP, for loopback: few connections, short ones, and GET and HEAD alone."""
+"""/metrics and /healthz over HTTP, for loopback: few connections, short ones, and GET and HEAD alone.
+
+Whoever connects is served, however many others are connected and say nothing: the oldest of those gives way.
+"""
 
 from __future__ import annotations
 
 import json
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +21,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 MOST_CONNECTIONS = 16
+_MOST_THREADS = 64
+"""With those of connections that were cut and have yet to let go."""
+_ANSWER_S = 1.0
+"""Time for which a client that has asked may take its answer, before it too gives way."""
 MOST_SECONDS = 5.0
 """A connection that lasts longer is cut, however busily its client drips."""
 
@@ -69,6 +77,11 @@ class _Server(ThreadingHTTPServer):
         self.health = health
         self._let_go = threading.Condition()
         self._connections: dict[socket.socket, float] = {}
+        """Those that are served, the oldest first, and since when."""
+        self._heard: set[socket.socket] = set()
+        """Those of them that have asked for something."""
+        self._cut: set[socket.socket] = set()
+        """Cut ones whose threads have yet to let go of them."""
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
@@ -78,14 +91,42 @@ class _Server(ThreadingHTTPServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002 - socketserver's own
         with self._let_go:
-            if len(self._connections) >= MOST_CONNECTIONS:
+            if len(self._connections) >= MOST_CONNECTIONS and not self._one_gives_way():
+                return False
+            if not self._let_go.wait_for(lambda: len(self._cut) < _MOST_THREADS - MOST_CONNECTIONS, timeout=0.5):
                 return False
             self._connections[request] = time.monotonic()
             return True
 
+    def heard(self, request: socket.socket) -> None:
+        """The client of that connection has asked for something."""
+        with self._let_go:
+            self._heard.add(request)
+
+    def _one_gives_way(self) -> bool:
+        """Cut the oldest connection that says nothing, or else the oldest that does not take its answer."""
+        now = time.monotonic()
+        silent = (one for one in self._connections if one not in self._heard)
+        slow = (one for one, since in self._connections.items() if now - since > _ANSWER_S)
+        first = next(silent, None) or next(slow, None)
+        if first is not None:
+            self._cut_off(first)
+        return first is not None
+
+    def _cut_off(self, connection: socket.socket) -> None:
+        """Its thread sees the end of the stream and closes it."""
+        del self._connections[connection]
+        self._cut.add(connection)
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # its client was faster
+            return
+
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - socketserver's own
         with self._let_go:
             self._connections.pop(request, None)
+            self._heard.discard(request)
+            self._cut.discard(request)
             self._let_go.notify_all()
         super().shutdown_request(request)
 
@@ -93,24 +134,22 @@ class _Server(ThreadingHTTPServer):
         self.cut(MOST_SECONDS)
 
     def cut(self, older_s: float) -> None:
-        """Cut the connections that are older; their threads see the end of the stream and close them."""
+        """Cut the connections that are older."""
         now = time.monotonic()
         with self._let_go:
-            for connection, since in self._connections.items():
-                if now - since >= older_s:
-                    try:
-                        connection.shutdown(socket.SHUT_RDWR)
-                    except OSError:  # its client was faster
-                        continue
+            for connection in [one for one, since in self._connections.items() if now - since >= older_s]:
+                self._cut_off(connection)
 
     def cut_all(self) -> None:
         """Cut every connection and wait, a second at most, until their threads have let go of them."""
         self.cut(0.0)
         with self._let_go:
-            self._let_go.wait_for(lambda: not self._connections, timeout=1.0)
+            self._let_go.wait_for(lambda: not self._connections and not self._cut, timeout=1.0)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - socketserver's own
-        _log.debug("metrics request failed", exc_info=True)
+        error = sys.exception()
+        # A client that has gone, or was cut, is no news; to draw where that was met costs more than to serve it.
+        _log.debug("metrics request failed", error=repr(error), exc_info=not isinstance(error, OSError))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -135,6 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
+        self.server.heard(self.request)
         if self.command in {"GET", "HEAD"}:
             return True
         self.send_response(405)
