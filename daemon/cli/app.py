@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -24,6 +23,7 @@ from daemon.cli.run import run
 from daemon.cli.schema import schema
 from daemon.cli.simulate import simulate
 from daemon.cli.study import study
+from daemon.cli.surroundings import forget_unwritten, prepare, what_is_lacking
 from daemon.cli.templates import templates
 from daemon.cli.train import train
 
@@ -62,15 +62,21 @@ def options(
 
 
 def main() -> None:
-    """Entry of the command `linesentry`."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A locale that lacks a character must not end a service that would show it.
-        sys.stdout.reconfigure(errors="replace")
+    """Entry of the command `linesentry`: what the surroundings lack is said in a line, and no traceback."""
     try:
-        app(prog_name="linesentry")
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        prepare()
+        try:
+            app(prog_name="linesentry")
+        finally:
+            sys.stdout.flush()
+    except Exception as error:
+        why = what_is_lacking(error)
+        if why is None:
+            raise
+        if why:
+            with suppress(OSError):
+                typer.echo(f"linesentry: {why}", err=True)
+        forget_unwritten()
         sys.exit(1)
 
 
