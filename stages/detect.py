@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from config.schema import Windows
 from models.detector.detector import Detector, WindowView
 from models.detector.halo import around, own_area
-from stages.plate import Window, WindowResult
+from models.detector.integrity import axes_of
+from stages.plate import Window, WindowResult, window_columns
 
 
 def score_windows(
@@ -31,12 +32,14 @@ def score_windows(
     """
     started = time.monotonic()
     columns = pixels.shape[1]
+    across = window_columns(columns, settings)
     views = [
         WindowView(
             pixels=pixels[window.y - top : window.y - top + window.height, window.x : window.x + window.width],
             x=window.x,
             y=window.y,
             own=own_area(window.x, window.y, window.width, window.height, columns, settings.size, settings.stride),
+            along=axes_of(window.row, window.x // settings.stride, across),
             around=around(pixels, window.x, window.y - top, window.width, window.height),
         )
         for window in windows

@@ -6,7 +6,7 @@ among windows side by side, for only those have the same columns or rows of the 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,10 +21,15 @@ from stages.plate import Cause, WindowResult, window_columns
 
 LEAST_COPIES = 3
 """Rows or columns with the fingerprint of another that are no chance; one in eight has a fingerprint."""
+LEAST_NOISE = 0.03
+"""Share of the windows that hold nothing but noise: those in a hole of the sheet may, where what is seen through it is
+bright and plain."""
 LEAST_DEAD = 4
 """Columns side by side that hide something: over half the width of the narrowest crack."""
 _PLAIN = 0.75
 """Share of the fingerprints of rows without grain that must come again: those of smooth metal may, by chance."""
+_ALONE = 0.75
+"""Share of a window's width that must be shifted where no other window is at the same row."""
 _NEAR_ALL = 0.9
 """Share of a band's windows in which the rows stand still for it to be the rows and not some columns that do."""
 
@@ -72,6 +77,9 @@ def faults_of(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> 
     if any(cell.traces.enlarged for cell in cells):
         notes.append("the picture was enlarged by copying its pixels: rows and columns are equal to the one before")
     said = [
+        (Cause.NOISE, _noise(cells)),
+        (Cause.FAULTY_BIT, _bits(cells)),
+        *_broken(cells, recipe.windows.stride),
         (Cause.ROWS_REPEATED, _rows(cells, recipe.windows.stride)),
         (Cause.COLUMNS_REPEATED, _columns(cells)),
         (Cause.COLUMNS_DEAD, dead),
@@ -88,6 +96,54 @@ def _cells(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> lis
         left, _, right, _ = own_area(x, 0, windows.size, 1, columns, windows.size, windows.stride)
         cells.append(_Cell(row, column, x + left, x + right, result.integrity))
     return cells
+
+
+def _noise(cells: Sequence[_Cell]) -> str:
+    noisy, lit = sum(cell.traces.noise for cell in cells), sum(cell.traces.lit for cell in cells)
+    if noisy == 0 or noisy < LEAST_NOISE * lit:
+        return ""
+    return f"nothing but noise in {noisy} of {lit} windows: no picture of a sheet comes from the camera"
+
+
+def _bits(cells: Sequence[_Cell]) -> str:
+    wrong = [cell.traces.bits for cell in cells if cell.traces.bits]
+    which = [str(bit) for bit in range(8) if any(bits >> bit & 1 for bits in wrong)]
+    if not which:
+        return ""
+    named = f"bit {which[0]} does" if len(which) == 1 else f"bits {', '.join(which)} do"
+    return f"{named} not follow the picture, in {len(wrong)} of {len(cells)} windows"
+
+
+_BROKEN = {
+    ("shifted", "rows"): (Cause.ROWS_MISPLACED, "rows are shifted, lost or swapped"),
+    ("shifted", "columns"): (Cause.COLUMNS_MISPLACED, "columns are shifted or swapped"),
+    ("alternating", "rows"): (Cause.ROWS_MISPLACED, "every second row does not fit its neighbours"),
+    ("alternating", "columns"): (Cause.COLUMNS_MISPLACED, "every second column does not fit its neighbours"),
+    ("negative", "rows"): (Cause.NEGATIVE, "the picture turns into its negative"),
+    ("negative", "columns"): (Cause.NEGATIVE, "the picture turns into its negative"),
+    ("gain", "rows"): (Cause.GAIN_JUMPS, "the brightness jumps from one row to the next"),
+    ("gain", "columns"): (Cause.GAIN_JUMPS, "the brightness jumps from one column to the next"),
+}
+
+
+def _broken(cells: Sequence[_Cell], stride: int) -> list[tuple[Cause, str]]:
+    """Where the picture does not go on from one row or column to the next, each cause by its first place."""
+    places = defaultdict(list)
+    for cell in cells:
+        for one in cell.traces.broken:
+            start = (cell.row if one.along == "rows" else cell.column) * stride
+            places[one.kind, one.along].append((start + one.at, one.share))
+    said: dict[Cause, str] = {}
+    for (kind, along), found in sorted(places.items()):
+        at = min(place for place, _ in found)
+        # A straight edge of something may look so in one window; not at the same line of two.
+        alone = kind == "shifted" and max(Counter(place // 2 for place, _ in found).values()) == 1
+        if alone and max(share for _, share in found) < _ALONE:
+            continue
+        cause, words = _BROKEN[kind, along]
+        where = f"{words} at {along[:-1]} {at}, in {len(found)} of {len(cells)} windows"
+        said[cause] = f"{said[cause]} and {where}" if cause in said else where
+    return list(said.items())
 
 
 def _rows(cells: Sequence[_Cell], stride: int) -> str:

@@ -147,8 +147,8 @@ class Gates(Strict):
     )
     integrity: Literal["fail", "warn"] = Field(
         "fail",
-        description="whether pixels that no working camera delivers (copied or dead rows and columns) make the plate "
-        "INCONCLUSIVE, in any action, or are only told",
+        description="whether what no working camera delivers (noise, faulty bits, rows or columns copied, dead or "
+        "misplaced) makes the plate INCONCLUSIVE, in any action, or is only told",
     )
     judged: Share = Field(
         0.80, description="least share of a plate's unmasked pixels that must be judged, in any action"

@@ -19,7 +19,7 @@ from config.weights import weights_path
 from models.detector.features import GREY_SCALE, FeatureNetwork
 from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
 from models.detector.halo import HALO, Around
-from models.detector.integrity import examine
+from models.detector.integrity import Axis, examine
 from models.detector.quality import inside, measure
 from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import LearntThreshold, threshold_levels
@@ -46,6 +46,8 @@ class WindowView(NamedTuple):
     (models.detector.halo.own_area)."""
     around: Around | None = None
     """The window with the plate around it; None where only the window itself is to be seen."""
+    along: tuple[Axis, ...] = ("rows", "columns")
+    """What is compared in it (models.detector.integrity.axes_of)."""
 
     @property
     def seen(self) -> Around:
@@ -276,7 +278,7 @@ def _picture(view: WindowView, masked: NDArray[np.bool_] | None) -> tuple[Qualit
     """What the part that a window alone counts says of the picture itself, and of the camera."""
     x0, y0, x1, y1 = view.own
     quality = measure(view.pixels[y0:y1, x0:x1], None if masked is None else masked[y0:y1, x0:x1])
-    integrity = examine(view.pixels, view.own, masked)
+    integrity = examine(view.pixels, view.own, masked, view.along)
     # What stands still shows nothing of the sheet.
     return replace(quality, judged=max(0, quality.judged - integrity.still_px)), integrity
 

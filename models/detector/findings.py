@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 VETO_ALLOWS = 1.0
 """Feature units below the floor from which regions are reported for a classifier that vetoes
@@ -76,6 +77,20 @@ LIT, LEFT, RIGHT = 1, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A place where a window's picture does not go on from one row, or column, to the next."""
+
+    kind: Literal["shifted", "negative", "gain", "alternating"]
+    """Another part of the picture goes on there; its negative; the same, brighter or darker; or every second one is
+    another's."""
+    along: Literal["rows", "columns"]
+    at: int
+    """First row or column after it, px of the window."""
+    share: float
+    """Of the window's width, or height, that changes there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Integrity:
     """Traces in a window of what no working camera delivers; stages/integrity.py judges them."""
 
@@ -93,6 +108,13 @@ class Integrity:
     """Px of the lit ones: they show nothing of the sheet."""
     enlarged: bool = False
     """Rows and columns are copies of the one before equally often: the picture was enlarged by copying its pixels."""
+    lit: bool = False
+    """Enough of it shows something for noise and bits to be judged."""
+    noise: bool = False
+    """It holds nothing but noise."""
+    bits: int = 0
+    """Bits that do not follow the picture, as a mask: 16 for bit 4."""
+    broken: tuple[Broken, ...] = ()
 
 
 def score_of(evidence: float, floor: float) -> float:

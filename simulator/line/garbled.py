@@ -1,4 +1,4 @@
-"""What a broken camera makes of a sheet: copied and dead rows and columns, and test pictures."""
+"""What a broken camera makes of a sheet: noise, faulty bits, rows and columns copied, dead or misplaced."""
 
 from __future__ import annotations
 
@@ -79,6 +79,118 @@ def _test_picture(shade: Callable[[Places, Places], Places]) -> Garble:
     return garble
 
 
+def _noise(grey: float, sigma: float, since: float = 0.0) -> Garble:
+    """White noise, uniform over all grey levels where sigma is infinite, from a share of the rows on."""
+
+    def garble(sheet: Image, rng: np.random.Generator) -> None:
+        part = sheet[int(since * sheet.shape[0]) :]
+        uniform = np.isinf(sigma)
+        noise = rng.integers(0, 256, part.shape) if uniform else np.rint(rng.normal(grey, sigma, part.shape))
+        part[:] = np.clip(noise, 0, 255).astype(np.uint8)
+
+    return garble
+
+
+def _bit(bit: int, state: bool | float, where: tuple[slice, slice] = (slice(None), slice(None))) -> Garble:
+    """A bit is always 0 (False) or 1 (True), or turns round with a probability."""
+
+    def garble(sheet: Image, rng: np.random.Generator) -> None:
+        part, mask = sheet[where], np.uint8(1 << bit)
+        if isinstance(state, bool):
+            part[:] = part | mask if state else part & ~mask
+        else:
+            part[:] = part ^ np.where(rng.random(part.shape) < state, mask, np.uint8(0))
+
+    return garble
+
+
+def _rows_rolled(columns: int) -> Garble:
+    """All rows from the middle on are shifted sideways."""
+
+    def garble(sheet: Image, _: np.random.Generator) -> None:
+        half = sheet.shape[0] // 2
+        sheet[half:] = np.roll(sheet[half:], columns, axis=1)
+
+    return garble
+
+
+def _rows_lost(rows: int) -> Garble:
+    def garble(sheet: Image, _: np.random.Generator) -> None:
+        half = sheet.shape[0] // 2
+        sheet[half:-rows] = sheet[half + rows :].copy()
+
+    return garble
+
+
+def _interlaced(sheet: Image, _: np.random.Generator) -> None:
+    sheet[1::2] = np.roll(sheet[1::2], 8, axis=1)
+
+
+def _taps_swapped(sheet: Image, _: np.random.Generator) -> None:
+    tap = sheet.shape[1] // 4
+    sheet[:, tap : 3 * tap] = np.roll(sheet[:, tap : 3 * tap], tap, axis=1)
+
+
+def _negative(where: tuple[slice, slice]) -> Garble:
+    def garble(sheet: Image, _: np.random.Generator) -> None:
+        sheet[where] = 255 - sheet[where]
+
+    return garble
+
+
+def _gain(factor: float, where: tuple[slice, slice]) -> Garble:
+    def garble(sheet: Image, _: np.random.Generator) -> None:
+        sheet[where] = np.clip(sheet[where] * factor, 0, 255).astype(np.uint8)
+
+    return garble
+
+
+def _bands(sheet: Image, _: np.random.Generator) -> None:
+    """Bands of 50 rows, every second one at half the light."""
+    for first in range(0, sheet.shape[0], 100):
+        sheet[first : first + 50] = sheet[first : first + 50] // 2
+
+
+_ALL = slice(None)
+_LATER, _RIGHT = (slice(900, None), _ALL), (_ALL, slice(700, None))
+"""From row 900 on; from column 700 on."""
+
+NOISE: dict[str, Garble] = {
+    "uniform noise": _noise(0, np.inf),
+    "gaussian noise": _noise(110, 40),
+    "a grey field": _noise(40, 2),
+    "noise from the middle on": _noise(110, 4, 0.5),
+}
+FAULTY_BIT: dict[str, Garble] = {
+    "bit 7 is noise": _bit(7, 0.5),
+    "bit 5 is noise": _bit(5, 0.5),
+    "bit 4 is noise": _bit(4, 0.5),
+    "bit 6 turns round in one of ten": _bit(6, 0.1),
+    "bit 5 is noise from row 900 on": _bit(5, 0.5, _LATER),
+    "bit 5 is noise on the right": _bit(5, 0.5, _RIGHT),
+    "bit 6 is 0": _bit(6, state=False),
+    "bit 4 is 1": _bit(4, state=True),
+    "bit 2 is 0": _bit(2, state=False),
+    "bit 0 is 1": _bit(0, state=True),
+    "bit 5 is 0 on the right": _bit(5, False, _RIGHT),
+}
+ROWS_MISPLACED: dict[str, Garble] = {
+    "rows shifted by 400": _rows_rolled(400),
+    "rows shifted by 40": _rows_rolled(40),
+    "100 rows lost": _rows_lost(100),
+    "every second row shifted": _interlaced,
+}
+COLUMNS_MISPLACED: dict[str, Garble] = {"two taps swapped": _taps_swapped}
+NEGATIVE: dict[str, Garble] = {
+    "negative from row 900 on": _negative(_LATER),
+    "negative on the right": _negative(_RIGHT),
+}
+GAIN_JUMPS: dict[str, Garble] = {
+    "a tap brighter by a third": _gain(1.33, _RIGHT),
+    "a tap darker by a half": _gain(0.5, _RIGHT),
+    "darker from row 900 on": _gain(0.6, _LATER),
+    "bands that alternate": _bands,
+}
 ROWS_REPEATED: dict[str, Garble] = {
     "one row twice": _rows_frozen(1),
     "one row 100 times": _rows_frozen(100),
