@@ -10,6 +10,7 @@ from pathlib import Path
 
 from config.errors import ConfigError, Fault, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
+from config.masks import LEAST_UNMASKED, unmasked
 from config.schema import Config, Recipe
 from config.source import read
 from config.systemd_unit import NAME, Unit
@@ -229,11 +230,18 @@ def _mask_faults(recipe: Recipe) -> Told:
     if recipe.columns is None:
         return []
     width, height = recipe.columns.count, recipe.slot_rows
-    return [
+    faults: Told = [
         (True, f"masks[{index}]", f"begins at x {mask.x}, y {mask.y}, outside the plate of {width} x {height} px")
         for index, mask in enumerate(recipe.masks)
         if mask.x >= width or (height is not None and mask.y >= height)
     ]
+    if recipe.length is not None and recipe.masks:
+        rows = recipe.length.nominal_rows
+        left = unmasked(recipe.masks, rows, width) / (rows * width)
+        if left < LEAST_UNMASKED:
+            message = f"leave {left:.1%} of a plate of {width} x {rows} px to be judged, least is {LEAST_UNMASKED:.0%}"
+            faults.append((True, "masks", message))
+    return faults
 
 
 def _zone_faults(recipe: Recipe) -> Told:

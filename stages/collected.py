@@ -13,7 +13,7 @@ from stages.events import PlateClosed, PlateDecided
 from stages.integrity import faults_of
 from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
-from stages.verdict import PlateFacts, bands_of, verdict_of
+from stages.verdict import PlateFacts, bands_of, blocks_of, verdict_of
 
 NO_PIXELS = frozenset({Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET})
 """Causes of plates that have no slot, so that no window of theirs will ever come."""
@@ -144,4 +144,5 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
     found = opinions.of(plate.plate)
     defects = defects_of(results, height, columns, recipe, found) if columns else ()
     faults = faults_of(results, columns, recipe)
-    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults)
+    bands, blocks = bands_of(results, columns, recipe), blocks_of(results, columns, recipe)
+    return verdict_of(facts, defects, bands, recipe, faults, blocks)

@@ -23,6 +23,9 @@ LIT_SHARE = 0.1
 A dark one at an end of the plate may lie beyond the sheet; between others it fails the gate of brightness.
 """
 
+NARROW = 0.25
+"""Share of the pixels of the band before, below which the last one is judged with it; likewise of blocks of columns."""
+
 TELLING = (
     Cause.DEFECT,
     Cause.STARTED_MID_SHEET,
@@ -122,13 +125,23 @@ def facts_of(
 
 def bands_of(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> tuple[Quality, ...]:
     """The quality of each band, that is of each row of windows with a scored window, from the top."""
-    across = max(1, window_columns(columns, recipe.windows))
-    rows: dict[int, list[Quality]] = {}
-    for result in results:
-        if not result.scored:
-            continue
-        rows.setdefault(result.window // across, []).append(result.quality)
-    return tuple(added(rows[row]) for row in sorted(rows))
+    return _sums((result.window // max(1, window_columns(columns, recipe.windows)), result) for result in results)
+
+
+def blocks_of(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> tuple[Quality, ...]:
+    """The quality of each block of columns, that is of each column of windows with a scored window, from the left."""
+    return _sums((result.window % max(1, window_columns(columns, recipe.windows)), result) for result in results)
+
+
+def _sums(results: Iterable[tuple[int, WindowResult]]) -> tuple[Quality, ...]:
+    groups: dict[int, list[Quality]] = {}
+    for place, result in results:
+        groups.setdefault(place, []).append(result.quality)
+    sums = [added(groups[place]) for place in sorted(groups)]
+    # A narrow rest at the end may lie on the sheet's edge: it is judged with what lies beside it.
+    if len(sums) > 1 and sums[-1].unmasked < NARROW * sums[-2].unmasked:
+        sums[-2:] = [added(sums[-2:])]
+    return tuple(sums)
 
 
 def added(parts: Iterable[Quality]) -> Quality:
@@ -153,8 +166,9 @@ def verdict_of(
     bands: Sequence[Quality],
     recipe: Recipe,
     faults: Faults = NO_FAULTS,
+    blocks: Sequence[Quality] = (),
 ) -> PlateResult:
-    """The result of a plate from its facts, its defects, its bands (rows of windows) and the camera's faults."""
+    """The result of a plate from its facts, its defects, the camera's faults, and its bands and blocks of columns."""
     # Each cause with its words; what is found twice is said once, by the first.
     found: dict[Cause, str] = {}
     warnings: list[str] = []
@@ -185,11 +199,11 @@ def verdict_of(
         warnings += [words for _, words in faults.causes]
     else:
         found |= faults.causes
-    for cause, words in _gates(bands, recipe):
-        if recipe.gates.action == "warn":
-            warnings.append(words)
-        else:
-            found[cause] = words
+    gates = dict(_gates(blocks, recipe, "blocks of columns")) | dict(_gates(bands, recipe, "bands"))
+    if recipe.gates.action == "warn":
+        warnings += gates.values()
+    else:
+        found |= gates
     for cause in facts.causes:
         # Whatever else the line said of the plate must not get lost on the way to an OK.
         if cause is not Cause.DEFECT:
@@ -331,8 +345,8 @@ def _windows(found: dict[Cause, str], facts: PlateFacts) -> None:
         found[Cause.REGIONS_TRUNCATED] = words
 
 
-def _gates(bands: Sequence[Quality], recipe: Recipe) -> list[tuple[Cause, str]]:
-    """Each quality gate that a band failed, with the value of the worst band and how many failed."""
+def _gates(bands: Sequence[Quality], recipe: Recipe, name: str) -> list[tuple[Cause, str]]:
+    """Each quality gate that a band (or block of columns) failed, with the value of the worst and how many failed."""
     gates = recipe.gates
     brightness: list[float] = []
     contrast: list[float] = []
@@ -352,15 +366,15 @@ def _gates(bands: Sequence[Quality], recipe: Recipe) -> list[tuple[Cause, str]]:
         contrast.append(sqrt(max(band.squares / band.lit - mean * mean, 0.0)))
         focus.append(band.focus)
     failed = [
-        (Cause.BRIGHTNESS, _failed("brightness", "{:.1f} grey levels", brightness, gates.brightness)),
-        (Cause.CONTRAST, _failed("contrast", "{:.2f} grey levels", contrast, gates.contrast)),
-        (Cause.SATURATION, _failed("saturated share", "{:.1%}", saturation, gates.saturation)),
-        (Cause.FOCUS, _failed("focus", "{:.3f}", focus, gates.focus)),
+        (Cause.BRIGHTNESS, _failed("brightness", "{:.1f} grey levels", brightness, gates.brightness, name)),
+        (Cause.CONTRAST, _failed("contrast", "{:.2f} grey levels", contrast, gates.contrast, name)),
+        (Cause.SATURATION, _failed("saturated share", "{:.1%}", saturation, gates.saturation, name)),
+        (Cause.FOCUS, _failed("focus", "{:.3f}", focus, gates.focus, name)),
     ]
     return [(cause, words) for cause, words in failed if words]
 
 
-def _failed(name: str, form: str, values: Sequence[float], limits: Limits) -> str:
+def _failed(name: str, form: str, values: Sequence[float], limits: Limits, parts: str) -> str:
     """The words for the bands whose value is outside the limits, empty when all are within."""
     # Written so that a value that is not a number fails.
     low = [] if limits.least is None else [v for v in values if not v >= limits.least]
@@ -368,6 +382,6 @@ def _failed(name: str, form: str, values: Sequence[float], limits: Limits) -> st
     words = []
     for outside, worst, bound, limit in ((low, min, "least", limits.least), (high, max, "most", limits.most)):
         if outside and limit is not None:
-            where = f"in {len(outside)} of {len(values)} bands"
+            where = f"in {len(outside)} of {len(values)} {parts}"
             words.append(f"{name} {form.format(worst(outside))} {where}, {bound} is {form.format(limit)}")
     return ", ".join(words)

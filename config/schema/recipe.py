@@ -131,19 +131,34 @@ class PostProcessing(Strict):
 class Limits(Strict):
     """The range in which a measured quality must lie; null is no limit."""
 
-    least: float | None = Field(None, description="lowest value that passes")
-    most: float | None = Field(None, description="highest value that passes")
+    least: float | None = Field(None, allow_inf_nan=False, description="lowest value that passes")
+    most: float | None = Field(None, allow_inf_nan=False, description="highest value that passes")
+
+    @model_validator(mode="after")
+    def _something_passes(self) -> Limits:
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ValueError(f"least ({self.least:g}) must not exceed most ({self.most:g}): no value would pass")
+        return self
+
+
+_REACH = {"brightness": 255.0, "contrast": 127.5, "saturation": 1.0, "focus": 1.0}
+"""The highest value that each quality can have, from 0; of focus, that a sharp picture has."""
 
 
 class Gates(Strict):
-    """Quality gates: a band of rows that fails one makes the plate INCONCLUSIVE, or is a warning."""
+    """Quality gates: a band of rows or block of columns that fails one makes a plate INCONCLUSIVE, or is a warning."""
 
     action: Literal["fail", "warn"] = Field("fail", description="whether a failed gate makes the plate INCONCLUSIVE")
-    brightness: Limits = Field(Limits(least=30, most=225), description="mean grey level of a band's judged pixels")
-    contrast: Limits = Field(Limits(least=2.0), description="standard deviation of a band's judged pixels, grey levels")
-    saturation: Limits = Field(Limits(most=0.05), description="share of a band's pixels at full scale")
+    brightness: Limits = Field(
+        Limits(least=30, most=225), description="mean grey level of the judged pixels of a band or block"
+    )
+    contrast: Limits = Field(
+        Limits(least=2.0), description="standard deviation of the judged pixels of a band or block, grey levels"
+    )
+    saturation: Limits = Field(Limits(most=0.05), description="share of the pixels of a band or block at full scale")
     focus: Limits = Field(
-        Limits(least=0.08), description="fine over coarse detail of a band, noise taken off: under 0.05 is a blur"
+        Limits(least=0.08),
+        description="fine over coarse detail of a band or block, noise taken off: under 0.05 is a blur",
     )
     integrity: Literal["fail", "warn"] = Field(
         "fail",
@@ -153,6 +168,16 @@ class Gates(Strict):
     judged: Share = Field(
         0.80, description="least share of a plate's unmasked pixels that must be judged, in any action"
     )
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Gates:
+        for name, highest in _REACH.items():
+            limits: Limits = getattr(self, name)
+            if limits.least is not None and limits.least > highest:
+                raise ValueError(f"{name}.least ({limits.least:g}) is above {highest:g}: no sheet would pass")
+            if limits.most is not None and limits.most < 0:
+                raise ValueError(f"{name}.most ({limits.most:g}) is below 0: no sheet would pass")
+        return self
 
 
 class Rectangle(Strict):

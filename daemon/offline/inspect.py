@@ -35,7 +35,7 @@ from stages.image_sheet import cause_of, doubts_of, plate_columns
 from stages.integrity import faults_of
 from stages.opinions import Opinions, can_wait
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
-from stages.verdict import bands_of, facts_of, verdict_of
+from stages.verdict import bands_of, blocks_of, facts_of, verdict_of
 
 if TYPE_CHECKING:
     from daemon.store.evidence import Evidence
@@ -179,7 +179,8 @@ def inspect_image(
     facts = replace(facts, sheet=sheet, classifier=opinions.summary(0, inspected=bool(results)))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
     faults = faults_of(results, columns, recipe)
-    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults)
+    blocks = blocks_of(results, columns, recipe)
+    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults, blocks)
 
 
 def failure(

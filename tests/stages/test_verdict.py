@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from config.schema import Classifier, Decision, Gates, Length, Recipe
 from models.detector.findings import Quality
-from stages.plate import Cause, Defect, Verdict
-from stages.verdict import TELLING, PlateFacts, added, standing, verdict_of
+from stages.plate import Cause, Defect, Verdict, WindowResult
+from stages.verdict import TELLING, PlateFacts, added, bands_of, blocks_of, standing, verdict_of
 
 RECIPE = Recipe(name="test", length=Length(nominal_rows=1000, tolerance=0.02), least_rows=50)
 WARN = RECIPE.model_copy(update={"gates": Gates(action="warn")})
@@ -137,6 +137,30 @@ def test_where_the_recipe_only_warns_a_failed_gate_is_a_warning(bad: Quality, ca
     assert result.verdict is Verdict.OK
     assert cause not in result.causes
     assert words in result.warnings[0]
+
+
+@pytest.mark.parametrize(("bad", "cause", "words"), FAILING)
+def test_one_block_of_columns_that_fails_a_gate_makes_the_plate_inconclusive(
+    bad: Quality, cause: Cause, words: str
+) -> None:
+    result = verdict_of(FACTS, (), GOOD, RECIPE, blocks=(band(), bad))
+    assert (result.verdict, result.causes) == (Verdict.INCONCLUSIVE, (cause,))
+    assert words.replace("bands", "blocks of columns") in result.reason
+
+
+def test_a_gate_that_bands_and_blocks_fail_is_said_once() -> None:
+    result = verdict_of(FACTS, (), (band(), band(mean=20)), WARN, blocks=(band(mean=25), band()))
+    assert result.warnings == ("brightness 20.0 grey levels in 1 of 2 bands, least is 30.0 grey levels",)
+
+
+def test_a_narrow_rest_of_a_plate_is_judged_with_what_lies_beside_it() -> None:
+    def window(index: int, quality: Quality) -> WindowResult:
+        return WindowResult("", 0, index, (), truncated=False, quality=quality, threshold=0.0, seconds=0.0)
+
+    rest = band(mean=12, unmasked=100, lit=100, judged=100)
+    grid = [window(0, band()), window(1, rest), window(2, rest), window(3, Quality(unmasked=10))]
+    assert [part.unmasked for part in blocks_of(grid, 1200, RECIPE)] == [1210]
+    assert [part.unmasked for part in bands_of(grid, 1200, RECIPE)] == [1210]
 
 
 DARK = Quality(unmasked=1000)
