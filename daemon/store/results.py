@@ -11,19 +11,38 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
 
 from daemon.store import opening
 from daemon.store.journal import NOTHING, Kept
 from daemon.store.reconcile import Begun, Missing, add, close, complete, missing
-from daemon.store.rows import Ledger, PlateRow, RunFacts, defects_of, means, plate_row, stored
-from daemon.store.schema import StoreDamagedError, StoreError, defects, events, explained, plates, upkeep
+from daemon.store.rows import Ledger, PlateRow, RunFacts, defects_of, latest, means, plate_row, stored, told_columns
+from daemon.store.schema import (
+    StoreDamagedError,
+    StoreError,
+    StoreGoneError,
+    defects,
+    events,
+    explained,
+    plates,
+    upkeep,
+)
 from daemon.store.seals import Rows, broken_seals, seal
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
-__all__ = ["Begun", "Ledger", "PlateRow", "RunFacts", "Store", "StoreDamagedError", "StoreError", "store_path"]
+__all__ = [
+    "Begun",
+    "Ledger",
+    "PlateRow",
+    "RunFacts",
+    "Store",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreGoneError",
+    "store_path",
+]
 
 
 def store_path(state_directory: Path) -> Path:
@@ -42,7 +61,7 @@ class Store:
         self._opened = opened
         self._engine = opened.engine
         self._reader = opened.engine.execution_options(reads=True)
-        self._told = _told(opened.engine)
+        self._told = told_columns(opened.engine)
         self._lock = threading.Lock()
         self._facts: RunFacts | None = None
         self._clock = clock
@@ -211,7 +230,7 @@ class Store:
         self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = _latest(sa.select(*self._told), limit, verdict, run)
+        query = latest(sa.select(*self._told), limit, verdict, run)
         with self._transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
             return [plate_row(dict(row), defects_of(connection, row["plate"])) for row in found]
@@ -219,7 +238,7 @@ class Store:
     def numbers(self, limit: int | None = 20, *, verdict: Verdict | None = None) -> list[int]:
         """The numbers of the latest plates, latest first: what can be read where their rows cannot."""
         with self._transaction(write=False) as connection:
-            return list(connection.scalars(_latest(sa.select(plates.c.plate), limit, verdict, None)))
+            return list(connection.scalars(latest(sa.select(plates.c.plate), limit, verdict, None)))
 
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
@@ -354,9 +373,9 @@ class Store:
         try:
             status = self.path.stat()
         except OSError as error:
-            raise StoreError("broken", f"{self.path} is gone ({error.strerror}): put it back, or restart") from error
+            raise StoreGoneError(f"{self.path} is gone ({error.strerror}): put it back") from error
         if (status.st_dev, status.st_ino) != self._file:
-            raise StoreError("broken", f"{self.path} was replaced by another file: put it back, or restart")
+            raise StoreGoneError(f"{self.path} was replaced by another file: put it back")
         if self._log is not None and opening.log_identity(self.path) != self._log:
             self._settle()  # the connection still has the old one open
             self._begin_afresh()
@@ -371,21 +390,6 @@ class Store:
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")
-
-
-def _told(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
-    """What is told of a plate; what an older store lacks, which is read as it is, is None."""
-    with engine.execution_options(reads=True).connect() as connection:
-        there = {column["name"] for column in sa.inspect(connection).get_columns("plates")}
-    told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
-    return [column if column.name in there else sa.null().label(column.name) for column in told]
-
-
-def _latest(query: sa.Select[Any], limit: int | None, verdict: Verdict | None, run: str | None) -> sa.Select[Any]:
-    query = query.order_by(plates.c.plate.desc()).limit(limit)
-    if verdict is not None:
-        query = query.where(plates.c.verdict == verdict.value)
-    return query if run is None else query.where(plates.c.run == run)
 
 
 def _event(

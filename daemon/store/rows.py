@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from daemon.store.schema import defects
+from daemon.store.schema import defects, plates
 from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Verdict
 
@@ -118,3 +118,19 @@ def plate_row(row: dict[str, Any], found: tuple[Defect, ...]) -> PlateRow:
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
     row["warnings"] = tuple(row["warnings"] or ())
     return PlateRow(**row, defects=found)
+
+
+def told_columns(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
+    """What is told of a plate; what an older store lacks, which is read as it is, is None."""
+    with engine.execution_options(reads=True).connect() as connection:
+        there = {column["name"] for column in sa.inspect(connection).get_columns("plates")}
+    told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
+    return [column if column.name in there else sa.null().label(column.name) for column in told]
+
+
+def latest(query: sa.Select[Any], limit: int | None, verdict: Verdict | None, run: str | None) -> sa.Select[Any]:
+    """Of that query of plates, those of a verdict and of a run, the latest first, at most so many."""
+    query = query.order_by(plates.c.plate.desc()).limit(limit)
+    if verdict is not None:
+        query = query.where(plates.c.verdict == verdict.value)
+    return query if run is None else query.where(plates.c.run == run)

@@ -68,6 +68,13 @@ class StoreDamagedError(StoreError):
         super().__init__("broken", message)
 
 
+class StoreGoneError(StoreError):
+    """The file that was opened lies there no longer: it was deleted, moved away, or replaced by another."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("broken", message)
+
+
 class UtcTime(sa.types.TypeDecorator[datetime]):
     """A moment as ISO text in UTC to the microsecond, so that the text sorts as the time does."""
 

@@ -14,7 +14,7 @@ from config.errors import printable
 from daemon.service.child import Child, Plan
 from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
-from daemon.store.results import PlateRow, RunFacts, Store, StoreDamagedError, StoreError, store_path
+from daemon.store.results import PlateRow, RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
 from daemon.store.sound import open_sound
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold, SlotFacts
@@ -53,8 +53,8 @@ class RecordProcess(Child):
         self._facts = msgspec.convert(plan.facts, RunFacts)
         self._state = Path(plan.state)
         self._store: Store | None = None
-        self._damaged = False
-        """The store was found damaged, and is to be looked at whole before it is used again."""
+        self._doubtful = False
+        """The store was found damaged or gone: what lies there is looked at whole before it is used."""
         self._committed: dict[int, VerdictCommitted] = {}
         """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
@@ -258,14 +258,14 @@ class RecordProcess(Child):
 
     def _open_store(self) -> None:
         """Open the store and take up what a predecessor has committed there; one that is damaged is set aside."""
-        store, kept = self._sound_store() if self._damaged else (Store.open(store_path(self._state)), NOTHING)
+        store, kept = self._sound_store() if self._doubtful else (Store.open(store_path(self._state)), NOTHING)
         try:
             store.begin_run(self._facts, kept)
             known = [row.plate for row in store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
         except StoreError:
             store.close()
             raise
-        self._store, self._damaged = store, False
+        self._store, self._doubtful = store, False
         self._final.extend(sorted(known))
         for facts in self._memory.all_facts():
             if Hold.RECORD in facts.holds and facts.plate in self._final:
@@ -273,19 +273,21 @@ class RecordProcess(Child):
                 self._memory.release(facts.slot, Hold.RECORD)
 
     def _sound_store(self) -> tuple[Store, Kept]:
-        """The store, looked at whole; a new one where it is damaged, with what the journal knows of this run."""
+        """The store that lies there, looked at whole, or a new one; and what the journal knows of this run."""
+        there = store_path(self._state).exists()
         store, aside = open_sound(store_path(self._state))
-        if aside is None:
-            return store, NOTHING
-        self.log.error(
-            "the result store is damaged: it was set aside, and a new one is begun",
-            error=aside.damage,
-            set_aside=str(aside.path),
-        )
+        if aside is not None:
+            self.log.error(
+                "the result store is damaged: it was set aside, and a new one is begun",
+                error=aside.damage,
+                set_aside=str(aside.path),
+            )
+        elif not there:
+            self.log.error("the result store is gone: a new one is begun, with what the journal of plates knows")
         try:
             return store, read_journal(journal_path(self._state))
         except JournalError as error:
-            self.log.warning("earlier plates of this run are in the damaged store alone", error=str(error))
+            self.log.warning("earlier plates of this run are not in the store", error=str(error))
             return store, NOTHING
 
     def _open_late(self, now: float) -> None:
@@ -331,13 +333,13 @@ class RecordProcess(Child):
         self._see_to(error, now)
 
     def _see_to(self, error: StoreError, now: float) -> None:
-        """Where the store lacks room, old pictures make some; one that is damaged is opened anew at the next write."""
+        """Where the store lacks room, old pictures make some; what is no store any more is opened anew, or begun."""
         if error.kind == "full":
             self._keeper.make_room(now)
-        elif isinstance(error, StoreDamagedError):
+        elif isinstance(error, StoreDamagedError | StoreGoneError):
             if self._store is not None:
                 self._store.close()
-            self._store, self._damaged = None, True
+            self._store, self._doubtful = None, True
 
     def _alarm(self, kind: str, text: str) -> None:
         self.log.error("result store failed", kind=kind, error=text)

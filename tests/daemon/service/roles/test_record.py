@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -178,10 +179,33 @@ def test_a_plate_that_the_store_refuses_has_one_verdict_that_is_told_and_lets_go
     assert row.verdict == (verdict if what == "a text" else None)
 
 
-def test_a_store_that_is_damaged_at_work_is_set_aside_and_the_line_has_its_verdicts(
-    store: Store, parent: Start, tmp_path: Path
+def _overwritten(path: Path, elsewhere: Path) -> None:
+    shutil.copy(path, elsewhere)
+    with path.open("r+b") as file:
+        file.write(b"\xa5" * path.stat().st_size)
+
+
+def _gone(path: Path, elsewhere: Path) -> None:
+    path.rename(elsewhere)
+
+
+def _replaced(path: Path, elsewhere: Path) -> None:
+    with Store.open(elsewhere) as other:
+        other.begin_run(FACTS)
+        other.seen(RUN, 3, NOW)
+        other.end_run()
+    elsewhere.rename(path)
+
+
+@pytest.mark.parametrize(("harm", "others"), [(_overwritten, {}), (_gone, {}), (_replaced, {3: None})])
+def test_a_store_that_is_damaged_or_taken_away_at_work_costs_no_verdict(
+    store: Store,
+    parent: Start,
+    tmp_path: Path,
+    harm: Callable[[Path, Path], None],
+    others: dict[int, Verdict | None],
 ) -> None:
-    """The journal has what was told of this run, and goes into the new store."""
+    """The journal has what was told of this run, and it goes into what is the store from then on."""
     store.commit_verdict(RESULT, decided_at=NOW)
     store.seen(RUN, 8, NOW)
     with closing(Journal(journal_path(tmp_path), FACTS, 6, time.monotonic)) as journal:
@@ -191,14 +215,11 @@ def test_a_store_that_is_damaged_at_work_is_set_aside_and_the_line_has_its_verdi
     record = parent("record")
     record.hear(m.Heartbeat)
     store.settle()
-    data = store.path.read_bytes()
-    with store.path.open("r+b") as file:
-        file.write(b"\xa5" * len(data))
+    harm(store.path, tmp_path / "elsewhere.sqlite")
     record.tell(PlateSeen(9))
     assert record.hear(StoreFailing).kind == "broken"
     assert record.hear(StoreWorks)
-    (aside,) = set_aside_before(store.path)
-    assert aside.stat().st_size == len(data)
+    assert len(set_aside_before(store.path)) == (harm is _overwritten)
     with Store.open(store.path, read_only=True) as new:
         rows = {row.plate: row.verdict for row in new.plates()}
-    assert rows == {7: Verdict.NG, 8: None, 9: None}
+    assert rows == {7: Verdict.NG, 8: None, 9: None, **others}
