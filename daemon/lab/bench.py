@@ -207,7 +207,10 @@ def _line(config: Config, recipe: Recipe, workers: int, plates: int, console: Co
             },
         )
         supervisor = Supervisor(settings, recipe, StateDirectory(Path(state)), plates=plates, observer=watch)
-        if supervisor.run() != 0 or sum(watch.verdicts.values()) != plates:
+        code = supervisor.run()
+        if supervisor.signals.received:
+            raise RuntimeError("stopped by a signal before all was measured")
+        if code != 0 or sum(watch.verdicts.values()) != plates:
             raise RuntimeError(f"the line did not finish its {plates} plates: {watch.verdicts}")
     console.print(f"{what}: {watch.mpx_per_s:.1f} Mpx/s")
     return watch

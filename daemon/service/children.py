@@ -276,6 +276,15 @@ class Children:
         kid.process, kid.pidfd, kid.heard_at = None, -1, None
 
 
+def _place() -> str | None:
+    """Where a process is started: here, or at the root where this directory has been deleted, as torch needs one."""
+    try:
+        os.getcwd()  # noqa: PTH109 - asked for its failure
+    except OSError:
+        return "/"
+    return None
+
+
 def _launched(name: str, plan: Plan, fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
     """Start a process by exec. Raises OSError."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -291,6 +300,7 @@ def _launched(name: str, plan: Plan, fds: tuple[int, ...]) -> subprocess.Popen[b
             pass_fds=(*fds, handed),
             stdin=subprocess.DEVNULL,
             env=environment,
+            cwd=_place(),
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

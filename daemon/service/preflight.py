@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from daemon.service.probe import unloadable
 from daemon.store.state import StateError, in_use, state_path
 from models.machine.gpu import why_no_gpu
 from models.machine.memory import Need, room, shortage
+
+_OWN_FILES, _FILES_A_PROCESS = 96, 4
+"""Files that the supervisor has open at most: 37 were counted with 8 processes, and 64 clients may ask for metrics."""
 
 
 def lasting_faults(config: Config, recipe: Recipe, source: str, plates: int | None = None) -> list[Fault]:
@@ -60,7 +64,18 @@ def _lasting(config: Config, recipe: Recipe, plates: int | None) -> Told:
     needs = _needs(config, recipe, plates)
     why = shortage(needs, room().total)
     memory = [] if why is None else [_memory_fault(needs, why)]
+    memory += _few_files(config, recipe)
     return [*_folder_faults(config), *_gpu_faults(config, recipe), *memory]
+
+
+def _few_files(config: Config, recipe: Recipe) -> Told:
+    """Where the supervisor may not open as many files as it has processes to talk to and clients of its metrics."""
+    needed = _OWN_FILES + _FILES_A_PROCESS * sum(processes(config, recipe, gpu=why_no_gpu() is None).values())
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most == resource.RLIM_INFINITY or most >= needed:
+        return []
+    message = f"{most} files may be open at once, the service needs {needed}: allow more (ulimit -n, or LimitNOFILE)"
+    return [(False, "", message)]
 
 
 def _needs(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:

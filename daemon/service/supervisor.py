@@ -89,7 +89,7 @@ class Supervisor:
         self._notifier = Notifier()
         self._vram = Vram()
         self._wanted = processes(config, recipe, gpu=self._vram.available)
-        self._signals = Signals()
+        self.signals = Signals()
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
         self._condition = health.Condition()
@@ -116,7 +116,7 @@ class Supervisor:
     @property
     def hurried(self) -> bool:
         """A second signal came: the run ends at once."""
-        return self._signals.hurry
+        return self.signals.hurry
 
     def status(self, now: float) -> Status:
         """How the service is at that time, monotonic s; to be asked by an observer, while it runs."""
@@ -143,7 +143,7 @@ class Supervisor:
             held.callback(self._vram.close)
             lock = held.enter_context(self.state.lock())
             # Before the first process starts: a signal is an order to stop them all.
-            held.enter_context(self._signals)
+            held.enter_context(self.signals)
             try:
                 self.sockets = held.enter_context(SocketDirectory(self.state.path, self.run_id))
                 self._begin(lock, held)
@@ -365,8 +365,8 @@ class Supervisor:
         if self.hurried:
             self._log.warning("second signal received: ending at once")
             return 1
-        if self._signals.received and not self._stopping.begun:
-            self._log.info("signal received", signal=self._signals.received[0].name)
+        if self.signals.received and not self._stopping.begun:
+            self._log.info("signal received", signal=self.signals.received[0].name)
             self._stopping.begin(now)
             self._notifier.stopping("finishing the plates in flight")
             self._notifier.extend(self.config.drain_s + GIVE_UP_S + _EXIT_S, "finishing the plates in flight")

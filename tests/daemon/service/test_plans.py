@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
+from unittest.mock import ANY
 
 import pytest
 
-from config.load import load_recipe
+from config.load import load_recipe, with_overrides
 from config.schema import Config, Workers
-from daemon.service.plans import processes
+from daemon.service.plans import Plans, processes
 
 RECIPE = load_recipe("P10B")
 CORES = len(os.sched_getaffinity(0))
@@ -30,6 +32,29 @@ def test_there_is_a_worker_for_each_core_or_one_for_a_gpu_or_as_many_as_are_aske
 ) -> None:
     config = Config(workers=Workers(count=count, device=device))
     assert processes(config, RECIPE, gpu=gpu)["detect"] == workers
+
+
+def test_what_a_plan_names_is_found_when_the_working_directory_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = {"camera.source": "folder", "camera.folder": "images", "classify.weights": "c.pt"}
+    recipe = RECIPE.model_copy(update={"weights": "d.pt"})
+    plans = Plans(
+        config=with_overrides(Config(), named),
+        recipe=recipe,
+        facts=ANY,
+        state=tmp_path,
+        key=ANY,
+        sockets=tmp_path,
+        memory=ANY,
+        camera_fd=-1,
+        lifeline_fd=-1,
+        plates=None,
+    )
+    assert plans.config.camera.folder == tmp_path / "images"
+    assert plans.config.classify.weights == tmp_path / "c.pt"
+    assert plans.recipe.weights == str(tmp_path / "d.pt")
 
 
 def test_a_recipe_that_does_not_ask_the_classifier_has_no_process_for_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,18 @@ def test_a_gpu_that_is_not_there_is_a_fault_for_each_who_asks_for_it(base: dict[
 def test_a_state_directory_that_cannot_be_made_is_a_fault(base: dict[str, Any], tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     assert keys(base | {"state_directory": str(tmp_path / place)})[0] == ["state_directory"]
+
+
+def test_few_files_are_a_fault_that_says_how_many_there_must_be(base: dict[str, Any]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        faults = lasting_faults(with_overrides(Config(), base | {"workers.count": 2}), RECIPE, "x.yaml")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [fault.message.partition(":")[0] for fault in faults] == [
+        "64 files may be open at once, the service needs 128"
+    ]
 
 
 def test_the_state_directory_of_the_systemd_service_is_not_that_of_who_asks(
