@@ -21,9 +21,9 @@ from stages.plate import Cause, WindowResult, window_columns
 
 LEAST_COPIES = 3
 """Rows or columns with the fingerprint of another that are no chance; one in eight has a fingerprint."""
-LEAST_NOISE = 0.03
-"""Share of the windows that hold nothing but noise: those in a hole of the sheet may, where what is seen through it is
-bright and plain."""
+MOST_NOISE, STRONG_NOISE = 0.7, 20.0
+"""Share of the windows that may hold nothing but noise, as a plain belt does beside a sheet or seen through a hole of
+it; those are not judged. Noise of so many grey levels comes from no belt."""
 LEAST_DEAD = 4
 """Columns side by side that hide something: over half the width of the narrowest crack."""
 _PLAIN = 0.75
@@ -99,10 +99,12 @@ def _cells(results: Iterable[WindowResult], columns: int, recipe: Recipe) -> lis
 
 
 def _noise(cells: Sequence[_Cell]) -> str:
-    noisy, lit = sum(cell.traces.noise for cell in cells), sum(cell.traces.lit for cell in cells)
-    if noisy == 0 or noisy < LEAST_NOISE * lit:
+    noisy = [cell.traces.noise for cell in cells if cell.traces.noise]
+    lit, strong = sum(cell.traces.lit for cell in cells), sum(noise >= STRONG_NOISE for noise in noisy)
+    if not strong and len(noisy) <= MOST_NOISE * lit:
         return ""
-    return f"nothing but noise in {noisy} of {lit} windows: no picture of a sheet comes from the camera"
+    sigma = f"a standard deviation of {max(noisy):.0f} grey levels"
+    return f"nothing but noise in {len(noisy)} of {lit} windows ({sigma}): no picture of a sheet comes from the camera"
 
 
 def _bits(cells: Sequence[_Cell]) -> str:
@@ -152,8 +154,10 @@ def _rows(cells: Sequence[_Cell], stride: int) -> str:
     seen = [cell for band in _by(cells, "row") for cell in band if not cell.stands_still or _all_still(band)]
     groups = [[(cell.row * stride, cell.traces.row_marks) for cell in column] for column in _by(seen, "column")]
     equal: dict[int, int] = {}
-    for cell in seen:
-        equal[cell.row] = max(equal.get(cell.row, 0), cell.traces.equal_rows)
+    for band in _by(seen, "row"):
+        counts = [cell.traces.equal_rows for cell in band if cell.traces.equal_rows]
+        # One row of one window may be the doubled last one of a picture that somebody resized.
+        equal[band[0].row] = max(counts, default=0) if sum(counts) > 1 else 0
     first = min((row for row, count in equal.items() if count), default=0)
     near = f"first after row {first * stride}"
     return _copied("row", sum(equal.values()), near, groups)
@@ -163,8 +167,9 @@ def _columns(cells: Sequence[_Cell]) -> str:
     """Columns that are equal to the one before them, or to another."""
     groups = [[(cell.left, cell.traces.column_marks) for cell in band] for band in _by(cells, "row")]
     equal: dict[int, int] = {}
-    for cell in cells:
-        equal[cell.left] = max(equal.get(cell.left, 0), cell.traces.equal_columns)
+    for block in _by(cells, "column"):
+        counts = [cell.traces.equal_columns for cell in block if cell.traces.equal_columns]
+        equal[block[0].left] = max(counts, default=0) if sum(counts) > 1 else 0
     near = f"first after column {min((left for left, count in equal.items() if count), default=0)}"
     return _copied("column", sum(equal.values()), near, groups)
 

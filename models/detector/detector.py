@@ -279,8 +279,9 @@ def _picture(view: WindowView, masked: NDArray[np.bool_] | None) -> tuple[Qualit
     x0, y0, x1, y1 = view.own
     quality = measure(view.pixels[y0:y1, x0:x1], None if masked is None else masked[y0:y1, x0:x1])
     integrity = examine(view.pixels, view.own, masked, view.along)
-    # What stands still shows nothing of the sheet.
-    return replace(quality, judged=max(0, quality.judged - integrity.still_px)), integrity
+    # What stands still shows nothing of the sheet, and noise neither.
+    judged = 0 if integrity.noise else max(0, quality.judged - integrity.still_px)
+    return replace(quality, judged=judged), integrity
 
 
 def without_borders(view: WindowView, values: NDArray[np.float32], windows: Windows, scale: int) -> NDArray[np.float32]:

@@ -110,8 +110,8 @@ class Integrity:
     """Rows and columns are copies of the one before equally often: the picture was enlarged by copying its pixels."""
     lit: bool = False
     """Enough of it shows something for noise and bits to be judged."""
-    noise: bool = False
-    """It holds nothing but noise."""
+    noise: float = 0.0
+    """Standard deviation, grey levels, of the noise where it holds nothing else; 0 elsewhere."""
     bits: int = 0
     """Bits that do not follow the picture, as a mask: 16 for bit 4."""
     broken: tuple[Broken, ...] = ()

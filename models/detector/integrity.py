@@ -129,14 +129,14 @@ class _Picture(NamedTuple):
     """The last fields of Integrity."""
 
     lit: bool = False
-    noise: bool = False
+    noise: float = 0.0
     bits: int = 0
     broken: tuple[Broken, ...] = ()
 
 
 def _picture(rows: _Lines, columns: _Lines, start: tuple[int, int]) -> _Picture:
     """What the picture itself says: noise, bits, and where it does not go on."""
-    whiteness, bits, broken = 0.0, 0, list[Broken]()
+    whiteness, noise, bits, broken = 0.0, 0.0, 0, list[Broken]()
     axes: list[tuple[_Lines, Axis, int]] = [(rows, "rows", start[0]), (columns, "columns", start[1])]
     for place, (lines, along, first) in enumerate(axes):
         # Half of the words are enough here.
@@ -144,6 +144,7 @@ def _picture(rows: _Lines, columns: _Lines, start: tuple[int, int]) -> _Picture:
         if seen is None:
             continue
         whiteness = max(whiteness, whiteness_of(seen))
+        noise = max(noise, float(np.sqrt(seen.energy.mean() / 2)))
         if place == 0 or not len(rows.samples):
             bits = _wrong_bits(bits_of(seen))
         near, more = alternation(seen)
@@ -155,7 +156,7 @@ def _picture(rows: _Lines, columns: _Lines, start: tuple[int, int]) -> _Picture:
     if any(one.kind == "alternating" for one in broken):
         bits = 0  # neighbours differ for another reason
     lit = 0 < whiteness < np.inf
-    return _Picture(lit, lit and whiteness < NOISE, bits, tuple(broken))
+    return _Picture(lit, noise if lit and whiteness < NOISE else 0.0, bits, tuple(broken))
 
 
 def _wrong_bits(bits: Bits) -> int:
@@ -190,7 +191,12 @@ def _copies(lines: _Lines, before: int) -> _Copies:
     words: NDArray[np.uint64] = samples.view("<u8")[..., 0]
     alike = np.flatnonzero((words[1:] == words[:-1]).all(axis=1))
     count = len(words) - 1
-    equal = 0
+    equal, share = 0, alike.size / max(1, count)
+    if share >= _ENLARGED[0]:
+        # Smooth metal looks so in a few words; only an enlarged picture is so from end to end.
+        seen = whole[alike]
+        shown = (seen.max(axis=1) >= LEAST_LIGHT) & (seen.min(axis=1) <= MOST_LIGHT)
+        share *= float(((seen == whole[alike + 1]).all(axis=1) & shown).mean())
     if alike.size:
         grained, plain = _telling(samples[alike], whole[alike])
         told = alike[grained | (plain & (plain.sum() >= _PLAIN * count))]
@@ -202,7 +208,7 @@ def _copies(lines: _Lines, before: int) -> _Copies:
     chosen = np.flatnonzero(marks & _SAMPLE == 0)
     grained, plain = _telling(samples[own:][chosen], whole[own:][chosen])
     marked = marks[chosen] | plain
-    return _Copies(equal, marked[grained | plain].astype("<u8").tobytes(), alike.size / max(1, count))
+    return _Copies(equal, marked[grained | plain].astype("<u8").tobytes(), share)
 
 
 def _telling(samples: NDArray[np.uint8], lines: Pixels) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

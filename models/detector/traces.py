@@ -41,6 +41,8 @@ _CHANGE = 2.0
 """Grey levels by which a part changes at a break, beyond twice what it changes beside it."""
 _EXCESS, _STEP = 4.0, 16.0
 """A word breaks where its energy of differences is so many times its usual one, and so much, grey levels squared;"""
+_EVENLY = 0.25
+"""Spread of the ratio of both sides, as a share of its distance from 1, of a change of gain."""
 _SAME = 0.9
 """Correlation over a break from which on the picture is the same."""
 _OPPOSITE, _NEGATIVE = 0.8, 10.0
@@ -144,15 +146,15 @@ def bits_of(lines: Sampled) -> Bits:
     counts, apart = _counts(one ^ other), _counts(np.maximum(one, other) - np.minimum(one, other))
     equal = np.maximum(counts[:, :1], 1)
     alone = counts[:, _ALONE]
-    # From bit 2 on: what the lower ones do is noise.
-    over = (alone[:, 2:] - alone[:, 1:-1] - _MANY * np.sqrt(alone[:, 2:] + alone[:, 1:-1] + 1)) / equal
+    # From bit 3 on: what the lower ones do is noise.
+    over = (alone[:, 3:] - alone[:, 2:-1] - _MANY * np.sqrt(alone[:, 3:] + alone[:, 2:-1] + 1)) / equal
     flips = counts.astype(np.float32) @ _SET
     enough = flips[:, 1:] >= _LEAST_FLIPS
     follow = np.where(enough, flips[:, :-1] / np.maximum(flips[:, 1:], 1), 1.0)
     leaps = apart[:, _FAR:].sum(axis=1) - 2 * apart[:, _HALF:_FAR].sum(axis=1)
     worst, least = int(over.max(axis=0).argmax()), int(follow.min(axis=0).argmin())
     return Bits(
-        (float(over[:, worst].max()), worst + 2),
+        (float(over[:, worst].max()), worst + 3),
         (float(follow[:, least].min()), least),
         float((leaps / np.maximum(apart.sum(axis=1), 1)).max()),
     )
@@ -219,5 +221,6 @@ def _kind(before: NDArray[np.float32], after: NDArray[np.float32]) -> Literal["s
         return "negative"
     if alike >= _SAME:
         # The same picture goes on, brighter or darker; beside the edge of a sheet another one begins.
-        return "gain"
+        ratio = after / before
+        return "gain" if float(ratio.std()) <= _EVENLY * abs(float(ratio.mean()) - 1) else ""
     return "shifted" if abs(float(steps.mean())) < 0.75 * float(steps.std()) else ""

@@ -159,7 +159,7 @@ NOISE: dict[str, Garble] = {
     "uniform noise": _noise(0, np.inf),
     "gaussian noise": _noise(110, 40),
     "a grey field": _noise(40, 2),
-    "noise from the middle on": _noise(110, 4, 0.5),
+    "noise from the middle on": _noise(110, 25, 0.5),
 }
 FAULTY_BIT: dict[str, Garble] = {
     "bit 7 is noise": _bit(7, 0.5),

@@ -88,6 +88,20 @@ def test_neither_a_black_belt_nor_an_overexposed_one_nor_a_hole_is_a_fault() -> 
         assert faults(picture) == Faults()
 
 
+def test_a_plain_belt_is_no_noise_of_the_camera_and_is_not_judged() -> None:
+    picture = sheet()
+    picture[1200:] = np.rint(np.random.default_rng(1).normal(77, 2, (600, 1300))).astype(np.uint8)
+    results = examined(picture)
+    assert faults_of(results, 1300, RECIPE) == Faults()
+    assert [result.integrity.noise > 0 for result in results] == [False] * 6 + [True] * 3
+
+
+def test_one_row_at_the_end_of_a_small_picture_may_be_doubled() -> None:
+    picture = sheet()[:400, :400].copy()
+    picture[-1] = picture[-2]
+    assert faults(picture) == Faults()
+
+
 def test_a_slot_in_the_sheet_is_no_dead_columns() -> None:
     picture = sheet()
     picture[550:1300, 500:520] = 0
