@@ -98,7 +98,7 @@ class Child:
         self._poller = zmq.Poller()
         self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
         self._beat_at = 0.0
-        self._hanging = Hanging(within_s(self.config))
+        self._hanging = Hanging(within_s(self.config, self.recipe))
         self._waits_for: dict[int, str] = {}
         """What the oldest open plate waits for here, for the supervisor."""
         self._poller.register(plan.lifeline_fd, zmq.POLLIN)

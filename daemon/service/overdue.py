@@ -19,9 +19,12 @@ DEADLINE_GRACE_S = 10.0
 _ASLEEP_S = 3.0
 
 
-def within_s(config: Config) -> float:
-    """Seconds within which the oldest plate that lies whole gets further: a process that hangs is replaced by then."""
-    return config.restart.hang_s + config.restart.start_s
+def within_s(config: Config, recipe: Recipe) -> float:
+    """Seconds within which the oldest plate that lies whole gets further.
+
+    A process that hangs is replaced by then, and the classifier is waited for no longer.
+    """
+    return config.restart.hang_s + config.restart.start_s + recipe.classifier.deadline_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Watch:
     """Looks at the open plates, about once a second."""
 
     def __init__(self, config: Config, recipe: Recipe) -> None:
-        self._within_s = within_s(config)
+        self._within_s = within_s(config, recipe)
         self._deadline_s = recipe.decision.deadline_s
         self._rows = (recipe.slot_rows or 0) + recipe.switch.offset_rows
         """Of the camera, within which a plate that the switch saw is whole: a longer one is cut off."""

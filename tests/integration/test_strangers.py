@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import zmq
 
@@ -107,26 +108,8 @@ def strangers(one: Service) -> Iterator[None]:
         thread.join()
 
 
-def test_strangers_are_not_heard_and_a_lone_worker_and_the_verdicts_are_as_without_them(
-    service: Make, calm: Service
-) -> None:
-    one = service()
-    one.start(SHEETS)
-    with strangers(one):
-        assert one.finish() == 0, one.stderr()
-    assert one.logged("process ended") == []
-    expected = {plate: substance(row) for plate, row in calm.verdicts().items()}
-    assert {plate: substance(row) for plate, row in one.verdicts().items()} == expected
-
-
-def kill_and_go_on(one: Service, name: str) -> None:
-    pid, before = one.kill(name), len(one.finals())
-    one.wait_for(lambda: one.children().get(name, pid) != pid)
-    one.wait_for(lambda: len(one.finals()) > before + 2)
-
-
-def test_sockets_whose_directory_was_cleaned_are_bound_again_and_a_death_after_that_changes_no_result(
-    service: Make,
+def test_neither_strangers_nor_a_cleaned_directory_with_deaths_after_it_change_a_result(
+    service: Make, undisturbed: Callable[[int], dict[str, Any]]
 ) -> None:
     one = service()
     one.start()
@@ -134,13 +117,23 @@ def test_sockets_whose_directory_was_cleaned_are_bound_again_and_a_death_after_t
     directory = sockets_of(one)
     names = {path.name for path in directory.iterdir() if path.is_socket()}
     assert {path.name for path in directory.iterdir()} - names <= {"truth.json"}
+    with strangers(one):
+        one.wait_for(lambda: len(one.finals()) > SHEETS)
+        assert one.logged("process ended") == []
     shutil.rmtree(directory)
     for name in ("tile-0", "merge-0"):
         kill_and_go_on(one, name)
-    assert {path.name for path in directory.iterdir() if path.is_socket()} == names
+    one.wait_for(lambda: {path.name for path in directory.iterdir() if path.is_socket()} == names)
     one.send(signal.SIGTERM)
     assert one.finish() == 0, one.stderr()
     assert "Traceback" not in one.stderr()
     assert one.logged("directory of the sockets was deleted and is made again")
     assert not directory.exists()
-    assert {row.causes for row in one.verdicts().values() if row.verdict is Verdict.INCONCLUSIVE} == set()
+    rows = one.verdicts()
+    assert {plate: substance(row) for plate, row in rows.items()} == {plate: undisturbed(plate) for plate in rows}
+
+
+def kill_and_go_on(one: Service, name: str) -> None:
+    pid, before = one.kill(name), len(one.finals())
+    one.wait_for(lambda: one.children().get(name, pid) != pid)
+    one.wait_for(lambda: len(one.finals()) > before + 1)

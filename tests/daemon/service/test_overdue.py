@@ -11,8 +11,8 @@ from config.schema import Config, Decision, Restart
 from daemon.service.overdue import DEADLINE_GRACE_S, Overdue, Plates, Watch, within_s
 
 CONFIG = Config(restart=Restart(hang_s=15.0, start_s=60.0))
-WITHIN_S = within_s(CONFIG)
 RECIPE = load_recipe("P10B")
+WITHIN_S = within_s(CONFIG, RECIPE)
 
 
 class Minutes:

@@ -52,7 +52,7 @@ def test_a_plate_that_gets_no_verdict_is_said_everywhere_with_what_it_waits_for_
         ledger.open.add(12)
         words = {12: "workers: 2 windows wait for one, 0 are with one"}
         watch.children.heard("tile", 0, Heartbeat(watch.children.pids("tile")[0], {}, waits_for=words), started)
-        for second in range(round(within_s(CONFIG)) + 1):
+        for second in range(round(within_s(CONFIG, recipe)) + 1):
             assert after(second) is None
         assert after(12.0) == f"plate 12 has had no verdict for 12 s: tile waits for {words[12]}"
         assert after(13.0) == f"plate 12 has had no verdict for 13 s: tile waits for {words[12]}"
