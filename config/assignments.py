@@ -27,6 +27,10 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise ConfigError([Fault(COMMAND_LINE, f"found {shown(text)}, allowed: key=value, as in slots=4")])
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ConfigError([Fault(COMMAND_LINE, f"found {shown(text)}, which is not UTF-8 text")]) from None
         overrides[key] = _value(key, value)
     return overrides
 

@@ -24,12 +24,16 @@ Every key of a configuration file and of a recipe file, made from `config/schema
 
 - A file needs only the keys that differ from their defaults. Unknown and repeated keys are refused.
 - `null` is no value, as YAML writes it. Paths are relative to the file that names them.
+- A file says what is inspected: it names `camera.source`, or has a `simulator` section. Without a file the shipped
+  configuration simulates a line.
 - `linesentry check FILE` says what is wrong in a file. `linesentry schema` prints the JSON Schema for editors.
 - `--set KEY=VALUE` overrides one key on the command line: `--set camera.line_rate_hz=20000`.
+  Text is taken as typed, a list is `[a, b]`.
 
 ```yaml
 recipe: 02CG
 camera:
+  source: simulator
   line_rate_hz: 20000
 slots: 4
 overload: skip

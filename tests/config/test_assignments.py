@@ -100,7 +100,7 @@ def test_a_list_is_given_in_brackets(words: str, value: tuple[str, ...]) -> None
         ("overload=maybe", "allowed: 'wait' or 'skip'"),
         ('batch_id="a', None),
         ('batch_id="a\\0b"', "no NUL character"),
-        ("batch_id=\udc80", "command line"),
+        ("batch_id=\udc80", "which is not UTF-8 text"),
         ("telemetry.host=", "telemetry.host"),
     ],
 )
