@@ -174,13 +174,18 @@ class RunLedger:
             return
         try:
             with self._when_free(lambda: Store.open(store_path(state)), _END_S) as store:
+                store.check()
                 begun = store.begin_run(facts, self._journal.kept)
                 self.cut_short = store.close_open(facts.run, cause)
                 counted = store.ledger(facts.run)
                 store.end_run()
         except StoreError as error:
-            # The next start gives them their verdict: service died.
-            self._log.error("plates are left without a verdict", plates=sorted(self.open), error=str(error))
+            # The next start gives open plates their verdict: service died.
+            self._log.error(
+                "the result store could not be closed in order: the next start sees to it",
+                open_plates=sorted(self.open),
+                error=str(error),
+            )
         else:
             self._tell_missing(
                 Missing(untold=begun.found.untold, changed=begun.found.changed), begun.last_stored, NOTHING

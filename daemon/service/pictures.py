@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from config.schema import Results
 from daemon.store.evidence import Evidence, write_evidence
 from daemon.store.pictures import NOTHING, Pictures, Removed, free_bytes, kept_free, plate_directory
-from daemon.store.results import Store, StoreError
+from daemon.store.results import Store, StoreDamagedError, StoreError
 from daemon.store.retention import Pruning, prune
 from daemon.telemetry.counters import Tally
 from daemon.wire.plate_memory import SlotFacts
@@ -28,6 +28,8 @@ from stages.events import RoomEnough, RoomShort
 from stages.plate import PlateResult
 
 _PRUNE_S = 600.0
+_LOOK_S = 3600.0
+"""The whole file of the store is looked at so often: a damaged page may lie where nothing is written."""
 _COUNT_S = 86_400.0
 """Pictures are counted again after so long: somebody may have deleted some by hand."""
 _ENOUGH_S = 60.0
@@ -57,6 +59,10 @@ class PictureKeeper:
         self._pruning: Future[Pruning] | None = None
         self._relief: Future[Removed] | None = None
         self._pruned_at: float | None = None
+        self._looked_at: float | None = None
+        """When the store was looked at whole; the start of the run has done it first."""
+        self.damage: StoreDamagedError | None = None
+        """What a look at the store has found; whoever sees to it sets it back."""
         self._largest = 0
         """Most bytes that a plate's pictures took in this run; the writing thread's own."""
         self._short_at: float | None = None
@@ -128,7 +134,15 @@ class PictureKeeper:
         counted_at = self._pictures.counted_at
         if counted_at is None or now - counted_at > _COUNT_S:
             self._pictures.count(lambda run: _knows(store, run))
-        return Pruning() if store is None else prune(store, self._pictures, self._settings.retention)
+        if store is None:
+            return Pruning()
+        self._looked_at = now if self._looked_at is None else self._looked_at
+        if now - self._looked_at > _LOOK_S:
+            self._looked_at = now
+            # By a connection of its own: a verdict does not wait for it.
+            with Store.open(store.path, read_only=True) as whole:
+                whole.check()
+        return prune(store, self._pictures, self._settings.retention)
 
     def _relieve(self) -> Removed:
         """A tenth of what is to be free, whatever the disk says: a quota may be full where it is not."""
@@ -159,6 +173,9 @@ class PictureKeeper:
     def _tell_pruning(self, future: Future[Pruning]) -> None:
         try:
             pruning = future.result()
+        except StoreDamagedError as error:
+            self.damage = error
+            return
         except Exception as error:  # noqa: BLE001 - what cannot be deleted ends no service
             self._log.exception("old results could not be deleted", error=str(error))
             self._tally.add("store_failures_total", 1, "pruning")

@@ -90,6 +90,10 @@ class RecordProcess(Child):
             self._finish_pictures(written)
         for news in self._keeper.tick(self._store, now):
             self.supervisor.send(news, now)
+        if self._keeper.damage is not None:
+            self.tally.add("store_failures_total", 1, "broken")
+            self._store_failed(self._keeper.damage, now)
+            self._keeper.damage = None
         self.note = f"{self._recorder.waiting} writes wait" if self._recorder.waiting else "store is in step"
 
     def stop(self) -> None:

@@ -161,3 +161,19 @@ def test_a_journal_that_cannot_be_written_is_told_once_and_so_is_that_it_can_aga
     ledger.tick()
     assert ledger.journal_failure is None
     assert [one.plate for one in read_journal(journal_path(tmp_path)).plates] == [1]
+
+
+def test_a_store_that_is_damaged_at_the_end_is_told_and_the_next_start_has_its_plates(
+    ledger: RunLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.saw(1)
+    ledger.committed(VerdictCommitted(replace(RESULT, plate=1), None))
+    data = store_path(tmp_path).read_bytes()
+    store_path(tmp_path).write_bytes(data[: len(data) // 2])
+    ledger.end_in_store(tmp_path, FACTS, Cause.SHUTDOWN)
+    assert str(ledger) == "1 plates seen: 0 OK, 1 NG, 0 INCONCLUSIVE, 0 open"
+    assert "the next start sees to it" in capsys.readouterr().out
+    following = RunLedger(Metrics("1", "small"), None, structlog.get_logger())
+    assert following.begin_in_store(tmp_path, replace(FACTS, run="b" * 32), RunEnd.STOPPED) == 2
+    with Store.open(store_path(tmp_path), read_only=True) as store:
+        assert [(row.plate, row.verdict) for row in store.plates()] == [(1, Verdict.NG)]

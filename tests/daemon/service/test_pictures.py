@@ -170,3 +170,23 @@ def test_a_plate_whose_pictures_fail_in_any_way_is_let_go(tmp_path: Path) -> Non
         written = record.inspect()
         assert (written.facts.plate, written.directory) == (1, None)
         assert record.tally.values()["store_failures_total/pictures"] == 1
+
+
+def test_a_damaged_page_where_nothing_is_written_is_found_within_the_hour(tmp_path: Path) -> None:
+    with Store.open(store_path(tmp_path)) as store:
+        store.begin_run(FACTS)
+        record = Record(tmp_path, store, Results())
+        for _ in range(60):
+            record.plate += 1
+            store.commit_verdict(result(record.plate), decided_at=NOW)
+        store.settle()
+        with store.path.open("r+b") as file:
+            file.seek(-8192, 2)
+            file.write(b"\xa5" * 8192)
+        record.tick(700.0)
+        until = time.monotonic() + 30
+        while record.keeper.damage is None:
+            assert time.monotonic() < until
+            record.tick(4400.0)
+            time.sleep(0.01)
+        record.keeper.stop(time.monotonic())
