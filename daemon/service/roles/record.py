@@ -36,7 +36,7 @@ from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
 from stages.weaker_results import untold
 
-_SETTLE_S = 0.1
+_SETTLE_S, _SETTLE_BUSY_S = 0.1, 1.0
 _RECENT = 64
 """Final plates of which a new tile or merge process is told."""
 
@@ -84,7 +84,8 @@ class RecordProcess(Child):
         self._do(record.Tick(), now)
         if self._aborted is not None:
             self._close_open(self._aborted, now)
-        if self._unsettled and not self._recorder.waiting and now - self._settled_at > _SETTLE_S:
+        # At once when nothing waits to be written; and where something always does, now and then.
+        if self._unsettled and now - self._settled_at > (_SETTLE_BUSY_S if self._recorder.waiting else _SETTLE_S):
             self._settle(now)
         for written in self._keeper.written(now):
             self._finish_pictures(written)
