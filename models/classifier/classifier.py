@@ -20,7 +20,7 @@ from models.classifier.network import CRACK, Network
 from models.classifier.preprocess import INPUT, prepared
 from models.classifier.temperature import calibrated
 from models.classifier.views import DEFAULT_VIEWS, View, averaged, undone, viewed
-from models.detector.detector import known_window
+from models.detector.known_window import known_window
 from models.machine.allocator import keep_freed
 from models.machine.cpu import bfloat16_is_fast
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -14,23 +13,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from config.schema import Pitch, Recipe, Windows
+from config.schema import Recipe, Windows
 from config.weights import weights_path
+from models.detector import card as cards
+from models.detector.errors import DetectorError
 from models.detector.features import GREY_SCALE, FeatureNetwork
 from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
 from models.detector.halo import HALO, Around
 from models.detector.integrity import Axis, examine
+from models.detector.known_window import known_window
 from models.detector.quality import inside, measure
 from models.detector.regions import Criteria, find_regions
-from models.detector.threshold import LearntThreshold, threshold_levels
+from models.detector.strong_lines import CELL, Seen, cells_of, regions_of, strong_lines
+from models.detector.threshold import threshold_levels
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
 from models.machine.cpu import bfloat16_is_fast
-from models.weights import files as weights_file
 
-
-class DetectorError(Exception):
-    """The detector cannot be made, or does not give the answers that it must."""
+__all__ = ["Detector", "DetectorError", "WindowFinding", "WindowView", "known_values", "without_borders"]
 
 
 class WindowView(NamedTuple):
@@ -94,7 +94,7 @@ class Detector:
             "resolution": recipe.resolution,
         }
         self._zones = Zones(recipe.zones)
-        self._learnt = _learnt(card)
+        self._learnt = cards.learnt(card)
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)
@@ -128,7 +128,7 @@ class Detector:
         """
         path = weights_path(recipe)
         keep_freed()
-        network, card = _read(path, recipe)
+        network, card = cards.read(path, recipe)
         if device == "cuda" and not torch.cuda.is_available():
             raise DetectorError("the configuration asks for cuda, but torch sees no GPU: use `auto` or `cpu`")
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
@@ -151,7 +151,10 @@ class Detector:
             inside(self.recipe.masks, view.x, view.y, view.pixels.shape[1], view.pixels.shape[0]) for view in views
         ]
         values = self._features(views)
-        return [self._finding(view, masked, part) for view, masked, part in zip(views, masks, values, strict=True)]
+        return [
+            self._with_lines(place, view, self._finding(view, masked, part))
+            for place, (view, masked, part) in enumerate(zip(views, masks, values, strict=True))
+        ]
 
     def features(self, view: WindowView) -> NDArray[np.float32]:
         """Feature values of one window's valid pixels, (h, w) at the network's resolution; for studies and pictures."""
@@ -166,7 +169,7 @@ class Detector:
         """
         if self._known is None:
             raise DetectorError(f"{self.facts['model_card']} records no known answer: train the weights again")
-        if not _tells(self._known):
+        if not cards.tells(self._known):
             raise DetectorError(
                 f"{self.facts['model_card']} records a known answer in which no crack stands out ({self._known}): "
                 "the training has come to nothing, train the weights again"
@@ -273,6 +276,33 @@ class Detector:
         regions, truncated = find_regions(values, width, height, criteria, zones)
         return WindowFinding(regions, truncated, quality, integrity, levels.seed)
 
+    def _with_lines(self, place: int, view: WindowView, finding: WindowFinding) -> WindowFinding:
+        """The finding with lines of great contrast, which the network does not know; not in the published modes."""
+        recipe = self.recipe
+        if recipe.threshold.mode != "adaptive" or not finding.scored:
+            return finding
+        around, left, top = view.seen
+        rows, columns = (-(-length // self._scale) for length in around.shape)
+        cells = cells_of(self._array[place, :rows, :columns], self._scale)
+        masked = inside(recipe.masks, view.x - left, view.y - top, around.shape[1], around.shape[0])
+        lines = strong_lines(
+            cells,
+            None if masked is None else ~_touched(masked, CELL)[: cells.shape[0], : cells.shape[1]],
+            also_dark=recipe.polarity == "both",
+        )
+        if not lines:
+            return finding
+        floor, (height, width) = recipe.threshold.floor, view.pixels.shape
+        more = regions_of(
+            lines,
+            Seen(left // CELL, top // CELL, width, height),
+            finding.regions,
+            0.0 if floor is None else floor - self._learnt.floor,
+            self._zones.at(view.x, view.y, width, height, CELL),
+        )
+        regions = sorted((*finding.regions, *more), key=lambda region: (region.y, region.x))
+        return replace(finding, regions=tuple(regions))
+
 
 def _picture(view: WindowView, masked: NDArray[np.bool_] | None) -> tuple[Quality, Integrity]:
     """What the part that a window alone counts says of the picture itself, and of the camera."""
@@ -318,16 +348,6 @@ def _touched(masked: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
     return touched
 
 
-def known_window(size: int) -> NDArray[np.uint8]:
-    """A ridged surface with one bright crack of 11 px along a diagonal, made from integers alone."""
-    y, x = np.mgrid[0:size, 0:size]
-    grey = 110 + 12 * (np.abs((x + y // 3) % 120 - 60) - 30) // 30 + (x * 7 + y * 13 + x * y) % 5
-    away = np.abs(5 * (x - size // 2) - 2 * (y - size // 2))
-    long = np.abs(2 * (x - size // 2) + 5 * (y - size // 2)) < 5 * size // 4
-    grey += np.where(long & (away < 30), 32 - away * away // 29, 0)
-    return np.asarray(np.clip(grey, 0, 255), np.uint8)
-
-
 def known_values(detector: Detector) -> dict[str, float]:
     """What the detector says of the known window: to be recorded with the weights, and compared later."""
     size = detector.recipe.windows.size
@@ -338,63 +358,3 @@ def known_values(detector: Detector) -> dict[str, float]:
     middle = values.shape[0] // 2
     highest = values[middle - 8 : middle + 8, middle - 8 : middle + 8]
     return {"crack": float(highest.max()), "median": float(np.median(values))}
-
-
-def _tells(known: object) -> bool:
-    """Whether a recorded answer is one of numbers, in which the crack differs from what lies around it."""
-    if not isinstance(known, Mapping) or known.keys() != {"crack", "median"}:
-        return False
-    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in known.values())
-    return numbers and known["crack"] != known["median"]
-
-
-def _learnt(card: dict[str, Any]) -> LearntThreshold:
-    """The threshold that was learnt with the weights.
-
-    Raises:
-        DetectorError: a card that has none, or one of what are no numbers.
-    """
-    try:
-        learnt = LearntThreshold(**card["threshold"])
-        numbers = all(math.isfinite(value) for value in (learnt.floor, learnt.grow, learnt.spread))
-    except (KeyError, TypeError) as error:
-        raise DetectorError(f"{card['path']} has no threshold ({error}): weights and card go together") from error
-    if not numbers or learnt.grow < 0 or learnt.spread < 0:
-        raise DetectorError(
-            f"{card['path']}: the threshold has a finite floor, grow and spread from 0 on; found {learnt}"
-        )
-    return learnt
-
-
-def _pitch(card: dict[str, Any]) -> Pitch | None:
-    given = card.get("pitch")
-    return None if given is None else Pitch.model_validate(given)
-
-
-def _read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
-    """Weights and their card."""
-    if not path.is_file():
-        raise DetectorError(
-            f"no weights at {path}: those that ship are for resolution `half`; for `{recipe.resolution}` train some "
-            "with `linesentry train detector` and name them in the recipe"
-        )
-    try:
-        content, card = weights_file.read(path, path.with_suffix(".json"))
-    except weights_file.WeightsFileError as error:
-        raise DetectorError(str(error)) from error
-    if card.get("resolution") != recipe.resolution:
-        raise DetectorError(
-            f"{path} is for resolution {card.get('resolution')}, the recipe asks for {recipe.resolution}"
-        )
-    if (trained := len(card.get("templates", recipe.templates))) != len(recipe.templates):
-        raise DetectorError(
-            f"{path} was trained with {trained} templates, recipe {recipe.name} has {len(recipe.templates)}: give it "
-            f"{trained}, or train weights of its own with `linesentry train detector --recipe FILE`"
-        )
-    try:
-        # The bank is that of the training: bent by another pitch it is one that the network has never seen.
-        network = FeatureNetwork(recipe.resolution, recipe.templates, _pitch(card))
-        weights_file.fill(network, content)
-    except (RuntimeError, ValueError) as error:
-        raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error
-    return network, card

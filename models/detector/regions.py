@@ -171,8 +171,17 @@ def _bonus(elongation: float) -> float:
     return math.log(min(elongation, _MOST_LINE) / _LINE)
 
 
-def _runs(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int, height: int) -> NDArray[np.int32]:
-    """Runs of full-resolution px, (n, 3): y, first x, x after the last."""
+def runs_of(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int, height: int) -> NDArray[np.int32]:
+    """Runs of full-resolution px, (n, 3): y, first x, x after the last.
+
+    Args:
+        inside: (rows, columns) of a box of values, one for each `scale` x `scale` px.
+        left: of the box, in values; likewise top.
+        top: likewise.
+        scale: px for one value along each axis.
+        width: valid px of the window, which the last values may reach beyond.
+        height: likewise.
+    """
     edges = np.diff(inside.astype(np.int8), axis=1, prepend=0, append=0)
     rows, first = np.nonzero(edges == 1)
     _, last = np.nonzero(edges == -1)
@@ -186,7 +195,7 @@ def _runs(inside: NDArray[np.bool_], left: int, top: int, scale: int, width: int
 def _region(group: _Group, scale: int, width: int, height: int, score: float) -> Region:
     peak = int(np.argmax(np.where(group.inside, group.values, -np.inf)))
     peak_y, peak_x = divmod(peak, group.inside.shape[1])
-    runs = _runs(group.inside, group.left, group.top, scale, width, height)
+    runs = runs_of(group.inside, group.left, group.top, scale, width, height)
     x, y = int(runs[:, 1].min()), int(runs[0, 0])
     return Region(
         x=x,

@@ -225,3 +225,19 @@ def test_the_sum_of_qualities_does_not_depend_on_their_order(values: list[float]
     shuffled = parts.copy()
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
     assert added(shuffled) == added(parts)
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((300, 20, 12, 960), ("a line along the whole sheet at x 305: look at lens, die and grippers",)),
+        ((10, 300, 585, 9), ("a line across the whole sheet at y 304: look at lens, die and grippers",)),
+        ((300, 20, 12, 500), ()),
+        ((0, 0, 600, 1000), ()),
+    ],
+)
+def test_a_line_through_the_whole_sheet_is_named(box: tuple[int, int, int, int], words: tuple[str, ...]) -> None:
+    x, y, width, height = box
+    found = replace(defect(0.9), x=x, y=y, width=width, height=height, peak_x=x + 5, peak_y=y + 4)
+    result = verdict_of(replace(FACTS, columns=600), (found,), GOOD, RECIPE)
+    assert (result.verdict, result.warnings) == (Verdict.NG, words)

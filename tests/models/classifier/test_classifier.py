@@ -19,7 +19,7 @@ from models.classifier.classifier import GRID, Classifier, ClassifierError, know
 from models.classifier.gradcam import evidence, scaled
 from models.classifier.preprocess import prepared
 from models.classifier.views import DEFAULT_VIEWS, View
-from models.detector.detector import known_window
+from models.detector.known_window import known_window
 
 
 def noise(*shape: int, seed: int = 1) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.classifier.judgeable import doubts, unjudgeable
-from models.detector.detector import known_window
+from models.detector.known_window import known_window
 
 METAL = known_window(224)
 

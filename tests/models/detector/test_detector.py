@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from config.load import load_recipe
 from config.schema import Classifier, Pitch, Recipe, Rectangle, Template, Threshold, Zone
 from config.weights import SHIPPED
-from models.detector.detector import Detector, DetectorError, WindowView, known_window
+from models.detector.detector import Detector, DetectorError, WindowView
 from models.detector.findings import Region
 from models.detector.halo import HALO, Around, around
+from models.detector.known_window import known_window
 from models.detector.threshold import threshold_levels
 
 torch.set_num_threads(1)
