@@ -19,8 +19,6 @@ _LEAST_WORDS = 3
 _LEAST_LINES = 64
 _EVERY = 4
 """Bits are looked at in each so-many-th line."""
-_PARTS = 2
-"""Parts of the lines in which bits are looked at, so that a fault that begins in a window shows in it."""
 _LEAST_FLIPS = 50
 """Flips of a bit from which its neighbour is judged by it."""
 _MANY = 4.0
@@ -151,23 +149,22 @@ def bits_of(lines: Sampled) -> Bits:
     flips = counts.astype(np.float32) @ _SET
     enough = flips[:, 1:] >= _LEAST_FLIPS
     follow = np.where(enough, flips[:, :-1] / np.maximum(flips[:, 1:], 1), 1.0)
-    leaps = apart[:, _FAR:].sum(axis=1) - 2 * apart[:, _HALF:_FAR].sum(axis=1)
+    # Of the whole alone: the edge of an oil patch leaps too.
+    leaps = int(apart[-1, _FAR:].sum()) - 2 * int(apart[-1, _HALF:_FAR].sum())
     worst, least = int(over.max(axis=0).argmax()), int(follow.min(axis=0).argmin())
     return Bits(
         (float(over[:, worst].max()), worst + 3),
         (float(follow[:, least].min()), least),
-        float((leaps / np.maximum(apart.sum(axis=1), 1)).max()),
+        leaps / max(1, int(apart[-1].sum())),
     )
 
 
 def _counts(values: Samples) -> NDArray[np.int64]:
-    """How often each value comes in each part of the lines, and in all, (parts + 1, 256)."""
-    each = len(values) // _PARTS
-    counts = np.empty((_PARTS + 1, 256), np.int64)
-    for part in range(_PARTS):
-        counts[part] = np.bincount(values[part * each : (part + 1) * each].ravel(), minlength=256)
-    counts[_PARTS] = counts[:_PARTS].sum(axis=0)
-    return counts
+    """How often each value comes in each quarter of the window, where a fault may begin, and in all, (5, 256)."""
+    lines, words = len(values) // 2, values.shape[1] // 2
+    quarters = [part for half in (values[:lines], values[lines:]) for part in (half[:, :words], half[:, words:])]
+    counts = np.array([np.bincount(quarter.ravel(), minlength=256) for quarter in quarters])
+    return np.concatenate([counts, counts.sum(axis=0, keepdims=True)])
 
 
 _ALONE = 1 << np.arange(8)
