@@ -16,6 +16,7 @@ from models.detector.findings import Quality, clearer
 from stages.camera import Sheet
 from stages.integrity import NO_FAULTS, Faults
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
+from stages.through_lines import through_lines
 
 LIT_SHARE = 0.1
 """A band with a smaller share of lit pixels says nothing of contrast and focus; it counts as not judged.
@@ -25,9 +26,6 @@ A dark one at an end of the plate may lie beyond the sheet; between others it fa
 
 NARROW = 0.25
 """Share of the pixels of the band before, below which the last one is judged with it; likewise of blocks of columns."""
-_LINE_WIDTH, _LONG = 64, 500
-"""px: what is wider, or on a shorter plate, is no line through the sheet."""
-
 TELLING = (
     Cause.DEFECT,
     Cause.STARTED_MID_SHEET,
@@ -188,7 +186,7 @@ def verdict_of(
         found[Cause.CLASSIFIER_LATE] = f"{number} without an answer of the classifier ({facts.classifier})"
     if any(defect.vetoed for defect in defects):
         warnings.append(_vetoes([defect for defect in defects if defect.vetoed]))
-    warnings += _through(confirmed, facts)
+    warnings += through_lines(confirmed, facts.rows, facts.columns)
     found |= {cause: PLAIN[cause] for cause in facts.causes if cause in PLAIN}
     if facts.sheet is not None:
         found |= dict(facts.sheet.faults)
@@ -277,19 +275,6 @@ def _number(count: int) -> str:
 
 def _vetoes(vetoed: Sequence[Defect]) -> str:
     return f"{_number(len(vetoed))} vetoed by the classifier, {_worst(vetoed, chance=True)}"
-
-
-def _through(defects: Sequence[Defect], facts: PlateFacts) -> list[str]:
-    """Lines from edge to edge of the sheet: no crack does that, and what does comes again on the next sheet."""
-    words = []
-    for defect in defects:
-        if min(defect.width, defect.height) > _LINE_WIDTH:
-            continue
-        if defect.height >= facts.rows - 2 * _LINE_WIDTH and defect.height > defect.width:
-            words.append(f"a line along the whole sheet at x {defect.peak_x}")
-        elif defect.width >= facts.columns - 2 * _LINE_WIDTH and defect.width > defect.height:
-            words.append(f"a line across the whole sheet at y {defect.peak_y}")
-    return [f"{one}: look at lens, die and grippers" for one in words if min(facts.rows, facts.columns) > _LONG]
 
 
 def _worst(defects: Sequence[Defect], *, chance: bool = False) -> str:
