@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from daemon.telemetry.printing import say
+
 
 def check(
     file: Annotated[
@@ -30,9 +32,9 @@ def check(
 
     report = report_on(file, service=service, machine=look)
     for line in report.facts:
-        typer.echo(line)
+        say(line, error=False)
     for line in report.warnings:
-        typer.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}")
     for line in report.faults:
-        typer.echo(line, err=True)
+        say(line)
     raise typer.Exit(1 if report.faults else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.options import BitsOption, Device, console
+from daemon.telemetry.printing import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,7 +56,7 @@ def classify(
 
 
 def _say(words: str) -> None:
-    print(f"linesentry classify: {words}", file=sys.stderr)  # noqa: T201 - a command speaks
+    say(f"linesentry classify: {words}")
 
 
 def _table(answers: Sequence[Answer], threshold: float) -> Table:

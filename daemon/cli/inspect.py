@@ -13,6 +13,7 @@ import typer
 
 from config.errors import printable
 from daemon.cli.options import BitsOption, Device, JsonOption, console, fail
+from daemon.telemetry.printing import SafeConsole
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -151,7 +152,6 @@ class _Bar:
         if not self._watched or (self._progress is None and time.monotonic() - self._started < self.patience_s):
             return
         if self._progress is None:
-            from rich.console import Console  # noqa: PLC0415 - commands load what they need
             from rich.progress import (  # noqa: PLC0415
                 BarColumn,
                 Progress,
@@ -166,7 +166,7 @@ class _Bar:
                 BarColumn(),
                 TaskProgressColumn(),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=SafeConsole(stderr=True),
                 transient=True,
             )
             self._progress.add_task(self._name, total=total)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar, get_arg
 import typer
 from rich.console import Console
 
+from daemon.telemetry.printing import SafeConsole, say
+
 if TYPE_CHECKING:
     from config.schema import Config, Recipe
 
@@ -39,14 +41,14 @@ _WIDE = 10_000
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """End the command with one message on stderr."""
-    typer.echo(f"linesentry: {message}", err=True)
+    say(f"linesentry: {message}")
     raise typer.Exit(code)
 
 
 def console() -> Console:
     """Stdout for tables: a terminal's width, and no limit elsewhere, so that a pipe or a file gets them whole."""
     # Not what rich takes for a terminal: colours may be forced upon a pipe.
-    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
 
 
 def configured(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from daemon.cli.options import ConfigOption, JsonOption, StateOption, configured, console, fail
+from daemon.telemetry.printing import say
 
 
 def results(
@@ -42,4 +43,4 @@ def results(
     else:
         show_results(console(), found.plates, found.ledger)
     for note in found.notes:
-        typer.echo(f"linesentry: {note}", err=True)
+        say(f"linesentry: {note}")

@@ -6,15 +6,15 @@ import typer
 
 from daemon.cli.options import fail, takes_order
 from daemon.lab.data.simulate import MakeSheets, make_sheets
+from daemon.telemetry.printing import SafeConsole
 
 
 @takes_order
 def simulate(order: MakeSheets) -> None:
     """Make sheets with microcracks: images, instance masks and COCO JSON, the same for the same seed."""
-    from rich.console import Console  # noqa: PLC0415 - commands load what they need
     from rich.progress import Progress  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=SafeConsole(stderr=True)) as bar:
         task = bar.add_task(f"{order.plates} {order.product}", total=None)
         try:
             written = make_sheets(order, lambda done, total: bar.update(task, completed=done, total=total))

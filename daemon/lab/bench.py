@@ -26,6 +26,7 @@ from daemon.service.supervisor import Supervisor
 from daemon.store.state import StateDirectory
 from daemon.telemetry.logs import configure
 from daemon.telemetry.metrics import private_memory
+from daemon.telemetry.printing import SafeConsole
 from models.machine.cpu import cpu_flags, cpu_model, usable_cores
 from simulator.sheets.reference import load_reference
 from stages.events import VerdictCommitted
@@ -97,7 +98,7 @@ def bench_command(
 ) -> dict[str, Any]:
     """Measure, tell a person on stderr how it goes, and return the figures."""
     configure("bench", level="error")
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     most = workers or min(usable_cores(), MOST_WORKERS)
 
     def mm2(mpx: float, per: float = 1.0, digits: int | None = None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from config.weights import shipped_weights
 from daemon.lab.data.classifier import training_examples
 from daemon.lab.orders import ExportClassifier
 from daemon.lab.progress import progress_on
+from daemon.telemetry.printing import SafeConsole, say
 from models.classifier import card, export
 from models.classifier.errors import ClassifierError
 from models.training.classifier.examples import DataError, Example
@@ -24,7 +24,7 @@ def export_classifier_command(order: ExportClassifier) -> None:
     Raises:
         SystemExit: 2 with a line on stderr when weights or data cannot be used.
     """
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     try:
         path = shipped_weights(card.NAME) if order.weights is None else order.weights
         _, said = card.checked(path, path.with_suffix(".json"))
@@ -41,10 +41,10 @@ def export_classifier_command(order: ExportClassifier) -> None:
             )
         words = exported(console, path, order.out, validation)
     except (DataError, ClassifierError, OSError) as error:
-        print(f"linesentry export: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        say(f"linesentry export: {error}")
         raise SystemExit(2) from error
     print(order.out / export.CARD)  # noqa: T201 - the command's answer
-    print(f"linesentry export: {words}", file=sys.stderr)  # noqa: T201 - the same
+    say(f"linesentry export: {words}")
 
 
 def exported(console: Console, weights: Path, folder: Path, validation: Sequence[Example]) -> str:

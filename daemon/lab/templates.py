@@ -19,6 +19,7 @@ from config.schema import Template
 from daemon.lab.orders import ShowTemplates
 from daemon.lab.template_facts import TemplateFacts, template_facts
 from daemon.lab.template_plot import plot_templates
+from daemon.telemetry.printing import say
 from models.detector.scales import LEAST_WIDTH, MOST_WIDTH, binary_scales
 
 FULL_SCALE = 255
@@ -93,10 +94,10 @@ def templates_command(order: ShowTemplates, console: Console) -> None:
         if order.plot is not None:
             plot_templates(scales, facts, order.plot)
     except (ConfigError, ValueError) as error:
-        typer.echo(f"linesentry: {error}", err=True)
+        say(f"linesentry: {error}")
         raise SystemExit(2) from error
     except OSError as error:
-        typer.echo(f"linesentry: the plot {order.plot} cannot be written: {error.strerror}", err=True)
+        say(f"linesentry: the plot {order.plot} cannot be written: {error.strerror}")
         raise SystemExit(1) from error
     if order.json:
         typer.echo(json.dumps(templates_json(facts)))

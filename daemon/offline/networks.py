@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 
 from config.schema import Classify as Settings
 from config.schema import Recipe, Workers
+from daemon.telemetry.printing import say
 from models.machine.cpu import usable_cores
 
 if TYPE_CHECKING:
@@ -47,5 +47,5 @@ def load_classifier(recipe: Recipe, device: Device = "auto", settings: Settings 
     settings = Settings() if settings is None else settings
     classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
     if doubt := classifier.doubt():
-        print(f"linesentry: {doubt}", file=sys.stderr)  # noqa: T201 - whichever command asks
+        say(f"linesentry: {doubt}")
     return classifier

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from daemon.lab.data.hard_negatives import PER_STRETCH, hard_negatives
 from daemon.lab.progress import OnProgress
+from daemon.telemetry.printing import say
 from models.training.classifier.examples import DataError, Example, groups_of, read_folder
 from models.training.photographs import held_out
 from simulator.crops.classifier import TEST_PRODUCTS, Cut, test_crops, training_crops
@@ -176,5 +176,5 @@ def _painted(clean: Sequence[Example], count: int, seed: int) -> list[Example]:
         )
     if len(found) < count:
         words = f"cracks were painted on {len(found)} photographs instead of {count}: the metal is too rough for more"
-        print(f"linesentry: {words}", file=sys.stderr)  # noqa: T201 - the commands that learn from them speak
+        say(f"linesentry: {words}")
     return found

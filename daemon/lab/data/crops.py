@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from config.schema import Recipe
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.data.sources import sources_of
 from daemon.lab.orders import CutCrops, EvaluateDetector
+from daemon.telemetry.printing import SafeConsole, say
 from models.classifier.crops import SIDE, crop_at
 from models.training.classifier.examples import CRACK, WITHOUT
 from models.training.photographs import manifest_of
@@ -41,7 +40,7 @@ def crops_command(order: CutCrops) -> int:
             raise SourceError(f"{order.out} is not empty: name a folder of its own for the crops")  # noqa: TRY301
         for kind in (CRACK, WITHOUT):
             (order.out / kind).mkdir(parents=True, exist_ok=True)
-        console = Console(stderr=True)
+        console = SafeConsole(stderr=True)
         words = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
         with (
             Progress(*words, console=console, disable=not console.is_terminal, transient=True) as bar,
@@ -57,10 +56,10 @@ def crops_command(order: CutCrops) -> int:
                     number += 1
                 bar.update(task, advance=1, description=picture.name)
     except (SourceError, OSError) as error:
-        print(f"linesentry crops: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        say(f"linesentry crops: {error}")
         return 2
     except KeyboardInterrupt:
-        print("linesentry crops: interrupted", file=sys.stderr)  # noqa: T201 - the same
+        say("linesentry crops: interrupted")
         return 130
     print(order.out / "manifest.csv")  # noqa: T201 - the same
     return 0

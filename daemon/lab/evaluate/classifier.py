@@ -29,6 +29,7 @@ from daemon.lab.progress import progress_on
 from daemon.lab.train.calibrate import predictions_of
 from daemon.lab.train.cross_validation import FOLDS
 from daemon.store.state import code_sha256
+from daemon.telemetry.printing import SafeConsole, say
 from models.classifier.assessment import (
     BINS,
     Predictions,
@@ -87,10 +88,10 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
     folds, of_folds = _folds(weights, str(card["network"]))
     classifier = Classifier.load(weights, device=options.device, views=views)
     if doubt := classifier.doubt():
-        print(f"linesentry evaluate: {doubt}", file=sys.stderr)  # noqa: T201 - a command speaks
+        say(f"linesentry evaluate: {doubt}")
     plain = Classifier.load(weights, device=options.device, views=("identity",))
     left_out = [str(name) for name in card.get("left_out", [])]
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     with progress_on(console) as report:
         examples, seen = _unseen(test_examples(options.data, options.simulated, left_out, report), card)
         raw = _chances(classifier, examples, lambda done: report(f"asking, {len(views)} views", done, len(examples)))
@@ -156,7 +157,7 @@ def _unseen(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Exa
     words = "{learnt_pictures} pictures of {learnt_groups} groups that these weights learnt from".format(**found)
     if not left:
         raise DataError(f"there are only {words}: give others")
-    print(f"linesentry evaluate: {words} are left out", file=sys.stderr)  # noqa: T201 - a command speaks
+    say(f"linesentry evaluate: {words} are left out")
     return left, found
 
 

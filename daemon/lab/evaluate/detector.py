@@ -28,6 +28,7 @@ from daemon.lab.evaluate.scoring import Inspected, PatientDetector, load_detecto
 from daemon.lab.orders import EvaluateDetector
 from daemon.offline.networks import load_classifier
 from daemon.store.state import code_sha256
+from daemon.telemetry.printing import SafeConsole
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.detector.detector import DetectorError
@@ -125,7 +126,7 @@ def recipe_for(source: Source, options: EvaluateDetector) -> Recipe:
 
 
 def _report_left_aside(sources: Sequence[Source]) -> None:
-    console = Console(stderr=True, soft_wrap=True)
+    console = SafeConsole(stderr=True, soft_wrap=True)
     for source in sources:
         if source.aside:
             console.print(
@@ -188,7 +189,7 @@ class _EvaluationProgress:
 
 @contextmanager
 def _progress(total: int) -> Iterator[_EvaluationProgress]:
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         bars.add_task("the first picture", total=total)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+
+from daemon.telemetry.printing import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,10 +62,10 @@ def answer(
         if figures is not None and str(figures) != "-":
             figures.write_text(text + "\n", "utf-8")
     except unusable as error:
-        print(f"linesentry evaluate: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        say(f"linesentry evaluate: {error}")
         return WRONG
     except KeyboardInterrupt:
-        print("linesentry evaluate: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - the same
+        say("linesentry evaluate: interrupted; nothing was written")
         return INTERRUPTED
     if str(figures) == "-":
         print(text)  # noqa: T201 - the same

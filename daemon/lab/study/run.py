@@ -18,7 +18,6 @@ from pathlib import Path
 
 import cv2
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.load import load_recipe, recipe_hash
@@ -28,6 +27,7 @@ from daemon.lab.study.cells import Cell, Needs, cells
 from daemon.lab.study.measure import Record, Setting
 from daemon.lab.study.sheets import TEST_PRODUCTS, Scale
 from daemon.lab.study.tables import write
+from daemon.telemetry.printing import SafeConsole, say
 from models.machine.cpu import bfloat16_is_fast
 
 DEFAULT_MINUTES = 4.0
@@ -228,10 +228,10 @@ def study_command(order: RunStudy) -> None:
         else:
             _run(store, order)
     except KeyboardInterrupt:
-        print(f"linesentry study: interrupted; what was done is kept in {order.file}", file=sys.stderr)  # noqa: T201
+        say(f"linesentry study: interrupted; what was done is kept in {order.file}")
         raise SystemExit(130) from None
     except (StudyError, OSError) as error:
-        print(f"linesentry study: {error}", file=sys.stderr)  # noqa: T201
+        say(f"linesentry study: {error}")
         raise SystemExit(2) from error
 
 
@@ -246,7 +246,7 @@ def _run(store: Store, order: RunStudy) -> None:
     # One thread for all, so that equal time is equal work.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     words = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*words, console=console, transient=True) if console.is_terminal else nullcontext() as bar:
         task = bar.add_task("study", total=1.0) if bar is not None else None
@@ -256,7 +256,7 @@ def _run(store: Store, order: RunStudy) -> None:
             nonlocal current
             current = f"{place + 1}/{of} {job.name}"
             if bar is None:
-                print(current, file=sys.stderr, flush=True)  # noqa: T201
+                say(current)
 
         def report(what: str, share: float) -> None:
             if bar is not None and task is not None:
@@ -268,7 +268,7 @@ def _run(store: Store, order: RunStudy) -> None:
             store, only=order.only, setting=setting, minutes=order.minutes, seeds=order.seeds, on_cell=cell
         )
     for fault in faults:
-        print(f"linesentry study: {fault}", file=sys.stderr)  # noqa: T201
+        say(f"linesentry study: {fault}")
     print(f"{done} cells run; {store.path}")  # noqa: T201
     if faults:
         raise SystemExit(1)

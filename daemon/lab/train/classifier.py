@@ -21,6 +21,7 @@ from daemon.lab.train.calibrate import write_calibrated
 from daemon.lab.train.cross_validation import cross_validate
 from daemon.lab.train.start import card_beside, plan_of, start_of
 from daemon.lab.train.training_bar import train_with_bar
+from daemon.telemetry.printing import SafeConsole, say
 from models.classifier import card
 from models.classifier.errors import ClassifierError
 from models.training.classifier.examples import DataError, Example
@@ -39,7 +40,7 @@ def train_classifier_command(order: TrainClassifier) -> None:
         SystemExit: 2 when the data, the network or the checkpoint cannot be used, 130 after Ctrl-C; both with a line
             on stderr.
     """
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     try:
         order = replace(order, pretrained=start_of(order))
         with progress_on(console) as report:
@@ -59,7 +60,7 @@ def train_classifier_command(order: TrainClassifier) -> None:
 
 
 def _say(words: str) -> None:
-    print(f"linesentry train: {words}", file=sys.stderr)  # noqa: T201 - a command speaks
+    say(f"linesentry train: {words}")
 
 
 def _train_weights(console: Console, order: TrainClassifier, examples: Sequence[Example]) -> None:
@@ -82,7 +83,7 @@ def _train_weights(console: Console, order: TrainClassifier, examples: Sequence[
         )
     said = exported(console, path, order.out / "export", parts.validation)
     print(path)  # noqa: T201 - the command's answer
-    print(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - the same
+    say(f"card: {path.with_suffix('.json')}; {said}; checkpoint: {checkpoint}")
 
 
 def _mean_weights(start: dict[str, Tensor], end: dict[str, Tensor]) -> dict[str, Tensor]:

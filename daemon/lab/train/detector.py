@@ -16,6 +16,7 @@ from config.schema import Recipe
 from daemon.lab.orders import TrainDetector
 from daemon.lab.progress import progress_bar
 from daemon.store.state import code_sha256
+from daemon.telemetry.printing import SafeConsole, say
 from models.training.detector.card import PLAIN, write
 from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.figures import Clean, evaluate, learn_threshold
@@ -46,7 +47,7 @@ def train_detector_command(order: TrainDetector) -> None:
     Raises:
         SystemExit: 2 when the data or the checkpoint cannot be used, 130 after Ctrl-C; both with a line on stderr.
     """
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     checkpoint = order.checkpoint
     code = code_sha256()
     try:
@@ -55,10 +56,10 @@ def train_detector_command(order: TrainDetector) -> None:
         outcome = _trained(console, order, recipe, metal, checks)
     except KeyboardInterrupt:
         kept = f"go on with --resume {checkpoint}" if checkpoint.is_file() else "nothing was learnt yet"
-        print(f"linesentry train: interrupted; {kept}", file=sys.stderr)  # noqa: T201 - a command speaks
+        say(f"linesentry train: interrupted; {kept}")
         raise SystemExit(130) from None
     except (ConfigError, OSError, ValueError, RuntimeError) as error:
-        print(f"linesentry train: {error}", file=sys.stderr)  # noqa: T201 - a command speaks
+        say(f"linesentry train: {error}")
         raise SystemExit(2) from error
     count = int(min(_MOST_CROPS, max(_LEAST_CROPS, _CROPS_A_MINUTE * order.minutes)))
     with console.status("learning the threshold on defect-free crops"):
@@ -74,7 +75,7 @@ def train_detector_command(order: TrainDetector) -> None:
     facts = {**_facts(order, outcome, metal, code), "false_alarms_by_floor": by_floor, "figures": figures}
     path = write(order.out, outcome.state, threshold, facts, recipe)
     print(path)  # noqa: T201 - the command's answer
-    print(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}", file=sys.stderr)  # noqa: T201 - a command speaks
+    say(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}")
 
 
 def _facts(order: TrainDetector, outcome: Outcome, metal: RealMetal | None, code: str) -> dict[str, Any]:
@@ -130,10 +131,9 @@ def _metal(order: TrainDetector) -> tuple[RealMetal | None, RealMetal | None]:
     metal = RealMetal(order.data, paint_on_metal, "training" if alone else "all")
     if metal.passed_over:
         each = ", ".join(f"{count} of {name}" for name, count in sorted(metal.passed_over.items()))
-        print(  # noqa: T201 - a command speaks
+        say(
             f"linesentry train: photographs passed over: {each}; used are known classes, and of any set class crack "
-            "with a mask and class without_crack",
-            file=sys.stderr,
+            "with a mask and class without_crack"
         )
     return metal, RealMetal(order.data, paint_on_metal, "validation") if alone else None
 
