@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 CAMERA_WIDTH = int(Camera().width)
 _CROPS_AT_ONCE = 16
+_MOST_IN_MEMORY = 1 << 30
+"""Bytes of a plate's pixels that are kept in memory; a P10B sheet has 188 million."""
 Progress = Callable[[int, int], None]
 """Told the windows done and the windows in all."""
 
@@ -355,7 +357,7 @@ def _room_for(rows: int, columns: int, pictures: Path) -> NDArray[np.uint8]:
     Raises:
         OSError: there is no room in either.
     """
-    if rows * columns <= available_bytes() // 4:
+    if rows * columns <= min(available_bytes() // 4, _MOST_IN_MEMORY):
         return np.empty((rows, columns), np.uint8)
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=pictures) as file:

@@ -21,10 +21,12 @@ _logger.addHandler(logging.NullHandler())
 _logger.propagate = False
 
 _GREY, _INVERTED, _RGB, _PALETTE, _CMYK, _YCBCR = 1, 0, 2, 3, 5, 6
+_CCITT = (2, 3, 4)
 _JPEG = (6, 7, 34892, 33007)
 _MAX_SAMPLE_VALUE = 281
 _SIGNIFICANT = re.compile(r'\bSignificantBits="([0-9]{1,2})"')
 _BAND_ROWS = 64
+_MOST_COPIES = 32
 
 
 class TiffSource(ImageSource):
@@ -82,6 +84,8 @@ class TiffSource(ImageSource):
             )
         if photometric == _YCBCR and int(page.compression) not in _JPEG:
             raise ImageError("YCbCr without JPEG compression is not supported; convert the image to grey or RGB")
+        if int(page.compression) in _CCITT and depth != 1:
+            raise ImageError(f"damaged TIFF header: {depth} bits in a compression for 1 bit; write the file again")
         if photometric == _PALETTE and page.colormap is None:
             raise ImageError("damaged TIFF: a palette image without its palette; write the file again")
 
@@ -140,17 +144,17 @@ class TiffSource(ImageSource):
 
     def _further_pages(self) -> str:
         """That there are more sheets in the file; a smaller copy of the first page is none."""
-        pages, number = self._tiff.pages, 1
         try:
-            while True:
-                page = pages[number]
+            for number in range(1, _MOST_COPIES):
+                page = self._tiff.pages[number]
                 if not (isinstance(page, tifffile.TiffPage) and page.is_reduced):
-                    return "the file has further pages; only the first is inspected: save each sheet in its own file"
-                number += 1
+                    break
         except IndexError:
             return ""
         except Exception:  # noqa: BLE001 - damage in later pages takes nothing from the first
             return "the file has further pages, which are damaged; only the first is inspected: write the file again"
+        # Also where there are more smaller copies than halves of any image: the pages go round in a circle.
+        return "the file has further pages; only the first is inspected: save each sheet in its own file"
 
     # --- where its segments are --------------------------------------------------------------------------------
 

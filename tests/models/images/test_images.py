@@ -214,6 +214,19 @@ def test_a_smaller_copy_of_the_first_page_is_no_further_page(tmp_path: Path) -> 
         assert source.further_pages != ""
 
 
+def test_pages_that_go_round_in_a_circle_end(tmp_path: Path) -> None:
+    page = bytearray(bare_tiff(10, 10, 8, bytes(100)))
+    page[8:10] = struct.pack("<H", 9)
+    at = 10 + 9 * 12
+    page[at : at + 4] = struct.pack("<I", 8)  # the next page is this one
+    page[10:22] = struct.pack("<HHII", 254, 4, 1, 1)  # which calls itself a smaller copy
+    width = struct.pack("<HHII", 256, 4, 1, 10)
+    page[22:34] = width
+    path = tmp_path / "a.tif"
+    path.write_bytes(page)
+    try_all(path)
+
+
 @pytest.mark.parametrize("kind", ["float32", "float16", "int16", "int8", "uint32", "float64", "complex64"])
 def test_samples_without_a_full_range_are_refused(tmp_path: Path, kind: str) -> None:
     write_tiff(tmp_path / "a.tif", GREY.astype(kind))
