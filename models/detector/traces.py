@@ -19,7 +19,7 @@ _LEAST_WORDS = 3
 _LEAST_LINES = 64
 _EVERY = 4
 """Bits are looked at in each so-many-th line."""
-_LEAST_FLIPS = 50
+_LEAST_FLIPS = 25
 """Flips of a bit from which its neighbour is judged by it."""
 _MANY = 4.0
 """Standard deviations by which a count must differ from another to be no chance."""
@@ -29,7 +29,7 @@ _AROUND = 4
 """Lines on each side of a break that are compared, and as many beyond them, of which none must change so."""
 _EDGE = 9
 """Lines at either end in which no break is looked for."""
-_LEAST_BROKEN = 2
+_LEAST_BROKEN = 1
 """Words that break for a line to be looked at whole."""
 _MOST_BREAKS = 8
 """Lines that are looked at whole."""
