@@ -304,8 +304,8 @@ def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:
     if Cause.ROWS_MISSING in facts.causes or facts.rows_missing > 0:
         count = f"{facts.rows_missing} rows" if facts.rows_missing else "an unknown number of rows"
         found[Cause.ROWS_MISSING] = f"{count} of the sheet did not arrive"
-    if Cause.TOO_LONG in facts.causes:
-        most = recipe.slot_rows or facts.rows
+    most = recipe.slot_rows or facts.rows
+    if Cause.TOO_LONG in facts.causes or facts.rows > most:
         found[Cause.TOO_LONG] = f"the sheet went on beyond the {most} rows that a plate may have"
     if facts.rows <= 0:
         if not found.keys() - {Cause.DEFECT, Cause.ROWS_MISSING}:

@@ -241,3 +241,9 @@ def test_a_line_through_the_whole_sheet_is_named(box: tuple[int, int, int, int],
     found = replace(defect(0.9), x=x, y=y, width=width, height=height, peak_x=x + 5, peak_y=y + 4)
     result = verdict_of(replace(FACTS, columns=600), (found,), GOOD, RECIPE)
     assert (result.verdict, result.warnings) == (Verdict.NG, words)
+
+
+def test_an_image_with_more_rows_than_a_plate_may_have_is_too_long_as_on_the_line() -> None:
+    recipe = RECIPE.model_copy(update={"length": None, "most_rows": 900})
+    assert verdict_of(FACTS, (), GOOD, recipe).causes == (Cause.TOO_LONG,)
+    assert verdict_of(replace(FACTS, rows=900), (), GOOD, recipe).verdict is Verdict.OK
