@@ -18,6 +18,7 @@ import structlog
 
 from config.schema import Pitch
 from daemon.store.journal import NOTHING, Journal, Kept, journal_path, read_journal
+from daemon.store.reading import is_alone
 from daemon.store.reconcile import Missing
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.rows import RunFacts
@@ -75,8 +76,11 @@ class RunLedger:
         kept = read_journal(journal_path(state))
         self._tell_journal(kept, journal_path(state))
         self._tell_long_look(store_path(state))
+        alone = is_alone(store_path(state))
         store, aside = self._when_free(lambda: open_sound(store_path(state)), _START_S)
         with store:
+            if alone and store.in_use():
+                self._log.warning("the result store is a copy made at work: its latest plates may be missing")
             begun = store.begin_run(facts, kept)
         self._metrics.begun(previous, len(begun.closed))
         if previous in (RunEnd.DIED, RunEnd.FAILED):

@@ -98,6 +98,7 @@ def open_to_read(path: Path) -> Opened:
             opened.engine.dispose()
             opened = _open_where_nobody_writes(path)
         with opened.engine.begin() as connection:
+            _refuse_empty(connection, path)
             _recognise(connection, path, READABLE)
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
         opened.close()
@@ -247,6 +248,13 @@ def _prepare(connection: sa.Connection, path: Path) -> None:
 def _is_new(connection: sa.Connection) -> bool:
     tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
     return tables == 0 and _identity(connection) == (0, 0)
+
+
+def _refuse_empty(connection: sa.Connection, path: Path) -> None:
+    if _is_new(connection):
+        raise StoreError(
+            "broken", f"{path} is empty: the next start of the service fills it; restore a backup if it was not"
+        )
 
 
 def _identity(connection: sa.Connection) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from daemon.store import opening
 from daemon.store.journal import NOTHING, JournalError, Kept, KeptPlate, journal_path, read_journal
 from daemon.store.results import Store, StoreDamagedError, StoreError, store_path
 from daemon.store.rows import Ledger, PlateRow
@@ -52,6 +53,11 @@ def faults(state: Path) -> list[str]:
     kept = _journal(state, notes)
     with Store.open(store_path(state), read_only=True) as store:
         return notes + _notes(store, kept)
+
+
+def is_alone(store: Path) -> bool:
+    """Whether the store lies there without its write-ahead log and without a journal, as a copy of one file does."""
+    return store.exists() and opening.lacks_log(store) and not journal_path(store.parent).exists()
 
 
 def numbers(plates: Sequence[int]) -> str:
@@ -110,7 +116,7 @@ def _notes(store: Store, kept: Kept) -> list[str]:
         notes.append(
             f"the store ends at plate {last}, but numbers up to {kept.before} were given: it is new, or an older copy"
         )
-    if not journal_path(store.path.parent).exists() and store.may_lack_its_log():
+    if is_alone(store.path) and store.in_use():
         notes.append(
             f"{store.path} was in use when it was written, and its write-ahead log is not beside it: the latest plates "
             "may be missing. For a copy of all say: sqlite3 results.sqlite '.backup copy.sqlite'"

@@ -316,14 +316,11 @@ class Store:
         with self._transaction(write=False) as connection:
             return missing(connection, kept)
 
-    def may_lack_its_log(self) -> bool:
-        """Whether a service was at work when the file was last written, and its write-ahead log is not here.
-
-        A copy of the file alone, made meanwhile, is so; and it may lack the latest plates.
-        """
+    def in_use(self) -> bool:
+        """Whether a service was at work when the file was last written: the latest plates may be in its log alone."""
         with self._transaction(write=False) as connection:
-            in_use = sa.inspect(connection).has_table(upkeep.name) and connection.scalar(sa.select(upkeep.c.in_use))
-        return bool(in_use) and opening.lacks_log(self.path)
+            there = sa.inspect(connection).has_table(upkeep.name)
+            return bool(there and connection.scalar(sa.select(upkeep.c.in_use)))
 
     # --- inside ---
 

@@ -180,6 +180,8 @@ def test_a_damaged_store_is_told_by_every_reader_and_set_aside_whole_at_a_start(
 
 def test_an_empty_file_is_a_store_that_is_yet_to_be_filled(tmp_path: Path) -> None:
     store_path(tmp_path).touch()
+    with pytest.raises(StoreError, match="is empty: the next start of the service fills it"):
+        read_results(tmp_path)
     store, aside = open_sound(store_path(tmp_path))
     store.close()
     assert aside is None
@@ -256,7 +258,9 @@ def _killed(state: Path, work: Callable[[Store], None]) -> Path:
     return image
 
 
-def test_a_plain_copy_has_what_was_taken_into_the_file_and_says_what_it_may_lack(state: Path, tmp_path: Path) -> None:
+def test_a_plain_copy_has_what_was_taken_into_the_file_and_says_what_it_may_lack(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def work(store: Store) -> None:
         fill(store, 4)
         store.settle()
@@ -270,6 +274,8 @@ def test_a_plain_copy_has_what_was_taken_into_the_file_and_says_what_it_may_lack
     (note,) = found.notes
     assert "the latest plates may be missing" in note
     assert ".backup" in note
+    RunLedger(Metrics("1", "small"), None, structlog.get_logger()).begin_in_store(copy, FACTS, RunEnd.UNKNOWN)
+    assert "its latest plates may be missing" in capsys.readouterr().out
 
 
 def test_a_copy_of_a_store_that_was_closed_in_order_has_nothing_to_say(state: Path) -> None:
