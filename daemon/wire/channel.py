@@ -1,7 +1,8 @@
 """Channels between the processes: ZeroMQ sockets that carry typed messages, in conversations that survive restarts.
 
 A conversation is at-least-once and in order: what is posted is kept until the peer acknowledges it, sent again when
-that takes too long, and sent to the peer's new incarnation from the oldest on; the receiver drops what it has had.
+that takes too long, and sent to the peer's new incarnation from the oldest on; the receiver drops what it has had,
+and what was sent before its sender knew of it.
 A peer's new incarnation knows nothing, so its arrival is itself an event (`Joined`), on which a stage says again
 what the newcomer must know. Sends never block. Sockets without the run's key are refused before they say anything.
 """
@@ -98,6 +99,9 @@ class Conversation:
                 delivered.append(envelope.body)
             return delivered
         self._owes_answer = True
+        if envelope.acknowledged_incarnation != self.me.incarnation:
+            # Meant for a predecessor, which may have had it and all that follows; or for nobody yet. It comes again.
+            return delivered
         # A newcomer takes up the conversation at the oldest message that the sender still keeps.
         expected = max(self._received + 1, envelope.oldest)
         if envelope.sequence == expected:
