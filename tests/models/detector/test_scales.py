@@ -137,7 +137,7 @@ def test_heights_that_were_not_measured_follow_the_width() -> None:
     assert [scale.step for scale in scales] == [10, 5, 2.5]
 
 
-@given(st.floats(2.1, 60), st.floats(1, 8), st.booleans())
+@given(st.floats(2.1, 32), st.floats(1, 8), st.booleans())
 def test_scales_halve_from_the_widest_line_to_the_least(least: float, times: float, strict: bool) -> None:
     widest = Template(width=least * times, height=30, step=12)
     scales = binary_scales(widest, least, strict=strict)
