@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.errors import ConfigError, Fault, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
-from config.masks import LEAST_UNMASKED, unmasked
+from config.masks import DULL, LEAST_UNMASKED, unmasked
 from config.schema import Config, Recipe
 from config.source import read
 from config.systemd_unit import NAME, Unit
@@ -235,12 +235,18 @@ def _mask_faults(recipe: Recipe) -> Told:
         for index, mask in enumerate(recipe.masks)
         if mask.x >= width or (height is not None and mask.y >= height)
     ]
-    if recipe.length is not None and recipe.masks:
-        rows = recipe.length.nominal_rows
-        left = unmasked(recipe.masks, rows, width) / (rows * width)
-        if left < LEAST_UNMASKED:
-            message = f"leave {left:.1%} of a plate of {width} x {rows} px to be judged, least is {LEAST_UNMASKED:.0%}"
-            faults.append((True, "masks", message))
+    if recipe.length is None:
+        return faults
+    rows = recipe.length.nominal_rows
+    # In a zone of such a weight not even a clear crack is a defect: it is as good as a mask.
+    dull = [zone.rectangle for zone in recipe.zones if zone.rectangle and zone.weight <= DULL]
+    left = unmasked([*recipe.masks, *dull], rows, width) / (rows * width)
+    if left < LEAST_UNMASKED:
+        what = f"those of a weight of {DULL:g} or less, with the masks, " if dull else ""
+        message = (
+            f"{what}leave {left:.1%} of a plate of {width} x {rows} px to be judged, least is {LEAST_UNMASKED:.0%}"
+        )
+        faults.append((True, "zones" if dull else "masks", message))
     return faults
 
 

@@ -10,6 +10,9 @@ from config.schema import Rectangle
 LEAST_UNMASKED = 0.05
 """Share of a plate that masks must leave: of less, nothing that is worth a verdict is looked at."""
 
+DULL = -6.0
+"""Weight of a zone, feature units, in which nothing is a defect: clear cracks stand less far above the floor."""
+
 
 def unmasked(masks: Sequence[Rectangle], rows: int, columns: int) -> int:
     """Pixels of a plate that lie in no mask."""

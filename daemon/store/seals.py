@@ -70,7 +70,8 @@ def _broken(raw: sqlite3.Connection) -> Iterator[tuple[int, bool]]:
         while plate is not None and plate < row["plate"]:
             plate, found = next(grouped, (None, iter(())))
         own = [dict(zip(of_defects, one, strict=True)) for one in found] if plate == row["plate"] else []
-        stored = row["checksum"]
+        # Stores of an earlier version have no such column.
+        stored = row.get("checksum")
         if stored is None:
             yield row["plate"], True
         elif stored != _checksum(row, own):

@@ -68,6 +68,7 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
             },
             "zones[1]",
         ),
+        ({}, {"zones": (Zone(rectangle=Rectangle(x=0, y=0, width=9777, height=90000), weight=-20),)}, "zones"),
         ({}, {"columns": Columns(first=0, last=20000)}, "columns.last"),
         ({}, {"length": None, "most_rows": 20000}, "length"),
         ({}, {"threshold": Threshold(floor=7.0)}, "threshold.floor"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.service.doctor import database
 from daemon.store.results import RunFacts, Store, store_path
 from stages.plate import Cause, Verdict
 
@@ -38,6 +39,12 @@ def test_it_is_read_whole_before_anything_is_changed_in_it(state: Path) -> None:
     assert (worst.score, worst.probability, worst.x_mm) == (0.9869488280389062, 0.9999999999997005, 397.23346)
     assert [defect.vetoed for defect in flawed.defects] == [False] * 3
     assert (left_open.plate, left_open.verdict, left_open.defects) == (3, None, ())
+
+
+def test_it_is_sound_though_it_has_no_checksums(state: Path) -> None:
+    check = database(state)
+    assert check.ok, check.found
+    assert "2 without a checksum (of an earlier version)" in check.found
 
 
 def test_its_plates_are_listed_as_those_of_any_other(state: Path) -> None:
