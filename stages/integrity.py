@@ -121,6 +121,8 @@ _BROKEN = {
     ("shifted", "columns"): (Cause.COLUMNS_MISPLACED, "columns are shifted or swapped"),
     ("alternating", "rows"): (Cause.ROWS_MISPLACED, "every second row does not fit its neighbours"),
     ("alternating", "columns"): (Cause.COLUMNS_MISPLACED, "every second column does not fit its neighbours"),
+    ("scattered", "rows"): (Cause.ROWS_MISPLACED, "no row goes on from the one before"),
+    ("scattered", "columns"): (Cause.COLUMNS_MISPLACED, "no column goes on from the one before"),
     ("negative", "rows"): (Cause.NEGATIVE, "the picture turns into its negative"),
     ("negative", "columns"): (Cause.NEGATIVE, "the picture turns into its negative"),
     ("gain", "rows"): (Cause.GAIN_JUMPS, "the brightness jumps from one row to the next"),

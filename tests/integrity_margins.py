@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Windows
-from models.detector.integrity import ALTERNATING, BROKEN, EXCESS, LEAPS, NOISE, STUCK
-from models.detector.traces import alternation, bits_of, break_of, sampled, whiteness_of
+from models.detector.integrity import ALTERNATING, BROKEN, EXCESS, LEAPS, NOISE, SCATTERED, STUCK
+from models.detector.traces import alternation, bits_of, break_of, sampled, scatter, whiteness_of
 from simulator.crops import other_formulas, wild
 from simulator.line import garbled
 from simulator.sheets.interference import Kind
@@ -43,7 +43,7 @@ def measures(picture: Image) -> Iterator[dict[str, float]]:
         if min(window.width, window.height) < 128:
             continue
         part = picture[window.y : window.y + window.height, window.x : window.x + window.width]
-        found = dict.fromkeys(("alternating rows", "alternating columns", "excess", "leaps", *KINDS), 0.0)
+        found = dict.fromkeys(("alternating rows", "alternating columns", "scattered", "excess", "leaps", *KINDS), 0.0)
         found |= {"whiteness": 0.0, "follows": 1.0}
         for along, lines in (("rows", part), ("columns", part.T)):
             seen = sampled(words_of(lines))
@@ -51,6 +51,8 @@ def measures(picture: Image) -> Iterator[dict[str, float]]:
                 continue
             found["whiteness"] = max(found["whiteness"], whiteness_of(seen))
             found[f"alternating {along}"] = alternation(seen)[0]
+            apart, within, _ = scatter(seen)
+            found["scattered"] = max(found["scattered"], apart if within <= 0.3 else 0.0)
             if along == "rows":
                 bits = bits_of(seen)
                 found |= {"excess": bits.excess[0], "follows": bits.follows[0], "leaps": bits.leaps}
@@ -81,11 +83,15 @@ FAULTS = {
     "follows": {name: how for name, how in garbled.FAULTY_BIT.items() if " is 0" in name or " is 1" in name},
     "leaps": {"bit 7 is noise": garbled.FAULTY_BIT["bit 7 is noise"]},
     "alternating rows": {"every second row shifted": garbled.ROWS_MISPLACED["every second row shifted"]},
-    "shifted": {"rows shifted by 400": garbled.ROWS_MISPLACED["rows shifted by 400"], **garbled.COLUMNS_MISPLACED},
+    "scattered": {"each row shifted by chance": garbled.ROWS_MISPLACED["each row shifted by chance"]},
+    "shifted": {
+        name: {**garbled.ROWS_MISPLACED, **garbled.COLUMNS_MISPLACED}[name]
+        for name in ("rows shifted by 400", "two taps swapped")
+    },
     "negative": garbled.NEGATIVE,
     "gain": garbled.GAIN_JUMPS,
 }
-LIMITS = {"whiteness": NOISE, "excess": EXCESS, "follows": STUCK, "leaps": LEAPS, **BROKEN} | {
+LIMITS = {"whiteness": NOISE, "excess": EXCESS, "follows": STUCK, "leaps": LEAPS, "scattered": SCATTERED, **BROKEN} | {
     f"alternating {along}": limits[0] for along, limits in ALTERNATING.items()
 }
 

@@ -80,9 +80,9 @@ LIT, LEFT, RIGHT = 1, 2, 4
 class Broken:
     """A place where a window's picture does not go on from one row, or column, to the next."""
 
-    kind: Literal["shifted", "negative", "gain", "alternating"]
-    """Another part of the picture goes on there; its negative; the same, brighter or darker; or every second one is
-    another's."""
+    kind: Literal["shifted", "negative", "gain", "alternating", "scattered"]
+    """Another part of the picture goes on there; its negative; the same, brighter or darker; every second one is
+    another's; or each one."""
     along: Literal["rows", "columns"]
     at: int
     """First row or column after it, px of the window."""

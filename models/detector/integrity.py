@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.detector.findings import LEFT, LIT, RIGHT, Broken, Integrity
-from models.detector.traces import LEAST_LIGHT, MOST_LIGHT, Bits, alternation, bits_of, break_of, sampled, whiteness_of
+from models.detector.traces import (
+    LEAST_LIGHT,
+    MOST_LIGHT,
+    Bits,
+    alternation,
+    bits_of,
+    break_of,
+    sampled,
+    scatter,
+    whiteness_of,
+)
 
 Axis = Literal["rows", "columns"]
 
@@ -27,6 +37,9 @@ EXCESS, STUCK, LEAPS = 0.05, 0.02, 0.02
 ALTERNATING: dict[Axis, tuple[float, float]] = {"rows": (1.6, 6.0), "columns": (2.5, 36.0)}
 """Of every second row or column that is another's; how much energy that must be at least, grey levels squared. Odd and
 even columns of a good camera may differ by some grey levels."""
+SCATTERED, _GOES_ON, _CONTRAST = 0.9, 0.3, 36.0
+"""Of lines of which none goes on from the one before; most of it from px to px within them; and least variance, grey
+levels squared."""
 BROKEN = {"shifted": 0.5, "negative": 0.5, "gain": 0.9}
 """Least share of a line that changes at a break."""
 
@@ -150,6 +163,9 @@ def _picture(rows: _Lines, columns: _Lines, start: tuple[int, int]) -> _Picture:
         near, more = alternation(seen)
         if near >= ALTERNATING[along][0] and more >= ALTERNATING[along][1]:
             broken.append(Broken("alternating", along, first, 1.0))
+        apart, within, variance = scatter(seen)
+        if apart >= SCATTERED and within <= _GOES_ON and variance >= _CONTRAST:
+            broken.append(Broken("scattered", along, first, 1.0))
         at = break_of(seen, lines.whole)
         if at is not None and at.kind and at.share >= BROKEN[at.kind]:
             broken.append(Broken(at.kind, along, first + at.at, at.share))

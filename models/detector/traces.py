@@ -133,6 +133,20 @@ def alternation(lines: Sampled) -> tuple[float, float]:
     return near / max(far, 1.0), near - far
 
 
+def scatter(lines: Sampled) -> tuple[float, float, float]:
+    """How much lines differ from the one before, and within each from px to px; and their variance.
+
+    Both are shares of what pixels without any relation would differ by: near 1 where nothing goes on from one to the
+    next. Each line's own brightness is taken off, for ground metal has lines of that.
+    """
+    grey = lines.grey - lines.grey.mean(axis=1, keepdims=True)
+    words = grey.reshape(len(grey), -1, 8)
+    variance = float((grey * grey).mean())
+    most = 2 * max(variance, 1e-6)
+    across, within = grey[1:] - grey[:-1], words[..., 1:] - words[..., :-1]
+    return float((across * across).mean()) / most, float((within * within).mean()) / most, variance
+
+
 def _median(values: NDArray[np.float32]) -> float:
     return float(np.sort(values)[values.size // 2])
 

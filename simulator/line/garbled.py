@@ -151,6 +151,14 @@ def _bands(sheet: Image, _: np.random.Generator) -> None:
         sheet[first : first + 50] = sheet[first : first + 50] // 2
 
 
+def _each_shifted(*, rows: bool) -> Garble:
+    def garble(sheet: Image, rng: np.random.Generator) -> None:
+        for line in sheet if rows else sheet.T:
+            line[:] = np.roll(line, rng.integers(line.size))
+
+    return garble
+
+
 _ALL = slice(None)
 _LATER, _RIGHT = (slice(900, None), _ALL), (_ALL, slice(700, None))
 """From row 900 on; from column 700 on."""
@@ -179,8 +187,12 @@ ROWS_MISPLACED: dict[str, Garble] = {
     "rows shifted by 40": _rows_rolled(40),
     "100 rows lost": _rows_lost(100),
     "every second row shifted": _interlaced,
+    "each row shifted by chance": _each_shifted(rows=True),
 }
-COLUMNS_MISPLACED: dict[str, Garble] = {"two taps swapped": _taps_swapped}
+COLUMNS_MISPLACED: dict[str, Garble] = {
+    "two taps swapped": _taps_swapped,
+    "each column shifted by chance": _each_shifted(rows=False),
+}
 NEGATIVE: dict[str, Garble] = {
     "negative from row 900 on": _negative(_LATER),
     "negative on the right": _negative(_RIGHT),
