@@ -99,7 +99,8 @@ def test_the_death_of_acquisition_costs_the_plates_that_pass_while_it_is_away(
     service: Make, undisturbed: Undisturbed
 ) -> None:
     """At a line rate the line does not wait: what passes is counted, and the numbers stay those of the sheets."""
-    one = service(camera={"line_rate_hz": 2500}, workers={"count": 2}, slots=6)
+    # Buffers for half a second: nothing is lost before the death, on a busy machine either.
+    one = service(camera={"line_rate_hz": 2500, "buffers": 10}, workers={"count": 2}, slots=6)
     one.start(18)
     one.wait_for(lambda: len(one.finals()) >= 2)
     plate = one.wait_for(lambda: filling(one))
