@@ -71,7 +71,7 @@ class Sightings:
         """Before a process starts that will hear, or be, the line's new incarnation; nothing if the old one lives.
 
         Gives the plates that acquisition has opened, with a slot or without, although the old line died before it
-        could tell of them here.
+        could tell of them here. It numbers without gaps: with one plate, all before it were opened.
         """
         if not self._line_gone:
             return []
@@ -81,9 +81,10 @@ class Sightings:
         following = self._switch.state.next_plate
         held = [facts for facts in slots if facts.holds and facts.plate >= following]
         images = {facts.plate: facts.sheet.image for facts in held if facts.sheet is not None}
-        untold = [Sighting(n, images.get(n)) for n in sorted({facts.plate for facts in held} | self._untold)]
+        opened = {facts.plate for facts in held} | self._untold
+        untold = [Sighting(n, images.get(n)) for n in range(following, max(opened, default=0) + 1)]
         self._untold.clear()
-        following = max([following, *(seen.plate + 1 for seen in untold)])
+        following += len(untold)
         self._switch = SwitchCounter(self._debounce, SwitchState(following, count=0))
         return untold
 

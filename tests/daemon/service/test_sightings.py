@@ -66,6 +66,14 @@ def test_a_plate_that_acquisition_opened_and_the_dead_line_did_not_tell_of_is_se
     assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(9)]
 
 
+def test_a_plate_before_one_that_acquisition_opened_was_seen_too_whether_it_has_a_slot_or_not() -> None:
+    sightings = begun()
+    sightings.line_gone()
+    untold = sightings.begin_anew([slot(7, Hold.TILE), slot(10, Hold.ACQUIRE)])
+    assert untold == [Sighting(8), Sighting(9), Sighting(10)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(11)]
+
+
 def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it_keeps_its_number() -> None:
     sightings = begun()
     sightings.decided(7)
