@@ -213,3 +213,20 @@ class PlateResult:
     def inspected_px(self) -> float:
         """Pixels of the plate that lie in scored windows, each window's share alike."""
         return self.rows * self.columns * (self.windows_scored / self.windows if self.windows else 0.0)
+
+
+def without_windows(run: str, plate: int, verdict: Verdict, causes: tuple[Cause, ...], reason: str) -> PlateResult:
+    """The result of a plate of which nothing but this is known: no window of it was scored."""
+    return PlateResult(
+        run=run,
+        plate=plate,
+        verdict=verdict,
+        causes=causes,
+        reason=reason,
+        complete=False,
+        rows=0,
+        columns=0,
+        windows=0,
+        windows_scored=0,
+        coverage=None,
+    )

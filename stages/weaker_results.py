@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stages.plate import Cause, PlateResult, Verdict
+from stages.plate import Cause, PlateResult, Verdict, without_windows
 
 
 def without_ok(result: PlateResult, text: str) -> PlateResult:
@@ -19,54 +19,20 @@ def without_ok(result: PlateResult, text: str) -> PlateResult:
 
 def bare(result: PlateResult) -> PlateResult:
     """The same verdict with nothing but what the store needs, for a result that it refused."""
-    return PlateResult(
-        run=result.run,
-        plate=result.plate,
-        verdict=result.verdict,
-        causes=result.causes,
-        reason=result.reason,
-        complete=False,
-        rows=0,
-        columns=0,
-        windows=0,
-        windows_scored=0,
-        coverage=None,
-        image=result.image,
-        classifier=result.classifier,
-    )
+    kept = without_windows(result.run, result.plate, result.verdict, result.causes, result.reason)
+    return replace(kept, image=result.image, classifier=result.classifier)
 
 
 def least(result: PlateResult) -> PlateResult:
     """The same again, without a word that came with it: for a result that was refused even bare."""
     ng = result.verdict is Verdict.NG
-    return PlateResult(
-        run=result.run,
-        plate=result.plate,
-        verdict=Verdict.NG if ng else Verdict.INCONCLUSIVE,
-        causes=(Cause.DEFECT,) if ng else (Cause.STORE_FAILED,),
-        reason="the store refused the result",
-        complete=False,
-        rows=0,
-        columns=0,
-        windows=0,
-        windows_scored=0,
-        coverage=None,
-    )
+    verdict = Verdict.NG if ng else Verdict.INCONCLUSIVE
+    causes = (Cause.DEFECT,) if ng else (Cause.STORE_FAILED,)
+    return without_windows(result.run, result.plate, verdict, causes, "the store refused the result")
 
 
 def untold(run: str, plate: int, reached: Verdict | None) -> PlateResult:
     """The result of a plate of which the store takes nothing: as the ledger will have it when it is closed."""
     what = "whether it was seen" if reached is None else f"the verdict that was reached: {reached}"
-    return PlateResult(
-        run=run,
-        plate=plate,
-        verdict=Verdict.INCONCLUSIVE,
-        causes=(Cause.STORE_FAILED,),
-        reason=f"the store takes no record of this plate; lost is {what}",
-        complete=False,
-        rows=0,
-        columns=0,
-        windows=0,
-        windows_scored=0,
-        coverage=None,
-    )
+    reason = f"the store takes no record of this plate; lost is {what}"
+    return without_windows(run, plate, Verdict.INCONCLUSIVE, (Cause.STORE_FAILED,), reason)

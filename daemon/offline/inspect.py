@@ -34,7 +34,17 @@ from stages.events import ClassifyCrops, Place
 from stages.image_sheet import cause_of, doubts_of, plate_columns
 from stages.integrity import faults_of
 from stages.opinions import Opinions, can_wait
-from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult, window_at, window_columns, window_rows
+from stages.plate import (
+    Cause,
+    PlateResult,
+    Verdict,
+    Window,
+    WindowResult,
+    window_at,
+    window_columns,
+    window_rows,
+    without_windows,
+)
 from stages.verdict import bands_of, blocks_of, facts_of, verdict_of
 
 if TYPE_CHECKING:
@@ -195,19 +205,8 @@ def failure(
     seconds: float = 0.0,
 ) -> InspectResult:
     """The result of an image that could not be inspected."""
-    plate = PlateResult(
-        run="",
-        plate=0,
-        verdict=Verdict.INCONCLUSIVE,
-        causes=(cause,),
-        reason=reason,
-        complete=False,
-        rows=height or 0,
-        columns=width or 0,
-        windows=0,
-        windows_scored=0,
-        coverage=None,
-    )
+    plate = without_windows("", 0, Verdict.INCONCLUSIVE, (cause,), reason)
+    plate = replace(plate, rows=height or 0, columns=width or 0)
     return InspectResult(str(path), plate, width, height, seconds, failed=True)
 
 

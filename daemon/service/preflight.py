@@ -49,8 +49,9 @@ def look(config: Config | None, recipe: Recipe, source: str, service: bool) -> t
     told, state = ([], None) if own else _state_faults(config)
     runs = state is not None and in_use(state)
     warnings: Told = []
-    if not faults and (why := shortage(_needs(config, recipe, None))):
-        memory = _memory_fault(_needs(config, recipe, None), why)
+    needs = _needs(config, recipe, None)
+    if not faults and (why := shortage(needs)):
+        memory = _memory_fault(needs, why)
         (warnings if runs else told).append(memory)
     host, busy = _address(config)
     if not runs:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daemon.store import opening
 from daemon.store.journal import NOTHING, JournalError, Kept, KeptPlate, journal_path, read_journal
+from daemon.store.reconcile import Missing
 from daemon.store.results import Store, StoreDamagedError, StoreError, store_path
 from daemon.store.rows import Ledger, PlateRow
 from stages.plate import Verdict
@@ -39,7 +40,7 @@ def read_results(state: Path, limit: int | None = 20, *, verdict: Verdict | None
         found = store.missing(kept)
         rows = _rows(store, limit, verdict, notes)
         ledger = store.ledger()
-        notes += _notes(store, kept)
+        notes += _notes(store, kept, found)
     unseen = [] if verdict is not None else [_row(one) for one in reversed(found.unseen)]
     rows = sorted([*unseen, *rows], key=lambda row: row.plate, reverse=True)[:limit]
     ahead = len(found.unseen)
@@ -52,7 +53,7 @@ def faults(state: Path) -> list[str]:
     notes: list[str] = []
     kept = _journal(state, notes)
     with Store.open(store_path(state), read_only=True) as store:
-        return notes + _notes(store, kept)
+        return notes + _notes(store, kept, store.missing(kept))
 
 
 def is_alone(store: Path) -> bool:
@@ -100,9 +101,9 @@ def _journal(state: Path, notes: list[str]) -> Kept:
     return kept
 
 
-def _notes(store: Store, kept: Kept) -> list[str]:
+def _notes(store: Store, kept: Kept, found: Missing) -> list[str]:
     notes: list[str] = []
-    found, last = store.missing(kept), store.last_plate()
+    last = store.last_plate()
     if found.untold:
         lost = numbers([one.plate for one in found.untold])
         notes.append(
