@@ -10,10 +10,9 @@ from config.schema import Recipe, Windows
 from stages.camera import Sheet
 from stages.defects import defects_of
 from stages.events import PlateClosed, PlateDecided
-from stages.integrity import faults_of
 from stages.opinions import Opinions
 from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
-from stages.verdict import PlateFacts, bands_of, blocks_of, verdict_of
+from stages.verdict import PlateFacts, judged
 
 NO_PIXELS = frozenset({Cause.OVERLOAD, Cause.NO_ROWS, Cause.STARTED_MID_SHEET})
 """Causes of plates that have no slot, so that no window of theirs will ever come."""
@@ -143,6 +142,4 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
     height = rows if closed is not None else rows + 2 * recipe.windows.size
     found = opinions.of(plate.plate)
     defects = defects_of(results, height, columns, recipe, found) if columns else ()
-    faults = faults_of(results, columns, recipe)
-    bands, blocks = bands_of(results, columns, recipe), blocks_of(results, columns, recipe)
-    return verdict_of(facts, defects, bands, recipe, faults, blocks)
+    return judged(facts, defects, results, columns, recipe)

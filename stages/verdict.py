@@ -14,7 +14,7 @@ from typing import Literal
 from config.schema import Limits, Recipe
 from models.detector.findings import Quality, clearer
 from stages.camera import Sheet
-from stages.integrity import NO_FAULTS, Faults
+from stages.integrity import NO_FAULTS, Faults, faults_of
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 from stages.through_lines import through_lines
 
@@ -158,6 +158,14 @@ def added(parts: Iterable[Quality]) -> Quality:
         coarse=fsum(p.coarse for p in parts),
         doubt=fsum(p.doubt for p in parts),
     )
+
+
+def judged(
+    facts: PlateFacts, defects: Sequence[Defect], results: Sequence[WindowResult], columns: int, recipe: Recipe
+) -> PlateResult:
+    """The result of a plate of so many columns from its facts, its defects, and what its windows say of the picture."""
+    bands, blocks = bands_of(results, columns, recipe), blocks_of(results, columns, recipe)
+    return verdict_of(facts, defects, bands, recipe, faults_of(results, columns, recipe), blocks)
 
 
 def verdict_of(

@@ -32,7 +32,6 @@ from stages.camera import Sheet
 from stages.defects import defects_of
 from stages.events import ClassifyCrops, Place
 from stages.image_sheet import cause_of, doubts_of, plate_columns
-from stages.integrity import faults_of
 from stages.opinions import Opinions, can_wait
 from stages.plate import (
     Cause,
@@ -45,7 +44,7 @@ from stages.plate import (
     window_rows,
     without_windows,
 )
-from stages.verdict import bands_of, blocks_of, facts_of, verdict_of
+from stages.verdict import facts_of, judged
 
 if TYPE_CHECKING:
     from daemon.store.evidence import Evidence
@@ -190,9 +189,7 @@ def inspect_image(
     sheet = Sheet("", doubts_of(source), source.warnings)
     facts = replace(facts, sheet=sheet, classifier=opinions.summary(0, inspected=bool(results)))
     defects = defects_of(results, rows, columns, recipe, opinions.of(0))
-    faults = faults_of(results, columns, recipe)
-    blocks = blocks_of(results, columns, recipe)
-    return verdict_of(facts, defects, bands_of(results, columns, recipe), recipe, faults, blocks)
+    return judged(facts, defects, results, columns, recipe)
 
 
 def failure(
