@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.crops import other_formulas, pressed, wild
+from simulator.crops import other_formulas, pressed, reflected, rough, strung, wild
 from simulator.crops.labelled import LabelledCrop
 from simulator.crops.ridges import log_uniform
+from simulator.crops.wild import disturbance_of
 from simulator.sheets.cracks import centre_line
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import PRODUCTS, Product
@@ -28,9 +29,9 @@ _ODD_SHARE = 0.8
 _FOLD_SHARE = 0.7
 _ENDS_SHARE = 0.65
 """Of the stretches of products with zones at the ends of their sheets."""
-_SHEET_SHARE = 0.4
-_OTHERWISE_SHARE = 0.12
-_PRESSED_SHARE = 0.3
+_ROUGH_ON_SHEETS = 0.5
+"""Share of the sheets' crops on which rough cracks are painted beside the sheet's own smooth ones."""
+_ROUGH_ON_METAL = 0.75
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "plain": (),
     "noise": ("noise",),
@@ -117,29 +118,50 @@ def cracks_at(sheet: Sheet, x: int, y: int, size: int) -> NDArray[np.bool_]:
 _sheets = SheetCrops()
 
 
+def _sheet_crop(rng: np.random.Generator, size: int) -> LabelledCrop:
+    """A crop of a sheet, half of them with rough cracks painted on it."""
+    image, mask, ignore = _sheets(rng, size)
+    if rng.random() >= _ROUGH_ON_SHEETS:
+        return image, mask, ignore
+    picture = image.astype(np.float32)
+    seen, unsure = rough.add_cracks(
+        rng, picture, disturbance_of(picture, np.zeros_like(picture)), rng.uniform(0, np.pi)
+    )
+    ring = cv2.dilate(seen.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    mask = mask | seen
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8), mask, (ignore | unsure | ring) & ~mask
+
+
+_FAMILIES = (
+    (0.28, _sheet_crop),
+    (0.08, other_formulas.training_window),
+    (0.2, pressed.training_window),
+    (0.16, wild.training_window),
+    (0.14, reflected.training_window),
+    (0.14, strung.training_window),
+)
+"""What the shipped detector is trained on, with the share of each: the training products, and five families that share
+no formula for the ground."""
+
+
 def training_crop(rng: np.random.Generator, size: int) -> LabelledCrop:
-    """What the shipped detector is trained on: varied crops of three families, and some of the training products."""
-    draw = rng.random()
-    if draw < _SHEET_SHARE:
-        return _sheets(rng, size)
-    if draw < _SHEET_SHARE + _OTHERWISE_SHARE:
-        return other_formulas.training_window(rng, size)
-    if draw < _SHEET_SHARE + _OTHERWISE_SHARE + _PRESSED_SHARE:
-        return pressed.training_window(rng, size)
-    return wild.training_window(rng, size)
+    """A crop of one of the families, by their shares."""
+    shares = [share for share, _ in _FAMILIES]
+    return _FAMILIES[int(rng.choice(len(shares), p=shares))][1](rng, size)
 
 
 def paint_on_metal(
     rng: np.random.Generator, picture: NDArray[np.float32], noise: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Paint cracks on a photograph (grey levels, changed in place) that will get noise of that sigma.
+    """Paint cracks on a photograph (grey levels, changed in place) that will get noise of that sigma; most are rough.
 
     Returns:
         The cracks' pixels, and those too faint to be asked for.
     """
     flat = np.zeros_like(picture)
-    disturbance = np.hypot(wild.disturbance_of(picture, flat), np.float32(0.5 * noise))
-    return pressed.add_cracks(rng, picture, np.asarray(disturbance, np.float32), rng.uniform(0, np.pi))
+    disturbance = np.asarray(np.hypot(disturbance_of(picture, flat), np.float32(0.5 * noise)), np.float32)
+    paint_cracks = rough.add_cracks if rng.random() < _ROUGH_ON_METAL else pressed.add_cracks
+    return paint_cracks(rng, picture, disturbance, rng.uniform(0, np.pi))
 
 
 def scratch_on_metal(rng: np.random.Generator, picture: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.crops import rough
 from simulator.crops.labelled import LabelledCrop
 from simulator.crops.ridges import boundary, direction, log_uniform, relief, rim, turned
 from simulator.crops.wild import disturbance_of
@@ -19,6 +20,8 @@ from simulator.sheets import textures
 from simulator.sheets.cracks import Form, Grey, centre_line, paint
 
 _CRACKED_SHARE = 0.6
+_ROUGH_SHARE = 0.6
+"""Of the crops with cracks; the others have smooth ones."""
 _LEAST_GREY, _LEAST_CONTRAST = 3.5, 1.5
 _USUAL_AREA = 500.0
 """Px of a crack whose height must be `_LEAST_CONTRAST` times what disturbs it; larger ones are seen at less."""
@@ -43,7 +46,8 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     noise = _noise(rng, size)
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
-        mask, ignore = add_cracks(rng, picture, disturbance_of(texture, noise), angle)
+        paint_cracks = rough.add_cracks if rng.random() < _ROUGH_SHARE else add_cracks
+        mask, ignore = paint_cracks(rng, picture, disturbance_of(texture, noise), angle)
     _look_alikes(rng, picture, other_lines=other_lines)
     hidden = _borders(rng, picture)
     if hidden is not None:
@@ -165,7 +169,7 @@ def _look_alikes(rng: np.random.Generator, picture: Grey, *, other_lines: bool) 
 
 
 def _hair(rng: np.random.Generator, picture: Grey) -> None:
-    """A line 1-3 px wide of any length: too narrow for a crack."""
+    """A line 1 or 2 px wide of any length: too narrow for a crack."""
     size = picture.shape[0]
     straight = rng.random() < 0.5
     length = log_uniform(rng, 15, 1500)
@@ -174,7 +178,7 @@ def _hair(rng: np.random.Generator, picture: Grey) -> None:
     xs, ys = line.moved(x, y).points(64)
     points = np.round(np.stack([xs, ys], axis=1) * 16).astype(np.int32).reshape(-1, 1, 2)
     drawn = np.zeros((size, size), np.uint8)
-    cv2.polylines(drawn, [points], False, (255,), int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12])), cv2.LINE_AA, 4)
+    cv2.polylines(drawn, [points], False, (255,), int(rng.choice([1, 2], p=[0.6, 0.4])), cv2.LINE_AA, 4)
     soft = np.asarray(drawn, np.float32) * np.float32(log_uniform(rng, 6, 80) / 255)
     if rng.random() < 0.3:
         soft *= np.clip(np.float32(0.7) + textures.cut(rng, "blotches", size), 0, 1.3)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.crops import rough
 from simulator.sheets import textures
 from simulator.sheets.cracks import Form, Grey, centre_line, paint
 from simulator.sheets.lookalikes import add_behind, cover, marks
@@ -21,6 +22,8 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 _CRACKED_SHARE = 0.63
+_ROUGH_SHARE = 0.5
+"""Of the crops with cracks; the others have smooth ones."""
 _PLATE_SHARE, _QUIET_SHARE = 0.3, 0.2
 _LEAST_CONTRAST_TO_NOISE = 2.2
 _LEAST_GREY = 4.0
@@ -64,7 +67,10 @@ def training_window(rng: np.random.Generator, size: int = 256, *, other_lines: b
     noise = _sensor_noise(rng, clean, world)
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
     if rng.random() < _CRACKED_SHARE:
-        mask, ignore = _add_cracks(rng, clean, noise, world)
+        if rng.random() < _ROUGH_SHARE:
+            mask, ignore = rough.add_cracks(rng, clean, disturbance_of(clean, noise), rng.uniform(0, math.pi))
+        else:
+            mask, ignore = _add_cracks(rng, clean, noise, world)
     marks(rng, clean, other_lines=other_lines)
     hidden = cover(rng, clean)
     if hidden is not None:

@@ -13,6 +13,9 @@ from torch import Tensor
 from models.detector.features import GREY_SCALE
 from models.training.detector.crops import LabelledCrop
 
+_BORDER, _BORDER_WEIGHT = 48, 0.3
+"""Px of a crop along its borders whose surroundings are cut off, and how much they count: a plate ends there, too."""
+
 
 def stacked(rng: np.random.Generator, crops: Sequence[LabelledCrop], scale: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """Crops, turned and flipped by chance, as the network takes them.
@@ -48,7 +51,15 @@ def _example(
     grey = (image - image[:rows, :columns].mean() + rng.normal(0, 6)) * rng.uniform(0.75, 1.25) * GREY_SCALE * valid
     target = (mask >= 0.5).astype(np.float32)
     sure = (ignore < 0.5) & ((mask == 0) | (mask >= 0.5))
-    return grey.astype(np.float32), target, (sure * valid * _even(target)).astype(np.float32)
+    weight = sure * valid * _even(target) * _inner(valid.shape, _BORDER // scale)
+    return grey.astype(np.float32), target, weight.astype(np.float32)
+
+
+def _inner(shape: tuple[int, ...], border: int) -> NDArray[np.float32]:
+    """Weights that count a strip along the crop's borders less: a line in the plate sees 160 px around, not so here."""
+    inner = np.full(shape, _BORDER_WEIGHT, np.float32)
+    inner[border : shape[0] - border, border : shape[1] - border] = 1
+    return inner
 
 
 def turned(part: NDArray[np.generic], turns: int, flip: bool) -> NDArray[np.float32]:

@@ -17,6 +17,8 @@ from models.training.detector.crops import LabelledCrop
 from models.training.photographs import Photograph, held_out, photographs, read
 
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
+_NEGATIVE_SHARE = 0.4
+"""Of the crops of clean photographs: a recipe for dark cracks shows the network negatives."""
 _MARKED_SHARE = 0.5
 """Of the crops of a photograph with marks, so many lie around one; the others anywhere."""
 
@@ -78,7 +80,9 @@ class RealMetal:
         return self._crop(rng, size, self.clean, painted=self._paint is not None and rng.random() < 0.45)
 
     def _crop(self, rng: np.random.Generator, size: int, pool: list[LabelledCrop], *, painted: bool) -> LabelledCrop:
-        factor = rng.uniform(0.8, 2.2)
+        # A clean one may be anything from afar to close by; the width of a scratch allows less.
+        marked = pool is self.scratched
+        factor = rng.uniform(0.8, 2.2) if marked else math.exp(rng.uniform(math.log(0.6), math.log(3.5)))
         window = _window(rng, pool[int(rng.integers(len(pool)))], math.ceil(size / factor))
         image, mask, ignore = (_square(_enlarged(part, factor), size) for part in window)
         gain = rng.uniform(0.35, 1.2)
@@ -87,6 +91,8 @@ class RealMetal:
             gain = min(1.2, np.exp(rng.uniform(np.log(_LEAST_HEIGHT), np.log(_MOST_HEIGHT))) / height)
         mean = image.mean()
         grey = (image.astype(np.float32) - mean) * gain + np.clip(mean + rng.uniform(-40, 40), 40, 200)
+        if not marked and rng.random() < _NEGATIVE_SHARE:
+            grey = 255 - grey
         noise = rng.uniform(0, 2)
         if painted and self._paint is not None:
             cracks, unsure = self._paint(rng, grey, noise)

@@ -1,0 +1,108 @@
+"""Training crops of pressed metal as its slopes reflect light: the grey value is a random curve over the slope.
+
+A fourth family. Ridges, folds and dents are heights here, nothing is drawn as a line: a crest line is where the slope
+passes a peak of the curve. So its strength wavers with the metal's own waviness, and it goes on as far as the ridge.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from simulator.crops import rough
+from simulator.crops.labelled import LabelledCrop, labelled
+from simulator.crops.ridges import log_uniform
+from simulator.crops.skins import sensor, skin
+from simulator.crops.wild import disturbance_of
+from simulator.sheets import textures
+from simulator.sheets.cracks import Grey
+
+_CRACKED_SHARE = 0.6
+_CURVE = 2048
+
+
+def training_window(rng: np.random.Generator, size: int) -> LabelledCrop:
+    """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged.
+
+    One in three is the negative of such a picture, cracks apart: dark crest lines, and the ground of dark cracks.
+    """
+    heights, ridges = _heights(rng, size)
+    shade = _reflected(rng, heights)
+    surface = skin(rng, size)
+    base = rng.uniform(55, 190)
+    picture = base + np.clip(shade, -0.6 * base, 0.8 * (255 - base)) + surface
+    if rng.random() < 1 / 3:
+        picture = 255 - picture
+    noise = sensor(rng, size)
+    mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
+    picture = np.asarray(picture, np.float32)
+    if rng.random() < _CRACKED_SHARE:
+        mask, ignore = rough.add_cracks(rng, picture, disturbance_of(surface, noise), ridges)
+    return labelled(rng, picture, noise, mask, ignore)
+
+
+def _heights(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
+    """Heights (size, size) of a pressed sheet, px, and the direction of its ridges, radians."""
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    angle = rng.uniform(0, math.pi) if rng.random() < 0.5 else float(rng.integers(2)) * math.pi / 2
+    waver = cv2.GaussianBlur(textures.cut(rng, "cloud", size, 3.0), (0, 0), 6) * np.float32(rng.choice([0, 2, 8]))
+    u = x * np.float32(math.cos(angle)) + y * np.float32(math.sin(angle)) + np.asarray(waver, np.float32)
+    v = y * np.float32(math.cos(angle)) - x * np.float32(math.sin(angle))
+    period = log_uniform(rng, 45, 420)
+    phase = v / np.float32(period) + np.float32(rng.random())
+    draw = rng.random()
+    if draw < 0.35:  # herringbone, its corners round
+        length, steep = log_uniform(rng, 100, 900), rng.uniform(0.2, 1.5)
+        at = (u / np.float32(length) + np.float32(rng.random())) % 2 - 1
+        phase = phase + np.sqrt(at * at + np.float32(log_uniform(rng, 1e-5, 0.02))) * np.float32(
+            length * steep / period
+        )
+    elif draw < 0.5:
+        phase = phase + np.sin(u / np.float32(log_uniform(rng, 60, 300))) * np.float32(rng.uniform(0.05, 0.5))
+    wave = np.cos(2 * np.pi * phase)
+    sharp = log_uniform(rng, 0.6, 6)
+    ridge = np.tanh(np.float32(sharp) * wave) / math.tanh(sharp)
+    if rng.random() < 0.2:  # studs in place of ridges
+        ridge = ridge * np.cos(2 * np.pi * u / np.float32(period * rng.uniform(0.7, 1.4)))
+    heights = ridge * np.float32(period * log_uniform(rng, 0.01, 0.09))
+    if rng.random() < 0.35:  # a border, beyond which the sheet is flat
+        way = rng.uniform(0, 2 * math.pi)
+        beyond = (x - size / 2) * math.cos(way) + (y - size / 2) * math.sin(way) - rng.uniform(-0.3, 0.3) * size
+        share = np.float32(0.5) + np.float32(0.5) * np.tanh(beyond / np.float32(log_uniform(rng, 6, 80)))
+        heights = heights * share + np.float32(rng.uniform(-3, 3)) * share
+    if rng.random() < 0.4:  # dents and waviness
+        heights = heights + textures.cut(rng, "cloud", size, 2.5) * np.float32(log_uniform(rng, 0.3, 4))
+    return np.asarray(heights, np.float32), angle
+
+
+def _reflected(rng: np.random.Generator, heights: Grey) -> Grey:
+    """Grey levels of a relief in light from one or two sides, each with a curve of its own over the slope that way."""
+    size = heights.shape[0]
+    soft = cv2.GaussianBlur(heights, (0, 0), log_uniform(rng, 1, 6))
+    slope_x, slope_y = cv2.Sobel(soft, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(soft, cv2.CV_32F, 0, 1) / 8
+    total = np.zeros_like(heights)
+    for _ in range(int(rng.choice([1, 2], p=[0.7, 0.3]))):
+        way = rng.uniform(0, 2 * math.pi)
+        slope = slope_x * np.float32(math.cos(way)) + slope_y * np.float32(math.sin(way))
+        spread = max(float(slope.std()), 1e-3)
+        # Micro-waviness along the metal's grain: it makes crest lines waver, and breaks them.
+        uneven = textures.cut(rng, str(rng.choice(["blotches", "brushed", "long", "cloud"])), size)
+        uneven = uneven.T if rng.random() < 0.5 else uneven
+        slope = slope / np.float32(spread) + uneven * np.float32(log_uniform(rng, 0.01, 0.12))
+        index = ((slope + np.float32(4)) * np.float32(_CURVE / 8)).clip(0, _CURVE - 1).astype(np.int32)
+        total += _curve(rng)[index]
+    return total
+
+
+def _curve(rng: np.random.Generator) -> Grey:
+    """Grey levels over a slope of -4 to 4 spreads: a gentle tilt, and peaks and dips of any width."""
+    slope = np.linspace(-4, 4, _CURVE, dtype=np.float32)
+    curve = np.float32(rng.normal(0, 8)) * slope + np.float32(rng.normal(0, 3)) * slope * slope / 4
+    for _ in range(int(rng.integers(1, 4))):
+        middle = 0.0 if rng.random() < 0.35 else rng.normal(0, 1)
+        away = (slope - np.float32(middle)) / np.float32(log_uniform(rng, 0.12, 1))
+        shape = np.exp(-(away**2) / 2) if rng.random() < 0.6 else 1 / (1 + away**2)
+        curve += np.float32(log_uniform(rng, 5, 75) * (1 if rng.random() < 0.75 else -1)) * shape
+    return np.asarray(curve - curve.mean(), np.float32)
