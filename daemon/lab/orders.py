@@ -64,6 +64,10 @@ class TrainClassifier:
             "brings, the default of efficientnet_lite0; scratch: fresh ones, the default of the others"
         ),
     ] = None
+    teacher: Annotated[
+        Path | None,
+        Option(help="weights beside their card whose answers are learnt beside the labels, on new simulated crops"),
+    ] = None
     minutes: Annotated[float, Option(min=0.01, help="time of each training, that before a resume included")] = 60.0
     seed: Annotated[int, Option(min=0, help="of the network, the crops and their order")] = 0
     folds: Annotated[int | None, Option(min=2, max=20, help="cross-validate in so many folds, in place of weights")] = (

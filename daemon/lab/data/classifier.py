@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.lab.data.hard_negatives import PER_STRETCH, hard_negatives
+from daemon.lab.data.hard_negatives import HARD_NEGATIVE, PER_STRETCH, hard_negatives
 from daemon.lab.progress import OnProgress
 from daemon.telemetry.printing import say
+from models.training.classifier.batches import PARTS, Renewal
 from models.training.classifier.examples import DataError, Example, groups_of, read_folder
 from models.training.photographs import held_out
 from simulator.crops.classifier import TEST_PRODUCTS, Cut, test_crops, training_crops
@@ -31,6 +32,8 @@ _PER_TEST_SHEET = 3
 """Few, so that those of a test are of many sheets: crops of one sheet are alike, and count as one group."""
 _FIRST_HARD_NEGATIVE = 7_000_000
 """Seed of their sheets, to train on and, from a million further, to test on."""
+_RENEWED_SEEDS = 100_000
+"""Parts of renewed examples of one seed; their sheets and windows are none that any training begins with."""
 _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 """Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
 _TRIES = 20
@@ -56,6 +59,26 @@ def training_examples(folders: Sequence[Path], simulated: int, seed: int, report
     if not (found := [*examples, *made, *painted]):
         raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
     return found
+
+
+def renewal_of(simulated: int, seed: int, training: Sequence[Example]) -> Renewal:
+    """New simulated examples without end: crops of new sheets and windows, and cracks painted on clean photographs.
+
+    Args:
+        simulated: crops of `training_examples`.
+        seed: of the training.
+        training: what is learnt from; cracks are painted on its photographs without any. What the detector takes for a
+            crack stays: it is dear to find.
+    """
+    grounds = [one for one in training if not one.crack and not one.simulated]
+
+    def renewed(part: int) -> list[Example]:
+        own = _RENEWED_SEEDS * (seed + 1) + part
+        cuts = training_crops(own, simulated // PARTS)
+        made = [_example(cut, number, test=False) for number, cut in enumerate(cuts)]
+        return made + _painted(grounds, round(_PAINTED_SHARE * simulated / PARTS) if grounds else 0, own)
+
+    return Renewal(lambda one: one.simulated and one.kind != HARD_NEGATIVE, renewed)
 
 
 def test_examples(

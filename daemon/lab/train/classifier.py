@@ -13,19 +13,19 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from daemon.lab.data.classifier import training_examples
+from daemon.lab.data.classifier import renewal_of, training_examples
 from daemon.lab.export import exported
 from daemon.lab.orders import TrainClassifier
 from daemon.lab.progress import progress_on
 from daemon.lab.train.calibrate import write_calibrated
 from daemon.lab.train.cross_validation import cross_validate
-from daemon.lab.train.start import card_beside, plan_of, start_of
+from daemon.lab.train.start import card_beside, met_before, plan_of, start_of
 from daemon.lab.train.training_bar import train_with_bar
 from daemon.telemetry.printing import SafeConsole, say
 from models.classifier import card
 from models.classifier.errors import ClassifierError
 from models.training.classifier.examples import DataError, Example
-from models.training.classifier.groups import SeenGroups, Split, counts, fingerprint, group_keys, split
+from models.training.classifier.groups import Split, counts, fingerprint, group_keys, split
 from models.training.classifier.plan import start_name
 from models.training.classifier.train import Outcome
 
@@ -65,15 +65,18 @@ def _say(words: str) -> None:
 
 def _train_weights(console: Console, order: TrainClassifier, examples: Sequence[Example]) -> None:
     start = card_beside(order.pretrained)
-    parts = split(examples, order.seed, left_out=order.leave_out, start=SeenGroups.of_card(start))
+    # Read now: weights that do not fit their card are told before the training, not after it.
+    if order.teacher is not None:
+        card.read(order.teacher)
+    parts = split(examples, order.seed, left_out=order.leave_out, start=met_before(order))
     checkpoint = order.out / "classifier.ckpt"
     if order.resume and not checkpoint.is_file():
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
     resumed = _steps(checkpoint) if order.resume else None
-    # Read now: weights that do not fit their card are told before the training, not after it.
     own = order.pretrained if start.get("network") == order.network else None
     before = None if own is None else card.read(own)[0].state_dict()
-    outcome = train_with_bar(console, parts, plan_of(order), checkpoint, resume=order.resume)
+    renewal = None if order.teacher is None else renewal_of(order.simulated, order.seed, parts.training)
+    outcome = train_with_bar(console, parts, plan_of(order), checkpoint, resume=order.resume, renewal=renewal)
     with console.status("fitting temperature and threshold on validation"):
         states = {"end": outcome.state}
         if before is not None:
@@ -104,6 +107,12 @@ def _steps(checkpoint: Path) -> int | None:
         return None
 
 
+def _teacher(path: Path) -> dict[str, Any]:
+    """What a card says of the teacher, whose groups are among those that were learnt from."""
+    said = card_beside(path)
+    return {name: said[name] for name in ("name", "sha256", "network", "made") if name in said}
+
+
 def _facts(
     order: TrainClassifier, parts: Split, outcome: Outcome, resumed: int | None, start: dict[str, Any]
 ) -> dict[str, Any]:
@@ -111,13 +120,14 @@ def _facts(
 
     `start` is the card of the weights that it started from.
     """
-    before = SeenGroups.of_card(start)
+    before = met_before(order)
     trained = group_keys(parts.training) | before.trained
     validated = (group_keys(parts.validation) | before.validated) - trained
     return {
         "target": "a thin linear anomaly in metal; real scratches stand in for cracks",
         "started_from": start_name(order.pretrained),
         **({"start": {name: start[name] for name in _START_FACTS if name in start}} if start else {}),
+        **({} if order.teacher is None else {"teacher": _teacher(order.teacher)}),
         "trained_on": counts(parts.training),
         "chosen_on": counts(parts.validation),
         "left_out": list(order.leave_out),

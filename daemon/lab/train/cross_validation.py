@@ -15,7 +15,7 @@ from rich.console import Console
 
 from daemon.lab.orders import TrainClassifier
 from daemon.lab.train.calibrate import predictions_of, write_calibrated
-from daemon.lab.train.start import card_beside, plan_of
+from daemon.lab.train.start import met_before, plan_of
 from daemon.lab.train.training_bar import train_with_bar
 from models.classifier.assessment import Predictions, figures, fold_table
 from models.classifier.calibration import calibrated, expected_calibration_error
@@ -33,14 +33,15 @@ _VALIDATION_FOLDS = 5
 
 def cross_validate(console: Console, order: TrainClassifier, examples: Sequence[Example], folds: int) -> None:
     """Train once for each fold of what is not for tests, and measure each on the groups it has not seen."""
-    start = SeenGroups.of_card(card_beside(order.pretrained))
+    start = met_before(order)
     check_left_out(examples, order.leave_out, start)
     usable = [one for one in examples if not one.test and one.collection not in order.leave_out]
     photographs = [one for one in usable if not one.simulated]
     if count := sum(in_groups(photographs, start.all)):
+        named = " and ".join(str(one) for one in (order.pretrained, order.teacher) if one is not None)
         raise DataError(
-            f"{order.pretrained} was trained on {count} of these {len(photographs)} photographs, so no fold would be "
-            "unseen: start from weights that were not (--pretrained)"
+            f"{named} learnt from {count} of these {len(photographs)} photographs, so no fold would be unseen: "
+            "start from weights that have not (--pretrained), and take a teacher that has not (--teacher)"
         )
     parts_of = [_fold(usable, fold, folds, order.seed, start) for fold in range(folds)]
     path = order.out / FOLDS

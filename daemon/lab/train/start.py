@@ -8,7 +8,8 @@ from typing import Any
 
 from daemon.lab.orders import TrainClassifier
 from models.classifier.networks import installed_weights
-from models.training.classifier.plan import Plan
+from models.training.classifier.groups import SeenGroups
+from models.training.classifier.plan import BATCH, TAUGHT_BATCH, Plan
 
 NETWORK = "efficientnet_lite0"
 """Trained unless another is asked for (docs/decisions/0023-transfer.md)."""
@@ -18,7 +19,14 @@ IMAGENET, SCRATCH = Path("imagenet"), Path("scratch")
 
 def plan_of(order: TrainClassifier) -> Plan:
     """Of one training of the order."""
-    return Plan(network=order.network, seed=order.seed, minutes=order.minutes, pretrained=order.pretrained)
+    return Plan(
+        network=order.network,
+        seed=order.seed,
+        batch=BATCH if order.teacher is None else TAUGHT_BATCH,
+        minutes=order.minutes,
+        pretrained=order.pretrained,
+        teacher=order.teacher,
+    )
 
 
 def start_of(order: TrainClassifier) -> Path | None:
@@ -38,3 +46,10 @@ def card_beside(start: Path | None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def met_before(order: TrainClassifier) -> SeenGroups:
+    """What the weights to start from have met, and the teacher: what either has learnt from is learnt from."""
+    start, teacher = (SeenGroups.of_card(card_beside(path)) for path in (order.pretrained, order.teacher))
+    trained = start.trained | teacher.trained
+    return SeenGroups(trained, (start.validated | teacher.validated) - trained)

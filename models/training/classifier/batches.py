@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -22,6 +22,16 @@ from models.training.classifier.progressive import PLACE, spot_of
 
 _AHEAD = 2
 """Batches made while the network learns."""
+_RENEWED_EVERY, PARTS = 50, 20
+"""Steps after which one in so many parts of the simulated examples gives way to new ones."""
+
+
+class Renewal(NamedTuple):
+    """Examples that give way to new ones while a training goes on, and where those come from."""
+
+    replaces: Callable[[Example], bool]
+    make: Callable[[int], Sequence[Example]]
+    """The examples of a part's number, from 1 on: by the number alone, as many as a part holds."""
 
 
 def draw_chances(examples: Sequence[Example]) -> NDArray[np.float64]:
@@ -76,11 +86,39 @@ def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int,
     return Batch(batch, classes, torch.from_numpy(places), spots)
 
 
+class Pool:
+    """What is drawn from at a step: the same whatever came between.
+
+    Args:
+        examples: to begin with.
+        renewal: of some of them, part by part; None: all stay.
+    """
+
+    def __init__(self, examples: Sequence[Example], renewal: Renewal | None = None) -> None:
+        passing = [] if renewal is None else [one for one in examples if renewal.replaces(one)]
+        self._kept = [one for one in examples if renewal is None or not renewal.replaces(one)]
+        self._parts = [passing[part::PARTS] for part in range(PARTS)]
+        self._renewal = renewal
+        self._number = 0
+        self._taken: tuple[Sequence[Example], NDArray[np.float64]] = examples, draw_chances(examples)
+
+    def at(self, step: int) -> tuple[Sequence[Example], NDArray[np.float64]]:
+        """The examples of a step and their chances; steps never go back."""
+        number = step // _RENEWED_EVERY
+        if self._renewal is not None and number != self._number:
+            for made in range(max(self._number + 1, number - PARTS + 1), number + 1):
+                self._parts[made % PARTS] = list(self._renewal.make(made))
+            self._number = number
+            examples = [*self._kept, *(one for part in self._parts for one in part)]
+            self._taken = examples, draw_chances(examples)
+        return self._taken
+
+
 class Batches:
     """Batches, made in a thread of their own while the network learns; the k-th is the same whatever came between."""
 
-    def __init__(self, examples: Sequence[Example], draws: NDArray[np.float64], plan: Plan, step: int) -> None:
-        self._make = lambda step: batch_of(examples, draws, plan.batch, (plan.seed, step))
+    def __init__(self, pool: Pool, plan: Plan, step: int) -> None:
+        self._make = lambda step: batch_of(*pool.at(step), plan.batch, (plan.seed, step))
         self._step = step
         self._thread = ThreadPoolExecutor(1, "batches")
         self._next: deque[Future[Batch]] = deque()

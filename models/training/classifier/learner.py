@@ -20,6 +20,7 @@ from models.machine.cpu import bfloat16_is_fast
 from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.classifier.batches import Batch
 from models.training.classifier.depthwise import quicken
+from models.training.classifier.distillation import Pupil, Teacher, mixed
 from models.training.classifier.examples import DataError, Example
 from models.training.classifier.localisation import LocalisationHead
 from models.training.classifier.plan import Plan
@@ -28,8 +29,8 @@ from models.training.classifier.validation import Look, logits_of
 
 _FRESH_RATE, _PRETRAINED_RATE = 1e-3, 3e-4
 _WEIGHT_DECAY = 1e-4
-_MEMORY, _RECENT = 0.99, 10
-"""Of the running mean of the weights: a training here has a few thousand steps."""
+_MEMORY, _TAUGHT_MEMORY, _RECENT = 0.99, 0.999, 10
+"""Of the running mean of the weights: a training here has a few thousand steps, one with a teacher tens of them."""
 _PATIENCE = 25
 """Looks at validation without progress, at the full size, after which a training ends early."""
 
@@ -45,12 +46,16 @@ class Learner:
         # Weights that have learnt from other groups may know those that are kept from this training.
         self._same = {**plan.same, "training groups": groups[0][:16], "validation groups": groups[1][:16]}
         self._localisation = LocalisationHead(self.network)
+        self._teacher = None if plan.teacher is None else Teacher(plan.teacher)
+        self._pupil = None if self._teacher is None else Pupil(self._teacher, self.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         quicken(self.network)
         self._rate = _FRESH_RATE if plan.pretrained is None else _PRETRAINED_RATE
-        learnt = (*self.network.parameters(), *self._localisation.parameters())
-        self._optimiser = torch.optim.Adam(learnt, lr=self._rate, weight_decay=_WEIGHT_DECAY)
-        self._average = Average(memory=_MEMORY, recent=_RECENT)
+        beside = () if self._pupil is None else self._pupil.parameters()
+        learnt = (*self.network.parameters(), *self._localisation.parameters(), *beside)
+        self._optimiser = torch.optim.Adam(learnt, lr=self._rate, weight_decay=_WEIGHT_DECAY, fused=True)
+        self._memory = _MEMORY if self._pupil is None else _TAUGHT_MEMORY
+        self._average = Average(memory=self._memory, recent=_RECENT)
         self.step = 0
         self.loss = math.nan
         self.best: dict[str, Tensor] = {}
@@ -70,7 +75,9 @@ class Learner:
             self.network.load_state_dict(saved["network"])
             self._localisation.load_state_dict(saved["where"])
             self._optimiser.load_state_dict(saved["optimiser"])
-            self._average = Average(saved["average"], memory=_MEMORY, recent=_RECENT)
+            if self._pupil is not None:
+                self._pupil.load_state_dict(saved["pupil"])
+            self._average = Average(saved["average"], memory=self._memory, recent=_RECENT)
             self.best = saved["best"]
             self.history = [Look(*look) for look in saved["history"]]
             kept = saved["best_look"]
@@ -87,6 +94,7 @@ class Learner:
                 "same": self._same,
                 "network": self.network.state_dict(),
                 "where": self._localisation.state_dict(),  # its name in checkpoints that there are
+                "pupil": None if self._pupil is None else self._pupil.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
                 "average": self._average.state,
                 "best": self.best,
@@ -113,26 +121,43 @@ class Learner:
         """Whether validation was asked about the last step, of crops at their full size."""
         return bool(self.history) and (self.history[-1].step, self.history[-1].side) == (self.step, INPUT)
 
+    def side(self, share: float) -> int:
+        """Px of the crops at that share of the training."""
+        return side_at(share, taught=self._pupil is not None)
+
     def learn(self, batch: Batch, share: float) -> None:
         """One step."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * warm_up_cosine(share, self.step)
         self.network.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
-            crops, places = parts_of(batch.crops, batch.places, batch.spots, side_at(share))
-            logits = self.network(crops)
-            located = self._localisation.loss(places)
-        entropy = functional.cross_entropy(logits.float(), batch.classes, weight=self._class_weights)
-        loss = entropy + located
+        loss, value = self._losses(batch, share)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.step += 1
         self._average.follow(self.network.state_dict(), self.step)
-        value = entropy.item()
         if not math.isfinite(loss.item()):
             raise DataError(f"the loss was {loss.item()} at step {self.step}: the training has come to nothing")
         self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
+
+    def _losses(self, batch: Batch, share: float) -> tuple[Tensor, float]:
+        """What this step is to make smaller, and what is told of it: cross-entropy, or how far the teacher is."""
+        unlabelled, taught = 0, None
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
+            crops, places = parts_of(batch.crops, batch.places, batch.spots, self.side(share))
+            if self._pupil is not None:
+                crops, places, unlabelled = mixed(crops, places, (self._plan.seed, self.step))
+            last = self.network.features(crops)
+            logits = self.network.head(last)
+            located = self._localisation.loss(places)
+            if self._pupil is not None:
+                taught = self._pupil.loss(crops, logits, self._localisation.maps, last)
+        entropy = functional.cross_entropy(
+            logits[unlabelled:].float(), batch.classes[unlabelled:], weight=self._class_weights
+        )
+        if taught is None:
+            return entropy + located, entropy.item()
+        return taught.with_labels(entropy, share) + located, taught.answers.item()
 
     def look(self, validation: Sequence[Example], side: int) -> bool:
         """Ask validation, keep the best weights; whether there was no progress at the full size for long."""
@@ -142,7 +167,11 @@ class Learner:
         even = len(classes) / (2 * torch.bincount(classes, minlength=len(CLASSES)))
         loss = functional.cross_entropy(logits, classes, weight=even).item()
         accuracy = (logits.argmax(1) == classes).float().mean().item()
-        now = Look(self.step, round(loss, 5), round(accuracy, 5), side)
+        agreement = None
+        if self._teacher is not None:
+            said = self._teacher.of_validation(validation, side)
+            agreement = round((logits.argmax(1) == said.argmax(1)).float().mean().item(), 5)
+        now = Look(self.step, round(loss, 5), round(accuracy, 5), side, agreement)
         self.history.append(now)
         best = self.best_look
         if best is None or best.side < side or (best.side == side and now.loss < best.loss):

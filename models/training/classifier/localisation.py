@@ -22,14 +22,15 @@ class LocalisationHead(nn.Module):
     def __init__(self, network: Network) -> None:
         """Listens to the network from now on."""
         super().__init__()
-        self._maps = torch.empty(0)
+        self.maps: Tensor = torch.empty(0)
+        """Of the network's last forward."""
         network.get_submodule(network.MIDDLE).register_forward_hook(self._listen)
         with torch.no_grad():
             network.eval()(torch.zeros(1, 3, 64, 64))
-        self._layer = nn.Conv2d(self._maps.shape[1], 1, 1)
+        self._layer = nn.Conv2d(self.maps.shape[1], 1, 1)
 
     def _listen(self, _module: nn.Module, _inputs: object, maps: Tensor) -> None:
-        self._maps = maps
+        self.maps = maps
 
     def loss(self, places: Tensor) -> Tensor:
         """Cross-entropy of the network's last forward against where cracks were.
@@ -40,7 +41,7 @@ class LocalisationHead(nn.Module):
         Returns:
             A mean over the places that are known; 0 where none is.
         """
-        values = self._layer(self._maps).float()
+        values = self._layer(self.maps).float()
         truth = functional.adaptive_max_pool2d(places, list(values.shape[2:]))
         known = truth.isfinite()
         cracked = truth.nan_to_num() > 0

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+BATCH, TAUGHT_BATCH = 24, 48
+"""Crops of a step; more where a teacher lets them be small, and a step is mostly the weights' own cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a training goes; one that is gone on with must have the same network, start, seed, batch and groups.
+    """How a training goes; one that is gone on with must be the same in `same`, and in its groups.
 
     Raises:
         ValueError: neither or both of minutes and steps are given.
@@ -18,13 +21,15 @@ class Plan:
 
     network: str
     seed: int = 0
-    batch: int = 24
+    batch: int = BATCH
     minutes: float | None = None
     """When to stop, the time before a resume included; or"""
     steps: int | None = None
     """how many batches to learn from."""
     pretrained: Path | None = None
     """Weights to start from (models.classifier.networks.load_pretrained); None: from scratch."""
+    teacher: Path | None = None
+    """Weights with their card whose answers are learnt beside the labels (models.training.classifier.distillation)."""
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
@@ -38,6 +43,7 @@ class Plan:
             "started from": start_name(self.pretrained),
             "seed": self.seed,
             "batch": self.batch,
+            **({} if self.teacher is None else {"teacher": hashlib.sha256(self.teacher.read_bytes()).hexdigest()}),
         }
 
 

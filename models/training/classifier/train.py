@@ -13,12 +13,11 @@ from torch import Tensor
 from models.classifier.networks import CLASSES
 from models.classifier.preprocess import INPUT
 from models.machine.allocator import keep_freed
-from models.training.classifier.batches import Batches, class_weights, draw_chances
+from models.training.classifier.batches import Batches, Pool, Renewal, class_weights, draw_chances
 from models.training.classifier.examples import DataError, Example
 from models.training.classifier.groups import fingerprint
 from models.training.classifier.learner import Learner
 from models.training.classifier.plan import Plan
-from models.training.classifier.progressive import side_at
 from models.training.classifier.validation import Look
 
 _REPORT_S, _SAVE_S, _LOOK_S, _LOOK_SHARE = 2.0, 60.0, 45.0, 0.08
@@ -56,6 +55,7 @@ def train(
     *,
     checkpoint: Path | None = None,
     resume: Path | None = None,
+    renewal: Renewal | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Train a network, by these examples alone.
@@ -69,6 +69,7 @@ def train(
         plan: the network, and how long.
         checkpoint: file written every minute, and at the end whatever ends the training.
         resume: a checkpoint to go on from.
+        renewal: of examples that give way to new ones while the training goes on.
         on_progress: called about every two seconds.
 
     Raises:
@@ -78,10 +79,9 @@ def train(
     _refuse_one_class(training=training, validation=validation)
     keep_freed()
     torch.manual_seed(plan.seed)
-    draws = draw_chances(training)
     groups = (fingerprint(training), fingerprint(validation))
-    learner = Learner(plan, groups, class_weights(training, draws), resume)
-    batches = Batches(training, draws, plan, learner.step)
+    learner = Learner(plan, groups, class_weights(training, draw_chances(training)), resume)
+    batches = Batches(Pool(training, renewal), plan, learner.step)
     report = save = time.monotonic()
     due = report + _LOOK_S
     try:
@@ -89,7 +89,7 @@ def train(
             learner.learn(batches.take(), share)
             now = time.monotonic()
             if now > due:
-                if learner.look(validation, side_at(share)):
+                if learner.look(validation, learner.side(share)):
                     break
                 took = time.monotonic() - now
                 due = time.monotonic() + max(_LOOK_S, took / _LOOK_SHARE)

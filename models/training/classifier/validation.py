@@ -28,6 +28,8 @@ class Look:
     accuracy: float
     side: int = INPUT
     """Px of the crops at that time; looks are compared with those of the same size."""
+    agreement: float | None = None
+    """Share of the examples for which a teacher finds the same class likelier; None without one."""
 
 
 def logits_of(network: str, state: dict[str, Tensor], examples: Sequence[Example], side: int = INPUT) -> Tensor:

@@ -202,6 +202,48 @@ def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met
         assert words in capsys.readouterr().err
 
 
+def test_what_a_teacher_has_learnt_from_is_learnt_from_and_the_card_names_it(
+    data: Path, tmp_path: Path, start: Path
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", teacher=start, seed=7)
+    train_classifier_command(order)
+    teacher = json.loads(start.with_suffix(".json").read_text())
+    written = json.loads((tmp_path / "out" / "classifier.json").read_text())
+    assert written["started_from"] == "scratch"
+    assert written["teacher"]["sha256"] == teacher["sha256"]
+    assert all(in_groups(read_folder(data), written["groups"].split())), "also those that this training kept for tests"
+    assert set(written["validation_groups"].split()) == set(teacher["validation_groups"].split())
+    assert sum(one["pictures"] for one in written["chosen_on"].values()) == 8
+
+
+def test_a_teacher_is_none_of_what_is_measured_on_pictures_that_it_has_met(
+    data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18", teacher=start)
+    for measured, words in (
+        (replace(order, folds=2), "take a teacher that has not"),
+        (replace(order, leave_out=("own",)), "have met 24 pictures"),
+        (replace(order, teacher=tmp_path / "none.pt"), "no network at"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            train_classifier_command(measured)
+        assert ended.value.code == 2
+        assert words in capsys.readouterr().err
+
+
+def test_what_is_renewed_is_new_and_of_training_groups_alone(data: Path) -> None:
+    examples = classifier_data.training_examples((data,), 20, 3, lambda *_: None)
+    parts = split(examples, 3)
+    renewal = classifier_data.renewal_of(40, 3, parts.training)
+    first, again, second = (renewal.make(part) for part in (1, 1, 2))
+    assert [one.pixels.tobytes() for one in first] == [one.pixels.tobytes() for one in again]
+    assert not {one.pixels.tobytes() for one in first} & {one.pixels.tobytes() for one in (*second, *examples)}
+    kept = {one.group for one in (*parts.validation, *parts.test)}
+    assert not {one.group for one in (*first, *second)} & kept
+    assert not any(renewal.replaces(one) for one in examples if not one.simulated or one.kind == "alarm")
+    assert all(renewal.replaces(one) for one in first)
+
+
 def test_a_training_is_not_gone_on_with_from_another_start_of_the_same_name(
     data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

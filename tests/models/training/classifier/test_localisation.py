@@ -16,7 +16,7 @@ def test_middle_maps_are_a_sixteenth_of_the_picture(name: str) -> None:
     network = make(name)
     head = LocalisationHead(network)
     network(torch.zeros(2, 3, 64, 96))
-    assert head._maps.shape[2:] == (4, 6)
+    assert head.maps.shape[2:] == (4, 6)
 
 
 def test_the_loss_falls_when_a_place_is_told_apart_and_teaches_the_network() -> None:

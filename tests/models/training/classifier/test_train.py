@@ -13,15 +13,16 @@ from torch.nn import functional
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import make
 from models.training.checkpoints import warm_up_cosine
-from models.training.classifier import learner, progressive
+from models.training.classifier import batches, learner, progressive
 from models.training.classifier import train as training
-from models.training.classifier.batches import batch_of, class_weights, draw_chances
+from models.training.classifier.batches import Pool, Renewal, batch_of, class_weights, draw_chances
 from models.training.classifier.examples import DataError, Example
 from models.training.classifier.learner import Learner
 from models.training.classifier.plan import Plan
 from models.training.classifier.progressive import parts_of, side_at
 from models.training.classifier.train import Outcome, Progress, train
 from models.training.classifier.validation import logits_of
+from tests.classifier_weights import untrained
 
 torch.set_num_threads(1)
 
@@ -29,6 +30,7 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progressive, "_SIDES", ((2.0, 32),))
+    monkeypatch.setattr(progressive, "_TAUGHT_SIDES", ((2.0, 32),))
     monkeypatch.setattr(training, "_REPORT_S", 0.0)
 
 
@@ -70,6 +72,59 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(tmp_path: Pa
     resumed = run(resume=checkpoint)
     assert resumed.steps == 6
     assert same(resumed.state, run().state)
+
+
+def taught(weights: Path) -> Plan:
+    return Plan("resnet18", steps=4, batch=4, teacher=weights)
+
+
+def fresh(part: int) -> list[Example]:
+    return [replace(one, simulated=True, name=f"part {part} {one.name}") for one in examples(4)]
+
+
+RENEWAL = Renewal(lambda one: one.simulated, fresh)
+
+
+def test_a_training_with_a_teacher_goes_on_as_if_nothing_had_happened_and_not_with_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_RENEWED_EVERY", 1)
+    teacher = untrained(tmp_path / "teacher")
+    checkpoint = tmp_path / "classifier.ckpt"
+    known = [*examples(), *fresh(0)]
+
+    def stop(step: Progress) -> None:
+        if step.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(known, examples(6), taught(teacher), checkpoint=checkpoint, on_progress=stop, renewal=RENEWAL)
+    resumed = train(known, examples(6), taught(teacher), resume=checkpoint, renewal=RENEWAL)
+    whole = train(known, examples(6), taught(teacher), renewal=RENEWAL)
+    assert resumed.steps == 4
+    assert same(resumed.state, whole.state)
+    assert resumed.history[-1].agreement is not None
+    assert resumed.history[-1].agreement == whole.history[-1].agreement
+    other = untrained(tmp_path / "other", doubt=1.0)
+    with pytest.raises(DataError, match="another training"):
+        train(known, examples(6), taught(other), resume=checkpoint)
+
+
+def test_simulated_examples_give_way_to_new_ones_part_by_part_and_the_others_stay() -> None:
+    known = [*examples(8), *(one for part in range(batches.PARTS) for one in fresh(-part))]
+    pool = Pool(known, Renewal(lambda one: one.simulated, fresh))
+    begun, _ = pool.at(batches._RENEWED_EVERY - 1)
+    assert list(begun) == known
+    some, draws = pool.at(3 * batches._RENEWED_EVERY)
+    assert len(some) == len(draws) == len(known)
+    names = [one.name for one in some]
+    assert {name.split()[1] for name in names if name.startswith("part")} >= {"1", "2", "3"}
+    assert sum(name.startswith(("part 1 ", "part 2 ", "part 3 ")) for name in names) == 12
+    late = (batches.PARTS + 7) * batches._RENEWED_EVERY
+    later = [one.name for one in pool.at(late)[0]]
+    assert later == [one.name for one in Pool(known, RENEWAL).at(late)[0]], "as if it had been asked for no other step"
+    assert [one for one in pool.at(late)[0] if not one.simulated] == known[:8]
+    assert {int(name.split()[1]) for name in later if name.startswith("part")} == set(range(8, batches.PARTS + 8))
 
 
 @pytest.mark.parametrize("what", ["another plan", "other groups", "text", "weights"])
