@@ -1,0 +1,1 @@
+"""Families of sheets that nothing is trained, chosen or tuned on: yardsticks."""
