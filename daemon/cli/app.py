@@ -18,6 +18,7 @@ from daemon.cli.evaluate import evaluate
 from daemon.cli.export import export
 from daemon.cli.inspect import inspect
 from daemon.cli.paths import paths
+from daemon.cli.pod import pod
 from daemon.cli.results import results
 from daemon.cli.run import run
 from daemon.cli.schema import schema
@@ -30,7 +31,7 @@ from daemon.cli.train import train
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Line: run the service and look after it": (run, results, check, doctor, bench, schema, paths),
     "Files: inspect images, and make some": (inspect, classify, simulate),
-    "Models: train, measure and explain them": (train, evaluate, export, crops, templates, study),
+    "Models: train, measure and explain them": (train, evaluate, pod, export, crops, templates, study),
 }
 """By who needs them."""
 

@@ -128,6 +128,23 @@ class EvaluateDetector:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasurePod:
+    """Measure the probability of detection of painted cracks."""
+
+    recipe: Annotated[str, Option(help="recipe name or file; its whole chain is measured")]
+    data: Annotated[
+        Path | None, Option(help="folder of images of good sheets to paint on; default: simulated sheets")
+    ] = None
+    real: Annotated[
+        Path | None, Option(help="real cracks to compare with: folder as of `evaluate detector --data`, with masks")
+    ] = None
+    out: Annotated[Path, Option(help="folder for pod.html and pod.json")] = Path("pod")
+    cracks: Annotated[int, Option(min=60, max=10_000, help="how many are painted, of each form")] = 240
+    seed: Annotated[int, Option(min=0, max=1_000_000, help="of the cracks, and of simulated sheets")] = 0
+    json: Annotated[bool, Option("--json", help="JSON on stdout, and nothing else there")] = False
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluateClassifier:
     """Measure the classifier on groups that it was not trained on."""
 

@@ -75,13 +75,17 @@ def answer(
     return 0
 
 
-def page(template: str, **values: Any) -> str:  # noqa: ANN401 - a template takes what it names
-    """One HTML page that needs no other file, by a template of this folder."""
+def page(template: str, *, package: str = "daemon.lab.evaluate", **values: Any) -> str:  # noqa: ANN401 - its names
+    """One HTML page that needs no other file, by a template of that package; what it includes may be of this folder."""
     import jinja2  # noqa: PLC0415 - only for those who want a page
 
-    folder = files("daemon.lab.evaluate")
+    folders = [files(name) for name in dict.fromkeys((package, "daemon.lab.evaluate"))]
+
+    def read(name: str) -> str | None:
+        return next((file.read_text("utf-8") for one in folders if (file := one.joinpath(name)).is_file()), None)
+
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8")),
+        loader=jinja2.FunctionLoader(read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""`linesentry pod`: the probability of detection of painted cracks, by the whole chain of a recipe."""

@@ -1,0 +1,173 @@
+"""Real cracks beside painted ones: what of them was hit, and what the painted ones promise of such sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.lab.data.folders import folder
+from daemon.lab.data.pictures import Picture, Source, SourceError
+from daemon.lab.pod.analysis import FACTORS, attempted, bins_of, described, joint
+from daemon.lab.pod.experiment import Chain, Painted, box_of
+from daemon.lab.pod.measured import Measured, measured
+from daemon.lab.pod.sheets import PodError
+from models.images import ImageError
+from models.measure.assessment import Share, TruthBox
+from models.measure.matching import Box, pairs
+from models.measure.pod import NoCurveError, fit
+
+Figures = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RealCrack:
+    """A marked crack and what became of it."""
+
+    picture: str
+    box: Box
+    measured: Measured
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """What was seen of the real ones."""
+
+    source: str
+    cracks: tuple[RealCrack, ...]
+    pictures: int
+    left_out: tuple[tuple[str, str], ...]
+
+
+def real_source(path: Path) -> Source:
+    """The pictures with masks of a folder, of all groups: nothing is trained here.
+
+    Raises:
+        PodError: there is nothing in it that can be used.
+    """
+    try:
+        return folder(path, all_groups=True)
+    except SourceError as error:
+        raise PodError(f"--real: {error}") from error
+
+
+def inspect_real(source: Source, chain: Chain, say: Callable[[str, float], None]) -> Real:
+    """Inspect real cracks by the same chain; `say` is told of each picture, and of the share of it that is done.
+
+    Raises:
+        PodError: a picture cannot be read, or none holds a crack of the recipe's polarity.
+    """
+    cracks: list[RealCrack] = []
+    left_out: list[tuple[str, str]] = []
+    pictures, sign = 0, {"bright": 1, "dark": -1}.get(chain.recipe.polarity, 0)
+    try:
+        for picture in source.pictures(chain.recipe):
+            pictures += 1
+            words = f"{picture.name}: real cracks"
+
+            def progress(done: int, total: int, words: str = words) -> None:
+                say(words, 0.99 * done / max(1, total))
+
+            try:
+                plate = chain.inspect(picture.image, progress)
+            except ImageError as error:
+                left_out.append((picture.name, str(error)))
+                continue
+            finally:
+                say(words, 1.0)
+            truth = _truth(picture)
+            found = [box_of(one) for one in plate.defects if chain.counts(one)]
+            taken = set(pairs(found, [one.box for one in truth]))
+            cracks += [
+                RealCrack(picture.name, one.box, _measured(picture, one, sign), index in taken)
+                for index, one in enumerate(truth)
+            ]
+    except SourceError as error:
+        raise PodError(f"--real: {error}") from error
+    if pictures < source.count:
+        why = f"marks what is no defect of a recipe of polarity {chain.recipe.polarity}"
+        left_out.append((f"{source.count - pictures} of {source.count} pictures", why))
+    if not cracks:
+        shown = "; ".join(f"{name}: {why}" for name, why in left_out[:3])
+        raise PodError(f"--real {source.name}: no crack is marked in {pictures} pictures" + (shown and f" ({shown})"))
+    return Real(source.name, tuple(cracks), pictures, tuple(left_out))
+
+
+def _truth(picture: Picture) -> list[TruthBox]:
+    """The marked cracks that can be measured: those that nothing hides."""
+    return [one for one in picture.truth if one.counts and one.pixels is not None and one.pixels.any()]
+
+
+def _measured(picture: Picture, one: TruthBox, sign: int) -> Measured:
+    assert one.pixels is not None
+    return measured(picture.image, one.box, one.pixels, sign)
+
+
+def compared(real: Real, painted: Sequence[Painted]) -> Figures:
+    """The real ones' figures, and what the painted ones of one form, measured alike, promise of them."""
+    sizes, hits = _sizes([one.measured for one in real.cracks]), np.array([one.hit for one in real.cracks], np.bool_)
+    promised, why = _promised(painted, sizes)
+    share = Share(int(hits.sum()), len(hits))
+    figures: Figures = {
+        "source": real.source,
+        "pictures": real.pictures,
+        "cracks": len(hits),
+        "hit": share.count,
+        "recall": share.share,
+        "lower": share.lower,
+        "upper": share.upper,
+        "left_out": [{"name": name, "why": why} for name, why in real.left_out],
+        "curves": _curves(sizes, hits),
+        "painted_curves": _curves(
+            _sizes([one.measured for one in painted]), np.array([one.hit for one in painted], np.bool_)
+        ),
+        "promised": None,
+        "why_not_promised": why,
+        "each": [
+            {
+                "picture": one.picture,
+                "box": list(one.box),
+                **{name: float(value) for name, value in zip(FACTORS, row, strict=True)},
+                "hit": one.hit,
+                "pod": None if promised is None else float(promised[place]),
+            }
+            for place, (one, row) in enumerate(zip(real.cracks, sizes, strict=True))
+        ],
+    }
+    if promised is not None:
+        spread = 1.96 * float(np.sqrt(np.sum(promised * (1 - promised))))
+        middle = float(promised.sum())
+        figures["promised"] = {
+            "hits": middle,
+            "lower": max(0.0, middle - spread),
+            "upper": min(float(len(hits)), middle + spread),
+        }
+    return figures
+
+
+def _sizes(seen: Sequence[Measured]) -> Floats:
+    return np.array([(one.contrast, one.width, one.length) for one in seen], np.float64).reshape(-1, 3)
+
+
+def _curves(sizes: Floats, hits: NDArray[np.bool_]) -> Figures:
+    return {
+        name: described(
+            attempted(fit, sizes[:, place], hits, (name,)),
+            (float(sizes[:, place].min()), float(sizes[:, place].max())),
+            bins=bins_of(sizes[:, place], hits),
+        )
+        for place, name in enumerate(FACTORS)
+    }
+
+
+def _promised(painted: Sequence[Painted], sizes: Floats) -> tuple[Floats | None, str]:
+    """POD of cracks of those sizes by the painted ones, both measured alike; None and why where there is no model."""
+    known, hits = _sizes([one.measured for one in painted]), np.array([one.hit for one in painted], np.bool_)
+    curve = attempted(joint, known, hits, "contrast")
+    return (None, str(curve)) if isinstance(curve, NoCurveError) else (curve.pod(sizes), "")
