@@ -8,7 +8,7 @@ view where it costs little (docs/decisions/0010-feature-network.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,37 @@ GREY_SCALE = 1 / 24
 """Grey levels to network units, so that a typical crack has height 1."""
 _LEARNED = 4
 _QUARTER, _EIGHTH, _SIXTEENTH = 16, 32, 64
+
+
+_NEAR, _FAR = 8, 24
+"""Px of the input, whole cells of the sixteenth, that the finer and the finest levels need beyond a part for its values
+to be those of the whole: what a cut spoils on the way up."""
+
+
+class Part(NamedTuple):
+    """A part of the network's input, half-open, px."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def around(self, px: int) -> Part:
+        """The part with so many px more on each side, where there are; in whole cells of the sixteenth."""
+        left, top = (max(0, first - px) // 8 * 8 for first in self[:2])
+        right, bottom = (-(-(last + px) // 8) * 8 for last in self[2:])
+        return Part(left, top, right, bottom)
+
+    def of(self, maps: Tensor, cell: int) -> Tensor:
+        """The part of some maps (..., h, w) with so many px to a value; a view."""
+        rows, columns = (
+            slice(first // cell, -(-last // cell)) for first, last in ((self.top, self.bottom), (self.left, self.right))
+        )
+        return maps[..., rows, columns]
+
+    def within(self, outer: Part) -> Part:
+        """The same part, in px of another that holds it."""
+        return Part(self.left - outer.left, self.top - outer.top, self.right - outer.left, self.bottom - outer.top)
 
 
 class _Layer(nn.Module):
@@ -112,18 +143,29 @@ class FeatureNetwork(nn.Module):
         responses = self.bank_norm(F.conv2d(x, self.bank_kernels().to(x.dtype), stride=2, padding=self.side // 2))
         return F.pixel_shuffle(self.decide(responses), 2)[..., : x.shape[-2], : x.shape[-1]]
 
-    def decide(self, responses: Tensor) -> Tensor:
-        """From the bank's responses (n, c, h / 2, w / 2) to the values of 2 x 2 pixels each (n, 4, h / 2, w / 2)."""
+    def decide(self, responses: Tensor, part: Part | None = None) -> Tensor:
+        """From the bank's responses (n, c, h / 2, w / 2) to the values of 2 x 2 pixels each (n, 4, h / 2, w / 2).
+
+        With a `part`, in px of the input and of even sides, to its values alone: what lies around it is seen, and costs
+        no more than that.
+        """
         quarter = self.quarter(responses)
+        del responses
         eighth = self.eighth(quarter)
         sixteenth = self.sixteenth(eighth)
         coarse = self.coarse(sixteenth)
         coarse = coarse + self.context(coarse)
         sixteenth = sixteenth + _doubled(coarse, sixteenth)
-        sixteenth = sixteenth + self.more(sixteenth)
-        eighth = self.at_eighth(eighth + _doubled(self.from_sixteenth(sixteenth), eighth))
+        if part is None:
+            far = near = part = Part(0, 0, 8 * sixteenth.shape[-1], 8 * sixteenth.shape[-2])
+        else:
+            far, near = part.around(_FAR), part.around(_NEAR)
+        sixteenth = far.of(sixteenth, 8)
+        sixteenth = self.from_sixteenth(sixteenth + self.more(sixteenth))
+        eighth, quarter = near.of(eighth, 4), near.of(quarter, 2)
+        eighth = self.at_eighth(eighth + _doubled(near.within(far).of(sixteenth, 8), eighth))
         quarter = self.at_quarter(quarter + _doubled(self.from_eighth(eighth), quarter))
-        return torch.as_tensor(self.head(quarter))
+        return torch.as_tensor(self.head(part.within(near).of(quarter, 2)))
 
     @torch.no_grad()
     def folded(self, dtype: torch.dtype) -> Folded:
@@ -153,14 +195,16 @@ class Folded(nn.Module):
         self.eval().requires_grad_(requires_grad=False)
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Feature values (n, h, w), float32, of x (n, 1, h, w)."""
-        parts = self.network.decide(self.bank(x))
-        rows, columns = 2 * parts.shape[-2], 2 * parts.shape[-1]
-        values = torch.empty((len(x), rows, columns), dtype=torch.float32, device=x.device)
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        """Feature values (n, h, w), float32, of x (n, 1, h, w), or of a part of it, seen with all of it."""
+        part = Part(0, 0, x.shape[-1], x.shape[-2]) if part is None else part
+        even = Part(part.left // 2 * 2, part.top // 2 * 2, -(-part.right // 2) * 2, -(-part.bottom // 2) * 2)
+        parts = self.network.decide(self.bank(x), even)
+        values = torch.empty((len(x), 2 * parts.shape[-2], 2 * parts.shape[-1]), dtype=torch.float32, device=x.device)
         for index in range(4):  # five times as fast on a CPU as pixel_shuffle
             values[:, index // 2 :: 2, index % 2 :: 2] = parts[:, index]
-        return values[:, : x.shape[-2], : x.shape[-1]]
+        left, top, right, bottom = part.within(even)
+        return values[:, top:bottom, left:right]
 
 
 class _FoldedLayer(nn.Module):

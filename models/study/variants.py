@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from config.schema import DEFAULT_TEMPLATES
-from models.detector.features import FeatureNetwork, Folded
+from models.detector.features import FeatureNetwork, Folded, Part
 
 
 class StudyNetwork(FeatureNetwork):
@@ -49,7 +49,7 @@ class _Unfolded(nn.Module):
         self.network = network.eval()
         self.dtype = dtype
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            values = self.network(x.float())
-        return torch.as_tensor(values[:, 0].float())
+            values = torch.as_tensor(self.network(x.float())[:, 0].float())
+        return values if part is None else part.of(values, 1)
