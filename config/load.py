@@ -115,7 +115,7 @@ def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
         for depth, part in enumerate(path):
             if not isinstance(known, dict) or part not in known:
                 names = list(known) if isinstance(known, dict) else []
-                faults.append(Fault(COMMAND_LINE, _unknown(part, names), dotted(path[: depth + 1])))
+                faults.append(Fault(COMMAND_LINE, _unknown(path[: depth + 1], names), dotted(path[: depth + 1])))
                 break
             known = known[part]
             if depth < len(path) - 1:
@@ -179,7 +179,7 @@ def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Faul
     path: KeyPath = detail["loc"]
     kind = detail["type"]
     if kind == "extra_forbidden":
-        message = _unknown(str(path[-1]), list(_section(model, path[:-1]).model_fields))
+        message = _unknown(path, list(_section(model, path[:-1]).model_fields))
     else:
         about = _field(model, path)
         purpose = f" ({about.description})" if about is not None and about.description else ""
@@ -217,10 +217,19 @@ def _allowed(detail: ErrorDetails) -> str:
     return " ".join(detail["msg"].split()) if known is None else known.format(**detail.get("ctx", {}))
 
 
-def _unknown(key: str, known: list[str]) -> str:
+_REMOVED = {
+    "workers.batch": "there is no such key any more: a worker computes a swath of windows at once, which the plate's "
+    "grid fixes; delete it"
+}
+"""Keys of former versions, and what to do about them."""
+
+
+def _unknown(path: KeyPath, known: list[str]) -> str:
+    if removed := _REMOVED.get(dotted(path)):
+        return removed
     if not known:
         return "unknown key: there is nothing below this one"
-    return f"unknown key; known here: {', '.join(known)}{_nearest(key, known)}"
+    return f"unknown key; known here: {', '.join(known)}{_nearest(str(path[-1]), known)}"
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -183,7 +183,7 @@ class RoomEnough(Said, frozen=True):
 
 
 class WorkerReady(Said, frozen=True):
-    """detect -> tile: which leases the worker holds, which it did last, and how many windows it holds at most."""
+    """detect -> tile: which leases the worker holds, which it did last, and how many it holds at most."""
 
     worker: int
     incarnation: int
@@ -205,7 +205,7 @@ class WorkerGone(Said, frozen=True):
 
 
 class Lease(Said, frozen=True):
-    """tile -> detect: score these windows of the plate."""
+    """tile -> detect: score these windows of the plate, all of one swath."""
 
     lease: int
     """Grows with each, over restarts of tile too."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from models.detector.findings import LEFT, LIT, RIGHT, Integrity
-from models.detector.halo import own_area
+from models.detector.swaths import own_area
 from stages.plate import Cause, WindowResult, window_columns
 
 LEAST_COPIES = 3

@@ -21,7 +21,7 @@ MOST_SAID = 8
 
 
 class LeaseQueue:
-    """What one incarnation of a worker holds; `most` is how many windows it takes at once."""
+    """What one incarnation of a worker holds; `most` is how many leases it takes."""
 
     def __init__(self, worker: int, incarnation: int, most: int) -> None:
         self._worker = worker

@@ -58,13 +58,11 @@ class Workers:
     """Who has which lease.
 
     Args:
-        batch: windows that a worker computes at once; part of one takes as long as a whole one.
         lease: how long one may take.
         incarnation: of the tile process: numbers of leases grow over its restarts.
     """
 
-    def __init__(self, batch: int, lease: LeaseSettings, incarnation: int) -> None:
-        self._batch = batch
+    def __init__(self, lease: LeaseSettings, incarnation: int) -> None:
         self._settings = lease
         self._workers: dict[int, _Worker] = {}
         self._gone: dict[int, int] = {}
@@ -92,8 +90,8 @@ class Workers:
         return worker is not None and flight.lease in worker.queue
 
     def able(self) -> int | None:
-        """The worker with the most room for a batch; None where none has any."""
-        able = [n for n, state in self._workers.items() if state.credits >= self._batch and not state.stuck]
+        """The worker with the most room for a lease; None where none has any."""
+        able = [n for n, state in self._workers.items() if state.credits and not state.stuck]
         return max(able, key=lambda number: self._workers[number].credits) if able else None
 
     def ready(self, event: WorkerReady, now: float) -> list[InFlight]:
@@ -117,7 +115,7 @@ class Workers:
                 following.start, following.deadline = now, now + self._patience()
         # What it holds without having been given it (it was taken for lost) takes room, too.
         held = len(set(event.held).union(worker.queue))
-        worker.credits = max(0, event.credits - self._batch * held)
+        worker.credits = max(0, event.credits - held)
         return lost
 
     def _reconcile(self, worker: _Worker, event: WorkerReady, now: float) -> list[InFlight]:
@@ -150,7 +148,7 @@ class Workers:
         number = self._next_lease
         self._next_lease += 1
         state = self._workers[worker]
-        state.credits -= self._batch
+        state.credits -= 1
         state.queue.append(number)
         self._in_flight[number] = InFlight(number, worker, plate, windows, now, now, now + self._patience())
         return number

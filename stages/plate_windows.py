@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from config.schema import Windows
-from models.detector.halo import HALO
+from models.detector.swaths import rows_seen
 from stages.events import Place, PlateClosed, PlateOpened
 from stages.leases import InFlight
 from stages.plate import window_columns, window_rows
@@ -43,10 +43,12 @@ class PlateWindows:
         """Put the windows of every band into `waiting` whose rows, and those that are seen below them, are final."""
         if self.place is None:
             return
-        below = self.rows - windows.size - HALO
-        complete = below // windows.stride + 1 if below >= 0 else 0
+        complete = self.bands
         if self.closed is not None:
             complete = window_rows(self.rows, windows)
+        else:
+            while rows_seen(complete * windows.stride, windows.size)[1] <= self.rows:
+                complete += 1
         across = window_columns(self.place.columns, windows)
         self.wait(range(self.bands * across, complete * across))
         self.bands = max(self.bands, complete)

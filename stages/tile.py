@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
+from models.detector.swaths import swath_of
 from stages.events import (
     AcquisitionAt,
     Lease,
@@ -38,7 +39,7 @@ from stages.events import (
     WorkerReady,
 )
 from stages.leases import InFlight, Workers
-from stages.plate import Cause, window_at
+from stages.plate import Cause, window_at, window_columns
 from stages.plate_windows import MOST_LEASES_OF_A_WINDOW, PlateWindows
 from stages.story import Stories
 
@@ -84,14 +85,15 @@ Instruction = Lease | PlateOpened | PlateClosed | WindowQuarantined | ReleaseSlo
 class WindowLedger:
     """The state of the tile stage. `handle(event, now)` takes an event and returns what to do, in order."""
 
-    def __init__(self, windows: Windows, batch: int, lease: LeaseSettings, incarnation: int = 1) -> None:
+    def __init__(self, windows: Windows, most: int, lease: LeaseSettings, incarnation: int = 1) -> None:
+        """`most` is how many windows a swath has at most (models/detector/swaths.py)."""
         self.counters: Counter[str] = Counter()
         self._windows = windows
-        self._batch = batch
+        self._most = most
         self._plates: dict[int, PlateWindows] = {}
         self._final_before: set[int] = set()
         self._acquisition_at = 0
-        self._workers = Workers(batch, lease, incarnation)
+        self._workers = Workers(lease, incarnation)
         self._deaths: Counter[tuple[int, int]] = Counter()
         self._left: dict[int, tuple[int, set[tuple[int, int]]]] = {}
         """Of each worker whose process is gone before it was said how: its incarnation and what it had."""
@@ -314,7 +316,7 @@ class WindowLedger:
                 worker = self._workers.able()
                 if worker is None:
                     return done
-                windows = self._take(known, worker, self._batch)
+                windows = self._take(known, known.place, worker)
                 if not windows:
                     break
                 done.append(self._lease(known, known.place, worker, windows, now))
@@ -324,27 +326,33 @@ class WindowLedger:
         known = self._plates.get(flight.plate)
         return known is None or known.merged.issuperset(flight.windows)
 
-    def _take(self, known: PlateWindows, worker: int, most: int) -> tuple[int, ...]:
-        """The next windows for the worker: none that it has already, and a suspect one alone."""
+    def _take(self, known: PlateWindows, place: Place, worker: int) -> tuple[int, ...]:
+        """The next windows of one swath for the worker: none that it has already, suspect ones without the others."""
         taken: list[int] = []
         kept: list[int] = []
-        while known.waiting and len(taken) < most:
+        swath, suspect = range(0), False
+        while known.waiting and (not taken or known.waiting[0] in swath):
             window = heapq.heappop(known.waiting)
             if window in known.merged or window in known.quarantined:
                 continue
             leases = known.leases.get(window, ())
-            if len(leases) >= MOST_LEASES_OF_A_WINDOW or any(self._workers.of(n) == worker for n in leases):
+            died = self._deaths[known.plate, window] >= SUSPECT_DEATHS
+            has_it = any(self._workers.of(lease) == worker for lease in leases)
+            if len(leases) >= MOST_LEASES_OF_A_WINDOW or has_it or (taken and died != suspect):
                 kept.append(window)
                 continue
-            if self._deaths[known.plate, window] >= SUSPECT_DEATHS:
-                if taken:
-                    kept.append(window)
-                    break
-                taken.append(window)
-                break
+            if not taken:
+                swath, suspect = self._swath(window, place), died
             taken.append(window)
         known.wait(kept)
         return tuple(taken)
+
+    def _swath(self, window: int, place: Place) -> range:
+        """The windows that are computed with one."""
+        across = window_columns(place.columns, self._windows)
+        row, column = divmod(window, across)
+        columns = swath_of(column, across, self._most)
+        return range(row * across + columns.start, row * across + columns.stop)
 
     def _lease(self, known: PlateWindows, place: Place, worker: int, windows: tuple[int, ...], now: float) -> Lease:
         number = self._workers.give(worker, known.plate, windows, now)

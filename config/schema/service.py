@@ -13,7 +13,7 @@ from config.schema.section import Strict
 MOST_WORKERS = 64
 """Workers for which the plate memory has a board."""
 MOST_BATCH = 64
-"""Windows that fit on a board."""
+"""Crops that a GPU computes at once, at most."""
 
 _DAY_S = 86_400
 """Seconds: nothing here is waited for any longer."""
@@ -96,9 +96,6 @@ class Workers(Strict):
         le=MOST_WORKERS,
         description="null: one for each CPU core that may be used, quotas of control groups counted, or one for a GPU",
     )
-    batch: int = Field(
-        4, ge=1, le=MOST_BATCH, description="windows that a worker computes at once; batches are padded to this size"
-    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor has it"
@@ -139,7 +136,7 @@ class Classify(Strict):
 
 
 class Lease(Strict):
-    """How long a worker may take for a batch of windows before another gets it too."""
+    """How long a worker may take for a lease of windows before another gets it too."""
 
     least_s: float = Field(5.0, gt=0, le=_DAY_S, description="shortest deadline")
     factor: float = Field(10.0, gt=1, le=1_000_000, description="deadline as a multiple of the running p99")

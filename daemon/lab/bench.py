@@ -173,17 +173,15 @@ def _detector_alone(config: Config, recipe: Recipe, console: Console) -> dict[st
     sheet = render(type(product)(product.name, rows, product.columns, product.row_mm, product.column_mm), 1).image
     settings = config.workers
     try:
-        detector = Detector.load(recipe, device=settings.device, dtype=settings.dtype, batch=settings.batch)
+        detector = Detector.load(recipe, device=settings.device, dtype=settings.dtype)
     except DetectorError as error:
         raise RuntimeError(str(error)) from error
     windows = windows_of(sheet.shape[0], sheet.shape[1], recipe.windows)
-    batches = [windows[i : i + settings.batch] for i in range(0, len(windows), settings.batch)]
     with console.status(f"detector alone, {recipe.threshold.mode}"):
-        score_windows(detector, sheet, batches[0], recipe.windows, run="", plate=0)
+        score_windows(detector, sheet, windows, recipe.windows, run="", plate=0)
         started, passes = time.monotonic(), 0
         while passes == 0 or time.monotonic() - started < _DETECTOR_S:
-            for batch in batches:
-                score_windows(detector, sheet, batch, recipe.windows, run="", plate=0)
+            score_windows(detector, sheet, windows, recipe.windows, run="", plate=0)
             passes += 1
         seconds = time.monotonic() - started
     return {

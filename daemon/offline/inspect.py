@@ -1,8 +1,8 @@
 """`linesentry inspect`: the stages of the line in one process, on image files.
 
 An image is read in bands of one row of windows, so that memory stays bounded; windows, defects and verdict are
-computed by the same functions as in the service. The results of a window do not depend on its neighbours in a batch
-nor on the number of threads.
+computed by the same functions as in the service, a swath of windows at a time. The results of a window do not depend on
+the number of threads.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import file_text
-from config.schema import Camera, Recipe, Windows, Workers
+from config.schema import Camera, Recipe, Windows
 from daemon.offline.networks import Device, load_classifier, load_detectors
-from models.detector.halo import HALO
+from models.detector.swaths import most_windows, rows_seen, swaths_across
 from models.images import ImageError, ImageSource, open_image
 from models.machine.memory import available_bytes
 from stages.camera import Sheet
@@ -180,7 +180,7 @@ def inspect_image(
     if min(rows, columns) < max(template.width for template in recipe.templates):
         deque(bands, maxlen=0)
     else:
-        results = _score(bands, rows, columns, recipe.windows, detectors=detectors, progress=progress)
+        results = _score(bands, rows, columns, recipe, detectors=detectors, progress=progress)
     place = Place(0, 0, columns)
     asked = [question for result in results for question in opinions.ask(result, place, columns)]
     if classifier is not None and keep is not None:
@@ -259,13 +259,13 @@ def _bands(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Each row of windows from the top: the first row of its pixels, and the pixels, uint8 (rows, columns).
 
-    The HALO rows above and below, which are seen with it, are among them; each image row is read once.
+    The rows above and below that are seen with it are among them; each image row is read once.
     """
     rows, columns = source.height, last - first
     band, above, read = np.empty((0, columns), np.uint8), 0, 0
     for row in range(window_rows(rows, windows)):
-        top = max(0, row * windows.stride - HALO)
-        bottom = min(row * windows.stride + windows.size + HALO, rows)
+        top, bottom = rows_seen(row * windows.stride, windows.size)
+        bottom = min(bottom, rows)
         shared = band[top - above :]
         band, above = np.empty((bottom - top, columns), np.uint8), top
         band[: len(shared)] = shared
@@ -282,7 +282,7 @@ def _score(
     bands: Iterable[tuple[int, NDArray[np.uint8]]],
     rows: int,
     columns: int,
-    windows: Windows,
+    recipe: Recipe,
     *,
     detectors: Sequence[Detector],
     progress: Progress | None,
@@ -290,16 +290,18 @@ def _score(
     """The results of all windows, in their order; while one band is computed the next is read."""
     from stages.detect import score_windows  # noqa: PLC0415 - brings torch, which the readers do without
 
+    windows = recipe.windows
     across = window_columns(columns, windows)
     total = across * window_rows(rows, windows)
+    parts = swaths_across(across, most_windows(windows, recipe.resolution))
     idle: SimpleQueue[Detector] = SimpleQueue()
     for detector in detectors:
         idle.put(detector)
 
-    def score(band: NDArray[np.uint8], batch: list[Window], top: int) -> list[WindowResult]:
+    def score(band: NDArray[np.uint8], swath: list[Window], top: int) -> list[WindowResult]:
         detector = idle.get()
         try:
-            return score_windows(detector, band, batch, windows, run="", plate=0, top=top)
+            return score_windows(detector, band, swath, windows, run="", plate=0, top=top)
         finally:
             idle.put(detector)
 
@@ -312,13 +314,11 @@ def _score(
             if progress is not None:
                 progress(len(results), total)
 
-    size = Workers().batch
     pool = ThreadPoolExecutor(len(detectors), thread_name_prefix="detect")
     try:
         for row, (top, band) in enumerate(bands):
-            in_row = [window_at(row * across + column, rows, columns, windows) for column in range(across)]
-            batches = [in_row[i : i + size] for i in range(0, across, size)]
-            waiting.append([pool.submit(score, band, batch, top) for batch in batches])
+            swaths = [[window_at(row * across + column, rows, columns, windows) for column in part] for part in parts]
+            waiting.append([pool.submit(score, band, swath, top) for swath in swaths])
             if len(waiting) > 1:
                 gather()
         while waiting:

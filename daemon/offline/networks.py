@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from config.schema import Classify as Settings
-from config.schema import Recipe, Workers
+from config.schema import Recipe
 from daemon.telemetry.printing import say
 from models.machine.cpu import usable_cores
 
@@ -29,7 +29,7 @@ def load_detectors(recipe: Recipe, device: Device = "auto") -> list[Detector]:
     torch.set_num_threads(1)
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     count = usable_cores() if on_cpu else 1
-    return [Detector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
+    return [Detector.load(recipe, device) for _ in range(count)]
 
 
 def load_classifier(recipe: Recipe, device: Device = "auto", settings: Settings | None = None) -> Classifier | None:

@@ -269,7 +269,7 @@ def known_answer(config: Config, recipe: Recipe) -> Check:
 
     workers = config.workers
     try:
-        detector = Detector.load(recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+        detector = Detector.load(recipe, device=workers.device, dtype=workers.dtype)
     except DetectorError as error:
         advice = "install linesentry again; if that does not help, the processor or GPU computes wrongly"
         return Check("known answer", ok=False, found=str(error), advice=advice)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from config.schema import Config, Recipe
 from daemon.wire.plate_memory import Shape
-from models.detector.halo import HALO
+from models.detector.swaths import most_px
 from models.machine.memory import Need
 
 _SMALL_PROCESSES = 260_000_000
@@ -18,8 +18,8 @@ _BACKGROUND_BYTES = 7 * 1024
 """Of a replay, for each pixel of the camera's width, while it is made."""
 _RENDER_BYTES = 12_500
 """For each column of a sheet that is rendered, beyond the sheet itself."""
-_WINDOW_BYTES = {"half": 35, "full": 140}
-"""Of the network's layers for each pixel of a batch, by resolution."""
+_SWATH_BYTES = {"half": 27, "full": 108}
+"""Of the network's layers for each pixel of a swath, by resolution."""
 _PICTURE_BYTES = 10
 """For each pixel of an overview while it is drawn."""
 
@@ -49,7 +49,7 @@ def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | No
         *([] if ring is None else [ring]),
         strips_need(config),
         Need("the line's process", line, ("camera.width", "camera.strip_rows")),
-        detector_need(recipe, workers, config.workers.batch),
+        detector_need(recipe, workers),
         Need("the other processes", _SMALL_PROCESSES + _picture_bytes(config, recipe), ("results.overview_px",)),
     ]
     if camera.source == "simulator":
@@ -59,11 +59,10 @@ def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | No
     return needs
 
 
-def detector_need(recipe: Recipe, workers: int, batch: int) -> Need:
-    """So many detectors, each computing so many windows at once."""
-    side = recipe.windows.size + 2 * HALO
-    size = workers * (_DETECTOR + batch * side * side * _WINDOW_BYTES[recipe.resolution])
-    return Need(f"{workers} detectors", size, ("workers.count", "workers.batch", "windows.size"))
+def detector_need(recipe: Recipe, workers: int) -> Need:
+    """So many detectors, each computing a swath of windows at once."""
+    size = workers * (_DETECTOR + most_px(recipe) * _SWATH_BYTES[recipe.resolution])
+    return Need(f"{workers} detectors", size, ("workers.count", "windows.size"))
 
 
 def _rendering(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:

@@ -37,7 +37,7 @@ def _detector(config: Config, recipe: Recipe) -> Told:
 
     workers = config.workers
     try:
-        Detector.load(recipe, device=workers.device, dtype=workers.dtype, batch=1)
+        Detector.load(recipe, device=workers.device, dtype=workers.dtype)
     except DetectorError as error:
         return [(True, "weights", str(error))]
     return []

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import shown_bytes
-from config.schema import MOST_BATCH, MOST_WORKERS
+from config.schema import MOST_WORKERS
+from models.detector.swaths import MOST_WINDOWS
 from models.machine.memory import Need, shortage
 from stages.camera import Sheet
 from stages.events import Place, PlateClosed, PlateOpened, RowsReady
@@ -72,8 +73,8 @@ _SLOT = np.dtype(
 _BOARD = np.dtype(
     {
         "names": ["plate", "count", "windows"],
-        "formats": ["<u8", "<u8", ("<i4", MOST_BATCH)],
-        "itemsize": 16 + 4 * MOST_BATCH,
+        "formats": ["<u8", "<u8", ("<i4", MOST_WINDOWS)],
+        "itemsize": 16 + 4 * MOST_WINDOWS,
     }
 )
 _PAGE = mmap.PAGESIZE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -17,14 +17,14 @@ from config.schema import Recipe, Windows
 from config.weights import weights_path
 from models.detector import card as cards
 from models.detector.errors import DetectorError
-from models.detector.features import GREY_SCALE, FeatureNetwork
+from models.detector.features import GREY_SCALE, FeatureNetwork, Part
 from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
-from models.detector.halo import HALO, Around
 from models.detector.integrity import Axis, examine
 from models.detector.known_window import known_window
 from models.detector.quality import inside, measure
 from models.detector.regions import Criteria, find_regions
-from models.detector.strong_lines import CELL, Seen, cells_of, regions_of, strong_lines
+from models.detector.strong_lines import CELL, VIEW, Cells, Seen, cells_of, regions_of, strong_lines
+from models.detector.swaths import Shape, Swath, shape_of
 from models.detector.threshold import threshold_levels
 from models.detector.zones import Zones
 from models.machine.allocator import keep_freed
@@ -43,16 +43,24 @@ class WindowView(NamedTuple):
     """Its top left in plate coordinates."""
     own: tuple[int, int, int, int]
     """x0, y0, x1, y1 of the part counted once on the plate, half-open, px of the window
-    (models.detector.halo.own_area)."""
-    around: Around | None = None
-    """The window with the plate around it; None where only the window itself is to be seen."""
+    (models.detector.swaths.own_area)."""
+    swath: Swath | None = None
+    """The piece of the plate that it is computed with; None where only the window itself is to be seen."""
     along: tuple[Axis, ...] = ("rows", "columns")
     """What is compared in it (models.detector.integrity.axes_of)."""
 
     @property
-    def seen(self) -> Around:
+    def seen(self) -> Swath:
         """What the network sees of it."""
-        return Around(self.pixels, 0, 0) if self.around is None else self.around
+        if self.swath is not None:
+            return self.swath
+        height, width = self.pixels.shape
+        return Swath(self.pixels, self.x, self.y, (0, 0, width, height), shape_of(self.pixels, max(height, width)))
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its left and top in what is seen of it, px."""
+        return (0, 0) if self.swath is None else (self.x - self.swath.x, self.y - self.swath.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +87,8 @@ class Detector:
         card: dict[str, Any],
         device: torch.device,
         dtype: torch.dtype,
-        batch: int,
     ) -> None:
         self.recipe = recipe
-        self.batch = batch
         self.device = device
         self.dtype = dtype
         self.facts: dict[str, Any] = {
@@ -98,10 +104,9 @@ class Detector:
         self._known = card.get("known_answer")
         self._scale = 2 if recipe.resolution == "half" else 1
         self._network = network.folded(dtype).to(device)
-        self._most = recipe.windows.size + 2 * HALO
-        side = -(-self._most // self._scale)
-        self._grey = torch.zeros((batch, 1, side, side), dtype=torch.uint8, pin_memory=device.type == "cuda")
-        self._array: NDArray[np.uint8] = self._grey.numpy()[:, 0]
+        self._room = torch.empty(0, dtype=torch.uint8)
+        self._grey: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
+        self._cells: Cells | None = None
 
     @classmethod
     def load(
@@ -109,7 +114,6 @@ class Detector:
         recipe: Recipe,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
-        batch: int = 4,
         *,
         prove: bool = True,
     ) -> Detector:
@@ -119,7 +123,6 @@ class Detector:
             recipe: names the resolution, the weights, the templates, thresholds and masks.
             device: `auto` takes a GPU where there is one.
             dtype: `auto` takes bfloat16 on a GPU and on processors that multiply it themselves, else float32.
-            batch: windows computed at once; fewer are padded to it, so that results do not depend on it.
             prove: False only for weights whose known answer is still to be recorded.
 
         Raises:
@@ -134,31 +137,36 @@ class Detector:
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
         if dtype == "auto":
             dtype = "bfloat16" if chosen.type == "cuda" or bfloat16_is_fast() else "float32"
-        detector = cls(recipe, network, card, chosen, getattr(torch, dtype), batch)
+        detector = cls(recipe, network, card, chosen, getattr(torch, dtype))
         if prove:
             detector.known_answer()
         return detector
 
-    def detect(self, views: Sequence[WindowView]) -> list[WindowFinding]:
-        """The findings of up to `batch` windows, in their order; each is the same whatever its neighbours.
+    def detect(self, views: Sequence[WindowView], judging: Callable[[int], None] | None = None) -> list[WindowFinding]:
+        """The findings of windows of one swath, in their order; each is the same whichever others are asked for.
+
+        Args:
+            views: windows that are seen with the same piece of the plate, or one that is seen alone.
+            judging: told the place of each among them, when the network has seen all and it alone is worked on.
 
         Raises:
-            ValueError: more windows than a batch holds, or a window of no or too many pixels.
+            ValueError: windows of several swaths, or one of no or too many pixels.
         """
-        if len(views) > self.batch:
-            raise ValueError(f"{len(views)} windows are more than the batch of {self.batch}")
-        masks = [
-            inside(self.recipe.masks, view.x, view.y, view.pixels.shape[1], view.pixels.shape[0]) for view in views
-        ]
-        values = self._features(views)
-        return [
-            self._with_lines(place, view, self._finding(view, masked, part))
-            for place, (view, masked, part) in enumerate(zip(views, masks, values, strict=True))
-        ]
+        findings = []
+        for place, (view, values) in enumerate(zip(views, self._features(views), strict=True)):
+            if judging is not None:
+                judging(place)
+            masked = inside(self.recipe.masks, view.x, view.y, view.pixels.shape[1], view.pixels.shape[0])
+            findings.append(self._with_lines(view, self._finding(view, masked, values)))
+        return findings
 
     def features(self, view: WindowView) -> NDArray[np.float32]:
         """Feature values of one window's valid pixels, (h, w) at the network's resolution; for studies and pictures."""
         return self._features([view])[0]
+
+    def features_of(self, views: Sequence[WindowView]) -> list[NDArray[np.float32]]:
+        """The same of windows of one swath, computed once. Raises ValueError as `detect` does."""
+        return self._features(views)
 
     def known_answer(self) -> None:
         """Compute a built-in window and compare with what was recorded when the weights were made.
@@ -188,64 +196,73 @@ class Detector:
             )
 
     def _features(self, views: Sequence[WindowView]) -> list[NDArray[np.float32]]:
-        sizes = [self._copy(place, view) for place, view in enumerate(views)]
-        means = [cv2.mean(self._array[place, :rows, :columns])[0] for place, (rows, columns) in enumerate(sizes)] + [
-            0.0
-        ] * (self.batch - len(sizes))
+        for view in views:
+            height, width = view.pixels.shape
+            size = self.recipe.windows.size
+            if not (0 < height <= size and 0 < width <= size):
+                raise ValueError(f"a window has 1 to {size} rows and columns; found {height} x {width}")
+            if view.seen.pixels is not views[0].seen.pixels:
+                raise ValueError("windows of several swaths are computed one swath after the other")
+        if not views:
+            return []
+        swath = views[0].seen
+        room = self._reserved(swath.shape)
+        height, width = (-(-length // self._scale) for length in swath.pixels.shape)
+        grey = self._grey = self._reduced(swath.pixels, room.numpy()[0, 0, :height, :width])
+        self._cells = None
+        x0, y0, x1, y1 = swath.inner
+        part = Part(*(first // self._scale for first in (x0, y0)), *(-(-last // self._scale) for last in (x1, y1)))
         with torch.inference_mode():
-            grey = self._grey.to(self.device, non_blocking=True).to(torch.float32)
-            grey -= torch.tensor(means, dtype=torch.float32, device=self.device)[:, None, None, None]
-            grey *= GREY_SCALE
-            for place, (rows, columns) in enumerate(sizes):
-                grey[place, :, rows:] = 0
-                grey[place, :, :, columns:] = 0
-            grey[len(sizes) :] = 0
-            values = self._both(grey)
-        return [self._inner(view, part) for view, part in zip(views, values, strict=False)]
+            seen = room.to(self.device, non_blocking=True).to(torch.float32)
+            seen -= cv2.mean(grey)[0]
+            seen *= GREY_SCALE
+            seen[..., height:, :] = 0
+            seen[..., width:] = 0
+            values = self._both(seen, part)[0]
+        return [self._inner(view, part, values) for view in views]
 
-    def _inner(self, view: WindowView, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _inner(self, view: WindowView, part: Part, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of the window itself."""
-        left, top = view.seen.left // self._scale, view.seen.top // self._scale
+        left, top = (place // self._scale for place in view.place)
         height, width = (-(-length // self._scale) for length in view.pixels.shape)
-        return values[top : top + height, left : left + width]
+        return values[top - part.top : top - part.top + height, left - part.left : left - part.left + width]
 
-    def _both(self, grey: Tensor) -> NDArray[np.float32]:
-        """Feature values of the recipe's polarity; for `both` the higher of the two."""
+    def _both(self, grey: Tensor, part: Part) -> NDArray[np.float32]:
+        """Feature values of a part, of the recipe's polarity; for `both` the higher of the two."""
         shaped = grey.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        best = self._network(shaped)
+        best = self._network(shaped, part)
         if self.recipe.polarity == "both":
-            best = torch.maximum(best, self._network(-shaped))
+            best = torch.maximum(best, self._network(-shaped, part))
         return np.asarray(best.cpu().numpy(), np.float32)
 
-    def _copy(self, place: int, view: WindowView) -> tuple[int, int]:
-        """Bring what is seen of a window to the network's resolution into the batch; rows and columns taken there."""
-        height, width = view.pixels.shape
-        size = self.recipe.windows.size
-        if not (0 < height <= size and 0 < width <= size):
-            raise ValueError(f"a window has 1 to {size} rows and columns; found {height} x {width}")
-        pixels, left, top = view.seen
+    def _reserved(self, shape: Shape) -> Tensor:
+        """Room for a piece at the network's resolution, (1, 1, h, w) uint8, which the next one overwrites."""
+        rows, columns = (-(-length // self._scale) for length in shape)
+        if self._room.numel() < rows * columns:
+            self._room = torch.zeros(rows * columns, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        return self._room[: rows * columns].view(1, 1, rows, columns)
+
+    def _reduced(self, pixels: NDArray[np.uint8], grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The pixels at the network's resolution, in `grey`."""
         height, width = pixels.shape
-        scale = self._scale
-        if not (0 <= left <= HALO and 0 <= top <= HALO and height <= self._most and width <= self._most):
-            raise ValueError(f"at most {HALO} px around a window are seen; found {height} x {width} with {left}, {top}")
-        rows, columns = -(-height // scale), -(-width // scale)
+        scale, (rows, columns) = self._scale, grey.shape
         if self.recipe.polarity == "dark":
             # Before the means of 2 x 2 px, which round up: so `dark` is `bright` on the negative to the bit.
             pixels = np.asarray(cv2.bitwise_not(pixels), np.uint8)
         if scale == 1:
-            self._array[place, :rows, :columns] = pixels
-            return rows, columns
+            grey[:] = pixels
+            return grey
         whole = pixels[: height // 2 * 2, : width // 2 * 2]
         if whole.size:
-            target = self._array[place, : height // 2, : width // 2]
+            target = grey[: height // 2, : width // 2]
             cv2.resize(whole, (width // 2, height // 2), dst=target, interpolation=cv2.INTER_AREA)
         if height % 2:  # an odd last row or column stands for itself
-            self._array[place, rows - 1, : width // 2] = pixels[-1, : width // 2 * 2 : 2]
+            grey[rows - 1, : width // 2] = pixels[-1, : width // 2 * 2 : 2]
         if width % 2:
-            self._array[place, : height // 2, columns - 1] = pixels[: height // 2 * 2 : 2, -1]
+            grey[: height // 2, columns - 1] = pixels[: height // 2 * 2 : 2, -1]
         if height % 2 and width % 2:
-            self._array[place, rows - 1, columns - 1] = pixels[-1, -1]
-        return rows, columns
+            grey[rows - 1, columns - 1] = pixels[-1, -1]
+        return grey
 
     def _finding(
         self, view: WindowView, masked: NDArray[np.bool_] | None, values: NDArray[np.float32]
@@ -276,26 +293,27 @@ class Detector:
         regions, truncated = find_regions(values, width, height, criteria, zones)
         return WindowFinding(regions, truncated, quality, integrity, levels.seed)
 
-    def _with_lines(self, place: int, view: WindowView, finding: WindowFinding) -> WindowFinding:
+    def _with_lines(self, view: WindowView, finding: WindowFinding) -> WindowFinding:
         """The finding with lines of great contrast, which the network does not know; not in the published modes."""
         recipe = self.recipe
         if recipe.threshold.mode != "adaptive" or not finding.scored:
             return finding
-        around, left, top = view.seen
-        rows, columns = (-(-length // self._scale) for length in around.shape)
-        cells = cells_of(self._array[place, :rows, :columns], self._scale)
-        masked = inside(recipe.masks, view.x - left, view.y - top, around.shape[1], around.shape[0])
+        if self._cells is None:  # once for a swath
+            self._cells = cells_of(self._grey, self._scale)
+        (height, width), (left, top) = view.pixels.shape, (place // CELL for place in view.place)
+        first_row, first_column = max(0, top - VIEW), max(0, left - VIEW)
+        cells = self._cells[first_row : top + height // CELL + VIEW, first_column : left + width // CELL + VIEW]
+        x, y = view.seen.x + first_column * CELL, view.seen.y + first_row * CELL
+        masked = inside(recipe.masks, x, y, cells.shape[1] * CELL, cells.shape[0] * CELL)
         lines = strong_lines(
-            cells,
-            None if masked is None else ~_touched(masked, CELL)[: cells.shape[0], : cells.shape[1]],
-            also_dark=recipe.polarity == "both",
+            cells, None if masked is None else ~_touched(masked, CELL), also_dark=recipe.polarity == "both"
         )
         if not lines:
             return finding
-        floor, (height, width) = recipe.threshold.floor, view.pixels.shape
+        floor = recipe.threshold.floor
         more = regions_of(
             lines,
-            Seen(left // CELL, top // CELL, width, height),
+            Seen(left - first_column, top - first_row, width, height),
             finding.regions,
             0.0 if floor is None else floor - self._learnt.floor,
             self._zones.at(view.x, view.y, width, height, CELL),
@@ -322,9 +340,9 @@ def without_borders(view: WindowView, values: NDArray[np.float32], windows: Wind
     """
     strip = 2 * (windows.size - windows.stride) // 5
     height, width = view.pixels.shape
-    around, left, top = view.seen
-    right, bottom = around.shape[1] - left - width, around.shape[0] - top - height
-    cut = [max(0, strip - halo) // scale for halo in (left, top, right, bottom)]
+    (rows, columns), (left, top) = view.seen.pixels.shape, view.place
+    right, bottom = columns - left - width, rows - top - height
+    cut = [max(0, strip - seen) // scale for seen in (left, top, right, bottom)]
     values = values.copy()
     if view.x > 0:
         values[:, : cut[0]] = np.nan

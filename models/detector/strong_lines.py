@@ -21,6 +21,8 @@ from models.detector.zones import Weigher
 
 CELL = 4
 """Px of a cell, along both axes: a mean of 16 px has little noise, and a line of 3 px is still seen."""
+VIEW = 8
+"""Cells around a window that are looked at with it, where the plate goes on."""
 Cells = NDArray[np.uint8]
 
 _ACROSS = 7

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from config.schema import Gates, Recipe, Rectangle
-from models.detector.halo import own_area
 from models.detector.integrity import examine
 from models.detector.quality import inside, measure
+from models.detector.swaths import own_area
 from simulator.line import garbled
 from simulator.line.garbled import Garble
 from simulator.sheets.products import Product

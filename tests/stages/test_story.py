@@ -147,7 +147,7 @@ def test_a_ledger_says_in_words_what_a_plate_waits_for() -> None:
         ledger.handle(event, 0.0)
     assert ledger.waits_for(1) == "acquisition, to say that it has ended"
     ledger.handle(PlateClosed(1, PLACE, 180), 0.0)
-    ledger.handle(WorkerReady(0, 1, 1, 4), 0.0)
+    ledger.handle(WorkerReady(0, 1, 1, 2), 0.0)
     assert ledger.waits_for(1) == "workers: 2 windows wait for one, 4 are with one"
     ledger.handle(WindowsMerged(1, (0, 1, 2, 3)), 0.0)
     assert ledger.waits_for(1) == "workers: 2 windows wait for one, 0 are with one"

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from config.schema import Lease as LeaseSettings
 from config.schema import Windows
-from models.detector.halo import HALO
+from models.detector.swaths import rows_seen, swath_of
 from stages.events import (
     AcquisitionAt,
     Lease,
@@ -42,15 +42,16 @@ from stages.tile import (
     WindowLedger,
 )
 
-WINDOWS = Windows(size=65, stride=60)
-COLUMNS = 120
-ACROSS = 2
-BATCH = 4
-CREDITS = 2 * BATCH
+WINDOWS = Windows()
+COLUMNS = 1200
+MOST = 2
+"""Windows of a swath: here a whole band."""
+CREDITS = 2
+"""Leases that a worker holds."""
 
 
 def ledger() -> WindowLedger:
-    return WindowLedger(WINDOWS, BATCH, LeaseSettings(least_s=5.0, factor=10.0))
+    return WindowLedger(WINDOWS, MOST, LeaseSettings(least_s=5.0, factor=10.0))
 
 
 def tell(machine: WindowLedger, *events: Event, now: float = 0.0) -> list[Instruction]:
@@ -77,56 +78,57 @@ def indices(instructions: list[Instruction]) -> list[int]:
     return [window.index for lease in leases(instructions) for window in lease.windows]
 
 
-def place(slot: int) -> Place:
-    return Place(slot, 1, COLUMNS)
+def place(slot: int, columns: int = COLUMNS) -> Place:
+    return Place(slot, 1, columns)
 
 
-def closed(plate: int, rows: int, slot: int = 0) -> PlateClosed:
-    return PlateClosed(plate, place(slot), rows)
+def closed(plate: int, rows: int, slot: int = 0, columns: int = COLUMNS) -> PlateClosed:
+    return PlateClosed(plate, place(slot, columns), rows)
 
 
-def opened(plate: int, slot: int | None = 0) -> PlateOpened:
-    return PlateOpened(plate, None if slot is None else place(slot))
+def opened(plate: int, slot: int | None = 0, columns: int = COLUMNS) -> PlateOpened:
+    return PlateOpened(plate, None if slot is None else place(slot, columns))
 
 
 def test_windows_go_out_as_soon_as_the_rows_they_see_are_there_and_the_rest_when_the_plate_ends() -> None:
     machine = ledger()
     tell(machine, ready(0, 100), SeenCommitted(1), opened(1))
-    assert indices(tell(machine, RowsReady(1, 0, 65 + HALO - 1))) == []
-    assert indices(tell(machine, RowsReady(1, 0, 65 + HALO))) == [0, 1]
-    assert indices(tell(machine, RowsReady(1, 0, 125 + HALO))) == [2, 3]
-    last = tell(machine, closed(1, 170))
+    (_, first), (_, second) = rows_seen(0, 650), rows_seen(600, 650)
+    assert indices(tell(machine, RowsReady(1, 0, first - 1))) == []
+    assert indices(tell(machine, RowsReady(1, 0, first))) == [0, 1]
+    assert indices(tell(machine, RowsReady(1, 0, second))) == [2, 3]
+    last = tell(machine, closed(1, 1700))
     assert indices(last) == [4, 5]
-    assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(120, 50), (120, 50)]
+    assert [(w.y, w.height) for lease in leases(last) for w in lease.windows] == [(1200, 500), (1200, 500)]
 
 
 def test_rows_that_were_said_before_later_ones_cut_no_window_short() -> None:
     """A message may come after the slot's header was read, which was ahead of it."""
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 300), RowsReady(1, 0, 70))
-    (lease,) = leases(tell(machine, ready(0, BATCH)))
-    assert [(w.index, w.height) for w in lease.windows] == [(0, 65), (1, 65), (2, 65), (3, 65)]
-    assert lease.rows == 300
-    ended = tell(machine, closed(1, 310), RowsReady(1, 0, 240), ready(1, BATCH))
-    assert all(lease.rows == 310 for lease in leases(ended))
+    tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 3000), RowsReady(1, 0, 700))
+    first, second = leases(tell(machine, ready(0, CREDITS)))
+    assert [(w.index, w.height) for w in first.windows + second.windows] == [(0, 650), (1, 650), (2, 650), (3, 650)]
+    assert first.rows == second.rows == 3000
+    ended = tell(machine, closed(1, 3100), RowsReady(1, 0, 2400), ready(1, CREDITS))
+    assert [lease.rows for lease in leases(ended)] == [3100, 3100]
 
 
 def test_nothing_is_leased_before_the_sighting_is_committed() -> None:
     machine = ledger()
-    assert leases(tell(machine, ready(0, 8), opened(1), closed(1, 60))) == []
+    assert leases(tell(machine, ready(0, CREDITS), opened(1), closed(1, 600))) == []
     assert indices(tell(machine, SeenCommitted(1))) == [0, 1]
 
 
 def test_the_oldest_plate_goes_first() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), SeenCommitted(2), opened(2, 1), closed(2, 60, 1), opened(1), closed(1, 60))
-    assert [lease.plate for lease in leases(tell(machine, ready(0, 8)))] == [1, 2]
+    tell(machine, SeenCommitted(1), SeenCommitted(2), opened(2, 1), closed(2, 600, 1), opened(1), closed(1, 600))
+    assert [lease.plate for lease in leases(tell(machine, ready(0, CREDITS)))] == [1, 2]
 
 
 def test_the_windows_of_a_worker_that_goes_away_go_to_another() -> None:
     machine = ledger()
-    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
-    assert indices(tell(machine, ready(1, 4))) == []
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 1200))
+    assert indices(tell(machine, ready(1, CREDITS))) == []
     again = tell(machine, WorkerGone(0, 1))
     assert indices(again) == [0, 1, 2, 3]
     assert leases(again)[0].worker == 1
@@ -134,8 +136,8 @@ def test_the_windows_of_a_worker_that_goes_away_go_to_another() -> None:
 
 def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
     machine = ledger()
-    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 120))
-    tell(machine, ready(1, 4), ready(2, 4))
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 1200))
+    tell(machine, ready(1, CREDITS), ready(2, CREDITS))
     assert indices(tell(machine, Tick(), now=19.0)) == []
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1, 2, 3]
     assert indices(tell(machine, Tick(), now=30.0)) == []
@@ -143,79 +145,101 @@ def test_a_hung_workers_windows_are_offered_to_one_other_worker_once() -> None:
 
 def test_a_worker_that_is_late_gets_no_more_until_it_finishes_one() -> None:
     machine = ledger()
-    (lease,) = leases(tell(machine, ready(0, BATCH), SeenCommitted(1), opened(1), closed(1, 360)))
+    (lease,) = leases(tell(machine, ready(0, 1), SeenCommitted(1), opened(1), closed(1, 3600)))
     assert leases(tell(machine, Tick(), ready(0, CREDITS, held=[lease.lease]), now=21.0)) == []
-    (following,) = leases(tell(machine, ready(0, BATCH, done=[lease.lease]), now=22.0))
-    assert [window.index for window in following.windows] == [4, 5, 6, 7]
+    (following,) = leases(tell(machine, ready(0, 1, done=[lease.lease]), now=22.0))
+    assert [window.index for window in following.windows] == [2, 3]
 
 
 def test_the_time_of_a_lease_runs_from_when_its_worker_is_done_with_the_one_before() -> None:
     machine = ledger()
-    first, second = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 240)))
-    tell(machine, ready(0, BATCH, [second.lease], [first.lease]), WindowsMerged(1, (0, 1, 2, 3)), now=15.0)
+    first, second = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 1200)))
+    tell(machine, ready(0, 1, [second.lease], [first.lease]), WindowsMerged(1, (0, 1)), now=15.0)
     assert leases(tell(machine, ready(1, CREDITS), Tick(), now=21.0)) == []
-    assert indices(tell(machine, Tick(), now=15.0 + 10.0 * 15.0)) == [4, 5, 6, 7]
+    assert indices(tell(machine, Tick(), now=15.0 + 10.0 * 15.0)) == [2, 3]
 
 
-def test_a_part_of_a_batch_takes_the_room_of_a_whole_one_so_that_the_next_batches_are_full() -> None:
+WIDE = 3000
+"""Columns of five windows across: swaths of one, two and two."""
+
+
+def test_a_lease_is_a_swath_whose_windows_are_fixed_by_the_plates_grid() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), RowsReady(1, 0, 65 + HALO))
-    first = leases(tell(machine, ready(0, CREDITS)))
-    assert [len(lease.windows) for lease in first] == [2]
-    more = leases(tell(machine, RowsReady(1, 0, 600)))
-    assert [len(lease.windows) for lease in more] == [BATCH]
+    tell(machine, SeenCommitted(1), opened(1, columns=WIDE), closed(1, 1200, columns=WIDE))
+    found = leases(tell(machine, ready(0, 100)))
+    assert [[w.index for w in lease.windows] for lease in found] == [[0], [1, 2], [3, 4], [5], [6, 7], [8, 9]]
+
+
+def test_of_a_swath_only_the_windows_that_are_not_merged_are_asked_for_again() -> None:
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1, columns=WIDE), closed(1, 600, columns=WIDE), ready(0, 100))
+    again = tell(machine, WindowsMerged(1, (1, 4)), WorkerGone(0, 1), ready(1, 100))
+    assert [[w.index for w in lease.windows] for lease in leases(again)] == [[0], [2], [3]]
 
 
 def test_a_result_that_got_lost_after_its_worker_was_done_is_asked_for_again() -> None:
     machine = ledger()
-    lease = leases(tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60)))[0]
-    tell(machine, ready(0, 4, done=[lease.lease]), WindowsMerged(1, (0,)), now=1.0)
+    lease = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600)))[0]
+    tell(machine, ready(0, CREDITS, done=[lease.lease]), WindowsMerged(1, (0,)), now=1.0)
     assert indices(tell(machine, Tick(), now=25.0)) == [1]
 
 
 def test_a_restarted_merger_is_told_everything_and_gets_all_windows_that_are_not_final_again() -> None:
     machine = ledger()
-    lease = leases(tell(machine, ready(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
-    tell(machine, WindowsMerged(1, (0, 1)), ready(0, 8, done=[lease.lease]))
+    lease = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600)))[0]
+    tell(machine, WindowsMerged(1, (0, 1)), ready(0, CREDITS, done=[lease.lease]))
     told = tell(machine, MergerRestarted())
-    assert told[:2] == [opened(1), closed(1, 60)]
+    assert told[:2] == [opened(1), closed(1, 600)]
     assert indices(told) == [0, 1]
     assert tell(machine, PlateFinal(1), MergerRestarted()) == [ReleaseSlot(1, place(0))]
 
 
 def test_what_a_restarted_merger_may_have_missed_is_leased_again_at_once() -> None:
     machine = ledger()
-    lease = leases(tell(machine, ready(0, 8), SeenCommitted(1), opened(1), closed(1, 60)))[0]
-    tell(machine, ready(0, 8, done=[lease.lease]))
+    lease = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600)))[0]
+    tell(machine, ready(0, CREDITS, done=[lease.lease]))
     assert indices(tell(machine, MergerRestarted())) == [0, 1]
+
+
+def test_a_swath_on_which_two_workers_died_is_tried_once_more_and_given_up_whole_after_the_third() -> None:
+    """They died while the network saw all of it: no window of it is to blame more than another."""
+    machine = ledger()
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 1200))
+    swath = ((1, 0), (1, 1))
+    for life in range(1, 1 + SUSPECT_DEATHS):
+        assert indices(tell(machine, ready(0, 1, life=life))) == [0, 1]
+        assert tell(machine, WorkerGone(0, life, swath)) == []
+    life = SUSPECT_DEATHS + 1
+    assert indices(tell(machine, ready(0, 1, life=life))) == [0, 1]
+    assert tell(machine, WorkerGone(0, life, swath)) == [WindowQuarantined(1, 0), WindowQuarantined(1, 1)]
+    assert indices(tell(machine, ready(0, 1, life=life + 1))) == [2, 3]
 
 
 def test_a_window_on_which_two_workers_died_is_leased_alone_and_after_the_third_quarantined() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 120))
-    batch = tuple((1, window) for window in range(4))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 600))
     for life in range(1, 1 + SUSPECT_DEATHS):
-        assert indices(tell(machine, ready(0, 4, life=life))) == [0, 1, 2, 3]
-        assert tell(machine, WorkerGone(0, life, batch)) == []
+        assert indices(tell(machine, ready(0, CREDITS, life=life))) == [0, 1]
+        assert tell(machine, WorkerGone(0, life, ((1, 1),))) == []
     life = SUSPECT_DEATHS + 1
-    alone = tell(machine, ready(0, 4 * BATCH, life=life))
-    assert [[w.index for w in lease.windows] for lease in leases(alone)] == [[0], [1], [2], [3]]
-    assert tell(machine, WorkerGone(0, life, ((1, 0),))) == [WindowQuarantined(1, 0)]
-    assert indices(tell(machine, ready(0, 4 * BATCH, life=life + 1))) == [1, 2, 3]
+    apart = leases(tell(machine, ready(0, CREDITS, life=life)))
+    assert [[w.index for w in lease.windows] for lease in apart] == [[0], [1]]
+    assert tell(machine, WorkerGone(0, life, ((1, 1),))) == [WindowQuarantined(1, 1)]
+    assert indices(tell(machine, ready(0, CREDITS, life=life + 1))) == [0]
 
 
 def test_a_restarted_merger_is_told_which_windows_were_given_up() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 600))
     for life in range(1, SUSPECT_DEATHS + 2):
         tell(machine, ready(0, CREDITS, life=life), WorkerGone(0, life, ((1, 1),)))
-    assert tell(machine, MergerRestarted()) == [opened(1), WindowQuarantined(1, 1), closed(1, 60)]
+    assert tell(machine, MergerRestarted()) == [opened(1), WindowQuarantined(1, 1), closed(1, 600)]
 
 
 def test_windows_that_the_dead_worker_did_not_have_are_not_blamed() -> None:
     """A new tile process is told of a death that the one before it should have heard of."""
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 600))
     for life in range(1, SUSPECT_DEATHS + 2):
         assert tell(machine, WorkerGone(0, life, ((1, 0), (1, 1)))) == []
     assert [len(lease.windows) for lease in leases(tell(machine, ready(0, CREDITS, life=9)))] == [2]
@@ -224,20 +248,20 @@ def test_windows_that_the_dead_worker_did_not_have_are_not_blamed() -> None:
 def test_a_death_on_a_plate_that_is_final_is_not_kept() -> None:
     machine = ledger()
     blamed = ((1, 0), (1, 1))
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60), ready(0, CREDITS), WorkerGone(0, 1, blamed))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 600), ready(0, CREDITS), WorkerGone(0, 1, blamed))
     tell(machine, ready(0, CREDITS, life=2), PlateFinal(1))
     assert tell(machine, WorkerGone(0, 2, blamed)) == []
 
 
 def test_a_window_whose_last_lease_is_lost_after_the_third_death_is_quarantined_when_its_time_is_over() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), PlateClosed(1, Place(0, 1, 60), 60))
+    tell(machine, SeenCommitted(1), opened(1), PlateClosed(1, Place(0, 1, 600), 600))
     blamed = ((1, 0), (1, 1))
     for life in range(1, 1 + SUSPECT_DEATHS):
-        tell(machine, ready(0, 4, life=life), WorkerGone(0, life, blamed))
-    tell(machine, ready(0, BATCH, life=3))
+        tell(machine, ready(0, CREDITS, life=life), WorkerGone(0, life, blamed))
+    tell(machine, ready(0, 1, life=3))
     other = leases(tell(machine, ready(1, CREDITS), Tick(), now=21.0))
-    assert [(lease.worker, len(lease.windows)) for lease in other][-1] == (1, 1)
+    assert [(lease.worker, len(lease.windows)) for lease in other][-1] == (1, 2)
     window = other[-1].windows[0].index
     assert tell(machine, WorkerGone(0, 3, blamed), now=21.0) == []
     tell(machine, ready(1, CREDITS, done=[other[-1].lease]), now=22.0)
@@ -251,31 +275,31 @@ def test_the_first_process_of_a_worker_follows_none_and_that_is_no_fault() -> No
 
 def test_a_window_that_two_workers_still_have_goes_to_no_third_when_the_merger_restarts() -> None:
     machine = ledger()
-    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60), ready(1, 4))
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600), ready(1, CREDITS))
     assert indices(tell(machine, Tick(), now=21.0)) == [0, 1]
-    tell(machine, WindowsMerged(1, (0, 1)), ready(2, 4), now=21.0)
+    tell(machine, WindowsMerged(1, (0, 1)), ready(2, CREDITS), now=21.0)
     assert indices(tell(machine, MergerRestarted(), now=21.0)) == []
     assert indices(tell(machine, WorkerGone(0, 1), now=21.0)) == [0, 1]
 
 
 def test_a_window_offered_again_is_offered_once_when_the_merger_restarts_meanwhile() -> None:
     machine = ledger()
-    tell(machine, ready(0, 4), SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600))
     tell(machine, Tick(), WindowsMerged(1, (0, 1)), MergerRestarted(), now=21.0)
-    assert indices(tell(machine, WorkerGone(0, 1), ready(1, 8), now=21.0)) == [0, 1]
+    assert indices(tell(machine, WorkerGone(0, 1), ready(1, CREDITS), now=21.0)) == [0, 1]
 
 
 def test_a_death_by_the_supervisors_hand_blames_no_window() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 600))
     for life in range(1, 6):
-        assert indices(tell(machine, ready(0, 4, life=life))) == [0, 1]
+        assert indices(tell(machine, ready(0, CREDITS, life=life))) == [0, 1]
         assert tell(machine, WorkerGone(0, life)) == []
 
 
 def test_a_lease_that_a_lone_worker_does_not_hold_is_given_to_it_again() -> None:
     machine = ledger()
-    (first,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60)))
+    (first,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600)))
     assert leases(tell(machine, ready(0, CREDITS), now=CONFIRM_S / 2)) == []
     (again,) = leases(tell(machine, ready(0, CREDITS), now=CONFIRM_S))
     assert again.windows == first.windows
@@ -284,7 +308,7 @@ def test_a_lease_that_a_lone_worker_does_not_hold_is_given_to_it_again() -> None
 
 def test_a_lease_that_a_worker_held_and_holds_no_more_is_given_again_at_once() -> None:
     machine = ledger()
-    (first,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60)))
+    (first,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600)))
     tell(machine, ready(0, CREDITS, held=[first.lease]), now=0.1)
     (again,) = leases(tell(machine, ready(0, CREDITS), now=0.2))
     assert again.windows == first.windows
@@ -292,21 +316,21 @@ def test_a_lease_that_a_worker_held_and_holds_no_more_is_given_again_at_once() -
 
 def test_a_worker_that_holds_nothing_is_not_stuck_however_late_it_was() -> None:
     machine = ledger()
-    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600))
     assert leases(tell(machine, Tick(), now=100.0)) == []
     assert indices(tell(machine, ready(0, CREDITS), now=100.1)) == [0, 1]
 
 
 def test_what_a_worker_holds_without_having_been_given_it_takes_room() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 360))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 3600))
     assert len(leases(tell(machine, ready(0, CREDITS, held=[77])))) == 1
 
 
 def test_what_a_worker_said_before_it_said_more_changes_nothing() -> None:
     machine = ledger()
     early = ready(0, CREDITS)
-    (lease,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60)))
+    (lease,) = leases(tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600)))
     tell(machine, ready(0, CREDITS, done=[lease.lease]), now=2.0)
     assert tell(machine, early, now=3.0) == []
     assert tell(machine, WindowsMerged(1, (0, 1)), Tick(), now=99.0) == []
@@ -314,7 +338,7 @@ def test_what_a_worker_said_before_it_said_more_changes_nothing() -> None:
 
 def test_a_worker_that_is_no_more_is_given_nothing_and_its_late_end_does_not_touch_its_successor() -> None:
     machine = ledger()
-    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, ready(0, CREDITS), SeenCommitted(1), opened(1), closed(1, 600))
     (lease,) = leases(tell(machine, WorkerGone(0, 1), ready(0, CREDITS), ready(0, CREDITS, life=2)))
     assert tell(machine, WorkerGone(0, 1), WorkerGone(0, 1), now=0.5) == []
     assert tell(machine, ready(0, CREDITS, done=[lease.lease], life=2), WindowsMerged(1, (0, 1)), now=1.0) == []
@@ -322,7 +346,7 @@ def test_a_worker_that_is_no_more_is_given_nothing_and_its_late_end_does_not_tou
 
 def test_a_death_is_blamed_though_the_successor_was_heard_first_and_once_though_it_is_said_twice() -> None:
     machine = ledger()
-    tell(machine, SeenCommitted(1), opened(1), closed(1, 60))
+    tell(machine, SeenCommitted(1), opened(1), closed(1, 600))
     blamed = ((1, 0), (1, 1))
     for life in range(1, SUSPECT_DEATHS + 2):
         tell(machine, ready(0, CREDITS, life=life))
@@ -337,8 +361,8 @@ def test_a_worker_that_joins_for_the_first_time_has_no_predecessor_to_lose() -> 
 
 
 def test_the_leases_of_a_tile_stage_that_is_started_anew_are_later_than_those_before() -> None:
-    former, machine = ledger(), WindowLedger(WINDOWS, BATCH, LeaseSettings(), incarnation=2)
-    plate = (SeenCommitted(1), opened(1), closed(1, 60))
+    former, machine = ledger(), WindowLedger(WINDOWS, MOST, LeaseSettings(), incarnation=2)
+    plate = (SeenCommitted(1), opened(1), closed(1, 600))
     (old,) = leases(tell(former, ready(0, CREDITS), *plate))
     (lease,) = leases(tell(machine, *plate, ready(0, CREDITS, done=[old.lease])))
     assert lease.lease > old.lease
@@ -367,7 +391,7 @@ def test_a_slot_opened_for_a_plate_that_is_final_already_is_let_go() -> None:
     machine = ledger()
     assert tell(machine, PlateFinal(1)) == []
     assert tell(machine, opened(1)) == [ReleaseSlot(1, place(0))]
-    assert tell(machine, SeenCommitted(1), closed(1, 60), MergerRestarted()) == []
+    assert tell(machine, SeenCommitted(1), closed(1, 600), MergerRestarted()) == []
 
 
 # --- any order of events ---------------------------------------------------------------------------------------
@@ -396,11 +420,16 @@ class Line(RuleBasedStateMachine):
     """The ledger among workers that die and hang, a merger that restarts, and messages that are lost, come twice, late
     or in another order."""
 
-    @initialize(workers=st.integers(1, 3), poison=st.sets(st.tuples(st.integers(1, 4), st.integers(0, 7)), max_size=2))
-    def begin(self, workers: int, poison: set[tuple[int, int]]) -> None:
+    @initialize(
+        workers=st.integers(1, 3),
+        poison=st.sets(st.tuples(st.integers(1, 4), st.integers(0, 9)), max_size=2),
+        in_pass=st.booleans(),
+    )
+    def begin(self, workers: int, poison: set[tuple[int, int]], in_pass: bool) -> None:
+        """Poison kills a worker while it looks at the whole swath, or at that window alone."""
         self.ledger = ledger()
         self.now = 0.0
-        self.poison = poison
+        self.poison, self.in_pass = poison, in_pass
         self.lives = dict.fromkeys(range(workers), 0)
         self.workers: dict[int, Worker] = {}
         self.scored: list[tuple[int, tuple[int, ...]]] = []
@@ -429,31 +458,33 @@ class Line(RuleBasedStateMachine):
                     self.quarantined.setdefault(plate, set()).add(window)
                 case ReleaseSlot(plate, at):
                     assert plate in self.final
-                    assert at.slot == plate
+                    assert at == place(plate, WIDE)
                     self.let_go[plate] += 1
 
     def lease(self, lease: Lease) -> None:
         assert lease.plate not in self.final
-        assert 0 < len(lease.windows) <= BATCH
+        assert 0 < len(lease.windows) <= MOST
         for window in lease.windows:
             assert window.y + window.height <= self.rows[lease.plate]
+        across = window_columns(WIDE, WINDOWS)
+        assert len({(one.row, swath_of(one.index % across, across, MOST)) for one in lease.windows}) == 1
         self.workers[lease.worker].to_it.append(lease)
 
-    @rule(plate=st.integers(1, 4), rows=st.integers(1, 240))
+    @rule(plate=st.integers(1, 4), rows=st.integers(1, 2400))
     def acquire(self, plate: int, rows: int) -> None:
         """Rows of the plate come; acquisition says so again after its restart."""
         if plate in self.ended:
-            self.tell(closed(plate, self.ended[plate], plate))
+            self.tell(closed(plate, self.ended[plate], plate, WIDE))
             return
         self.rows[plate] = max(rows, self.rows.get(plate, 0))
-        self.tell(opened(plate, plate))
+        self.tell(opened(plate, plate, WIDE))
         self.tell(RowsReady(plate, plate, self.rows[plate]))
 
     @rule(plate=st.integers(1, 4))
     def end(self, plate: int) -> None:
         if plate in self.rows:
             self.ended[plate] = self.rows[plate]
-            self.tell(closed(plate, self.ended[plate], plate))
+            self.tell(closed(plate, self.ended[plate], plate, WIDE))
 
     @rule(plate=st.integers(1, 4))
     def see(self, plate: int) -> None:
@@ -467,8 +498,8 @@ class Line(RuleBasedStateMachine):
             return
         lease = worker.queue.held[0]
         windows = tuple(window.index for window in lease.windows)
-        if any((lease.plate, window) in self.poison for window in windows):
-            self.die(name, blamed=True)
+        if deadly := [window for window in windows if (lease.plate, window) in self.poison]:
+            self.end_process(name, windows if self.in_pass else deadly[:1])
             return
         worker.queue.finish()
         worker.queue.validate()
@@ -523,20 +554,23 @@ class Line(RuleBasedStateMachine):
                 way.pop(where % len(way))
 
     @rule(name=NAMES, blamed=st.booleans(), heard_first=st.booleans())
-    def die(self, name: int, blamed: bool, heard_first: bool = False) -> None:
+    def die(self, name: int, blamed: bool, heard_first: bool) -> None:
         """A worker's process ends, by itself or by the supervisor's hand, and another takes its place.
 
         Its successor may be heard before the supervisor; what it has said itself may come later still.
         """
         worker = self.workers.get(name)
-        if worker is None:
-            return
-        board: tuple[tuple[int, int], ...] = ()
-        if blamed and worker.queue:
-            lease = worker.queue.held[0]
-            board = tuple((lease.plate, window.index) for window in lease.windows)
-            if lease.plate not in self.final:
-                self.deaths.update(board)
+        if worker is not None:
+            on = [window.index for window in worker.queue.held[0].windows] if blamed and worker.queue else []
+            self.end_process(name, on, heard_first=heard_first)
+
+    def end_process(self, name: int, on: Sequence[int], *, heard_first: bool = False) -> None:
+        """The process ends while its board names these windows of its lease."""
+        worker = self.workers[name]
+        plate = worker.queue.held[0].plate if on else 0
+        board = tuple((plate, window) for window in on)
+        if plate not in self.final:
+            self.deaths.update(board)
         gone, late = WorkerGone(name, self.lives[name], board), worker.from_it
         self.start_worker(name)
         if heard_first:
@@ -563,7 +597,7 @@ class Line(RuleBasedStateMachine):
             self.tell(PlateFinal(plate))
 
     def complete(self, plate: int) -> bool:
-        every = set(range(window_rows(self.ended[plate], WINDOWS) * window_columns(COLUMNS, WINDOWS)))
+        every = set(range(window_rows(self.ended[plate], WINDOWS) * window_columns(WIDE, WINDOWS)))
         return every <= self.merged.get(plate, set()) | self.quarantined.get(plate, set())
 
     @invariant()

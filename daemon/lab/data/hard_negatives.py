@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from config.schema import Recipe
-from models.detector.detector import Detector, WindowView
-from models.detector.halo import around
+from models.detector.detector import Detector
 from simulator.crops.classifier import SIDE, Cut, stretches
 from simulator.sheets.interference import Kind
 from simulator.sheets.sheet import Sheet
+from stages.detect import swaths
 from stages.plate import windows_of
 
 HARD_NEGATIVE = "alarm"
@@ -39,7 +39,7 @@ def hard_negatives(
     """
     if not count:
         return
-    detector = Detector.load(Recipe(name="hard-negatives"), device="cpu", batch=1)
+    detector = Detector.load(Recipe(name="hard-negatives"), device="cpu")
     found = stretches(products, first_seed, 0, _INTERFERENCE, stream=3)
     cuts = (cut for _, sheet, product in found for cut in _highest(detector, sheet, product.name, per_stretch))
     yield from islice(cuts, count)
@@ -50,17 +50,15 @@ def _highest(detector: Detector, sheet: Sheet, product: str, most: int) -> list[
     image = sheet.image
     rows, columns = image.shape
     found = []
-    for window in windows_of(rows, columns, detector.recipe.windows):
-        pixels = image[window.y : window.y + window.height, window.x : window.x + window.width]
-        own = (0, 0, window.width, window.height)
-        near = around(image, window.x, window.y, window.width, window.height)
-        values = detector.features(WindowView(pixels, window.x, window.y, own, near))
-        # As in a region, a single value may be chance.
-        smooth = cv2.blur(values, (5, 5))
-        at_y, at_x = np.unravel_index(int(smooth.argmax()), smooth.shape)
-        x, y = window.x + 2 * int(at_x) - SIDE // 2, window.y + 2 * int(at_y) - SIDE // 2
-        place = min(max(x, 0), columns - SIDE), min(max(y, 0), rows - SIDE)
-        found.append((float(smooth.max()), *place))
+    cutting = detector.recipe.windows
+    for windows, views in swaths(image, windows_of(rows, columns, cutting), cutting):
+        for window, values in zip(windows, detector.features_of(views), strict=True):
+            # As in a region, a single value may be chance.
+            smooth = cv2.blur(values, (5, 5))
+            at_y, at_x = np.unravel_index(int(smooth.argmax()), smooth.shape)
+            x, y = window.x + 2 * int(at_x) - SIDE // 2, window.y + 2 * int(at_y) - SIDE // 2
+            place = min(max(x, 0), columns - SIDE), min(max(y, 0), rows - SIDE)
+            found.append((float(smooth.max()), *place))
     found.sort(reverse=True)
     nothing = np.zeros((SIDE, SIDE), np.bool_)
     return [

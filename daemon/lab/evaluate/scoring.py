@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from config.schema import Recipe, Workers
+from config.schema import Recipe
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.offline.inspect import Progress, inspect_image
 from models.classifier.classifier import Classifier
@@ -42,9 +42,9 @@ class PatientDetector(Detector):
         self._kept: list[tuple[WindowView, WindowFinding, WindowFinding]] = []
         return self._kept
 
-    def detect(self, views: Sequence[WindowView]) -> list[WindowFinding]:
-        """The findings of up to `batch` windows, as a Detector's."""
-        plain = super().detect(views)
+    def detect(self, views: Sequence[WindowView], judging: Callable[[int], None] | None = None) -> list[WindowFinding]:
+        """The findings of windows of one swath, as a Detector's."""
+        plain = super().detect(views, judging)
         self._kept.extend(zip(views, plain, self._faint(views) or plain, strict=True))
         return plain
 
@@ -80,7 +80,7 @@ def load_detectors(
     torch.set_num_threads(1)
     on_gpu = device != "cpu" and torch.cuda.is_available()
     count = 1 if on_gpu else workers or usable_cores()
-    loaded = [PatientDetector.load(recipe, device, batch=Workers().batch) for _ in range(count)]
+    loaded = [PatientDetector.load(recipe, device) for _ in range(count)]
     return [detector for detector in loaded if isinstance(detector, PatientDetector)]
 
 

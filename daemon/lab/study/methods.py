@@ -24,7 +24,6 @@ from daemon.lab.study.sheets import Plate
 from models.detector.detector import Detector, WindowView, without_borders
 from models.detector.features import FeatureNetwork
 from models.detector.findings import Quality
-from models.detector.halo import around
 from models.detector.regions import Criteria, find_regions
 from models.detector.threshold import LearntThreshold, threshold_levels
 from models.machine.cpu import bfloat16_is_fast
@@ -35,6 +34,7 @@ from models.study.boxes import nms
 from models.study.patches import joined, patch_boxes
 from models.study.predict import window_boxes
 from stages.defects import defects_of
+from stages.detect import swaths
 from stages.plate import Window, WindowResult, windows_of
 
 Level = tuple[float, ...]
@@ -95,7 +95,13 @@ class PixelMethod:
     def prepare(self, image: NDArray[np.uint8]) -> tuple[tuple[int, ...], Values]:
         """The sheet's shape, and each window's feature values, NaN along borders that a neighbour sees better."""
         windows = windows_of(image.shape[0], image.shape[1], self.recipe.windows)
-        return image.shape, [(window, self._values(image, window)) for window in windows]
+        found: Values = []
+        for asked, views in swaths(image, windows, self.recipe.windows):
+            # The paper's patches are judged by themselves.
+            alone = self.rule.patch_stride is not None
+            seen = [[view._replace(swath=None)] for view in views] if alone else [views]
+            found += zip(asked, (values for part in seen for values in self._values(part)), strict=True)
+        return image.shape, found
 
     def find(self, prepared: tuple[tuple[int, ...], Values], level: Level) -> list[Found]:
         """The merged defects, or what the patches give."""
@@ -111,14 +117,9 @@ class PixelMethod:
             for defect in defects_of(results, rows, columns, self.recipe)
         ]
 
-    def _values(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
-        pixels = image[window.y : window.y + window.height, window.x : window.x + window.width]
-        # The paper's patches are judged by themselves.
-        beside = (
-            around(image, window.x, window.y, window.width, window.height) if self.rule.patch_stride is None else None
-        )
-        view = WindowView(pixels, window.x, window.y, (0, 0, window.width, window.height), beside)
-        return without_borders(view, self.detector.features(view), self.recipe.windows, _SCALE)
+    def _values(self, views: Sequence[WindowView]) -> list[NDArray[np.float32]]:
+        found = self.detector.features_of(views)
+        return [without_borders(*one, self.recipe.windows, _SCALE) for one in zip(views, found, strict=True)]
 
     def _result(self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold) -> WindowResult:
         criteria = self._criteria(values, learnt)
@@ -152,8 +153,8 @@ _NO_QUALITY = Quality()
 
 @lru_cache(maxsize=1)
 def shipped() -> Detector:
-    """The detector with the weights that ship, one window at a time."""
-    return Detector.load(Recipe(name="study"), device="cpu", batch=1)
+    """The detector with the weights that ship."""
+    return Detector.load(Recipe(name="study"), device="cpu")
 
 
 def shipped_learnt() -> LearntThreshold:
@@ -166,7 +167,7 @@ def detector_of(network: FeatureNetwork) -> Detector:
     """A detector of a network that was trained here."""
     card = {"sha256": "", "path": "", "threshold": {"floor": 0.0, "grow": 0.0, "spread": 0.0}}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
-    return Detector(Recipe(name="study"), network, card, torch.device("cpu"), dtype, 1)
+    return Detector(Recipe(name="study"), network, card, torch.device("cpu"), dtype)
 
 
 # --- general detectors -----------------------------------------------------------------------------------------------

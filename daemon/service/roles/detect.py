@@ -18,7 +18,7 @@ _KNOWN_ANSWER_S = 30.0
 _KNOWN_ANSWER_BUSY_S = 120.0
 """The same under load: a worker that is never idle must not compute wrongly for hours."""
 LEASES_AHEAD = 2
-"""Batches that a worker holds: one in work, and one so that it never waits for a message."""
+"""Leases that a worker holds: one in work, and one so that it never waits for a message."""
 
 
 class DetectProcess(Child):
@@ -29,7 +29,7 @@ class DetectProcess(Child):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._memory = self.plate_memory()
-        self._queue = LeaseQueue(plan.index, plan.incarnation, LEASES_AHEAD * self.config.workers.batch)
+        self._queue = LeaseQueue(plan.index, plan.incarnation, LEASES_AHEAD)
         self._ready_at = 0.0
         self._checked_at = 0.0
 
@@ -42,7 +42,7 @@ class DetectProcess(Child):
         """
         workers = self.config.workers
         try:
-            self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype, batch=workers.batch)
+            self._detector = Detector.load(self.recipe, device=workers.device, dtype=workers.dtype)
         except DetectorError as error:
             raise UnusableError(str(error)) from error
         if why := self.other_weights("weights_sha256", self._detector.facts["weights_sha256"]):
@@ -85,7 +85,10 @@ class DetectProcess(Child):
         self._tile.send(self._queue.ready(), now, keep=False)
 
     def _score(self, lease: Lease) -> None:
-        self._memory.write_board(self.plan.index, lease.plate, (window.index for window in lease.windows))
+        def on(*windows: int) -> None:
+            self._memory.write_board(self.plan.index, lease.plate, windows)
+
+        on(*(window.index for window in lease.windows))
         results = score_windows(
             self._detector,
             self._memory.pixels(lease.place.slot)[: lease.rows, : lease.place.columns],
@@ -93,10 +96,12 @@ class DetectProcess(Child):
             self.recipe.windows,
             run=self.plan.run,
             plate=lease.plate,
+            judging=on,
         )
         if unscored := [result.window for result in results if not result.scored]:
             self.log.error("windows not scored", plate=lease.plate, windows=unscored, reason="values are no numbers")
             # A detector that fails here computes wrongly: the process ends, and the lease goes to another.
+            on(*unscored)
             self._detector.known_answer()
         self._memory.write_board(self.plan.index, 0, ())
         if not self._memory.is_current(lease.place):

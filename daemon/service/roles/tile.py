@@ -7,6 +7,7 @@ import time
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold
+from models.detector.swaths import most_windows
 from stages import tile
 from stages.events import (
     AcquisitionAt,
@@ -31,7 +32,8 @@ class TileProcess(Child):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._ledger = WindowLedger(self.recipe.windows, self.config.workers.batch, self.config.lease, plan.incarnation)
+        most = most_windows(self.recipe.windows, self.recipe.resolution)
+        self._ledger = WindowLedger(self.recipe.windows, most, self.config.lease, plan.incarnation)
         self._memory = self.plate_memory()
 
     def start(self) -> None:

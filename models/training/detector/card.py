@@ -62,7 +62,7 @@ def write(
     }
     weights_file.write_card(path, card)
     detector = Detector.load(
-        recipe.model_copy(update={"weights": str(path)}), device="cpu", dtype="float32", batch=1, prove=False
+        recipe.model_copy(update={"weights": str(path)}), device="cpu", dtype="float32", prove=False
     )
     card["known_answer"] = known_values(detector)
     weights_file.write_card(path, card)

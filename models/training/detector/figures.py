@@ -137,7 +137,7 @@ def _detector(state: Mapping[str, Tensor], recipe: Recipe) -> Detector:
     network.load_state_dict(dict(state))
     card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(LearntThreshold(0, 0, 0))}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
-    return Detector(recipe, network, card, torch.device("cpu"), dtype, 1)
+    return Detector(recipe, network, card, torch.device("cpu"), dtype)
 
 
 def _view(image: NDArray[np.uint8]) -> WindowView:

@@ -170,10 +170,10 @@ def test_faint_regions_are_decided_here_as_in_the_service(
         update={
             "classifier": asking,
             "columns": Columns(last=sheet.shape[1]),
-            "threshold": Threshold(floor=7.5),
+            "threshold": Threshold(floor=6.5),
         }
     )
-    detector = Detector.load(recipe, "cpu", batch=4)
+    detector = Detector.load(recipe, "cpu")
     found = inspect_image(Rows(sheet), recipe, [detector], classifier=classifier)
     assert any(defect.faint for defect in found.defects)
     assert any(not defect.faint for defect in found.defects)
@@ -183,7 +183,7 @@ def test_faint_regions_are_decided_here_as_in_the_service(
     assert (decided.verdict, decided.classifier) == (found.verdict, found.classifier)
 
     without = recipe.model_copy(update={"classifier": Classified()})
-    off = inspect_image(Rows(sheet), without, [Detector.load(without, "cpu", batch=4)])
+    off = inspect_image(Rows(sheet), without, [Detector.load(without, "cpu")])
     alone = inspect_image(Rows(sheet), recipe, [detector])
     assert [replace(defect, unanswered=0) for defect in alone.defects] == list(off.defects)
     assert replace(alone, classifier="off", defects=off.defects) == off
@@ -427,14 +427,16 @@ def test_numbers_that_are_none_are_null() -> None:
 
 def test_a_fault_in_one_image_does_not_cost_the_others(folder: Path, detectors: list[Detector]) -> None:
     class Broken:
+        recipe = GENERAL
+
         def __init__(self) -> None:
             self.calls = 0
 
-        def detect(self, views: Any) -> Any:
+        def detect(self, views: Any, judging: Any) -> Any:
             self.calls += 1
             if self.calls == 1:
                 raise RuntimeError("out of order")
-            return detectors[0].detect(views)
+            return detectors[0].detect(views, judging)
 
     first, second = inspect_files([folder / "good.png"] * 2, GENERAL, [Broken()])  # type: ignore[list-item]
     assert first.failed

@@ -26,6 +26,7 @@ from daemon.service.restarts import Restarts
 from daemon.service.stopping import GIVE_UP_S, Stopping
 from daemon.store.overview import shrink
 from models.detector.quality import inside
+from models.detector.swaths import most_windows
 from models.detector.zones import Zones
 from simulator.line.replay import LineSettings
 from stages.acquire import Assembler
@@ -82,7 +83,7 @@ def makes_every_part(config: Config, recipe: Recipe) -> None:
     msgspec.json.encode({"config": config.model_dump(mode="json"), "recipe": recipe.model_dump(mode="json")})
     json.dumps([config_hash(config), recipe_hash(recipe)])
     Assembler(recipe, config.overload, switch=SwitchState(1))
-    WindowLedger(recipe.windows, config.workers.batch, config.lease)
+    WindowLedger(recipe.windows, most_windows(recipe.windows, recipe.resolution), config.lease)
     Merger(recipe, "run", 1)
     assert window_rows(recipe.slot_rows, recipe.windows) * window_columns(recipe.columns.count, recipe.windows) <= 2e5
     restarts = Restarts(config.restart)

@@ -40,7 +40,7 @@ from stages.tile import WindowLedger
 from tests.stages.test_merge import COLUMNS, GOOD, RECIPE, ROWS
 
 RUN = "a" * 32
-BATCH = 2
+MOST = 2
 PLATES = (1, 2, 3)
 STEP_S = 0.1
 FAULTS_S = 20.0
@@ -84,8 +84,8 @@ class LossyLine:
         self.random = random.Random(seed)
         self.loss, self.doubles, self.late = loss, doubles, late
         self.now = 0.0
-        self.ledger = WindowLedger(RECIPE.windows, BATCH, LeaseSettings(least_s=5.0, factor=10.0))
-        self.queue = LeaseQueue(0, 1, 2 * BATCH)
+        self.ledger = WindowLedger(RECIPE.windows, MOST, LeaseSettings(least_s=5.0, factor=10.0))
+        self.queue = LeaseQueue(0, 1, 2)
         self.merger = Merger(RECIPE, RUN)
         self.stored: dict[int, Verdict] = {}
         self.final_at: dict[str, Counter[int]] = {"tile": Counter(), "merge": Counter()}

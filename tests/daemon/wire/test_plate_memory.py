@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import MOST_BATCH
 from daemon.wire.plate_memory import Hold, PlateMemory, PlateMemoryError, Shape, State
+from models.detector.swaths import MOST_WINDOWS
 from models.machine.memory import available_bytes
 from stages.camera import Sheet
 from stages.events import Place, PlateClosed, PlateOpened, RowsReady
@@ -149,8 +149,8 @@ def test_a_board_says_which_windows_a_worker_is_on(memory: PlateMemory) -> None:
     memory.write_board(3, 7, (1, 5, 9))
     assert memory.read_board(3) == ((7, 1), (7, 5), (7, 9))
     assert memory.read_board(2) == ()
-    memory.write_board(3, 8, range(MOST_BATCH))
-    assert len(memory.read_board(3)) == MOST_BATCH
+    memory.write_board(3, 8, range(MOST_WINDOWS))
+    assert len(memory.read_board(3)) == MOST_WINDOWS
     memory.write_board(3, 0, ())
     assert memory.read_board(3) == ()
 

@@ -17,8 +17,8 @@ from config.schema import Classifier, Pitch, Recipe, Rectangle, Template, Thresh
 from config.weights import SHIPPED
 from models.detector.detector import Detector, DetectorError, WindowView
 from models.detector.findings import Region
-from models.detector.halo import HALO, Around, around
 from models.detector.known_window import known_window
+from models.detector.swaths import cut
 from models.detector.threshold import threshold_levels
 
 torch.set_num_threads(1)
@@ -27,7 +27,7 @@ FULL = (0, 0, 650, 650)
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector.load(Recipe(name="test"), device="cpu", batch=2)
+    return Detector.load(Recipe(name="test"), device="cpu")
 
 
 def view(pixels: NDArray[np.uint8], x: int = 0, y: int = 0) -> WindowView:
@@ -38,7 +38,7 @@ def of_plate(plate: NDArray[np.uint8], x: int, y: int = 0) -> WindowView:
     """A window of 650 px of a plate, with what lies around it."""
     pixels = plate[y : y + 650, x : x + 650]
     rows, columns = pixels.shape
-    return WindowView(pixels, x, y, (0, 0, columns, rows), around(plate, x, y, columns, rows))
+    return WindowView(pixels, x, y, (0, 0, columns, rows), cut(plate, x, y, columns, rows, size=650))
 
 
 def noise(rows: int = 650, columns: int = 650, sigma: float = 6, seed: int = 1) -> NDArray[np.uint8]:
@@ -50,7 +50,7 @@ def test_a_lower_floor_is_never_less() -> None:
     pictures = [known_window(650), faint_cracks(), seam_plate()[:, :650]]
     found: list[set[tuple[int, Region]]] = []
     for floor in (6.5, 5.0, None, 1.0, -1.0, -5.0, -20.0):
-        one = Detector.load(Recipe(name="any", threshold=Threshold(floor=floor)), "cpu", batch=1)
+        one = Detector.load(Recipe(name="any", threshold=Threshold(floor=floor)), "cpu")
         found.append(
             {(at, region) for at, picture in enumerate(pictures) for region in one.detect([view(picture)])[0].regions}
         )
@@ -78,18 +78,27 @@ def test_the_bank_is_that_of_the_training_whatever_the_pitch_of_a_recipe(detecto
     assert np.array_equal(bent.features(view(noise())), detector.features(view(noise())))
 
 
-def test_result_is_equal_to_the_bit_whatever_the_neighbours(detector: Detector) -> None:
-    window, other = view(known_window(650)), view(noise(), 600)
-    alone = detector.features(window)
-    for batch, place in (([window, other], 0), ([other, window], 1), ([window, window], 1)):
-        assert np.array_equal(detector._features(batch)[place], alone)
-    assert detector.detect([window, other])[0] == detector.detect([window])[0]
-    assert detector.detect([view(noise(30, 40)), window])[1] == detector.detect([window])[0]
+def swath_of_two(plate: NDArray[np.uint8]) -> list[WindowView]:
+    """Both windows of a plate of 650 x 1,250 px."""
+    swath = cut(plate, 0, 0, 1250, 650, size=650)
+    return [view(plate[:, x : x + 650], x)._replace(swath=swath) for x in (0, 600)]
 
 
-def test_result_does_not_depend_on_the_size_of_the_batch(detector: Detector) -> None:
-    larger = Detector.load(Recipe(name="test"), device="cpu", batch=3)
-    assert larger.detect([view(known_window(650))]) == detector.detect([view(known_window(650))])
+def test_result_is_equal_to_the_bit_whichever_windows_of_its_swath_are_asked_for(detector: Detector) -> None:
+    both = swath_of_two(seam_plate())
+    found = detector.detect(both)
+    assert [region for one in found for region in one.regions]
+    detector.detect([view(noise(30, 40))])
+    assert [detector.detect([one])[0] for one in both] == found
+    assert detector.detect(both[::-1]) == found[::-1]
+    first, second = detector.features_of(both)
+    assert np.array_equal(first[:, 300:], second[:, :25])  # what both hold is one and the same
+
+
+def test_each_window_is_told_of_when_it_alone_is_worked_on(detector: Detector) -> None:
+    told: list[int] = []
+    detector.detect(swath_of_two(seam_plate()), told.append)
+    assert told == [0, 1]
 
 
 def test_windows_are_read_in_place_and_never_written(detector: Detector) -> None:
@@ -126,11 +135,13 @@ def test_values_of_a_window_are_those_of_the_plate_around_it(detector: Detector)
     assert np.abs(beside - alone)[:16].mean() > np.abs(beside - alone)[150:180].mean()  # a border's effect fades
 
 
-def test_more_around_a_window_than_the_halo_is_refused(detector: Detector) -> None:
-    plate = noise(900, 900)
-    wide = Around(plate[: 650 + 2 * HALO + 2, : 650 + 2 * HALO], HALO, HALO)
-    with pytest.raises(ValueError, match="around a window"):
-        detector.detect([view(plate[HALO : HALO + 650, HALO : HALO + 650])._replace(around=wide)])
+def test_values_hardly_depend_on_where_a_piece_of_the_plate_is_cut(detector: Detector) -> None:
+    """Pieces begin at whole cells of the network's coarsest level."""
+    plate = np.tile(known_window(650), (2, 3))
+    alone = detector.features(of_plate(plate, 600, 600))
+    swath = cut(plate, 0, 600, 1950, 650, size=650)
+    wide = detector.features(of_plate(plate, 600, 600)._replace(swath=swath))
+    assert np.abs(alone - wide).mean() < 0.1
 
 
 def test_borders_beyond_which_nothing_is_seen_are_left_to_the_neighbour(detector: Detector) -> None:
@@ -177,7 +188,7 @@ def test_nothing_is_found_where_nothing_is(detector: Detector, name: str) -> Non
 @pytest.mark.parametrize("name", ["constant", "saturated", "all zero", "noise", "five rows"])
 def test_published_modes_survive_degenerate_windows(mode: str, name: str) -> None:
     recipe = Recipe(name="published", threshold=Threshold.model_validate({"mode": mode}))
-    (finding,) = Detector.load(recipe, device="cpu", batch=1).detect([view(HOSTILE[name])])
+    (finding,) = Detector.load(recipe, device="cpu").detect([view(HOSTILE[name])])
     assert len(finding.regions) <= 200
 
 
@@ -190,7 +201,7 @@ def test_flat_window_of_any_grey_and_size_has_no_regions(detector: Detector, gre
 @pytest.mark.parametrize("mode", ["adaptive", "mu_3sigma", "top_fraction", "top_fraction_foreground"])
 def test_threshold_of_a_cut_window_is_that_of_its_valid_pixels(mode: str) -> None:
     recipe = Recipe(name="modes", threshold=Threshold.model_validate({"mode": mode}))
-    one = Detector.load(recipe, device="cpu", batch=2)
+    one = Detector.load(recipe, device="cpu")
     cut = view(noise(333, 77, 15))
     (finding,) = one.detect([cut])
     assert finding.threshold == threshold_levels(one.features(cut), recipe.threshold, one._learnt).seed
@@ -198,13 +209,13 @@ def test_threshold_of_a_cut_window_is_that_of_its_valid_pixels(mode: str) -> Non
 
 def test_published_fraction_flags_windows_that_hold_no_crack() -> None:
     recipe = Recipe(name="published", threshold=Threshold(mode="top_fraction"))
-    (finding,) = Detector.load(recipe, device="cpu", batch=1).detect([view(noise(sigma=3))])
+    (finding,) = Detector.load(recipe, device="cpu").detect([view(noise(sigma=3))])
     assert finding.regions
 
 
 def test_masked_crack_is_not_found() -> None:
     recipe = Recipe(name="masked", masks=(Rectangle(x=1000, y=2000, width=650, height=650),))
-    masked = Detector.load(recipe, device="cpu", batch=1)
+    masked = Detector.load(recipe, device="cpu")
     assert masked.detect([view(known_window(650), 1000, 2000)])[0].regions == ()
     assert masked.detect([view(known_window(650), 5000, 2000)])[0].regions != ()
 
@@ -212,14 +223,14 @@ def test_masked_crack_is_not_found() -> None:
 def test_polarity_says_what_a_defect_is() -> None:
     bright, dark = known_window(650), 255 - known_window(650)
     for polarity, finds in (("bright", (1, 0)), ("dark", (0, 1)), ("both", (1, 1))):
-        one = Detector.load(Recipe.model_validate({"name": "p", "polarity": polarity}), device="cpu", batch=1)
+        one = Detector.load(Recipe.model_validate({"name": "p", "polarity": polarity}), device="cpu")
         assert tuple(len(one.detect([view(pixels)])[0].regions) for pixels in (bright, dark)) == finds, polarity
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_dark_is_bright_on_the_negative_to_the_bit(dtype: str) -> None:
     bright, dark = (
-        Detector.load(Recipe.model_validate({"name": "p", "polarity": p}), "cpu", dtype, 1)  # type: ignore[arg-type]
+        Detector.load(Recipe.model_validate({"name": "p", "polarity": p}), "cpu", dtype)  # type: ignore[arg-type]
         for p in ("bright", "dark")
     )
     for pixels in (known_window(650), noise(333, 77, 20), noise(5, 650)):
@@ -231,14 +242,14 @@ def test_dark_is_bright_on_the_negative_to_the_bit(dtype: str) -> None:
 def test_the_known_answer_holds_in_every_polarity(polarity: str) -> None:
     for dtype in ("float32", "bfloat16"):
         recipe = Recipe.model_validate({"name": "p", "polarity": polarity})
-        Detector.load(recipe, "cpu", dtype, 1).known_answer()
+        Detector.load(recipe, "cpu", dtype).known_answer()
 
 
 @pytest.mark.parametrize(("x", "y", "width", "height"), [(325, 301, 50, 61), (0, 0, 326, 650), (324, 0, 1, 650)])
 def test_no_pixel_of_a_mask_is_ever_reported(x: int, y: int, width: int, height: int) -> None:
     """Odd borders too: at half resolution a value sees 2 x 2 px."""
     recipe = Recipe(name="masked", masks=(Rectangle(x=1000 + x, y=2000 + y, width=width, height=height),))
-    (finding,) = Detector.load(recipe, "cpu", batch=1).detect([view(known_window(650), 1000, 2000)])
+    (finding,) = Detector.load(recipe, "cpu").detect([view(known_window(650), 1000, 2000)])
     assert finding.regions
     for region in finding.regions:
         for row, first, last in np.frombuffer(region.runs, "<i4").reshape(-1, 3).tolist():
@@ -247,9 +258,9 @@ def test_no_pixel_of_a_mask_is_ever_reported(x: int, y: int, width: int, height:
 
 def test_without_zones_that_touch_a_window_nothing_changes(detector: Detector) -> None:
     far = Zone(rectangle=Rectangle(x=3000, y=0, width=100, height=100), weight=20)
-    zoned = Detector.load(Recipe(name="zones", zones=(far,)), device="cpu", batch=2)
-    windows = [view(known_window(650)), view(noise(), 600)]
-    assert zoned.detect(windows) == detector.detect(windows)
+    zoned = Detector.load(Recipe(name="zones", zones=(far,)), device="cpu")
+    for window in (view(known_window(650)), view(noise(), 600)):
+        assert zoned.detect([window]) == detector.detect([window])
 
 
 @pytest.mark.parametrize("mode", ["adaptive", "top_fraction"])
@@ -258,7 +269,7 @@ def test_zone_moves_the_evidence_in_any_mode(mode: str, weight: float) -> None:
     zone = Zone(polygon=((1000, 2000), (1650, 2000), (1650, 2650), (1000, 2650)), weight=weight)
     plain, zoned = (
         Detector.load(
-            Recipe(name="zones", threshold=Threshold.model_validate({"mode": mode}), zones=zones), "cpu", batch=1
+            Recipe(name="zones", threshold=Threshold.model_validate({"mode": mode}), zones=zones), "cpu"
         ).detect([view(known_window(650), 1000, 2000)])[0]
         for zones in ((), (zone,))
     )
@@ -283,7 +294,7 @@ def test_where_a_classifier_vetoes_fainter_regions_are_reported_and_nothing_of_t
 ) -> None:
     threshold = Threshold(floor=floor)
     plain, veto = (
-        Detector.load(Recipe(name="any", threshold=threshold, classifier=classifier), "cpu", batch=1)
+        Detector.load(Recipe(name="any", threshold=threshold, classifier=classifier), "cpu")
         for classifier in (Classifier(), Classifier(mode="veto"))
     )
     faint = []
@@ -299,17 +310,15 @@ def test_where_a_classifier_vetoes_fainter_regions_are_reported_and_nothing_of_t
 def test_in_a_mode_without_a_floor_nothing_is_faint(mode: str) -> None:
     threshold = Threshold.model_validate({"mode": mode})
     found = [
-        Detector.load(Recipe(name="veto", threshold=threshold, classifier=classifier), "cpu", batch=1).detect(
-            [view(noise())]
-        )
+        Detector.load(Recipe(name="veto", threshold=threshold, classifier=classifier), "cpu").detect([view(noise())])
         for classifier in (Classifier(), Classifier(mode="veto"))
     ]
     assert found[0] == found[1]
 
 
-def test_too_many_or_too_large_windows_are_refused(detector: Detector) -> None:
-    with pytest.raises(ValueError, match="batch"):
-        detector.detect([view(noise(20, 20))] * 3)
+def test_windows_of_several_swaths_and_too_large_ones_are_refused(detector: Detector) -> None:
+    with pytest.raises(ValueError, match="several swaths"):
+        detector.detect([view(noise(20, 20)), view(noise(20, 20))])
     with pytest.raises(ValueError, match="651 x 10"):
         detector.detect([view(noise(651, 10))])
 
@@ -376,7 +385,7 @@ def spoilt(folder: Path, value: float, **card: object) -> Recipe:
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -np.inf, 1.0])
 def test_weights_of_any_one_value_are_no_detector_whatever_their_hash(tmp_path: Path, value: float) -> None:
     with pytest.raises(DetectorError, match="known-answer window"):
-        Detector.load(spoilt(tmp_path, value), "cpu", batch=1)
+        Detector.load(spoilt(tmp_path, value), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -392,7 +401,7 @@ def test_weights_of_any_one_value_are_no_detector_whatever_their_hash(tmp_path: 
 )
 def test_a_known_answer_in_which_no_crack_stands_out_proves_nothing(tmp_path: Path, known: object) -> None:
     with pytest.raises(DetectorError, match="train the weights again"):
-        Detector.load(spoilt(tmp_path, 0.0, known_answer=known), "cpu", batch=1)
+        Detector.load(spoilt(tmp_path, 0.0, known_answer=known), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -409,14 +418,14 @@ def test_a_known_answer_in_which_no_crack_stands_out_proves_nothing(tmp_path: Pa
 )
 def test_a_learnt_threshold_that_is_none_is_refused(tmp_path: Path, threshold: object) -> None:
     with pytest.raises(DetectorError, match="threshold"):
-        Detector.load(spoilt(tmp_path, 0.0, threshold=threshold), "cpu", batch=1)
+        Detector.load(spoilt(tmp_path, 0.0, threshold=threshold), "cpu")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("polarity", ["bright", "both"])
 def test_a_window_whose_values_are_no_numbers_is_not_scored(value: float, polarity: str) -> None:
     """A bit that flips in memory after the proof."""
-    one = Detector.load(Recipe.model_validate({"name": "test", "polarity": polarity}), "cpu", batch=1)
+    one = Detector.load(Recipe.model_validate({"name": "test", "polarity": polarity}), "cpu")
     assert one.detect([view(known_window(650))])[0].scored
     with torch.no_grad():
         list(one._network.parameters())[-1].fill_(value)
@@ -427,8 +436,8 @@ def test_a_window_whose_values_are_no_numbers_is_not_scored(value: float, polari
 
 
 def test_number_formats_agree() -> None:
-    single = Detector.load(Recipe(name="test"), device="cpu", dtype="float32", batch=1)
-    short = Detector.load(Recipe(name="test"), device="cpu", dtype="bfloat16", batch=1)
+    single = Detector.load(Recipe(name="test"), device="cpu", dtype="float32")
+    short = Detector.load(Recipe(name="test"), device="cpu", dtype="bfloat16")
     difference = np.abs(single.features(view(known_window(650))) - short.features(view(known_window(650))))
     assert float(np.quantile(difference, 0.99)) < 0.5
     assert single.facts["dtype"] == "float32"
@@ -437,4 +446,4 @@ def test_number_formats_agree() -> None:
 @pytest.mark.parametrize("name", ["general", "P10B", "02CG", "EA10B", "U20B"])
 def test_the_known_answer_holds_under_every_recipe_that_ships(name: str) -> None:
     for dtype in ("float32", "bfloat16"):
-        Detector.load(load_recipe(name), device="cpu", dtype=dtype, batch=1).known_answer()
+        Detector.load(load_recipe(name), device="cpu", dtype=dtype).known_answer()

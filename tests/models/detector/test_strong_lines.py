@@ -22,7 +22,7 @@ SIDE = 650
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector.load(load_recipe("general"), "cpu", batch=1)
+    return Detector.load(load_recipe("general"), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_polarity_masks_zones_and_the_floor_hold_for_strong_lines_too() -> None:
 
     def found(pixels: Grey, **changes: object) -> bool:
         recipe = Recipe.model_validate({"name": "own", **changes})
-        return ng(Detector.load(recipe, "cpu", batch=1), pixels)
+        return ng(Detector.load(recipe, "cpu"), pixels)
 
     assert [found(one, polarity="bright") for one in (bright, dark)] == [True, False]
     assert [found(one, polarity="dark") for one in (bright, dark)] == [False, True]
@@ -149,6 +149,6 @@ def test_polarity_masks_zones_and_the_floor_hold_for_strong_lines_too() -> None:
 
 def test_the_published_modes_look_at_the_networks_values_alone() -> None:
     recipe = Recipe(name="published", threshold=Threshold(mode="top_fraction"))
-    one = Detector.load(recipe, "cpu", batch=1)
+    one = Detector.load(recipe, "cpu")
     finding = one.detect([view(line(plain(), 120, 15, 300, 90))])[0]
     assert all(region.width % 2 == 0 and region.height < 300 for region in finding.regions)

@@ -77,7 +77,7 @@ def test_the_detector_runs_a_variant_and_gives_what_the_network_gives(name: str)
         with_receptive_field(network, name)  # type: ignore[arg-type]
     network.eval()
     card = {"sha256": "", "path": "", "threshold": {"floor": 0.0, "grow": 0.0, "spread": 0.0}}
-    detector = Detector(Recipe(name="test"), network, card, torch.device("cpu"), torch.float32, 1)
+    detector = Detector(Recipe(name="test"), network, card, torch.device("cpu"), torch.float32)
     pixels = np.random.default_rng(0).integers(80, 120, (650, 650)).astype(np.uint8)
     values = detector.features(WindowView(pixels, 0, 0, (0, 0, 650, 650)))
     small = torch.from_numpy(pixels.reshape(325, 2, 325, 2).mean((1, 3)).round()).float()

@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 
 def test_they_show_no_crack_and_are_higher_in_the_middle_than_elsewhere() -> None:
     found = list(hard_negatives(TRAINING_PRODUCTS, 7_000_001, 4))
-    detector = Detector.load(Recipe(name="hard-negatives"), device="cpu", batch=1)
+    detector = Detector.load(Recipe(name="hard-negatives"), device="cpu")
     higher = []
     for cut in found:
         assert cut.pixels.shape == (SIDE, SIDE)

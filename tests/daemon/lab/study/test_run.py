@@ -92,7 +92,7 @@ def test_as_shipped_is_what_the_product_finds_with_its_own_recipe_and_classifier
     sheet = render(Product("02CG", 700, recipe.columns.count), 5, 4)
     cv2.imwrite(str(tmp_path / "plate.png"), sheet.image)
     with open_image(tmp_path / "plate.png") as source:
-        detectors = [Detector.load(recipe, "cpu", batch=4)]
+        detectors = [Detector.load(recipe, "cpu")]
         product = inspect_image(source, recipe, detectors, classifier=load_classifier(recipe, "cpu"))
     (found,) = (scored.found for scored in judged([Plate("02CG", 5, sheet.image, ())]))
     kept = [one for one in product.defects if not one.vetoed]
@@ -109,7 +109,7 @@ def test_the_bare_detector_is_what_is_found_with_a_recipe_of_defaults_and_no_cla
     found = method.find(method.prepare(plate.image), ())
     cv2.imwrite(str(tmp_path / "plate.png"), plate.image)
     with open_image(tmp_path / "plate.png") as source:
-        product = inspect_image(source, recipe, [Detector.load(recipe, "cpu", batch=4)])
+        product = inspect_image(source, recipe, [Detector.load(recipe, "cpu")])
     assert [one.box for one in found] == [(one.x, one.y, one.width, one.height) for one in product.defects]
     assert [one.score for one in found] == pytest.approx([one.score for one in product.defects])
     assert found

@@ -61,7 +61,7 @@ def test_training_writes_weights_that_a_detector_loads(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, words)
     weights = tmp_path / "a" / "detector-half.pt"
     assert (result.exit_code, result.stdout) == (0, f"{weights}\n")
-    Detector.load(Recipe(name="made", weights=str(weights)), device="cpu", batch=1).known_answer()
+    Detector.load(Recipe(name="made", weights=str(weights)), device="cpu").known_answer()
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["schedule"]["steps"] > 0
     assert card["seeds"] == [3]
@@ -110,7 +110,7 @@ def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: P
     order = Order(tmp_path, minutes=0.03, preset="paper", resolution="full")
     train.train_detector_command(order)
     weights = tmp_path / "detector-full.pt"
-    Detector.load(Recipe(name="made", weights=str(weights), resolution="full"), device="cpu", batch=1).known_answer()
+    Detector.load(Recipe(name="made", weights=str(weights), resolution="full"), device="cpu").known_answer()
     assert json.loads(weights.with_suffix(".json").read_text())["schedule"]["preset"] == "paper"
 
 
@@ -122,7 +122,7 @@ def test_a_network_is_trained_for_a_recipes_own_templates(tmp_path: Path) -> Non
         "templates: [{width: 18, height: 20, step: 5}, {width: 9, height: 12, step: 2}]\n"
     )
     train.train_detector_command(Order(tmp_path, minutes=0.02, recipe=str(recipe)))
-    Detector.load(load_recipe(recipe), device="cpu", batch=1).known_answer()
+    Detector.load(load_recipe(recipe), device="cpu").known_answer()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_values_that_are_no_numbers_have_the_detector_proved_before_a_result_is_
     with closing(PlateMemory.create(SHAPE)) as memory:
         plan = plan_of(tmp_path, "detect", 0, plates_fd=memory.fd)
         made = DetectProcess(plan)
-        made._detector = Detector.load(made.recipe, device="cpu", batch=1)
+        made._detector = Detector.load(made.recipe, device="cpu")
         with torch.no_grad():
             list(made._detector._network.parameters())[-1].fill_(torch.nan)
         lease = Lease(1, 0, 7, memory.free_places()[0], 100, (Window(0, 0, 0, 0, 50, 100),))
