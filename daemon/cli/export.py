@@ -13,7 +13,7 @@ export = typer.Typer(name="export", no_args_is_help=True, help="Write weights fo
 @export.command("classifier")
 @takes_order
 def export_classifier(order: ExportClassifier) -> None:
-    """Write the classifier as TorchScript and ONNX, compared with its weights on what they were chosen by."""
+    """Write the classifier as TorchScript, torch.export and ONNX, compared on what chose its weights."""
     from daemon.lab.export import export_classifier_command  # noqa: PLC0415 - commands load what they need
 
     export_classifier_command(order)

@@ -1,6 +1,6 @@
-"""The trained network for other programs: TorchScript and ONNX, each with proof that it answers alike (C 30).
+"""The trained network for other programs: TorchScript, torch.export and ONNX, each proved to answer alike (C 30).
 
-Both take a prepared batch (n, 3, 224, 224) float32 (models.classifier.preprocess) and give logits (n, 2). Views and
+All take a prepared batch (n, 3, 224, 224) float32 (models.classifier.preprocess) and give logits (n, 2). Views and
 temperature are the caller's: the card beside the files says which.
 """
 
@@ -28,6 +28,8 @@ from models.classifier.networks import CLASSES, Network
 from models.classifier.preprocess import INPUT, MEAN, STD, prepared
 
 SCRIPTED = "crack_detector_scripted.pt"
+PROGRAM = "crack_detector.pt2"
+"""Of torch.export, which takes TorchScript's place: TorchScript is no longer developed."""
 ONNX = "crack_detector.onnx"
 CARD = "crack_detector.json"
 LARGEST = 1e-3
@@ -53,9 +55,10 @@ class Parity(NamedTuple):
 
 
 def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> dict[str, str]:
-    """Write a weights file as TorchScript and ONNX, each once it is proved to answer alike, and their card.
+    """Write a weights file as TorchScript, torch.export and ONNX, each once it is proved to answer alike, and a card.
 
-    What an earlier export left in the folder is taken away first. ONNX is an addition: TorchScript needs no package.
+    What an earlier export left in the folder is taken away first. TorchScript is what is asked for; without one of the
+    others it is written all the same.
 
     Args:
         weights: of a training, with their card beside them.
@@ -63,7 +66,7 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
         crops: on all of which the exported networks are compared with the one that they are made of.
 
     Returns:
-        The files that were not written, each with its reason: ONNX at most.
+        The files that were not written, each with its reason; never TorchScript.
 
     Raises:
         ClassifierError: weights that cannot be used or do not give their known answer, or TorchScript that answers
@@ -71,7 +74,7 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
     """
     Classifier.load(weights, device="cpu", dtype="float32")
     network, known = cards.read(weights)
-    for name in (CARD, SCRIPTED, ONNX):
+    for name in (CARD, SCRIPTED, PROGRAM, ONNX):
         (folder / name).unlink(missing_ok=True)
     network.eval()
     plain = network.folded().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -82,17 +85,21 @@ def export(weights: Path, folder: Path, crops: Sequence[NDArray[np.uint8]]) -> d
             f"{weights} as {SCRIPTED} answers otherwise than the network that it was made of: {proof}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    made, proofs = {SCRIPTED: content}, {SCRIPTED: proof}
+    made, proofs, missing = {SCRIPTED: content}, {SCRIPTED: proof}, {}
     _store(folder, made, proofs, known)
-    try:
-        content = _onnx(plain)
-        proof = parity(network, run_onnx(content), crops)
-    except Exception as error:  # noqa: BLE001 - exporter and runtime have types of their own, without a common base
-        return {ONNX: str(error)}
-    if not proof.holds:
-        return {ONNX: f"it answers otherwise than the network that it was made of: {proof}"}
-    _store(folder, {**made, ONNX: content}, {**proofs, ONNX: proof}, known)
-    return {}
+    for name, write, run in ((PROGRAM, _program, run_program), (ONNX, _onnx, run_onnx)):
+        try:
+            content = write(plain)
+            proof = parity(network, run(content), crops)
+        except Exception as error:  # noqa: BLE001 - exporters and runtimes have types of their own, without a common base
+            missing[name] = str(error)
+            continue
+        if not proof.holds:
+            missing[name] = f"it answers otherwise than the network that it was made of: {proof}"
+            continue
+        made, proofs = {**made, name: content}, {**proofs, name: proof}
+        _store(folder, made, proofs, known)
+    return missing
 
 
 def parity(network: Network, exported: Logits, crops: Sequence[NDArray[np.uint8]]) -> Parity:
@@ -100,7 +107,7 @@ def parity(network: Network, exported: Logits, crops: Sequence[NDArray[np.uint8]
 
     Args:
         network: in evaluation mode, float32.
-        exported: of run_scripted or run_onnx.
+        exported: of run_scripted, run_program or run_onnx.
         crops: as models.classifier.preprocess.prepared takes them.
     """
     differing, largest = 0, 0.0
@@ -176,6 +183,44 @@ def run_scripted(content: bytes) -> Logits:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such; C 30 asks for it
         network = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+
+    def logits(batch: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = network(batch)
+            return found
+
+    return logits
+
+
+class _FullPrecision(nn.Module):
+    """A network that refuses other types of numbers; what is exported refuses other shapes by itself."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Tensor) -> Tensor:
+        torch.ops.aten._assert_tensor_metadata.default(batch, dtype=torch.float32)  # noqa: SLF001 - it has no other name
+        logits: Tensor = self.network(batch)
+        return logits
+
+
+def _program(network: Network) -> bytes:
+    buffer = io.BytesIO()
+    images = torch.export.Dim("images", min=1)
+    example = (torch.zeros(2, 3, INPUT, INPUT),)
+    program = torch.export.export(_FullPrecision(network).eval(), example, dynamic_shapes={"batch": {0: images}})
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+def run_program(content: bytes) -> Logits:
+    """The network of a torch.export file's bytes, on the CPU.
+
+    Raises:
+        RuntimeError: bytes that are no such file.
+    """
+    network = torch.export.load(io.BytesIO(content)).module()
 
     def logits(batch: Tensor) -> Tensor:
         with torch.no_grad():

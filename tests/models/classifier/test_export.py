@@ -14,12 +14,24 @@ from torch import Tensor
 
 from models.classifier import card
 from models.classifier.errors import ClassifierError
-from models.classifier.export import CARD, ONNX, SCRIPTED, Logits, export, parity, run_onnx, run_scripted
+from models.classifier.export import (
+    CARD,
+    ONNX,
+    PROGRAM,
+    SCRIPTED,
+    Logits,
+    export,
+    parity,
+    run_onnx,
+    run_program,
+    run_scripted,
+)
 from models.classifier.network import Network
 from models.training.classifier.card import write_weights
 
 Load = Callable[[bytes], Logits]
-BOTH = pytest.mark.parametrize(("load", "name"), [(run_scripted, SCRIPTED), (run_onnx, ONNX)])
+FILES = (run_scripted, SCRIPTED), (run_program, PROGRAM), (run_onnx, ONNX)
+EACH = pytest.mark.parametrize(("load", "name"), FILES)
 CROPS = [np.random.default_rng(k).integers(0, 256, (224, 224), np.uint8) for k in range(17)]
 
 
@@ -52,7 +64,7 @@ def copy(exported: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@BOTH
+@EACH
 def test_exported_network_predicts_alike_on_every_image(
     load: Load, name: str, network: Network, exported: Path
 ) -> None:
@@ -63,7 +75,7 @@ def test_exported_network_predicts_alike_on_every_image(
     assert found.holds
 
 
-@BOTH
+@EACH
 def test_exported_network_takes_a_batch_of_any_number(load: Load, name: str, exported: Path) -> None:
     logits = load((exported / name).read_bytes())
     for count in (1, 3):
@@ -75,13 +87,13 @@ def test_other_networks_are_exported_alike_too(seeded: Callable[[str], Network],
     weights = written(seeded(name), name, tmp_path)
     assert export(weights, tmp_path / "export", CROPS[:3]) == {}
     network = card.read(weights)[0].eval()
-    for load, file in ((run_scripted, SCRIPTED), (run_onnx, ONNX)):
+    for load, file in FILES:
         found = parity(network, load((tmp_path / "export" / file).read_bytes()), CROPS[:3])
         assert found.holds
         assert found.images == 3
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     "batch",
     [
@@ -102,13 +114,15 @@ def test_exported_network_refuses_what_it_was_not_trained_for(
     load: Load, name: str, exported: Path, batch: Tensor
 ) -> None:
     network = load((exported / name).read_bytes())
-    with pytest.raises(Exception, match=r"(?i)float32 \(n, 3, 224, 224\).*found|invalid"):
+    with pytest.raises(
+        Exception, match=r"(?i)float32 \(n, 3, 224, 224\).*found|invalid|guard failed: batch|dtype mismatch"
+    ):
         network(batch)
 
 
 def test_card_says_what_another_program_needs_and_of_which_weights(exported: Path, weights: Path) -> None:
     content = json.loads((exported / CARD).read_text())
-    assert content["sha256"].keys() == content["parity"].keys() == {SCRIPTED, ONNX}
+    assert content["sha256"].keys() == content["parity"].keys() == {SCRIPTED, PROGRAM, ONNX}
     assert {one["images"] for one in content["parity"].values()} == {len(CROPS)}
     assert content["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert content["network"] == "mobilenet_v2"
@@ -120,7 +134,7 @@ def test_card_says_what_another_program_needs_and_of_which_weights(exported: Pat
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_without_a_package_torchscript_is_written_and_onnx_left_out_with_the_reason(
+def test_without_a_package_onnx_alone_is_left_out_with_the_reason(
     package: str, weights: Path, copy: Path, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (copy / ONNX).write_bytes(b"of earlier weights")
@@ -129,9 +143,21 @@ def test_without_a_package_torchscript_is_written_and_onnx_left_out_with_the_rea
     missing = export(weights, copy, CROPS[:2])
     assert missing.keys() == {ONNX}
     assert f"package {package} is not installed: pip install" in missing[ONNX]
-    assert {path.name for path in copy.iterdir()} == {SCRIPTED, CARD, "notes.txt"}
-    assert json.loads((copy / CARD).read_text())["sha256"].keys() == {SCRIPTED}
+    assert {path.name for path in copy.iterdir()} == {SCRIPTED, PROGRAM, CARD, "notes.txt"}
+    assert json.loads((copy / CARD).read_text())["sha256"].keys() == {SCRIPTED, PROGRAM}
     assert parity(network, run_scripted((copy / SCRIPTED).read_bytes()), CROPS[:2]).holds
+
+
+def test_a_program_that_cannot_be_made_is_left_out_with_the_reason_and_the_others_are_written(
+    weights: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(torch.export, "export", failing)
+    assert export(weights, copy, CROPS[:2]) == {PROGRAM: "no such operator"}
+    assert {path.name for path in copy.iterdir()} == {SCRIPTED, ONNX, CARD}
+    assert json.loads((copy / CARD).read_text())["sha256"].keys() == {SCRIPTED, ONNX}
 
 
 def test_files_that_answer_otherwise_are_not_written_and_earlier_ones_do_not_stay(

@@ -69,6 +69,7 @@ def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path,
     assert written["network"] == "efficientnet_lite0"
     assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {
         export.SCRIPTED,
+        export.PROGRAM,
         export.ONNX,
         export.CARD,
     }
@@ -95,7 +96,11 @@ def test_what_was_not_exported_is_said_with_its_reason(
     train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18"))
     said = capsys.readouterr().err
     assert f"without {export.ONNX}: the package onnxruntime is not installed" in said
-    assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {export.SCRIPTED, export.CARD}
+    assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {
+        export.SCRIPTED,
+        export.PROGRAM,
+        export.CARD,
+    }
 
 
 def test_the_temperature_is_the_one_that_validation_asks_for(data: Path, tmp_path: Path) -> None:
