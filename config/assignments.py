@@ -20,8 +20,11 @@ from config.source import parse, scalar
 COMMAND_LINE = "command line"
 
 
-def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
-    """Overrides from the words `key=value`; of a key that is given twice the last one. Raises ConfigError."""
+def parse_overrides(assignments: Iterable[str], model: type[BaseModel] = Config) -> dict[str, Any]:
+    """Overrides from the words `key=value`; of a key that is given twice the last one. Raises ConfigError.
+
+    `model` says what each key wants: that of a configuration, or of a recipe.
+    """
     overrides = {}
     for text in assignments:
         key, equals, value = text.partition("=")
@@ -31,12 +34,12 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
             text.encode()
         except UnicodeEncodeError:
             raise ConfigError([Fault(COMMAND_LINE, f"found {shown(text)}, which is not UTF-8 text")]) from None
-        overrides[key] = _value(key, value)
+        overrides[key] = _value(key, value, model)
     return overrides
 
 
-def _value(key: str, text: str) -> object:
-    kinds = tuple(_kinds(_annotation(key)))
+def _value(key: str, text: str, model: type[BaseModel]) -> object:
+    kinds = tuple(_kinds(_annotation(key, model)))
     if any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
         raise ConfigError(
             [Fault(COMMAND_LINE, "is a section: give one of its keys a value, as camera.width=8192", key)]
@@ -61,9 +64,9 @@ def _as_in_a_file(key: str, text: str) -> object:
         raise ConfigError([Fault(COMMAND_LINE, f"found {shown(text)}: {error.faults[0].message}", key)]) from None
 
 
-def _annotation(key: str) -> object:
+def _annotation(key: str, model: type[BaseModel]) -> object:
     """What the schema says of a dotted key; object for one that it does not know, which is told later."""
-    found: object = Config
+    found: object = model
     for name in key.split("."):
         if not (isinstance(found, type) and issubclass(found, BaseModel) and name in found.model_fields):
             return object

@@ -100,8 +100,8 @@ def is_recipe_path(name_or_path: str) -> bool:
     return name_or_path.endswith((".yaml", ".yml"))
 
 
-def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
-    """The configuration with some dotted keys changed, validated anew: `{"camera.line_rate_hz": 20000}`.
+def with_overrides(config: Model, overrides: Mapping[str, Any]) -> Model:
+    """The configuration or recipe with some dotted keys changed, validated anew: `{"camera.line_rate_hz": 20000}`.
 
     Raises ConfigError for an unknown key or a value that is not allowed.
     """
@@ -124,7 +124,7 @@ def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
                 section[part] = str(value) if isinstance(value, Path) else value
     if faults:
         raise ConfigError(faults)
-    return _validated(Config, Source(COMMAND_LINE, values, {}))
+    return _validated(type(config), Source(COMMAND_LINE, values, {}))
 
 
 def config_hash(config: Config) -> str:

@@ -13,6 +13,7 @@ from typer import Argument, Option
 
 _DEVICE = "where it is computed: auto takes a GPU where there is one"
 _LEARNT = "folder with manifest.csv, or with crack/ and without_crack/; may be repeated"
+_ALL_GROUPS = "of --data judge also the groups that the weights learnt from, by their model card"
 _SHIPPED = "weights file, in place of those that ship"
 _REPORT = "write one HTML page with plots and pictures"
 _FIGURES = "write all figures there; - for stdout"
@@ -105,14 +106,15 @@ class EvaluateDetector:
     strength: Annotated[float, Option(min=0, help="of the interference; 1 is the reference's")] = 1.0
     enlarge: Annotated[float, Option(min=0.1, max=10, help="enlarge photographs so many times")] = 1.0
     contrast: Annotated[float, Option(min=0.01, max=10, help="multiply the contrast of photographs")] = 1.0
-    all_groups: Annotated[
-        bool,
-        Option(
-            "--all-groups",
-            help="of --data also the groups that `train detector --data` learns from; for a folder never trained on",
-        ),
-    ] = False
+    all_groups: Annotated[bool, Option("--all-groups", help=_ALL_GROUPS)] = False
+    polarity: Annotated[
+        Literal["bright", "dark", "both"] | None,
+        Option(help="how cracks in --data differ from their ground; default: as the manifest says, else measured"),
+    ] = None
     recipe: Annotated[str | None, Option(help="recipe name or file; default: the product's own, else general")] = None
+    set: Annotated[
+        tuple[str, ...], Option("--set", help="override one key of the recipe: polarity=dark, threshold.floor=4")
+    ] = ()
     config: Annotated[Path | None, Option("--config", "-c", help="configuration that names the recipe")] = None
     weights: Annotated[Path | None, Option(help="weights file, in place of the recipe's")] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Option(help=_DEVICE)] = "auto"
@@ -149,6 +151,7 @@ class EvaluateClassifier:
     """Measure the classifier on groups that it was not trained on."""
 
     data: Annotated[tuple[Path, ...], Option(help=_LEARNT)] = ()
+    all_groups: Annotated[bool, Option("--all-groups", help=_ALL_GROUPS)] = False
     simulated: Annotated[int, Option(min=0, help="crops of simulated sheets of the test products")] = 480
     weights: Annotated[Path | None, Option(help=_SHIPPED)] = None
     views: Annotated[

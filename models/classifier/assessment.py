@@ -198,7 +198,7 @@ def _bounds(share: Share) -> list[float]:
 
 
 def by_source(judged: Predictions, at: float) -> dict[str, dict[str, Any]]:
-    """Of each source, which is of one class: how many, and the share that was called right, with its intervals."""
+    """Of each source, which is of one class: how many, and the share that was called right; the worst first."""
     found = {}
     for source in sorted(set(judged.sources)):
         part = judged.only(np.array([one == source for one in judged.sources]))
@@ -214,13 +214,14 @@ def by_source(judged: Predictions, at: float) -> dict[str, dict[str, Any]]:
             "interval": interval,
             "mean": float(part.chance.mean()),
         }
-    return found
+    return dict(sorted(found.items(), key=lambda item: float(item[1]["right"])))
 
 
 def by_collection(judged: Predictions, at: float) -> dict[str, dict[str, Any]]:
-    """The figures of each set, and its calibration."""
+    """The figures of each set, and its calibration; the worst first."""
     sets = np.array([source.split("/", 1)[0] for source in judged.sources])
-    return {str(name): with_calibration(judged.only(sets == name), at) for name in np.unique(sets)}
+    found = {str(name): with_calibration(judged.only(sets == name), at) for name in np.unique(sets)}
+    return dict(sorted(found.items(), key=lambda item: float(item[1]["accuracy"])))
 
 
 def with_calibration(judged: Predictions, at: float) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Scored:
     """What a lower floor finds, for curves; None: `found` itself."""
     verdict: Literal["OK", "NG", "INCONCLUSIVE"] | None = None
     """None: NG when something was found."""
+    cause: str | None = None
+    """The most telling reason of a verdict that is not OK."""
 
     @property
     def judged(self) -> tuple[TruthBox, ...]:

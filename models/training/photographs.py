@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.images import ImageError, open_image
 
+Polarity = Literal["bright", "dark", "both"]
 _CRACKED, _CLEAN = "cracked", "clean"
 """Classes of pictures with masks beside them, and"""
 _CRACK, _WITHOUT = "crack", "without_crack"
@@ -33,6 +35,14 @@ _KINDS = {
     },
 }
 """The classes of the public sets: whatever stands for a crack among them, another name would say that there is none."""
+PUBLIC_CRACKS: dict[tuple[str, str], Polarity] = {
+    ("neu_seg", "3"): "bright",
+    ("mt", "MT_Crack"): "dark",
+    ("xsdd", "surface scratch"): "dark",
+}
+"""Classes of the public sets that show cracks or scratches, and how these differ from their ground."""
+_LINES = {"neu_seg": 3}
+"""Value that marks the lines in the masks of a set; any but 0 in others."""
 _COLUMNS = "image", "mask_or_label", "set", "group", "class"
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.3
@@ -48,6 +58,11 @@ def held_out(group: str) -> bool:
     return int.from_bytes(digest[:4], "little") / 2**32 < HELD_OUT_SHARE
 
 
+def group_key(group: str) -> str:
+    """How a model card names a group: the first 8 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(group.encode()).hexdigest()[:8]
+
+
 @dataclass(frozen=True, slots=True)
 class Photograph:
     """A photograph of real metal and what is known of its cracks."""
@@ -57,12 +72,40 @@ class Photograph:
     collection: str
     group: str
     kind: str
+    told: Polarity | None = None
+    """How its cracks differ from their ground, where the manifest says so."""
+
+    @property
+    def cracked(self) -> bool:
+        """Shows cracks, or scratches, the nearest real thing to one, by its class."""
+        return self.kind in (_CRACKED, _CRACK) or (self.collection, self.kind) in PUBLIC_CRACKS
+
+    @property
+    def polarity(self) -> Polarity | None:
+        """How its cracks differ from their ground, as far as that is told or known."""
+        return self.told or PUBLIC_CRACKS.get((self.collection, self.kind))
+
+    @property
+    def marked(self) -> bool:
+        """Its mask says where its cracks are."""
+        return self.cracked and self.mask is not None
 
     @property
     def scratched(self) -> bool:
-        """Cracks, or bright scratches, the nearest real thing to one, are marked in its mask."""
-        marked = self.kind in (_CRACKED, _CRACK) or (self.collection == "neu_seg" and self.kind == "3")
-        return marked and self.mask is not None
+        """Its mask says where they are, and nobody has said that they are dark."""
+        return self.marked and self.polarity != "dark"
+
+    @property
+    def unusable(self) -> str | None:
+        """Why it cannot be judged: what is seen on it is not known."""
+        if self.marked or self.clean:
+            return None
+        if self.cracked:
+            return "cracked, but no mask says where: name a .png in the column mask_or_label"
+        return (
+            f"class {self.kind} of set {self.collection} is neither a crack nor known to be free of any: write "
+            f"{_CRACK} or {_WITHOUT}"
+        )
 
     @property
     def clean(self) -> bool:
@@ -87,8 +130,9 @@ def photographs(data: Path) -> list[Photograph]:
     grouped by set, class and runs of their numbers (docs/decisions/0017-groups-of-unnamed-sets.md).
 
     Args:
-        data: a folder with a manifest.csv (image, mask_or_label, set, group, class), a folder below one, or pictures
-            NAME.png (.jpg, .bmp, .tif) with NAME_mask.png beside them, not 0 where a crack is; each is a group then.
+        data: a folder with a manifest.csv (image, mask_or_label, set, group, class, and polarity where one knows it), a
+            folder below one, or pictures NAME.png (.jpg, .bmp, .tif) with NAME_mask.png beside them, not 0 where a
+            crack is; each is a group then.
 
     Raises:
         ValueError: there is neither, a mask cannot be read, or a row of the manifest is short or names a class that its
@@ -112,6 +156,16 @@ def photographs(data: Path) -> list[Photograph]:
             "NAME_mask.png beside them"
         )
     return found
+
+
+def unnamed(data: Path, listed: Iterable[Photograph]) -> list[Path]:
+    """Pictures below a folder that none of those listed is, or has for its mask."""
+    named = {path for one in listed for path in (one.image, one.mask)}
+    return [
+        path
+        for path in sorted(data.resolve().rglob("*"))
+        if path.suffix.lower() in _PICTURES and not path.stem.endswith("_mask") and path not in named
+    ]
 
 
 def _listed(manifest: Path) -> list[Photograph]:
@@ -140,7 +194,12 @@ def _listed(manifest: Path) -> list[Photograph]:
                 f"{', '.join(sorted(kinds))}, or {_CRACK} or {_WITHOUT}"
             )
         label = root / row["mask_or_label"] if row["mask_or_label"].endswith(".png") else None
-        found.append(Photograph(root / row["image"], label, row["set"], f"{row['set']}/{row['group']}", row["class"]))
+        polarity = row.get("polarity") or None
+        told = next((one for one in get_args(Polarity) if one == polarity), None)
+        if polarity != told:
+            raise ValueError(f"{manifest}, line {line}: polarity is {polarity!r}: write bright, dark, both or nothing")
+        group = f"{row['set']}/{row['group']}"
+        found.append(Photograph(root / row["image"], label, row["set"], group, row["class"], told))
     return _grouped(found)
 
 
@@ -170,21 +229,25 @@ def _number(one: Photograph) -> tuple[int, str]:
 
 
 def read(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Its grey values, the pixels of bright scratches, and those of other marks (not judged).
+    """Its grey values, the pixels of its cracks or scratches, and those of other marks (not judged).
 
     Raises:
         ValueError: picture or mask cannot be read, or the mask has not the picture's size.
     """
     image = grey(photograph.image)
-    scratch = np.zeros(image.shape, np.bool_)
+    crack = np.zeros(image.shape, np.bool_)
     other = np.zeros(image.shape, np.bool_)
-    if photograph.scratched and photograph.mask is not None:
+    if photograph.marked and photograph.mask is not None:
         label = labels_of(photograph.mask)
         if label.shape != image.shape:
-            raise ValueError(f"{photograph.mask} is no mask of {photograph.image}")
-        scratch = label > 0 if photograph.kind in (_CRACKED, _CRACK) else label == 3
-        other = (label != 0) & ~scratch
-    return image, scratch, other
+            raise ValueError(
+                f"{photograph.mask} is {label.shape}, {photograph.image} is {image.shape}: a mask is grey and of its "
+                "image's size"
+            )
+        value = None if photograph.kind in (_CRACKED, _CRACK) else _LINES.get(photograph.collection)
+        crack = label > 0 if value is None else label == value
+        other = (label != 0) & ~crack
+    return image, crack, other
 
 
 def grey(path: Path) -> NDArray[np.uint8]:

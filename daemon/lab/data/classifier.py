@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from daemon.lab.data.hard_negatives import HARD_NEGATIVE, PER_STRETCH, hard_negatives
+from daemon.lab.data.passed_over import UNUSABLE, PassedOver
 from daemon.lab.progress import OnProgress
 from daemon.telemetry.printing import say
 from models.training.classifier.batches import PARTS, Renewal
-from models.training.classifier.examples import DataError, Example, groups_of, read_folder
-from models.training.photographs import held_out
+from models.training.classifier.examples import DataError, Example, groups_of, listed_in, read_folder
+from models.training.learnt_groups import LEARNT, UNKNOWN, LearntGroups
+from models.training.photographs import Photograph, unnamed
 from simulator.crops.classifier import TEST_PRODUCTS, Cut, test_crops, training_crops
 from simulator.crops.cut import TRAINING_PRODUCTS, paint_on_metal, scratch_on_metal
 from simulator.crops.grain import off_grain
@@ -38,6 +40,29 @@ _LEAST_PIXELS, _LEAST_HEIGHT, _LEAST_TO_GROUND = 120, 14.0, 4.0
 """Of a painted crack: so many px that are so much brighter than the metal was, grey levels and spreads of the metal."""
 _TRIES = 20
 """To paint each, on average: two are enough on most metal, and on metal as rough as it is bright none succeeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Which groups weights are judged on."""
+
+    learnt: LearntGroups = UNKNOWN
+    left_out: tuple[str, ...] = ()
+    """Sets that they were not trained on, by their card."""
+    all_groups: bool = False
+
+    def holds(self, group: str) -> bool:
+        """Whether pictures of it are judged."""
+        return self.passed_over(group) is None
+
+    def passed_over(self, group: str) -> str | None:
+        """Why they are not; None: they are."""
+        if self.all_groups:
+            return None
+        if self.learnt.holds(group):
+            return LEARNT
+        collection = group.split("/", 1)[0]
+        return None if collection in (*self.left_out, *TEST_PRODUCTS) else self.learnt.passed_over(group)
 
 
 def training_examples(folders: Sequence[Path], simulated: int, seed: int, report: OnProgress) -> list[Example]:
@@ -82,23 +107,33 @@ def renewal_of(simulated: int, seed: int, training: Sequence[Example]) -> Renewa
 
 
 def test_examples(
-    folders: Sequence[Path], simulated: int, left_out: Sequence[str], report: OnProgress
-) -> list[Example]:
-    """Photographs of test groups and of sets that were left out of training; crops of the test products.
+    folders: Sequence[Path], simulated: int, report: OnProgress, judged: Judged
+) -> tuple[list[Example], PassedOver]:
+    """Photographs that the weights have not learnt from, and crops of the test products; and what is passed over.
 
     Raises:
         DataError: a folder that cannot be used, or nothing to measure on.
     """
-
-    def chosen(group: str) -> bool:
-        collection = group.split("/", 1)[0]
-        return held_out(group) or collection in left_out or collection in TEST_PRODUCTS
-
+    passed = PassedOver()
     made = [_example(cut, number, test=True) for number, cut in _reported(test_crops(simulated), simulated, report)]
     made += _hard_negatives(TEST_PRODUCTS, _FIRST_HARD_NEGATIVE + 1_000_000, simulated, report, test=True)
-    if not (found := [*_photographs(folders, chosen, report), *made]):
-        raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
-    return found
+    found = _photographs(folders, judged.holds, report, passed)
+    for data in folders:
+        listed = listed_in(data)
+        for one in listed:
+            if reason := judged.passed_over(one.group):
+                passed.add(str(data), reason, str(one.image))
+        for path in unnamed(data, listed):
+            passed.add(str(data), "named by nothing: give it a row in manifest.csv, or a place in a folder", str(path))
+    for crop in made:
+        if reason := judged.passed_over(crop.group):
+            passed.add("simulated crops", reason, crop.name)
+    found += [one for one in made if judged.holds(one.group)]
+    if found:
+        return found, passed
+    if passed:
+        raise DataError(f"there is nothing to measure on but what is passed over: {passed.words()}")
+    raise DataError("there is nothing to measure on: give --data FOLDER, --simulated N, or both")
 
 
 def calibration_examples(examples: Sequence[Example]) -> tuple[Example, ...]:
@@ -111,7 +146,10 @@ def calibration_examples(examples: Sequence[Example]) -> tuple[Example, ...]:
     return met if len({one.crack for one in met}) == 2 else tuple(examples)
 
 
-def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], report: OnProgress) -> list[Example]:
+def _photographs(
+    folders: Sequence[Path], chosen: Callable[[str], bool], report: OnProgress, passed: PassedOver | None = None
+) -> list[Example]:
+    """Those of the groups that are chosen; what cannot be used is refused, or counted where that is asked for."""
     total = sum(count for data in folders for group, count in groups_of(data).items() if chosen(group))
     done = 0
 
@@ -120,7 +158,15 @@ def _photographs(folders: Sequence[Path], chosen: Callable[[str], bool], report:
         done += count
         report("reading photographs", done, total)
 
-    found = [one for data in folders for one in read_folder(data, chosen, on_progress=read)]
+    found = []
+    for data in folders:
+
+        def unusable(one: Photograph, reason: str, data: Path = data) -> None:
+            del one
+            assert passed is not None
+            passed.add(str(data), UNUSABLE, reason)
+
+        found += read_folder(data, chosen, on_progress=read, on_unusable=None if passed is None else unusable)
     return [
         replace(one, test=one.test or one.collection in TEST_PRODUCTS, simulated=one.collection in PRODUCTS)
         for one in found

@@ -82,6 +82,14 @@ def marks_of(image: NDArray[np.uint8], labels: NDArray[np.int32], polarity: str)
     return tuple(marks)
 
 
+def darker(image: NDArray[np.uint8], marks: NDArray[np.bool_]) -> bool:
+    """Whether what is marked, (rows, columns), is darker than what lies beside it."""
+    inside, beside = _inside_and_beside(image, (0, 0, marks.shape[1], marks.shape[0]), marks)
+    ground = np.median(beside) if beside.size else image.mean()
+    # By the quartile that is farther away: a mask is often wider than its line.
+    return bool(ground - np.percentile(inside, 25) > np.percentile(inside, 75) - ground)
+
+
 def noise_beside(image: NDArray[np.uint8], box: Box, pixels: NDArray[np.bool_]) -> float:
     """Standard deviation of the grey values 3 to 12 px beside a defect, at least half a grey level."""
     _, beside = _inside_and_beside(image, box, pixels)

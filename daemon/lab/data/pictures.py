@@ -6,9 +6,10 @@ Pictures come one by one and are dropped by whoever takes them: a whole sheet is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from daemon.lab.data.marks import noise_beside
+from daemon.lab.data.passed_over import PassedOver
+from daemon.lab.data.polarity import SetPolarity
 from models.measure.assessment import TruthBox
+from models.training.photographs import grey
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import Product
 from simulator.sheets.reference import load_reference
@@ -26,6 +30,15 @@ from simulator.sheets.truth import Truth
 
 class SourceError(ValueError):
     """Data that cannot be evaluated on; the message says what was found and what to do."""
+
+
+class PictureError(SourceError):
+    """One picture that cannot be judged, while others can."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """The same for every picture of that kind."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,9 +65,44 @@ class Source:
     product: str | None
     """The product they all show, if one is known."""
     pictures: Callable[[Recipe], Iterator[Picture]]
-    """For a recipe: its polarity says which marks are defects. Raises SourceError."""
-    aside: int = 0
-    """Pictures that could be judged, but are not: of groups that training takes."""
+    """For a recipe, whose rule joins the pieces of a mask. Raises SourceError where not one can be judged."""
+    passed: PassedOver = field(default_factory=PassedOver)
+    """What is not judged, and why; pictures that turn out to be unusable are added while they are read."""
+    polarities: Mapping[str, SetPolarity] = field(default_factory=dict)
+    """How cracks differ from their ground, by set."""
+
+
+def usable(where: str, passed: PassedOver, loads: Iterable[Callable[[], Picture]]) -> Iterator[Picture]:
+    """The pictures that can be judged; the others are counted.
+
+    Raises:
+        PictureError: there is none that can be.
+    """
+    fault, judged = None, False
+    for load in loads:
+        try:
+            picture = load()
+        except PictureError as error:
+            passed.add(where, error.reason, str(error))
+            fault = fault or error
+            continue
+        judged = True
+        yield picture
+        del picture
+    if fault is not None and not judged:
+        raise fault
+
+
+def grey_of(path: Path) -> NDArray[np.uint8]:
+    """Grey values, (rows, columns).
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    try:
+        return grey(path)
+    except ValueError as error:
+        raise PictureError("cannot be read: write it again, or take it out", str(error)) from error
 
 
 def simulated(
@@ -96,7 +144,9 @@ def simulated(
                 sheet = render(product, number, density, interference=together, strength=strength)
                 yield _of_truth(sheet.image, sheet.truth, product, parse_interference(name, strength))
 
-    return Source(f"{product.name} (simulated)", len(seeds) * len(kinds), product.name, make)
+    name = f"{product.name} (simulated)"
+    bright = {product.name: SetPolarity("bright", "simulated")}
+    return Source(name, len(seeds) * len(kinds), product.name, make, polarities=bright)
 
 
 def _kinds(name: str) -> tuple[Kind, ...]:

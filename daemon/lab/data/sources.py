@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from daemon.lab.data.folders import folder
+from daemon.lab.data.folders import Choice, folder
 from daemon.lab.data.pictures import Source, SourceError, simulated
 from daemon.lab.orders import EvaluateDetector
+from models.training.learnt_groups import UNKNOWN, LearntGroups
 from simulator.sheets.products import PRODUCTS
 
 
-def sources_of(order: EvaluateDetector) -> list[Source]:
-    """What to evaluate on.
+def sources_of(order: EvaluateDetector, learnt: LearntGroups = UNKNOWN) -> list[Source]:
+    """What to evaluate on, with weights that learnt from those groups.
 
     Raises:
         SourceError: nothing was named, or something that cannot be used.
     """
-    made = []
+    made = list[Source]()
     for name in [part.strip() for one in order.simulate for part in one.split(",") if part.strip()]:
         if name not in PRODUCTS:
             raise SourceError(f"product {name!r} is unknown; there are {', '.join(PRODUCTS)}")
@@ -28,9 +29,14 @@ def sources_of(order: EvaluateDetector) -> list[Source]:
                 strength=order.strength,
             )
         )
-    made += [
-        folder(path, enlarge=order.enlarge, contrast=order.contrast, all_groups=order.all_groups) for path in order.data
-    ]
+    choice = Choice(
+        order.enlarge,
+        order.contrast,
+        order.all_groups,
+        LearntGroups(None) if learnt is None else learnt,
+        order.polarity,
+    )
+    made += [folder(path, choice) for path in order.data]
     if not made:
         raise SourceError("nothing to evaluate on was named: give --data FOLDER, --simulate PRODUCT, or both")
     return made

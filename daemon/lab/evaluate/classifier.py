@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from config.weights import shipped_weights
-from daemon.lab.data.classifier import test_examples
+from daemon.lab.data.classifier import Judged, test_examples
 from daemon.lab.evaluate.classifier_gallery import Exhibits, exhibits
 from daemon.lab.evaluate.classifier_report import page, tables
 from daemon.lab.evaluate.report import answer
@@ -48,7 +48,8 @@ from models.classifier.errors import ClassifierError
 from models.classifier.views import View
 from models.machine.cpu import cpu_model
 from models.training.classifier.examples import ANECDOTES, DataError, Example
-from models.training.classifier.groups import fingerprint, in_groups
+from models.training.classifier.groups import fingerprint
+from models.training.learnt_groups import LearntGroups
 
 _AT_ONCE = 16
 _TIMED, _WARM = 15, 3
@@ -93,7 +94,11 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
     left_out = [str(name) for name in card.get("left_out", [])]
     console = SafeConsole(stderr=True)
     with progress_on(console) as report:
-        examples, seen = _unseen(test_examples(options.data, options.simulated, left_out, report), card)
+        judged = Judged(LearntGroups.of_card(card), tuple(left_out), options.all_groups)
+        examples, passed = test_examples(options.data, options.simulated, report, judged)
+        learnt = sum(judged.learnt.holds(one.group) for one in examples)
+        if learnt:
+            say(f"linesentry evaluate: {learnt} of {len(examples)} pictures: the weights learnt from their groups")
         raw = _chances(classifier, examples, lambda done: report(f"asking, {len(views)} views", done, len(examples)))
         single = _chances(plain, examples, lambda done: report("asking, one view", done, len(examples)))
     with console.status("counting"):
@@ -111,7 +116,8 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
                 "left_out": left_out,
                 "anecdotes": list(ANECDOTES),
                 "folds": of_folds,
-                **seen,
+                "groups": "all" if options.all_groups else "those that the weights did not learn from",
+                "learnt_pictures": learnt,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
                 "temperature": temperature,
                 "threshold": at,
@@ -121,6 +127,7 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
                 "device": classifier.facts["device"],
                 "dtype": classifier.facts["dtype"],
             },
+            "passed_over": passed.values(),
             **_figures(examples, raw, single, temperature, at, left_out),
             "evidence": pictures.evidence,
             "folds": folds,
@@ -140,25 +147,6 @@ def _views(asked: Sequence[str]) -> list[View]:
     if unknown := [name for name in names if name not in get_args(View)]:
         raise ClassifierError(f"unknown view {unknown[0]!r}: choose from {', '.join(get_args(View))}")
     return [view for view in get_args(View) if view in names]
-
-
-def _unseen(examples: Sequence[Example], card: dict[str, Any]) -> tuple[list[Example], dict[str, int]]:
-    """Examples of groups that the weights have not learnt from, and how many others there were, as facts.
-
-    Raises:
-        DataError: there are only others.
-    """
-    learnt = in_groups(examples, str(card.get("groups", "")).split())
-    left = [one for one, met in zip(examples, learnt, strict=True) if not met]
-    others = [one for one, met in zip(examples, learnt, strict=True) if met]
-    if not others:
-        return left, {}
-    found = {"learnt_pictures": len(others), "learnt_groups": len({one.group for one in others})}
-    words = "{learnt_pictures} pictures of {learnt_groups} groups that these weights learnt from".format(**found)
-    if not left:
-        raise DataError(f"there are only {words}: give others")
-    say(f"linesentry evaluate: {words} are left out")
-    return left, found
 
 
 def _chances(classifier: Classifier, examples: Sequence[Example], report: Callable[[int], None]) -> NDArray[np.float64]:

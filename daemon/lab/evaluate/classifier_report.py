@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from daemon.lab.data.passed_over import table_of
 from daemon.lab.evaluate import report
 from daemon.lab.evaluate.classifier_gallery import Exhibits
 from daemon.lab.evaluate.report import shown
@@ -55,7 +56,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         first.caption_justify = "left"
     latency = result["latency_ms"]
     first.add_row("ms an image", shown(latency["with_views"], ".1f"), "", "", "", shown(latency["one_view"], ".1f"))
-    second = Table(title="by source", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    second = Table(title="by source, the worst first", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "pictures", "groups", "cracks", "called", "right", "95 % interval"):
         second.add_column(words, justify="right" if words else "left", overflow="fold")
     sources = dict(result["by_source"])
@@ -64,7 +65,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     for name, part in sources.items():
         numbers = (str(part[key]) for key in ("pictures", "groups", "cracks", "called"))
         second.add_row(name, *numbers, shown(part["right"]), _span(part["interval"]))
-    return [first, second]
+    return [first, second, *([table_of(result["passed_over"])] if result["passed_over"] else [])]
 
 
 def _of(part: dict[str, Any] | None, name: str) -> str:

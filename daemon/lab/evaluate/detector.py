@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from config.assignments import parse_overrides
 from config.errors import ConfigError
-from config.load import load_config, load_recipe, recipe_hash
+from config.load import load_config, load_recipe, recipe_hash, with_overrides
 from config.schema import Recipe
+from config.weights import weights_path
 from daemon.lab.data.pictures import Picture, Source, SourceError
+from daemon.lab.data.polarity import complaint
 from daemon.lab.data.sources import sources_of
 from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.evaluate.detector_report import figures, page, tables
@@ -28,12 +31,14 @@ from daemon.lab.evaluate.scoring import Inspected, PatientDetector, load_detecto
 from daemon.lab.orders import EvaluateDetector
 from daemon.offline.networks import load_classifier
 from daemon.store.state import code_sha256
-from daemon.telemetry.printing import SafeConsole
+from daemon.telemetry.printing import SafeConsole, say
 from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.detector.detector import DetectorError
 from models.machine.cpu import cpu_model
 from models.measure.assessment import Scored
+from models.training.learnt_groups import UNKNOWN, LearntGroups
+from models.weights import files as weights_file
 
 _FOUND_FROM = 0.5
 """Least score that counts as found where none is asked for."""
@@ -60,7 +65,7 @@ def evaluate_command(options: EvaluateDetector, console: Console) -> int:
 
 def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     started = time.monotonic()
-    sources = sources_of(options)
+    sources = sources_of(options, _learnt_groups(options))
     work = [(source, recipe_for(source, options)) for source in sources]
     settings = None if options.config is None else load_config(options.config).classify
     at = _FOUND_FROM if options.at is None else options.at
@@ -70,7 +75,9 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     loaded: Recipe | None = None
     pixels = seconds = 0.0
     facts: dict[str, Any] = {}
-    _report_left_aside(sources)
+    for source, recipe in work:
+        if words := complaint(source.name, source.polarities, recipe.polarity, recipe.name):
+            say(f"linesentry evaluate: {words}")
     with _progress(sum(source.count for source in sources)) as teller:
         for source, recipe in work:
             if recipe != loaded:
@@ -89,7 +96,7 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
 
             scored += scored_plates(source, recipe, detectors, classifier=classifier, look=look)
     if not scored:
-        raise SourceError("no picture was left to judge: see which marks the recipe's polarity asks for")
+        raise SourceError("there was no picture to judge")
     made_from = {
         "command": _command(),
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -104,11 +111,26 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
         "detector_mpx_per_s": round(pixels / 1e6 / max(seconds, 1e-9), 1),
         "seconds": round(time.monotonic() - started, 1),
     }
-    return figures(scored, made_from, at), gallery
+    passed = [one for source in sources for one in source.passed.values()]
+    polarity = {
+        name: found.values(recipe.polarity) for source, recipe in work for name, found in source.polarities.items()
+    }
+    return figures(scored, made_from, at, passed_over=passed, polarity=polarity), gallery
 
 
-def recipe_for(source: Source, options: EvaluateDetector) -> Recipe:
-    """The recipe asked for; else the one of the source's product, else `general`; with the least score asked for.
+def _learnt_groups(options: EvaluateDetector) -> LearntGroups:
+    """What the weights learnt from that photographs are judged with, as far as they can be read."""
+    path = weights_path(recipe_for(None, options)) if options.data else None
+    if path is None or not path.is_file():
+        return UNKNOWN  # without weights nothing is judged, which is said when they are loaded
+    try:
+        return LearntGroups.of_card(weights_file.read(path, path.with_suffix(".json"))[1])
+    except weights_file.WeightsFileError as error:
+        raise DetectorError(str(error)) from error
+
+
+def recipe_for(source: Source | None, options: EvaluateDetector) -> Recipe:
+    """The recipe asked for; else the one of the source's product, else `general`; with what is asked for changed.
 
     Raises:
         ConfigError: there is no such recipe, or it cannot be used.
@@ -116,7 +138,8 @@ def recipe_for(source: Source, options: EvaluateDetector) -> Recipe:
     name = options.recipe
     if name is None and options.config is not None:
         name = load_config(options.config).recipe
-    recipe = load_recipe(name or source.product or "general")
+    recipe = load_recipe(name or (source and source.product) or "general")
+    recipe = with_overrides(recipe, parse_overrides(options.set, Recipe))
     if options.weights is not None:
         recipe = recipe.model_copy(update={"weights": str(options.weights)})
     if options.at is not None:
@@ -125,22 +148,12 @@ def recipe_for(source: Source, options: EvaluateDetector) -> Recipe:
     return recipe
 
 
-def _report_left_aside(sources: Sequence[Source]) -> None:
-    console = SafeConsole(stderr=True, soft_wrap=True)
-    for source in sources:
-        if source.aside:
-            console.print(
-                f"{source.name}: {source.aside} of {source.count + source.aside} pictures were left aside, of groups "
-                "that training takes; if nothing was trained on them, --all-groups judges them too",
-                highlight=False,
-                markup=False,
-            )
-
-
 def _settings(options: EvaluateDetector) -> dict[str, Any]:
     """What shapes the data and the figures, for the record."""
     usual = f"{_FOUND_FROM}, for verdicts the recipe's"
     kept: dict[str, Any] = {"least score": usual if options.at is None else options.at}
+    if options.set:
+        kept["set"] = ", ".join(options.set)
     if options.simulate:
         kept |= {
             "plates": options.plates,
@@ -153,7 +166,7 @@ def _settings(options: EvaluateDetector) -> dict[str, Any]:
         kept |= {
             "enlarge": options.enlarge,
             "contrast": options.contrast,
-            "groups": "all" if options.all_groups else "held out",
+            "groups": "all" if options.all_groups else "those that the weights did not learn from",
         }
     return kept
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from daemon.lab.data.passed_over import table_of
 from daemon.lab.evaluate import report
 from daemon.lab.evaluate.detector_gallery import COLOURS, Gallery
 from daemon.lab.evaluate.report import shown
@@ -38,8 +40,23 @@ NAMES = {
 }
 
 
-def figures(scored: Sequence[Scored], facts: dict[str, Any], at: float = 0.5) -> dict[str, Any]:
-    """All that is said of these plates, as values that JSON knows."""
+def figures(
+    scored: Sequence[Scored],
+    facts: dict[str, Any],
+    at: float = 0.5,
+    *,
+    passed_over: Sequence[dict[str, Any]] = (),
+    polarity: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that is said of these plates, as values that JSON knows.
+
+    Args:
+        scored: plates and pictures.
+        facts: what it was made from.
+        at: least score that counts as found.
+        passed_over: pictures that were not judged, counted by their reason.
+        polarity: how cracks differ from their ground, by set.
+    """
     curve = precision_recall(scored)
     kinds, interferences = split(scored, "kind"), split(scored, "interference")
     both = {
@@ -50,10 +67,12 @@ def figures(scored: Sequence[Scored], facts: dict[str, Any], at: float = 0.5) ->
     return {
         "facts": facts,
         "least_score": at,
+        "passed_over": list(passed_over),
+        "polarity": dict(polarity or {}),
         "all": _set(scored, at),
-        "by_kind": {name: _set(part, at) for name, part in kinds.items()},
-        "by_interference": {name: _set(part, at) for name, part in interferences.items()},
-        "by_kind_and_interference": both if min(len(kinds), len(interferences)) > 1 else {},
+        "by_kind": _worst_first({name: _set(part, at) for name, part in kinds.items()}),
+        "by_interference": _worst_first({name: _set(part, at) for name, part in interferences.items()}),
+        "by_kind_and_interference": _worst_first(both) if min(len(kinds), len(interferences)) > 1 else {},
         "by_property": {name: bins for name in PROPERTIES if (bins := _bins(scored, name, at))},
         "curve": {
             "scores": list(curve.scores),
@@ -95,7 +114,18 @@ def _set(scored: Sequence[Scored], at: float) -> dict[str, Any]:
         "clean_called_ng": _called(clean_share(scored, at)),
         "cracked_called_ok": _called(escape_share(scored, at)),
         "inconclusive": sum(one.verdict == "INCONCLUSIVE" for one in scored),
+        "inconclusive_causes": dict(Counter(one.cause or "-" for one in scored if one.verdict == "INCONCLUSIVE")),
     }
+
+
+def _worst_first(sets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By the lower of F1 and of the share of clean plates that were not called NG."""
+
+    def merit(one: dict[str, Any]) -> float:
+        clean = one["clean_called_ng"]
+        return min([1 - clean["share"] if clean["of"] else 1.0] + ([] if one["f1"] is None else [one["f1"]]))
+
+    return dict(sorted(sets.items(), key=lambda item: merit(item[1])))
 
 
 def _called(called: Called) -> dict[str, Any]:
@@ -172,12 +202,18 @@ def tables(result: dict[str, Any]) -> list[Table]:
             first.add_row(words, f"{plates['count']} of {plates['of']}", "" if together else interval)
         if together:
             first.add_row("  groups with such a plate", f"{groups['count']} of {groups['of']}", interval)
+    if whole["inconclusive"]:
+        causes = ", ".join(f"{count} {cause}" for cause, count in whole["inconclusive_causes"].items())
+        first.add_row("INCONCLUSIVE", str(whole["inconclusive"]), causes)
+    notes = [table_of(result["passed_over"])] if result["passed_over"] else []
     parts = dict[str, Any]()
     for name in ("by_kind", "by_interference", "by_kind_and_interference"):
         parts |= result[name] if len(result[name]) > 1 else {}
     if not parts:
-        return [first]
-    second = Table(title="by kind and interference", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+        return [first, *notes]
+    second = Table(
+        title="by kind and interference, the worst first", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1)
+    )
     for words in ("", "plates", "defects", "R", "P", "F1", "FPB", "MDB", "clean\nNG", "cracked\nOK"):
         second.add_column(words, justify="right" if words else "left", overflow="fold")
     for name, part in parts.items():
@@ -185,7 +221,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         values = (shown(part[key]) for key in ("recall", "precision", "f1"))
         rates = (f"{part[key]:.2f}" for key in ("fpb", "mdb"))
         second.add_row(name or "-", str(part["plates"]), str(part["defects"]), *values, *rates, *shares)
-    return [first, second]
+    return [first, second, *notes]
 
 
 _ROWS = (

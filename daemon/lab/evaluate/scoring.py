@@ -30,6 +30,8 @@ from stages.verdict import standing
 FAINTER = 3.0
 """Feature units by which the floor is lowered for the curve: regions with scores from 0.18 on."""
 
+_UNFIT = "refused by the recipe, as for a width that is not its own: take another recipe"
+
 
 class PatientDetector(Detector):
     """A detector that keeps all it finds, and what a lower floor would find in the same feature values."""
@@ -124,6 +126,7 @@ def inspect_picture(
         mm2=picture.mm2,
         faint=tuple(Found(_box(one), one.score) for one in defects_of(faint, rows, columns, recipe)),
         verdict=plate.verdict.value,
+        cause=plate.causes[0].value if plate.causes else None,
     )
     return Inspected(scored, seconds)
 
@@ -142,16 +145,22 @@ def scored_plates(
     `look` sees each picture with its result before it is dropped; `progress` is told (windows done, windows) of each.
 
     Raises:
-        SourceError: a picture cannot be read, or has not the recipe's width.
+        SourceError: not one picture can be read and has the recipe's width; others are counted in the source.
     """
+    fault, judged = None, False
     for picture in source.pictures(recipe):
         try:
             inspected = inspect_picture(picture, recipe, detectors, classifier, progress)
         except ImageError as error:
-            raise SourceError(f"{picture.name}: {error}") from error
+            fault = fault or SourceError(f"{picture.name}: {error}")
+            source.passed.add(source.name, _UNFIT, f"{picture.name}: {error}")
+            continue
+        judged = True
         if look is not None:
             look(picture, inspected)
         yield inspected.scored
+    if fault is not None and not judged:
+        raise fault
 
 
 class InMemory(ImageSource):

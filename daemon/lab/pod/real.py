@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.lab.data.folders import folder
+from daemon.lab.data.folders import Choice, folder
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.pod.analysis import FACTORS, attempted, bins_of, described, joint
 from daemon.lab.pod.experiment import Chain, Painted, box_of
@@ -52,7 +52,7 @@ def real_source(path: Path) -> Source:
         PodError: there is nothing in it that can be used.
     """
     try:
-        return folder(path, all_groups=True)
+        return folder(path, Choice(all_groups=True))
     except SourceError as error:
         raise PodError(f"--real: {error}") from error
 
@@ -65,9 +65,13 @@ def inspect_real(source: Source, chain: Chain, say: Callable[[str, float], None]
     """
     cracks: list[RealCrack] = []
     left_out: list[tuple[str, str]] = []
-    pictures, sign = 0, {"bright": 1, "dark": -1}.get(chain.recipe.polarity, 0)
+    pictures, others, sign = 0, 0, {"bright": 1, "dark": -1}.get(chain.recipe.polarity, 0)
     try:
         for picture in source.pictures(chain.recipe):
+            known = source.polarities.get(picture.kind.split("/", 1)[0])
+            if known is not None and not known.sought_by(chain.recipe.polarity):
+                others += 1
+                continue
             pictures += 1
             words = f"{picture.name}: real cracks"
 
@@ -90,9 +94,12 @@ def inspect_real(source: Source, chain: Chain, say: Callable[[str, float], None]
             ]
     except SourceError as error:
         raise PodError(f"--real: {error}") from error
-    if pictures < source.count:
+    if others:
         why = f"marks what is no defect of a recipe of polarity {chain.recipe.polarity}"
-        left_out.append((f"{source.count - pictures} of {source.count} pictures", why))
+        left_out.append((f"{others} of {source.count} pictures", why))
+    left_out += [
+        (f"{one['pictures']} pictures, {one['first']} the first", one["reason"]) for one in source.passed.values()
+    ]
     if not cracks:
         shown = "; ".join(f"{name}: {why}" for name, why in left_out[:3])
         raise PodError(f"--real {source.name}: no crack is marked in {pictures} pictures" + (shown and f" ({shown})"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,7 @@ from models.training.detector.metal import RealMetal
 from models.training.detector.plan import Plan
 from models.training.detector.train import Outcome, train
 from models.training.detector.train import Progress as Step
+from models.training.learnt_groups import LearntGroups
 from simulator.crops import other_formulas, pressed, wild
 from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 
@@ -84,6 +86,7 @@ def _facts(order: TrainDetector, outcome: Outcome, metal: RealMetal | None, code
     folders = order.data if metal else ()
     return {
         "started_from": list(outcome.started_from),
+        **_groups(order, metal),
         "trained_on": {
             "simulated": None if alone else "simulator.crops.cut.training_crop",
             "products": [] if alone else list(TRAINING_PRODUCTS),
@@ -106,6 +109,20 @@ def _facts(order: TrainDetector, outcome: Outcome, metal: RealMetal | None, code
         "command": " ".join(["linesentry", *sys.argv[1:]]),
         "code_sha256": code,
     }
+
+
+def _groups(order: TrainDetector, metal: RealMetal | None) -> dict[str, str]:
+    """For the card, the groups that these weights have met, those of the weights that they started from included.
+
+    Nothing where the start's card lists none: what is half known would pass for all.
+    """
+    met = frozenset[str]() if metal is None else metal.groups
+    if order.resume is not None and (card := order.resume.with_suffix(".json")).is_file():
+        before = LearntGroups.of_card(json.loads(card.read_text("utf-8"))).keys
+        if before is None:
+            return {}
+        met |= before
+    return {"groups": " ".join(sorted(met))}
 
 
 def _network(order: TrainDetector) -> Recipe:
@@ -133,8 +150,15 @@ def _metal(order: TrainDetector) -> tuple[RealMetal | None, RealMetal | None]:
         each = ", ".join(f"{count} of {name}" for name, count in sorted(metal.passed_over.items()))
         say(
             f"linesentry train: photographs passed over: {each}; used are known classes, and of any set class crack "
-            "with a mask and class without_crack"
+            "with a mask and class without_crack; such as are said to be dark are left out"
         )
+    if metal.unnamed:
+        say(
+            f"linesentry train: {len(metal.unnamed)} pictures passed over that no manifest or mask names, "
+            f"{metal.unnamed[0]} the first"
+        )
+    if metal.held_out:
+        say(f"linesentry train: {metal.held_out} photographs of groups that are kept for tests")
     return metal, RealMetal(order.data, paint_on_metal, "validation") if alone else None
 
 

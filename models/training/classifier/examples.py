@@ -58,7 +58,11 @@ class Example:
 
 
 def read_folder(
-    data: Path, chosen: Callable[[str], bool] = lambda _group: True, *, on_progress: Callable[[int], None] | None = None
+    data: Path,
+    chosen: Callable[[str], bool] = lambda _group: True,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+    on_unusable: Callable[[Photograph, str], None] | None = None,
 ) -> list[Example]:
     """All examples of a folder.
 
@@ -67,6 +71,7 @@ def read_folder(
             without_crack/, whose pictures are a group each.
         chosen: which groups are wanted; pictures of others are not read.
         on_progress: called after each picture that was read.
+        on_unusable: called with a picture that cannot be used and the reason, in place of the refusal.
 
     Returns:
         Examples, those of test groups marked. Photographs without a group are grouped by runs of their numbers: what
@@ -76,14 +81,20 @@ def read_folder(
         DataError: a folder without either, a class that is neither a crack nor known to be none, a picture or mask
             that cannot be read, or nothing chosen.
     """
-    listed = _listed(data)
+    listed = listed_in(data)
     found = []
     for one in listed:
-        if chosen(one.group):
+        if not chosen(one.group):
+            continue
+        try:
             found.append(_read(one))
-            if on_progress is not None:
-                on_progress(1)
-    if not found:
+        except DataError as error:
+            if on_unusable is None:
+                raise
+            on_unusable(one, str(error))
+        if on_progress is not None:
+            on_progress(1)
+    if not found and on_unusable is None:
         raise DataError(f"{data} holds no picture that was asked for; it holds {len(listed)} pictures in all")
     return found
 
@@ -94,10 +105,15 @@ def groups_of(data: Path) -> dict[str, int]:
     Raises:
         DataError: as `read_folder`.
     """
-    return dict(Counter(one.group for one in _listed(data)))
+    return dict(Counter(one.group for one in listed_in(data)))
 
 
-def _listed(data: Path) -> list[Photograph]:
+def listed_in(data: Path) -> list[Photograph]:
+    """The pictures of a folder, none of them read.
+
+    Raises:
+        DataError: a folder without a manifest.csv and without both crack/ and without_crack/.
+    """
     data = data.resolve()  # a group is the same however the way to it was typed
     if (data / "manifest.csv").is_file():
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.training.classifier.examples import CRACK, DataError, Example
+from models.training.photographs import group_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,10 @@ def fingerprint(examples: Sequence[Example]) -> str:
 
 
 def group_keys(examples: Sequence[Example]) -> frozenset[str]:
-    """Their groups for a model card: the first 8 hexadecimal digits of the SHA-256 of each."""
-    return frozenset(_short(one.group) for one in examples)
+    """Their groups for a model card."""
+    return frozenset(group_key(one.group) for one in examples)
 
 
 def in_groups(examples: Sequence[Example], groups: Collection[str]) -> list[bool]:
     """Of each example, whether its group is one of those, named as by `group_keys`."""
-    return [_short(one.group) in groups for one in examples]
-
-
-def _short(group: str) -> str:
-    return hashlib.sha256(group.encode()).hexdigest()[:8]
+    return [group_key(one.group) in groups for one in examples]

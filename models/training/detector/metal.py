@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.detector.crops import LabelledCrop
-from models.training.photographs import Photograph, held_out, photographs, read
+from models.training.photographs import Photograph, group_key, held_out, photographs, read, unnamed
 
 _LEAST_HEIGHT, _MOST_HEIGHT = 12.0, 60.0  # grey levels: the plates' 7-46, a little more for textured photographs
 _NEGATIVE_SHARE = 0.4
@@ -52,7 +52,14 @@ class RealMetal:
         passed = [one for one in every if not (one.scratched or one.clean)]
         self.passed_over = dict(Counter(f"{one.collection}/{one.kind}" for one in passed))
         """Photographs by set and class that are of no use: without a mask, or perhaps with a bright line."""
-        known = [one for one in every if not held_out(one.group) and (one.scratched or one.clean)]
+        self.unnamed = [path for data in folders for path in unnamed(data, every)]
+        """Pictures in the folders that no manifest and no mask names."""
+        usable = [one for one in every if one.scratched or one.clean]
+        known = [one for one in usable if not held_out(one.group)]
+        self.held_out = len(usable) - len(known)
+        """Photographs of groups that are kept for tests."""
+        self.groups = frozenset(group_key(one.group) for one in known)
+        """Those that are learnt from or chosen by, for a model card."""
         if part != "all":
             kept = _validation(known)
             known = [one for one in known if (one.group in kept) == (part == "validation")]

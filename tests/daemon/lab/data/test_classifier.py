@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from daemon.lab.data import classifier as classifier_data
-from daemon.lab.data.classifier import PAINTED, training_examples
+from daemon.lab.data.classifier import PAINTED, Judged, training_examples
 from daemon.lab.data.hard_negatives import HARD_NEGATIVE, hard_negatives
 from daemon.lab.orders import EvaluateClassifier
 from models.training.classifier.examples import Example
@@ -79,10 +79,10 @@ def test_no_crack_is_painted_along_the_grain_of_the_metal_beneath(data: Path) ->
 
 
 def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_for_training(data: Path) -> None:
-    found = classifier_data.test_examples((data,), 6, (), lambda *_: None)
+    found = classifier_data.test_examples((data,), 6, lambda *_: None, Judged())[0]
     assert {one.collection for one in found} <= {"own", *TEST_PRODUCTS}
     assert all(one.test for one in found)
-    every = classifier_data.test_examples((data,), 0, ("own",), lambda *_: None)
+    every = classifier_data.test_examples((data,), 0, lambda *_: None, Judged(left_out=("own",)))[0]
     assert len(every) == 24
 
 
@@ -90,7 +90,7 @@ def test_hard_negatives_to_test_on_are_few_a_sheet_so_that_they_are_of_many_shee
     def of_sheets(found: list[Example]) -> list[int]:
         return list(Counter(one.group for one in found if one.kind == HARD_NEGATIVE).values())
 
-    assert of_sheets(classifier_data.test_examples((), 40, (), lambda *_: None)) == [3, 1]
+    assert of_sheets(classifier_data.test_examples((), 40, lambda *_: None, Judged())[0]) == [3, 1]
     assert EvaluateClassifier().simulated / 10 / 3 >= 15, "one crop in ten is one"
     trained = classifier_data.training_examples((), 40, 0, lambda *_: None)
     assert of_sheets(trained) == [4]
@@ -107,7 +107,7 @@ def test_crops_in_a_folder_that_show_a_test_product_are_never_trained_on(data: P
     manifest.write_text(manifest.read_text().replace(",own,", f",{TEST_PRODUCTS[0]},"))
     found = classifier_data.training_examples((data,), 0, 0, lambda *_: None)
     assert {(one.test, one.simulated) for one in found} == {(True, True)}
-    assert len(classifier_data.test_examples((data,), 0, (), lambda *_: None)) == 24
+    assert len(classifier_data.test_examples((data,), 0, lambda *_: None, Judged())[0]) == 24
 
 
 def test_a_threshold_is_chosen_by_photographs_and_sheets_alone(data: Path) -> None:

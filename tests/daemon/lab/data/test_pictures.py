@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from config.schema import Recipe
-from daemon.lab.data.folders import folder
+from daemon.lab.data.folders import Choice, folder
 from daemon.lab.data.marks import instances, marks_of, noise_beside
 from daemon.lab.data.pictures import SourceError, simulated
-from models.training.photographs import held_out
+from models.training.learnt_groups import LearntGroups
+from models.training.photographs import group_key, held_out
 from models.training.photographs import photographs as in_training
 from simulator.sheets.order import Interference, MakeSheets
 from simulator.sheets.products import PRODUCTS
@@ -120,15 +121,81 @@ def photographs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_photographs_are_of_held_out_groups_and_of_the_polarity(photographs: Path) -> None:
-    def names(polarity: str, *, all_groups: bool = False) -> list[tuple[str, int]]:
+EVERY = Choice(all_groups=True)
+
+
+def test_photographs_are_of_held_out_groups_and_of_every_polarity(photographs: Path) -> None:
+    def names(choice: Choice, polarity: str = "bright") -> list[tuple[str, int]]:
         recipe = Recipe(name="any", polarity=polarity)
-        return [(one.kind, len(one.truth)) for one in folder(photographs, all_groups=all_groups).pictures(recipe)]
+        return [(one.kind, len(one.truth)) for one in folder(photographs, choice).pictures(recipe)]
 
     scratch, crack, free = ("neu_seg/3", 1), ("mt/MT_Crack", 1), ("mt/MT_Free", 0)
-    assert names("bright") == [scratch, free]
-    assert names("dark") == [free, crack]
-    assert names("both", all_groups=True) == [scratch, scratch, free, crack]
+    assert names(Choice()) == names(Choice(), "dark") == [scratch, free, crack]
+    assert names(EVERY) == [scratch, scratch, free, crack]
+
+
+def test_every_picture_is_judged_or_counted_with_its_reason(photographs: Path) -> None:
+    image, mask = lined()
+    write(photographs / "small_label.png", mask[:50])
+    write(photographs / "stray.png", image)
+    (photographs / "torn.png").write_bytes(b"no image")
+    with (photographs / "manifest.csv").open("a", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ("held.png", "", "own", "1", "crack"),
+                ("held.png", "", "own", "2", "rust"),
+                ("torn.png", "", "own", "3", "without_crack"),
+                ("held.png", "small_label.png", "own", "4", "crack"),
+            ]
+        )
+    source = folder(photographs, EVERY)
+    judged = list(source.pictures(RECIPE))
+    counted = {one["reason"].split(":")[0]: one["pictures"] for one in source.passed.values()}
+    assert counted == {
+        "cracked, but no mask says where": 1,
+        "class rust of set own is neither a crack nor known to be free of any": 1,
+        "not named by manifest.csv": 1,
+        "picture or mask cannot be read, or they differ in size": 2,
+    }
+    assert len(judged) == 4
+    left = folder(photographs, Choice(learnt=LearntGroups(frozenset({group_key(f"neu_seg/{KNOWN}")}))))
+    assert {one.kind for one in left.pictures(RECIPE)} == {"neu_seg/3", "mt/MT_Free", "mt/MT_Crack"}
+    assert sum(one["pictures"] for one in left.passed.values() if "learnt from" in one["reason"]) == 1
+
+
+def test_a_set_of_which_the_weights_learnt_nothing_is_judged_whole(photographs: Path) -> None:
+    unseen = folder(photographs, Choice(learnt=LearntGroups(frozenset({group_key("elsewhere/1")}))))
+    assert len(list(unseen.pictures(RECIPE))) == 4
+    assert len(unseen.passed) == 0
+
+
+@pytest.mark.parametrize(("grey", "polarity"), [(60, "dark"), (140, "bright")])
+def test_polarity_of_a_set_of_ones_own_is_measured(tmp_path: Path, grey: int, polarity: str) -> None:
+    image, mask = lined(grey)
+    for number in range(5):
+        write(tmp_path / f"{number}.png", image)
+        write(tmp_path / f"{number}_label.png", mask)
+    manifest(tmp_path, [(f"{number}.png", f"{number}_label.png", "own", str(number), "crack") for number in range(5)])
+    known = folder(tmp_path, EVERY).polarities["own"]
+    assert known.polarity == polarity
+    assert "on 5 of 5" in known.because or "on 0 of 5" in known.because
+    assert folder(tmp_path, replace(EVERY, polarity="both")).polarities["own"].polarity == "both"
+    (first, *_) = folder(tmp_path, EVERY).pictures(RECIPE)
+    assert first.truth[0].height_grey == 40, "whatever the recipe looks for"
+
+
+def test_polarity_of_a_set_may_be_told_by_its_manifest(photographs: Path) -> None:
+    text = (photographs / "manifest.csv").read_text().splitlines()
+    told = [f"{line},{value}" for line, value in zip(text, ("polarity", "dark", "dark", "", ""), strict=True)]
+    (photographs / "manifest.csv").write_text("\n".join(told))
+    known = folder(photographs, EVERY).polarities
+    assert {name: (one.polarity, one.because) for name, one in known.items()} == {
+        "neu_seg": ("dark", "told by the manifest"),
+        "mt": ("dark", "a public set"),
+    }
+    (photographs / "manifest.csv").write_text("\n".join(told).replace(",dark", ",black"))
+    with pytest.raises(SourceError, match=r"line 2: polarity is 'black': write bright, dark, both or nothing"):
+        folder(photographs)
 
 
 def test_a_folder_named_from_where_one_stands_is_the_same_folder(
@@ -159,8 +226,8 @@ def test_a_folder_of_which_a_manifest_above_says_nothing_is_refused(photographs:
 
 
 def test_photographs_are_brought_to_the_plates_scale_and_contrast(photographs: Path) -> None:
-    plain, _ = folder(photographs).pictures(RECIPE)
-    changed, _ = folder(photographs, enlarge=2.0, contrast=0.5).pictures(RECIPE)
+    plain, *_ = folder(photographs).pictures(RECIPE)
+    changed, *_ = folder(photographs, Choice(enlarge=2.0, contrast=0.5)).pictures(RECIPE)
     before, after = plain.truth[0], changed.truth[0]
     assert changed.image.shape == (200, 200)
     assert after.box == tuple(2 * part for part in before.box)
@@ -176,7 +243,7 @@ def test_images_with_masks(tmp_path: Path) -> None:
     numbered[20:80, 60:62] = 7
     write(tmp_path / "b.bmp", image)
     write(tmp_path / "b_mask.png", numbered)
-    a, b = folder(tmp_path, all_groups=True).pictures(RECIPE)
+    a, b = folder(tmp_path, EVERY).pictures(RECIPE)
     assert [(one.name, [mark.box for mark in one.truth]) for one in (a, b)] == [
         ("a.png", [(30, 20, 4, 60)]),
         ("b.bmp", [(60, 20, 2, 60), (30, 20, 4, 60)]),
@@ -193,19 +260,19 @@ def test_of_images_with_masks_those_that_training_takes_are_left_aside(tmp_path:
     source = folder(data)
     judged = list(source.pictures(RECIPE))
     assert 0 < len(known) < 12
-    assert (source.count, source.aside) == (12 - len(known), len(known))
+    assert (source.count, len(source.passed)) == (12 - len(known), len(known))
     assert not known & {one.name for one in judged}
     assert all(held_out(one.group) for one in judged)
-    every = folder(data, all_groups=True)
+    every = folder(data, EVERY)
     assert known < {one.name for one in every.pictures(RECIPE)}
-    assert (every.count, every.aside) == (12, 0)
+    assert (every.count, len(every.passed)) == (12, 0)
 
 
 def test_images_with_masks_that_training_takes_all_of_are_refused(tmp_path: Path) -> None:
     name = next(f"{number}" for number in range(100) if not held_out(f"own/{number}"))
     write(tmp_path / "own" / f"{name}.png", lined()[0])
     write(tmp_path / "own" / f"{name}_mask.png", lined()[1])
-    with pytest.raises(SourceError, match=r"none of the 1 pictures .* --all-groups"):
+    with pytest.raises(SourceError, match=r"none of the 1 pictures .* --all-groups judges"):
         folder(tmp_path / "own")
 
 
@@ -225,7 +292,10 @@ def test_images_with_masks_that_training_takes_all_of_are_refused(tmp_path: Path
             {"manifest.csv": b"image,mask_or_label,set,group,class\na.png,,mt,1,MT_crack\n"},
             "^[^ ]*manifest.csv, line 2: set mt has no class 'MT_crack': write one of MT_Blowhole",
         ),
-        ({"manifest.csv": b"image,mask_or_label,set,group,class\na.png,,xsdd,1,surface scratch\n"}, "none of which"),
+        (
+            {"manifest.csv": b"image,mask_or_label,set,group,class\na.png,,xsdd,1,surface scratch\n"},
+            "none of the 1 pictures .* no mask says where",
+        ),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_refused_in_words(
@@ -237,7 +307,7 @@ def test_a_folder_that_cannot_be_used_is_refused_in_words(
         else:
             write(tmp_path / name, content)
     with pytest.raises(SourceError, match=words):
-        list(folder(tmp_path, all_groups=True).pictures(RECIPE))
+        list(folder(tmp_path, EVERY).pictures(RECIPE))
 
 
 def test_pieces_that_continue_each_other_are_one_defect_and_parallel_ones_are_not() -> None:

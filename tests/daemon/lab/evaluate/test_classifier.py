@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from daemon.cli.app import app
 from daemon.lab.data import classifier as classifier_data
+from daemon.lab.data.classifier import Judged
 from daemon.lab.evaluate import classifier as evaluate_classifier
 from daemon.lab.evaluate.classifier_gallery import exhibits
 from daemon.lab.train.cross_validation import FOLDS
@@ -140,26 +141,53 @@ def test_only_held_out_groups_are_measured_and_a_set_left_out_as_another_domain(
     assert not any(name.startswith("far") for name in result["by_source"])
 
 
-def test_pictures_of_groups_that_the_weights_learnt_from_are_left_out_and_counted(
+def test_pictures_of_groups_that_the_weights_learnt_from_are_passed_over_and_counted(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
-    tested = [one for one in read_folder(data) if one.test and one.collection == "own"]
+    known = [one for one in read_folder(data) if one.collection == "own"]
     asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--json", "-", "--weights")
     copy = shutil.copy(weights, tmp_path)
     card_of = json.loads(weights.with_suffix(".json").read_text())
-    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": " ".join(group_keys(tested[:2]))}))
+    (tmp_path / "classifier.json").write_text(json.dumps({**card_of, "groups": " ".join(group_keys(known[:2]))}))
     code, said, complaint = run(*asked, copy)
     result = json.loads(said)
-    assert code == 0
-    assert complaint == "linesentry evaluate: 2 pictures of 2 groups that these weights learnt from are left out\n"
-    assert (result["facts"]["learnt_pictures"], result["facts"]["learnt_groups"]) == (2, 2)
-    assert result["all"]["pictures"] == len(tested) - 2
+    assert (code, complaint) == (0, "")
+    (counted,) = result["passed_over"]
+    assert (counted["pictures"], counted["where"]) == (2, str(data))
+    assert "these weights learnt from" in counted["reason"]
+    assert result["all"]["pictures"] == len(known) - 2
+    code, said, complaint = run(*asked, copy, "--all-groups")
+    assert (code, json.loads(said)["all"]["pictures"]) == (0, len(known))
+    assert "2 of 24 pictures: the weights learnt from their groups" in complaint
     (tmp_path / "classifier.json").write_text(
         json.dumps({**card_of, "left_out": [], "groups": " ".join(group_keys(read_folder(data)))})
     )
     code, said, complaint = run(*asked, copy)
     assert (code, said) == (2, "")
-    assert "there are only" in complaint
+    assert "nothing to measure on but what is passed over: 24 of groups that these weights learnt from" in complaint
+
+
+def test_what_cannot_be_judged_is_counted_and_the_rest_is_judged(weights: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "own")
+    (tmp_path / "own" / "1.png").write_bytes(b"no image")
+    shutil.copy(data / "2.png", tmp_path / "own" / "stray.png")
+    text = (data / "manifest.csv").read_text()
+    (tmp_path / "own" / "manifest.csv").write_text(text.replace(",own,3,crack", ",own,3,rust"))
+    asked = ("evaluate", "classifier", "--data", tmp_path / "own", "--simulated", "0", "--weights", weights)
+    code, said, _ = run(*asked, "--all-groups", "--json", "-")
+    result = json.loads(said)
+    assert code == 0
+    assert result["all"]["pictures"] + result["left_out"]["far"]["all"]["pictures"] == 24 - 2
+    assert {one["pictures"]: one["reason"].split(":")[0] for one in result["passed_over"]} == {
+        2: "cannot be used",
+        1: "named by nothing",
+    }
+
+
+def test_the_worst_source_comes_first(evaluated: tuple[dict[str, Any], str]) -> None:
+    for part, figure in (("by_source", "right"), ("by_set", "accuracy")):
+        told = [one[figure] for one in evaluated[0][part].values()]
+        assert told == sorted(told)
 
 
 def test_figures_agree_with_the_pictures_that_they_are_of(evaluated: tuple[dict[str, Any], str]) -> None:
@@ -212,7 +240,7 @@ def test_the_calibration_is_given_before_the_temperature_after_it_and_with_one_v
     result = json.loads(
         run("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", copy, "--json", "-")[1]
     )
-    tested = classifier_data.test_examples((data,), 0, ("far",), lambda *_: None)
+    tested = classifier_data.test_examples((data,), 0, lambda *_: None, Judged(left_out=("far",)))[0]
     own = [example.collection == "own" for example in tested]
     five, one = (
         Classifier.load(copy, views=views).uncalibrated([example.pixels for example in tested])[own]

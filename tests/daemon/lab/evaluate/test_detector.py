@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from config.load import load_recipe
 from config.schema import Classifier as Classified
 from config.schema import Recipe, Threshold
+from config.weights import SHIPPED
 from daemon.cli.app import app
 from daemon.lab.data.pictures import Picture, simulated
 from daemon.lab.evaluate.detector import evaluate_command, recipe_for
@@ -29,7 +31,7 @@ from daemon.offline.inspect import inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector
 from models.measure.assessment import Found, Scored, TruthBox, precision_recall, summary
-from models.training.photographs import held_out
+from models.training.photographs import group_key, held_out
 from simulator.sheets.products import PRODUCTS
 from tests.classifier_weights import untrained
 
@@ -245,7 +247,7 @@ def test_the_report_is_one_page_that_needs_no_other_file(folder: Path, tmp_path:
     assert "best score there" in words
 
 
-def test_how_many_pictures_were_left_aside_is_said_on_stderr(
+def test_pictures_that_are_not_judged_are_counted_on_the_screen_in_json_and_on_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "own"
@@ -255,11 +257,55 @@ def test_how_many_pictures_were_left_aside_is_said_on_stderr(
         assert cv2.imwrite(str(data / f"{number}_mask.png"), np.zeros((60, 60), np.uint8))
     held = sum(held_out(f"own/{number}") for number in range(8))
     assert 0 < held < 8
-    assert run(Options(data=(data,), workers=1, device="cpu", json=Path("-"))) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out)["all"]["plates"] == held
-    assert f"{8 - held} of 8 pictures were left aside" in said.err
-    assert "--all-groups" in said.err
+    alone = shutil.copy(SHIPPED / "detector-half.pt", tmp_path)
+    card = json.loads((SHIPPED / "detector-half.json").read_text())
+    card.pop("groups", None)
+    (tmp_path / "detector-half.json").write_text(json.dumps(card))
+    figures, report = tmp_path / "figures.json", tmp_path / "report.html"
+    options = Options(data=(data,), weights=Path(alone), workers=1, device="cpu", json=figures, report=report)
+    assert run(options) == 0
+    found = json.loads(figures.read_text())
+    assert found["all"]["plates"] == held
+    (counted,) = found["passed_over"]
+    assert (counted["pictures"], counted["where"]) == (8 - held, str(data))
+    for words in (capsys.readouterr().out, "".join(_read(report.read_text()).words)):
+        assert "not judged" in words.lower()
+        assert "--all-groups" in words
+    (tmp_path / "detector-half.json").write_text(json.dumps({**card, "groups": group_key("own/0")}))
+    assert run(options) == 0
+    assert json.loads(figures.read_text())["all"]["plates"] == 7, "all but the one that the weights learnt from"
+
+
+def test_a_recipe_of_another_polarity_judges_as_asked_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = np.zeros((650, 650), np.uint8)
+    mask[100:500, 300:307] = 255
+    image = np.random.default_rng(0).normal(120, 2, mask.shape) - 40.0 * (mask > 0)
+    data = tmp_path / "own"
+    data.mkdir()
+    assert cv2.imwrite(str(data / "a.png"), image.astype(np.uint8))
+    assert cv2.imwrite(str(data / "a_mask.png"), mask)
+    found = {}
+    for polarity in ("bright", "dark", "both"):
+        options = Options(data=(data,), all_groups=True, workers=1, device="cpu", json=Path("-"))
+        assert run(replace(options, set=(f"polarity={polarity}",))) == 0
+        said = capsys.readouterr()
+        figures = json.loads(said.out)
+        found[polarity] = figures["all"]["recall"]
+        assert figures["polarity"]["own"]["looked_for"] == (polarity != "bright")
+        assert ("own is dark (measured" in said.err) == ("--set polarity=dark" in said.err) == (polarity == "bright")
+    assert found == {"bright": 0, "dark": 1, "both": 1}
+    assert run(Options(data=(data,), set=("polarity=black",))) == 2
+    assert "polarity" in capsys.readouterr().err
+
+
+def test_the_worst_set_comes_first() -> None:
+    box = (0, 0, 10, 10)
+    good = Scored("a", "a", (TruthBox(box),), (Found(box, 0.9),), kind="good")
+    poor = [replace(good, kind="poor"), replace(good, kind="poor", found=())]
+    noisy = Scored("b", "b", (), (Found(box, 0.9),), kind="noisy")
+    assert list(figures([good, *poor, noisy], {})["by_kind"]) == ["noisy", "poor", "good"]
 
 
 def test_figures_go_to_stdout_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
