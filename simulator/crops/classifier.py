@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.crops import other_formulas, pressed, wild
+from simulator.crops import other_formulas, pressed, reflected, strung, wild
 from simulator.crops.cut import TRAINING_PRODUCTS, cracks_at, stretch_of
 from simulator.sheets.interference import Kind
 from simulator.sheets.products import PRODUCTS, Product
@@ -39,10 +39,13 @@ _ENDS_SHARE = 0.5
 _CRACKS = 40
 _CROPS_A_SHEET = 40
 _SHEET_SHARE = 0.6
-_FAMILIES = (("samples", 0.3), ("otherwise", 0.2), ("pressed", 0.5))
-"""Families of windows and their shares, of simulator.crops.wild, other_formulas and pressed, under their first names:
-groups of crops are named by them, and by the hashes of the groups cards say what weights have learnt from.
+_FAMILIES = (("samples", 0.2), ("otherwise", 0.12), ("pressed", 0.28), ("reflected", 0.2), ("strung", 0.2))
+"""Families of windows and their shares; the first three are of simulator.crops.wild, other_formulas and pressed, under
+their first names: groups of crops are named by them, and by the hashes of the groups cards say what weights have learnt
+from.
 """
+_LINES_SHARE = 0.7
+"""Of the crops of families without a crack, so many lie around what looks most like a line, as a detector's do."""
 _WINDOW = 288
 """Side of a family's window that a crop is cut from, so that a crack may lie anywhere in it."""
 _DARK_SHARE = 0.25
@@ -215,6 +218,8 @@ _WINDOWS: dict[str, _Window] = {
     "samples": wild.training_window,
     "otherwise": other_formulas.training_window,
     "pressed": pressed.training_window,
+    "reflected": reflected.training_window,
+    "strung": strung.training_window,
 }
 
 
@@ -228,6 +233,8 @@ def _of_family(rng: np.random.Generator, family: str, group: str, *, crack: bool
                 continue
             at = int(rng.integers(len(ys)))
             spot = xs[at] + rng.normal(0, _JITTER), ys[at] + rng.normal(0, _JITTER)
+        elif rng.random() < _LINES_SHARE:
+            spot = _line_spot(rng, image)
         else:
             spot = rng.uniform(0, _WINDOW), rng.uniform(0, _WINDOW)
         x, y = _inside(spot, image.shape)
@@ -236,6 +243,14 @@ def _of_family(rng: np.random.Generator, family: str, group: str, *, crack: bool
         if enough if crack else not (mask[part].any() or ignore[part].any()):
             kind = "crack" if crack else "lookalikes"
             return Cut(image[part].copy(), mask[part].copy(), family, kind, group)
+
+
+def _line_spot(rng: np.random.Generator, image: Image) -> tuple[float, float]:
+    """One of the brightest places of a window at a crack's scale."""
+    band = cv2.GaussianBlur(image, (0, 0), 2).astype(np.float32) - cv2.GaussianBlur(image, (0, 0), 9)
+    best = np.flatnonzero(band >= np.percentile(band, 98))
+    y, x = divmod(int(best[int(rng.integers(best.size))]), image.shape[1])
+    return x + rng.normal(0, _JITTER), y + rng.normal(0, _JITTER)
 
 
 def _plain(image: Image, mask: Mask) -> Mask:

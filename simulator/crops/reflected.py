@@ -23,14 +23,15 @@ _CRACKED_SHARE = 0.6
 _CURVE = 2048
 
 
-def training_window(rng: np.random.Generator, size: int) -> LabelledCrop:
+def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> LabelledCrop:
     """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged.
 
     One in three is the negative of such a picture, cracks apart: dark crest lines, and the ground of dark cracks.
+    Without `other_lines` no grinding lines lie on it.
     """
     heights, ridges = _heights(rng, size)
     shade = _reflected(rng, heights)
-    surface = skin(rng, size)
+    surface = skin(rng, size, other_lines=other_lines)
     base = rng.uniform(55, 190)
     picture = base + np.clip(shade, -0.6 * base, 0.8 * (255 - base)) + surface
     if rng.random() < 1 / 3:

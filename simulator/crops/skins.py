@@ -12,11 +12,12 @@ from simulator.sheets import textures
 from simulator.sheets.cracks import Grey
 
 
-def skin(rng: np.random.Generator, size: int) -> Grey:
-    """One to three kinds of surface on each other, (size, size)."""
+def skin(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> Grey:
+    """One to three kinds of surface on each other, (size, size); without `other_lines` none is of grinding lines."""
     total = np.zeros((size, size), np.float32)
     for kind in rng.choice(len(_KINDS), int(rng.choice([1, 2, 3], p=[0.45, 0.4, 0.15])), replace=False):
-        total += _KINDS[kind](rng, size)
+        if other_lines or _KINDS[kind] is not _grinding:
+            total += _KINDS[kind](rng, size)
     return total
 
 

@@ -23,8 +23,11 @@ _CRACKED_SHARE = 0.6
 _LINES = 256
 
 
-def training_window(rng: np.random.Generator, size: int) -> LabelledCrop:
-    """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged; one in three a negative."""
+def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> LabelledCrop:
+    """One crop (size x size): picture, the cracks' pixels, and pixels that are not judged; one in three a negative.
+
+    Without `other_lines` no grinding lines lie on it.
+    """
     field, along, way = _field(rng, size)
     picture = np.full((size, size), rng.uniform(55, 190), np.float32)
     for _ in range(int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))):
@@ -33,7 +36,7 @@ def training_window(rng: np.random.Generator, size: int) -> LabelledCrop:
         index = (np.floor(field * _LINES).astype(np.int32)) % _LINES
         shade = np.interp(np.arange(_LINES), np.linspace(0, _LINES, 7), rng.normal(0, 1, 7)[[0, 1, 2, 3, 4, 5, 0]])
         picture += shade.astype(np.float32)[index] * np.float32(log_uniform(rng, 2, 22))
-    surface = skin(rng, size)
+    surface = skin(rng, size, other_lines=other_lines)
     picture += surface
     if rng.random() < 0.4:
         slope = rng.uniform(-0.4, 0.4, 2) / size
