@@ -22,6 +22,7 @@ FORBIDDEN = {
     "simulator/sheets/truth.py": "import simulator.line.replay",
     "daemon/service/doctor.py": "def later():\n    import simulator.sheets.sheet",
     "simulator/line/replay.py": "import stages.plate",
+    "simulator/crops/cut.py": "def later():\n    import simulator.strangers.shaded",
     "daemon/offline/inspect.py": "import models.training.checkpoints",
     "daemon/cli/screen.py": "def later():\n    import PIL",
     "daemon/wire/channel.py": "def later():\n    import cv2, torch",
