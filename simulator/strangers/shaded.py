@@ -48,13 +48,13 @@ def render(
     handling(height, rng)
     grain = grain_of(rng, product, rows, columns)
     image = expose(shade(product, height, shine, grain), product.grey * rng.uniform(0.88, 1.12))
-    cut_holes(image, product, u, v, placement)
     if not plain:
         image *= fall_off(rng, rows, columns)
         film = oil(rng, rows, columns)
         through_oil(image, film)
         taken |= film > 0.08
         dust(image, rng)
+    cut_holes(image, product, u, v, placement)
     image = sense(rng, image, plain=plain)
     places = Places(image, shape, taken, product.depth, product.period)
     own = rng_of("cracks", die, seed)
