@@ -18,6 +18,12 @@ EDGE = 30
 TRIES = 2000
 
 
+def noise_of(metal: Field, where: NDArray[np.bool_]) -> float:
+    """Sigma of what is finer than 4 px there, grey levels: by the median, so that one crest line does not count."""
+    fine = (metal - cv2.GaussianBlur(metal, (0, 0), 4.0))[where]
+    return 1.4826 * float(np.median(np.abs(fine - np.median(fine))))
+
+
 class Places:
     """Puts cracks on a picture, one by one."""
 
@@ -108,8 +114,9 @@ class Places:
     def seen(metal: Field, light: Field, mask: NDArray[np.bool_], strength: float) -> Field | None:
         """The metal with the crack on it, made as strong as it has to be there to be seen; None where it cannot be."""
         near = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))) > 0
-        rough = float((metal - cv2.GaussianBlur(metal, (0, 0), 6.0))[near].std())
-        least = max(WEAKEST, 2 * rough) * 1.1
+        rough = noise_of(metal, near)
+        long = math.hypot(*(float(np.ptp(axis)) for axis in np.nonzero(mask)))
+        least = max(WEAKEST, 2 * rough) * (1.08 + 10 / (long + 5))  # an eye needs more of a short line
         ring = near & ~(cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0)
         beside = float(metal[mask].mean() - metal[ring].mean())
         needed = max(least, least - beside + 0.5)  # on a dark line it has to make up for the dark as well
