@@ -169,6 +169,8 @@ def fit(sizes: Floats, hits: Bools, names: Sequence[str] = ("size",)) -> Curve:
     centre = logs.mean(axis=0)
     logs = logs - centre
     design = np.column_stack([np.ones(count), logs])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        raise NoCurveError("flat", f"the {count} flaws are of one {names[0]}, or too alike: try flaws of other sizes")
     _refuse_separated(design, hits, table[:, 0])
     beta, likelihood = _maximised(design, hits, np.zeros(count), np.zeros(design.shape[1]))
     chance = expit(design @ beta)
@@ -196,16 +198,18 @@ def rate_bounds(count: int, units: int) -> tuple[float, float]:
 
 def _refuse_separated(design: Floats, hits: Bools, sizes: Floats) -> None:
     """Refuse hits and misses that a plane parts (Albert and Anderson 1984): their likelihood has no maximum."""
-    signed = design * np.where(hits, 1.0, -1.0)[:, None]
-    best = linprog(-signed.sum(axis=0), -signed, np.zeros(len(signed)), bounds=(-1, 1))
-    if best.fun is not None and -best.fun <= 1e-7:
-        return
     if design.shape[1] > 2:
-        raise NoCurveError("separated", "the factors part hits from misses without an overlap: try more flaws")
+        signed = design * np.where(hits, 1.0, -1.0)[:, None]
+        best = linprog(-signed.sum(axis=0), -signed, np.zeros(len(signed)), bounds=(-1, 1))
+        if best.fun is None or -best.fun > 1e-7:
+            raise NoCurveError("separated", "the factors part hits from misses without an overlap: try more flaws")
+        return
     missed, hit = sizes[~hits], sizes[hits]
     if missed.max() <= hit.min():
         words = f"all up to {missed.max():.3g} were missed and all from {hit.min():.3g} on were hit"
         raise NoCurveError("separated", f"{words}: a50 lies between, no slope can be told; try more flaws there")
+    if hit.max() > missed.min():
+        return
     words = f"all up to {hit.max():.3g} were hit and all from {missed.min():.3g} on were missed"
     raise NoCurveError("falls", f"{words}: such a curve has no a90")
 

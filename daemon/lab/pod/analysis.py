@@ -10,15 +10,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.lab.pod.cracks import FORMS, Ranges
 from daemon.lab.pod.experiment import Outcome, Painted
+from daemon.lab.pod.forms import FORMS
+from daemon.lab.pod.sizes import Ranges
 from models.measure.assessment import Share
-from models.measure.pod import Curve, NoCurveError, fit, rate_bounds
+from models.measure.pod import CONFIDENCE, Curve, NoCurveError, fit, rate_bounds
 
 LEAST_FLAWS = 60
 """As E2862 and MIL-HDBK-1823A ask for hits and misses."""
 SHARES = (0.1, 0.5, 0.9)
-_POINTS, _BINS = 61, 8
+_POINTS, _BINS, _RESAMPLES = 61, 8, 200
 _FEW_SHEETS = 5
 _NOT_PROOF = (
     "Painting is not proof. Paint has the ground's own noise and no relief of its own, and nobody knows whether your "
@@ -62,8 +63,6 @@ def warnings_of(result: Figures) -> list[str]:
     """What a reader must know before he believes the figures."""
     form, calls = result["forms"][result["headline"]], result["false_calls"]
     said = [_NOT_PROOF]
-    if tuple(result["forms"]) == ("smooth",):
-        said.append("All painted cracks are smooth. Real ones wander, fork and thin out: they are harder to find.")
     if result["facts"]["simulated"]:
         said.append(
             "The sheets are simulated, by the simulator that the detector learnt from. On your metal it does worse: "
@@ -149,6 +148,7 @@ def _form(seen: Sequence[Painted], ranges: Ranges) -> Figures:
         "curves": curves,
         "at_fixed_others": at_fixed,
         "contrast_a90": _grid(sizes, hits, spans),
+        "contrast_a90_95_by_sheets": _by_sheets(seen),
         "sheets": [
             {"name": name, "hit": sum(one.hit for one in seen if one.sheet == name), "painted": count}
             for name, count in Counter(one.sheet for one in seen).items()
@@ -227,6 +227,26 @@ def bins_of(sizes: Floats, hits: NDArray[np.bool_]) -> list[Figures]:
                 }
             )
     return made
+
+
+def _by_sheets(seen: Sequence[Painted]) -> float | None:
+    """The a90/95 of the contrast where whole sheets are drawn anew: cracks of one sheet are not independent.
+
+    None for fewer than five sheets, and where more than one draw in twenty has no a90.
+    """
+    names = [one.sheet for one in seen]
+    groups = [np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)]
+    if len(groups) < _FEW_SHEETS:
+        return None
+    contrasts, hits = sizes_of(seen)[:, 0], np.array([one.hit for one in seen], np.bool_)
+    rng, a90 = np.random.default_rng(0), np.full(_RESAMPLES, math.inf)
+    for place in range(_RESAMPLES):
+        drawn = np.concatenate([groups[group] for group in rng.integers(0, len(groups), len(groups))])
+        curve = attempted(fit, contrasts[drawn], hits[drawn])
+        if isinstance(curve, Curve):
+            a90[place] = curve.size(0.9)
+    bound = float(np.quantile(a90, CONFIDENCE, method="higher"))
+    return bound if math.isfinite(bound) else None
 
 
 def _grid(sizes: Floats, hits: NDArray[np.bool_], spans: dict[Factor, tuple[float, float]]) -> list[Figures]:

@@ -20,8 +20,8 @@ from config.errors import ConfigError
 from config.load import load_recipe, recipe_hash
 from daemon.lab.orders import MeasurePod
 from daemon.lab.pod.analysis import figures, warnings_of
-from daemon.lab.pod.cracks import FORMS
 from daemon.lab.pod.experiment import COARSE_SHEETS, Chain, Experiment, Outcome, Say
+from daemon.lab.pod.forms import FORMS
 from daemon.lab.pod.page import page, tables
 from daemon.lab.pod.real import compared, inspect_real, real_source
 from daemon.lab.pod.sheets import PodError, folder_sheets, simulated_sheets

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from daemon.lab.evaluate.scoring import InMemory
-from daemon.lab.pod.cracks import FORMS, Ranges, Room, Stroke, Wanted, lay_down, ranges_of, wanted
+from daemon.lab.pod.forms import FORMS, Stroke
 from daemon.lab.pod.measured import Measured, measured
+from daemon.lab.pod.room import Room, lay_down
 from daemon.lab.pod.sheets import GoodSheet, PodError, Sheets, none_good
+from daemon.lab.pod.sizes import Ranges, Sizes, drawn_sizes, ranges_of
 from daemon.offline.inspect import inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector
@@ -43,7 +45,7 @@ class Painted:
 
     form: str
     sheet: str
-    sizes: Wanted
+    sizes: Sizes
     angle: float
     dark: bool
     box: Box
@@ -126,7 +128,7 @@ class Experiment:
         self._outcome = Outcome(ranges_of(self.chain.recipe, SEARCHED))
         self._outcome.ranges = ranges_of(self.chain.recipe, self._coarse())
         queues = {
-            form: deque(wanted(self._rng(1, place), self.cracks, self._outcome.ranges))
+            form: deque(drawn_sizes(self._rng(1, place), self.cracks, self._outcome.ranges))
             for place, form in enumerate(FORMS)
         }
         turn, before = 0, -1
@@ -190,7 +192,7 @@ class Experiment:
     def _coarse(self) -> tuple[float, float]:
         """The range of contrasts from which nearly nothing to which nearly all is hit, by a few cracks."""
         form = next(iter(FORMS))
-        queue = deque(wanted(self._rng(0, 0), _COARSE, self._outcome.ranges))
+        queue = deque(drawn_sizes(self._rng(0, 0), _COARSE, self._outcome.ranges))
         sheets = min(COARSE_SHEETS, len(self.sheets.good))
         seen: list[Painted] = []
         for place, sheet, image, room in self._loaded():
@@ -200,7 +202,7 @@ class Experiment:
                 break
         return chosen_range(np.array([one.sizes.contrast for one in seen]), np.array([one.hit for one in seen]))
 
-    def _once(self, queues: dict[str, deque[Wanted]], turn: int) -> None:
+    def _once(self, queues: dict[str, deque[Sizes]], turn: int) -> None:
         """Every sheet once with its share of each form's cracks."""
         left = len(self.sheets.good) - len(self._outcome.left_out)
         for place, sheet, image, room in self._loaded():
@@ -218,7 +220,7 @@ class Experiment:
     def _painted(
         self,
         form: str,
-        queue: deque[Wanted],
+        queue: deque[Sizes],
         share: int,
         name: str,
         image: NDArray[np.uint8],
@@ -227,7 +229,7 @@ class Experiment:
         rng: np.random.Generator,
     ) -> tuple[list[Painted], int]:
         """What becomes of up to `share` cracks of the queue; those that find no room go to its end."""
-        laid: list[tuple[Wanted, Stroke, int, int, int]] = []
+        laid: list[tuple[Sizes, Stroke, int, int, int]] = []
         under: list[NDArray[np.uint8]] = []
         for _ in range(min(share, len(queue))):
             sizes = queue.popleft()
@@ -263,7 +265,7 @@ class Experiment:
         form: str,
         name: str,
         image: NDArray[np.uint8],
-        laid: tuple[Wanted, Stroke, int, int, int],
+        laid: tuple[Sizes, Stroke, int, int, int],
         box: Box,
         score: float | None,
     ) -> Painted:
@@ -306,8 +308,8 @@ def chosen_range(contrasts: NDArray[np.float64], hits: NDArray[np.bool_]) -> tup
             low, high = SEARCHED
     low, high = float(np.clip(low, _LEAST, _MOST)), float(np.clip(high, _LEAST, _MOST))
     if high < _LEAST_SPAN * low:
-        middle = (low * high) ** 0.5
-        low, high = middle / _LEAST_SPAN**0.5, middle * _LEAST_SPAN**0.5
+        low = float(np.clip((low * high / _LEAST_SPAN) ** 0.5, _LEAST, _MOST / _LEAST_SPAN))
+        high = low * _LEAST_SPAN
     return round(low, 1), round(high, 1)
 
 

@@ -137,6 +137,14 @@ def test_hits_and_misses_that_meet_in_one_size_are_separated_too() -> None:
     assert caught.value.why == "separated"
 
 
+def test_flaws_of_one_size_tell_nothing_of_sizes() -> None:
+    hits = np.arange(20) % 2 == 0
+    for sizes in (np.full(20, 3.0), np.column_stack([SIZES[:20], np.full(20, 3.0)])):
+        with pytest.raises(NoCurveError, match="try flaws of other sizes") as caught:
+            fit(sizes, hits, ("contrast", "width")[: sizes.ndim])
+        assert caught.value.why == "flat"
+
+
 def test_nothing_tells_nothing_and_a_size_is_above_0() -> None:
     with pytest.raises(NoCurveError, match="no flaw"):
         fit(np.empty(0), np.empty(0, np.bool_))

@@ -15,11 +15,14 @@ from typer.testing import CliRunner, Result
 
 from daemon.cli.app import app
 from daemon.lab.pod import command
+from models.measure.matching import meeting
 from simulator.sheets.products import PRODUCTS
 from simulator.sheets.sheet import render
 from simulator.sheets.write import mask_path
 
 PRODUCT = replace(PRODUCTS["02CG"], rows=1250, columns=1250)
+OVERLOOKED = ((300, 600), (420, 680))
+"""A crack, from x, y to x, y, on a sheet that is called good."""
 RECIPE = """
 name: small
 pitch: {row_mm: 0.05204, column_mm: 0.04163}
@@ -47,6 +50,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name).mkdir()
     for seed in range(3):
         sheet(made / "good" / f"sheet{seed}.png", 400 + seed, 0)
+    overlooked = cv2.imread(str(made / "good" / "sheet0.png"), cv2.IMREAD_GRAYSCALE)
+    assert overlooked is not None
+    cv2.line(overlooked, *OVERLOOKED, 235, 9, cv2.LINE_AA)
+    cv2.imwrite(str(made / "good" / "sheet0.png"), overlooked)
     sheet(made / "good" / "cracked.png", 410, 4)
     (made / "good" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     cv2.imwrite(str(made / "good" / "narrow.png"), np.full((1250, 700), 120, np.uint8))
@@ -104,6 +111,17 @@ def test_false_calls_are_those_of_the_sheets_without_paint_with_their_bounds(mea
     assert calls["sheets"] == 3
     assert calls["lower"] <= calls["a_sheet"] <= calls["upper"]
     assert calls["count"] == sum(len(one["found"]) for one in calls["by_sheet"])
+
+
+def test_what_was_there_before_the_paint_is_a_false_call_and_never_a_hit(measured: Measured) -> None:
+    _, result, html = measured
+    (found,) = [one["found"] for one in result["false_calls"]["by_sheet"] if one["name"] == "sheet0.png"]
+    (x, y), (right, bottom) = OVERLOOKED
+    assert any(meeting([tuple(one["box"])], [(x, y, right - x, bottom - y)]).any() for one in found)
+    painted = [tuple(one["box"]) for one in result["cracks"] if one["sheet"] == "sheet0.png"]
+    assert painted
+    assert not meeting([tuple(one["box"]) for one in found], painted).any()
+    assert "a crack that was overlooked" in html
 
 
 def test_what_is_no_good_sheet_is_left_out_with_the_reason(measured: Measured) -> None:

@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from config.schema import Pitch, Recipe, Rectangle
-from daemon.lab.pod.cracks import FORMS, Ranges, Room, Stroke, lay_down, ranges_of, wanted
+from daemon.lab.pod.forms import FORMS, Stroke
+from daemon.lab.pod.room import Room, lay_down
+from daemon.lab.pod.sizes import Ranges, drawn_sizes, ranges_of
 
 RECIPE = Recipe(name="any", pitch=Pitch(row_mm=0.052, column_mm=0.0416))
 RANGES = ranges_of(RECIPE, (3.0, 60.0))
@@ -19,11 +21,11 @@ def ground(rows: int = 1600, columns: int = 1600) -> NDArray[np.uint8]:
 
 def strokes(form: str, count: int, ranges: Ranges = RANGES) -> list[Stroke]:
     rng = np.random.default_rng(2)
-    return [FORMS[form](rng, sizes, ranges) for sizes in wanted(rng, count, ranges)]
+    return [FORMS[form](rng, sizes, ranges) for sizes in drawn_sizes(rng, count, ranges)]
 
 
 def test_contrasts_fill_their_range_evenly_and_no_crack_is_shorter_than_twice_its_width() -> None:
-    made = wanted(np.random.default_rng(0), 100, RANGES)
+    made = drawn_sizes(np.random.default_rng(0), 100, RANGES)
     logs = np.log([one.contrast for one in made])
     counts, _ = np.histogram(logs, bins=np.linspace(np.log(3), np.log(60), 11))
     assert counts.tolist() == [10] * 10
@@ -48,7 +50,7 @@ def test_the_same_seed_gives_the_same_cracks(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_crack_has_the_contrast_and_about_the_length_that_it_is_said_to_have(form: str) -> None:
     rng = np.random.default_rng(2)
-    for sizes in wanted(rng, 30, RANGES):
+    for sizes in drawn_sizes(rng, 30, RANGES):
         stroke = FORMS[form](rng, sizes, RANGES)
         assert stroke.added.max() == pytest.approx(sizes.contrast, rel=0.45)
         rows, columns = np.nonzero(stroke.inside)
