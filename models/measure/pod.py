@@ -101,19 +101,32 @@ class Curve:
         return bounds[:, 0], bounds[:, 1]
 
     def lack_of_fit(self) -> float:
-        """Chance of hits as far from the model as these, were it true (Hosmer and Lemeshow 1980); under 0.05: doubt."""
+        """Chance of hits as far from the model as these, were it true (Hosmer and Lemeshow 1980); under 0.05: doubt.
+
+        1 where there are too few to tell.
+        """
         chance = np.asarray(expit(self.beta[0] + self.logs @ self.beta[1:]))
         # Those of one size in any order: hits first would make groups of them.
         mixed = np.random.default_rng(0).permutation(len(chance))
         order = mixed[np.argsort(chance[mixed], kind="stable")]
-        groups = np.array_split(order, max(3, min(10, len(chance) // 10)))
+        groups = _groups(chance[order], max(5, len(order) // 10))
+        if len(groups) < 3:
+            return 1.0
         total = 0.0
-        for members in groups:
-            expected, count = float(chance[members].sum()), len(members)
-            variance = expected * (1 - expected / count)
-            if variance > 0:
-                total += (float(self.hits[members].sum()) - expected) ** 2 / variance
+        for first, last in groups:
+            members = order[first:last]
+            expected = float(chance[members].sum())
+            variance = expected * (1 - expected / (last - first))
+            total += (float(self.hits[members].sum()) - expected) ** 2 / variance
         return float(chi2.sf(total, len(groups) - 2))
+
+    def expected_hits(self, sizes: Floats) -> tuple[float, float]:
+        """How many of such flaws are hit, and the standard deviation of that: by chance, and of the curve itself."""
+        rows = np.column_stack([np.ones(len(sizes)), self._centred(sizes)])
+        chance = expit(rows @ self.beta)
+        spread = chance * (1 - chance)
+        slope = spread @ rows
+        return float(chance.sum()), math.sqrt(float(spread.sum() + slope @ self.covariance @ slope))
 
     def _centred(self, sizes: Floats) -> Floats:
         return np.asarray(np.log(np.asarray(sizes, np.float64).reshape(-1, len(self.centre))) - self.centre)
@@ -244,6 +257,22 @@ def _maximised(design: Floats, hits: Bools, offset: Floats, start: Floats) -> tu
         if abs(gained) < 1e-10 * (1 + abs(value)):
             return beta, value
     raise NoCurveError("not converged", "the fit does not converge: try more flaws")
+
+
+def _groups(chance: Floats, least: int) -> list[tuple[int, int]]:
+    """Stretches of rising chances with so many flaws at least, of which one hit and one miss are expected or more.
+
+    Where less is expected, a single flaw would decide the statistic.
+    """
+    made, first = [], 0
+    for last in range(1, len(chance) + 1):
+        expected = float(chance[first:last].sum())
+        if last - first >= least and expected >= 1 and last - first - expected >= 1:
+            made.append((first, last))
+            first = last
+    if made and first < len(chance):
+        made[-1] = (made[-1][0], len(chance))
+    return made
 
 
 def _edge(drop: Callable[[float], float], inside: float, step: float) -> float:

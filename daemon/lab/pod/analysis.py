@@ -85,8 +85,9 @@ def warnings_of(result: Figures) -> list[str]:
             "them, for one may be a crack that was overlooked."
         )
     real = result["real"]
-    if real is not None and real["promised"] is not None:
-        low, high = real["promised"]["lower"], real["promised"]["upper"]
+    promises = [] if real is None else [one for one in real["promised"].values() if one["hits"] is not None]
+    if promises:
+        low, high = min(one["lower"] for one in promises), max(one["upper"] for one in promises)
         if not low <= real["hit"] <= high:
             than = "harder" if real["hit"] < low else "easier"
             said.append(

@@ -93,9 +93,7 @@ def _measure(order: MeasurePod) -> tuple[dict[str, Any], Outcome]:
         say(f"linesentry pod: {name} is left out: {why}")
     outcome.left_out[:0] = sheets.left_out
     result = figures(outcome, facts)
-    result["real"] = None
-    if seen is not None:
-        result["real"] = compared(seen, [one for one in outcome.painted if one.form == result["headline"]])
+    result["real"] = None if seen is None else compared(seen, outcome.painted)
     result["warnings"] = warnings_of(result)
     facts["seconds"] = round(time.monotonic() - started, 1)
     return result, outcome

@@ -65,13 +65,12 @@ def tables(result: Figures) -> list[Table]:
     share = f"{calls['called_ng_lower']:.3f} - {calls['called_ng_upper']:.3f}"
     table.add_row("sheets called NG", f"{calls['called_ng']} of {calls['sheets']}", share)
     if result["real"] is not None:
-        real, promised = result["real"], result["real"]["promised"]
-        table.add_row(
-            "real cracks hit", f"{real['hit']} of {real['cracks']}", f"{real['lower']:.3f} - {real['upper']:.3f}"
-        )
-        if promised is not None:
-            words = f"{promised['lower']:.0f} - {promised['upper']:.0f}"
-            table.add_row("  the paint promises", f"{promised['hits']:.1f}", words)
+        real = result["real"]
+        share = f"{real['lower']:.3f} - {real['upper']:.3f}"
+        table.add_row("real cracks hit", f"{real['hit']} of {real['cracks']}", share)
+        for form, one in real["promised"].items():
+            span = "" if one["hits"] is None else f"{one['lower']:.0f} - {one['upper']:.0f}"
+            table.add_row(f"  {form} paint promises", shown(one["hits"], ".1f"), span)
     return [*made, table]
 
 

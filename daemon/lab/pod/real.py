@@ -23,6 +23,8 @@ from models.measure.pod import NoCurveError, fit
 
 Figures = dict[str, Any]
 Floats = NDArray[np.float64]
+_WIDE = 1.96
+"""Standard deviations of a two-sided interval of 95 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,19 @@ def _measured(picture: Picture, one: TruthBox, sign: int) -> Measured:
 
 
 def compared(real: Real, painted: Sequence[Painted]) -> Figures:
-    """The real ones' figures, and what the painted ones of one form, measured alike, promise of them."""
+    """The real ones' figures, and what the painted ones of each form, measured alike, promise of them.
+
+    Args:
+        real: what was seen of real cracks.
+        painted: of all forms; the first one's form is the headline.
+    """
     sizes, hits = _sizes([one.measured for one in real.cracks]), np.array([one.hit for one in real.cracks], np.bool_)
-    promised, why = _promised(painted, sizes)
+    by_form = {
+        form: [one for one in painted if one.form == form] for form in dict.fromkeys(one.form for one in painted)
+    }
+    headline = next(iter(by_form.values()))
     share = Share(int(hits.sum()), len(hits))
-    figures: Figures = {
+    return {
         "source": real.source,
         "pictures": real.pictures,
         "cracks": len(hits),
@@ -132,30 +142,19 @@ def compared(real: Real, painted: Sequence[Painted]) -> Figures:
         "left_out": [{"name": name, "why": why} for name, why in real.left_out],
         "curves": _curves(sizes, hits),
         "painted_curves": _curves(
-            _sizes([one.measured for one in painted]), np.array([one.hit for one in painted], np.bool_)
+            _sizes([one.measured for one in headline]), np.array([one.hit for one in headline], np.bool_)
         ),
-        "promised": None,
-        "why_not_promised": why,
+        "promised": {form: _promised(seen, sizes) for form, seen in by_form.items()},
         "each": [
             {
                 "picture": one.picture,
                 "box": list(one.box),
                 **{name: float(value) for name, value in zip(FACTORS, row, strict=True)},
                 "hit": one.hit,
-                "pod": None if promised is None else float(promised[place]),
             }
-            for place, (one, row) in enumerate(zip(real.cracks, sizes, strict=True))
+            for one, row in zip(real.cracks, sizes, strict=True)
         ],
     }
-    if promised is not None:
-        spread = 1.96 * float(np.sqrt(np.sum(promised * (1 - promised))))
-        middle = float(promised.sum())
-        figures["promised"] = {
-            "hits": middle,
-            "lower": max(0.0, middle - spread),
-            "upper": min(float(len(hits)), middle + spread),
-        }
-    return figures
 
 
 def _sizes(seen: Sequence[Measured]) -> Floats:
@@ -173,8 +172,12 @@ def _curves(sizes: Floats, hits: NDArray[np.bool_]) -> Figures:
     }
 
 
-def _promised(painted: Sequence[Painted], sizes: Floats) -> tuple[Floats | None, str]:
-    """POD of cracks of those sizes by the painted ones, both measured alike; None and why where there is no model."""
+def _promised(painted: Sequence[Painted], sizes: Floats) -> Figures:
+    """How many of those sizes are hit by the model of these painted ones, measured alike; None where there is none."""
     known, hits = _sizes([one.measured for one in painted]), np.array([one.hit for one in painted], np.bool_)
     curve = attempted(joint, known, hits, "contrast")
-    return (None, str(curve)) if isinstance(curve, NoCurveError) else (curve.pod(sizes), "")
+    if isinstance(curve, NoCurveError):
+        return {"hits": None, "lower": None, "upper": None, "words": str(curve)}
+    middle, spread = curve.expected_hits(sizes)
+    low, high = max(0.0, middle - _WIDE * spread), min(float(len(sizes)), middle + _WIDE * spread)
+    return {"hits": middle, "lower": low, "upper": high, "words": ""}

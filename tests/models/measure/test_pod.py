@@ -180,6 +180,22 @@ def test_hits_that_do_not_follow_the_curve_are_told() -> None:
     assert fit(sizes, hits & (rng.random(400) < 0.65)).lack_of_fit() < 0.01
 
 
+def test_a_single_flaw_does_not_make_a_curve_unfit_and_too_few_tell_nothing_of_it() -> None:
+    sizes, hits = flaws(np.random.default_rng(7), 200, 4)
+    hits[np.argmax(sizes)] = False
+    assert fit(sizes, hits).lack_of_fit() > 0.01
+    few = np.array([0, 0, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1], np.bool_)
+    assert fit(np.arange(1.0, 13), few).lack_of_fit() == 1.0
+
+
+def test_expected_hits_are_spread_by_chance_and_by_what_is_not_known_of_the_curve() -> None:
+    few, many = known(60), known(6000)
+    sizes = np.full(50, 10.0)
+    assert many.expected_hits(sizes)[0] == pytest.approx(25, abs=2)
+    assert many.expected_hits(sizes)[1] == pytest.approx(math.sqrt(50 / 4), rel=0.1)
+    assert few.expected_hits(sizes)[1] > 1.2 * many.expected_hits(sizes)[1]
+
+
 @pytest.mark.parametrize(("count", "units", "low", "high"), [(0, 10, 0.0, 0.3689), (5, 10, 0.1623, 1.1668)])
 def test_a_rate_has_its_exact_interval(count: int, units: int, low: float, high: float) -> None:
     assert rate_bounds(count, units) == pytest.approx((low, high), abs=1e-4)

@@ -104,7 +104,7 @@ def test_real_cracks_that_are_harder_than_paint_are_believed() -> None:
     strong = [RealCrack("one", (0, 0, 9, 9), Measured(40.0, 10.0, 90.0), hit=place < 10) for place in range(30)]
     result = figures(outcome(seen), {"simulated": False})
     result["real"] = compared(Real("real", tuple(strong), 3, ()), seen)
-    assert result["real"]["promised"]["lower"] > 25
+    assert result["real"]["promised"]["rough"]["lower"] > 25
     assert any("Real cracks are harder to find" in one and "10 of 30" in one for one in warnings_of(result))
     found = [replace(one, hit=True) for one in strong]
     result["real"] = compared(Real("real", tuple(found), 3, ()), seen)

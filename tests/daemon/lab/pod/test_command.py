@@ -139,10 +139,12 @@ def test_real_cracks_stand_beside_what_the_paint_promises_of_them(measured: Meas
     _, result, _ = measured
     real = result["real"]
     assert 0 <= real["hit"] <= real["cracks"] == len(real["each"]) > 0
-    if real["promised"] is None:
-        assert real["why_not_promised"]
-    else:
-        assert real["promised"]["lower"] <= real["promised"]["hits"] <= real["promised"]["upper"] <= real["cracks"]
+    assert set(real["promised"]) == set(result["forms"])
+    for one in real["promised"].values():
+        if one["hits"] is None:
+            assert one["words"]
+        else:
+            assert one["lower"] <= one["hits"] <= one["upper"] <= real["cracks"]
 
 
 class _Page(HTMLParser):
