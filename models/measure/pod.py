@@ -23,12 +23,14 @@ CONFIDENCE = 0.95
 """Of each bound by itself."""
 _DROP = float(chi2.ppf(2 * CONFIDENCE - 1, 1)) / 2
 _Z = float(norm.ppf(CONFIDENCE))
+_FEWEST = 3
+"""Hits, and misses: of fewer, one flaw decides the slope and even its sign."""
 _FAR = 200.0
 """In units of ln(size) or of the logit: a bound that lies farther away is none."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Why = Literal["none", "all hit", "all missed", "separated", "flat", "falls", "not converged"]
+Why = Literal["none", "all hit", "all missed", "separated", "few", "flat", "falls", "not converged"]
 By = Literal["Wald", "likelihood ratio"]
 
 
@@ -161,7 +163,7 @@ def fit(sizes: Floats, hits: Bools, names: Sequence[str] = ("size",)) -> Curve:
 
     Raises:
         NoCurveError: there is nothing, all or none was hit, hits and misses are separated (the best slope has no
-            end), the first factor does not matter, or more of it is hit less.
+            end), there are few of either, the first factor does not matter, or more of it is hit less.
         ValueError: a size is not above 0, or shapes do not agree.
     """
     table = np.asarray(sizes, np.float64)
@@ -185,6 +187,9 @@ def fit(sizes: Floats, hits: Bools, names: Sequence[str] = ("size",)) -> Curve:
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise NoCurveError("flat", f"the {count} flaws are of one {names[0]}, or too alike: try flaws of other sizes")
     _refuse_separated(design, hits, table[:, 0])
+    if min(hit, count - hit) < _FEWEST:
+        words = f"{hit} of {count} were hit: {_FEWEST} hits and {_FEWEST} misses are the least that tell of a curve"
+        raise NoCurveError("few", words)
     beta, likelihood = _maximised(design, hits, np.zeros(count), np.zeros(design.shape[1]))
     chance = expit(design @ beta)
     covariance = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design)

@@ -119,6 +119,7 @@ SIZES = np.geomspace(1, 100, 80)
         (np.ones(80, bool), "all hit", "all 80 were hit (POD at least 0.963 with 95 %): try smaller ones"),
         (np.zeros(80, bool), "all missed", "all 80 were missed (POD at most 0.037 with 95 %): try larger ones"),
         (SIZES > 10, "separated", "a50 lies between, no slope can be told"),
+        (np.isin(np.arange(80), (3, 50), invert=True), "few", "78 of 80 were hit: 3 hits and 3 misses are the least"),
         (SIZES < 10, "falls", "such a curve has no a90"),
         (np.arange(80) % 2 == 0, "flat", "40 of 80 were hit, and size makes no difference that can be told"),
         (np.arange(80) % 8 > np.arange(80) // 10, "falls", "the more size, the less is hit"),
