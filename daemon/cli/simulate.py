@@ -15,7 +15,7 @@ def simulate(order: MakeSheets) -> None:
     from rich.progress import Progress  # noqa: PLC0415
 
     with Progress(console=SafeConsole(stderr=True)) as bar:
-        task = bar.add_task(f"{order.plates} {order.product}", total=None)
+        task = bar.add_task(f"{order.plates} {order.family or order.product}", total=None)
         try:
             written = make_sheets(order, lambda done, total: bar.update(task, completed=done, total=total))
         except ValueError as error:

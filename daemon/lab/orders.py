@@ -96,10 +96,13 @@ class EvaluateDetector:
         tuple[Path, ...],
         Option(help="folder of sheets by `simulate`, of photographs with manifest.csv, or NAME.png, NAME_mask.png"),
     ] = ()
-    simulate: Annotated[tuple[str, ...], Option(help="make sheets of these products: 02CG,EA10B")] = ()
-    plates: Annotated[int, Option(min=1, help="sheets of a product")] = 2
-    density: Annotated[int | None, Option(min=0, help="cracks a sheet; default: the reference's")] = None
-    seed: Annotated[int | None, Option(min=0, help="the first sheet's; default: the reference's test seeds")] = None
+    simulate: Annotated[
+        tuple[str, ...],
+        Option(help="make sheets of these products, 02CG,EA10B, or of dies of a family: shaded:0-5,drawn:2"),
+    ] = ()
+    plates: Annotated[int, Option(min=1, help="sheets of a product or of a die; of a die every second is clean")] = 2
+    density: Annotated[int | None, Option(min=0, help="cracks a sheet; default: its maker's")] = None
+    seed: Annotated[int | None, Option(min=0, help="the first sheet's; default: the test seeds")] = None
     interference: Annotated[
         tuple[str, ...], Option(help="none, oil, noise, light, or oil+light; each makes the sheets anew")
     ] = ("none",)

@@ -91,7 +91,10 @@ class Truth:
                 "iscrowd": 0,
                 "bbox": [crack.x, crack.y, crack.width, crack.height],
                 "area": int(crack.pixels.sum()),
-                "segmentation": {"size": [self.rows, self.columns], "counts": list(self._runs(crack))},
+                "segmentation": {
+                    "size": [self.rows, self.columns],
+                    "counts": list(column_runs(crack.pixels, crack.x, crack.y, self.rows, self.columns)),
+                },
                 "attributes": {
                     "instance": index + 1,
                     "cluster": crack.cluster,
@@ -110,15 +113,16 @@ class Truth:
         ]
         return entry, annotations
 
-    def _runs(self, crack: Crack) -> Iterator[int]:
-        """COCO's uncompressed run lengths: column by column, starting with zeros."""
-        edges = np.diff(np.pad(crack.pixels.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-        columns, starts = np.nonzero(edges == 1)
-        _, ends = np.nonzero(edges == -1)
-        at = 0
-        for column, start, end in zip(columns.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            first = (crack.x + column) * self.rows + crack.y + start
-            yield first - at
-            yield end - start
-            at = first + end - start
-        yield self.rows * self.columns - at
+
+def column_runs(pixels: NDArray[np.bool_], x: int, y: int, rows: int, columns: int) -> Iterator[int]:
+    """COCO's uncompressed run lengths of pixels in a box at (x, y): column by column, starting with zeros."""
+    edges = np.diff(np.pad(pixels.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    across, starts = np.nonzero(edges == 1)
+    _, ends = np.nonzero(edges == -1)
+    at = 0
+    for column, start, end in zip(across.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        first = (x + column) * rows + y + start
+        yield first - at
+        yield end - start
+        at = first + end - start
+    yield rows * columns - at

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from simulator.sheets.order import MakeSheets
 from simulator.sheets.products import PRODUCTS, Product
 from simulator.sheets.reference import Reference
-from simulator.sheets.sheet import Sheet, render
+from simulator.sheets.sheet import render
 
 
 def simulate(
@@ -63,12 +63,12 @@ def simulate(
             reference=reference,
         )
         picture = order.out / f"{product.name}_{order.seed + index}.{order.format}"
-        _write_sheet(picture, sheet)
+        write_sheet(picture, sheet.image, sheet.truth.mask())
         pictures.append(picture)
         image, found = sheet.truth.coco(picture.name, index + 1, len(annotations) + 1)
         images.append(image | {"mask_file_name": mask_path(picture).name})
         annotations.extend(found)
-    _write_coco(order.out / "annotations.json", product, images, annotations)
+    write_coco(order.out / "annotations.json", product, images, annotations)
     return pictures
 
 
@@ -77,13 +77,18 @@ def mask_path(picture: Path) -> Path:
     return picture.with_name(f"{picture.stem}_mask.png")
 
 
-def _write_sheet(picture: Path, sheet: Sheet) -> None:
+def write_sheet(picture: Path, image: NDArray[np.uint8], instances: NDArray[np.uint16]) -> None:
+    """Write a picture, by its name as PNG or tiled TIFF, and its instance mask beside it.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     if picture.suffix == ".png":
-        _write_png(picture, sheet.image)
+        _write_png(picture, image)
     else:
         tifffile.imwrite(
             picture,
-            sheet.image,
+            image,
             tile=(512, 512),
             compression="zstd",
             predictor=True,
@@ -93,7 +98,7 @@ def _write_sheet(picture: Path, sheet: Sheet) -> None:
             software=False,
             maxworkers=1,
         )
-    _write_png(mask_path(picture), sheet.truth.mask())
+    _write_png(mask_path(picture), instances)
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -101,7 +106,8 @@ def _write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> No
         raise OSError(f"{path} could not be written: check that the folder is writable and has room")
 
 
-def _write_coco(path: Path, product: Product, images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> None:
+def write_coco(path: Path, product: Product, images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> None:
+    """Write what is known of a folder's pictures; the product says how large a px is, mm."""
     coco = {
         "info": {
             "description": "simulated sheets with microcracks",

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from config.schema import Recipe
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.data.sources import sources_of
+from daemon.lab.data.strangers import is_family
 from daemon.lab.orders import CutCrops, EvaluateDetector
 from daemon.telemetry.printing import SafeConsole, say
 from models.classifier.crops import SIDE, crop_at
@@ -74,6 +75,8 @@ def _sources(order: CutCrops) -> list[Source]:
                 f"the photographs of {path} have groups of their own in {manifest}: train on them as they are, "
                 "`linesentry train classifier --data`"
             )
+    if yardsticks := [name for one in order.simulate for name in one.split(",") if is_family(name.strip())]:
+        raise SourceError(f"{yardsticks[0].strip()} is a yardstick, which nothing is trained on: name a product")
     # All of them: which are for tests is decided by the crops' groups, which are those of the pictures.
     return sources_of(
         EvaluateDetector(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from daemon.lab.data.folders import Choice, folder
 from daemon.lab.data.pictures import Source, SourceError, simulated
+from daemon.lab.data.strangers import is_family, strangers
 from daemon.lab.orders import EvaluateDetector
 from models.training.learnt_groups import UNKNOWN, LearntGroups
+from simulator.sheets.order import FAMILIES
 from simulator.sheets.products import PRODUCTS
 
 
@@ -17,8 +19,15 @@ def sources_of(order: EvaluateDetector, learnt: LearntGroups = UNKNOWN) -> list[
     """
     made = list[Source]()
     for name in [part.strip() for one in order.simulate for part in one.split(",") if part.strip()]:
+        if is_family(name):
+            if tuple(order.interference) != ("none",):
+                raise SourceError(f"--interference is for products: {name} has oil and light of its own")
+            made += strangers(name, order.plates, seed=order.seed, cracks=order.density)
+            continue
         if name not in PRODUCTS:
-            raise SourceError(f"product {name!r} is unknown; there are {', '.join(PRODUCTS)}")
+            raise SourceError(
+                f"product {name!r} is unknown; there are {', '.join(PRODUCTS)}, and the families {', '.join(FAMILIES)}"
+            )
         made.append(
             simulated(
                 PRODUCTS[name],
