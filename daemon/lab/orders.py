@@ -128,6 +128,10 @@ class EvaluateDetector:
             min=0, max=1, help="least score that counts as found and makes NG; default: 0.5, and the recipe's for NG"
         ),
     ] = None
+    compare: Annotated[
+        tuple[str, ...],
+        Option(help="also judge by the published rule and by a Gaussian line filter: published,gaussian"),
+    ] = ()
     report: Annotated[Path | None, Option(help=_REPORT)] = None
     json: Annotated[Path | None, Option("--json", help=_FIGURES)] = None
 

@@ -7,9 +7,10 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -24,15 +25,15 @@ from config.weights import weights_path
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.data.polarity import complaint
 from daemon.lab.data.sources import sources_of
+from daemon.lab.evaluate.compare import Compare, compared_by, comparison
 from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.report import answer
-from daemon.lab.evaluate.scoring import Inspected, PatientDetector, load_detectors, scored_plates
+from daemon.lab.evaluate.scoring import Inspected, load_detectors, scored_plates
 from daemon.lab.orders import EvaluateDetector
 from daemon.offline.networks import load_classifier
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
-from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.detector.detector import DetectorError
 from models.machine.cpu import cpu_model
@@ -63,40 +64,32 @@ def evaluate_command(options: EvaluateDetector, console: Console) -> int:
     )
 
 
+@dataclass(slots=True)
+class _Judged:
+    """What was seen of all pictures, and what it was seen by."""
+
+    gallery: Gallery
+    scored: list[Scored] = field(default_factory=list)
+    compared: dict[str, list[Scored]] = field(default_factory=dict)
+    """By the other ways to find cracks, on the same pictures."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    pixels: float = 0.0
+    seconds: float = 0.0
+    threads: int = 0
+
+
 def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     started = time.monotonic()
     sources = sources_of(options, _learnt_groups(options))
     work = [(source, recipe_for(source, options)) for source in sources]
-    settings = None if options.config is None else load_config(options.config).classify
     at = _FOUND_FROM if options.at is None else options.at
-    gallery, scored = Gallery(at), list[Scored]()
-    detectors: list[PatientDetector] = []
-    classifier: Classifier | None = None
-    loaded: Recipe | None = None
-    pixels = seconds = 0.0
-    facts: dict[str, Any] = {}
     for source, recipe in work:
         if words := complaint(source.name, source.polarities, recipe.polarity, recipe.name):
             say(f"linesentry evaluate: {words}")
-    with _progress(sum(source.count for source in sources)) as teller:
-        for source, recipe in work:
-            if recipe != loaded:
-                detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
-                classifier = load_classifier(recipe, options.device, settings)
-                facts |= detectors[0].facts
-                if classifier is not None:
-                    facts["classifier_sha256"] = classifier.facts["weights_sha256"]
-
-            def look(picture: Picture, inspected: Inspected) -> None:
-                nonlocal pixels, seconds
-                pixels += picture.image.size
-                seconds += inspected.seconds
-                gallery.look(picture.image, inspected.scored)
-                teller.done(picture, inspected)
-
-            scored += scored_plates(source, recipe, detectors, classifier=classifier, look=look)
-    if not scored:
+    judged = _judged(work, options, at)
+    if not judged.scored:
         raise SourceError("there was no picture to judge")
+    facts = judged.facts
     made_from = {
         "command": _command(),
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -105,17 +98,48 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
         "weights_sha256": facts["weights_sha256"],
         "classifier_sha256": facts.get("classifier_sha256", "not asked"),
         "code_sha256": code_sha256(),
-        "machine": f"{cpu_model() or os.uname().machine}, {len(detectors)} thread(s); {facts['device']}",
+        "machine": f"{cpu_model() or os.uname().machine}, {judged.threads} thread(s); {facts['device']}",
         "dtype": facts["dtype"],
         "settings": _settings(options),
-        "detector_mpx_per_s": round(pixels / 1e6 / max(seconds, 1e-9), 1),
+        "detector_mpx_per_s": round(judged.pixels / 1e6 / max(judged.seconds, 1e-9), 1),
         "seconds": round(time.monotonic() - started, 1),
     }
     passed = [one for source in sources for one in source.passed.values()]
     polarity = {
         name: found.values(recipe.polarity) for source, recipe in work for name, found in source.polarities.items()
     }
-    return figures(scored, made_from, at, passed_over=passed, polarity=polarity), gallery
+    result = figures(judged.scored, made_from, at, passed_over=passed, polarity=polarity, compared=judged.compared)
+    return result, judged.gallery
+
+
+def _judged(work: Sequence[tuple[Source, Recipe]], options: EvaluateDetector, at: float) -> _Judged:
+    settings = None if options.config is None else load_config(options.config).classify
+    names = compared_by(options.compare)
+    judged = _Judged(Gallery(at), compared={name: [] for name in names})
+    loaded: Recipe | None = None
+    with _progress(sum(source.count for source, _ in work)) as teller:
+        for source, recipe in work:
+            if recipe != loaded:
+                detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
+                others = {name: comparison(name, recipe, options) for name in names}
+                classifier = load_classifier(recipe, options.device, settings)
+                judged.facts |= detectors[0].facts
+                judged.threads = len(detectors)
+                if classifier is not None:
+                    judged.facts["classifier_sha256"] = classifier.facts["weights_sha256"]
+
+            def look(
+                picture: Picture, inspected: Inspected, others: Mapping[str, Compare] = MappingProxyType(others)
+            ) -> None:
+                judged.pixels += picture.image.size
+                judged.seconds += inspected.seconds
+                judged.gallery.look(picture.image, inspected.scored)
+                for name, compare in others.items():
+                    judged.compared[name].append(compare(picture))
+                teller.done(picture, inspected)
+
+            judged.scored += scored_plates(source, recipe, detectors, classifier=classifier, look=look)
+    return judged
 
 
 def _learnt_groups(options: EvaluateDetector) -> LearntGroups:

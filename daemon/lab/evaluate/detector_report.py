@@ -47,6 +47,7 @@ def figures(
     *,
     passed_over: Sequence[dict[str, Any]] = (),
     polarity: Mapping[str, Any] | None = None,
+    compared: Mapping[str, Sequence[Scored]] | None = None,
 ) -> dict[str, Any]:
     """All that is said of these plates, as values that JSON knows.
 
@@ -56,6 +57,7 @@ def figures(
         at: least score that counts as found.
         passed_over: pictures that were not judged, counted by their reason.
         polarity: how cracks differ from their ground, by set.
+        compared: the same pictures by other ways to find cracks.
     """
     curve = precision_recall(scored)
     kinds, interferences = split(scored, "kind"), split(scored, "interference")
@@ -67,6 +69,7 @@ def figures(
     return {
         "facts": facts,
         "least_score": at,
+        "compared": {name: _set(part, at) for name, part in {"linesentry": scored, **(compared or {})}.items()},
         "passed_over": list(passed_over),
         "polarity": dict(polarity or {}),
         "all": _set(scored, at),
@@ -206,22 +209,26 @@ def tables(result: dict[str, Any]) -> list[Table]:
         causes = ", ".join(f"{count} {cause}" for cause, count in whole["inconclusive_causes"].items())
         first.add_row("INCONCLUSIVE", str(whole["inconclusive"]), causes)
     notes = [table_of(result["passed_over"])] if result["passed_over"] else []
+    if len(result["compared"]) > 1:
+        notes.insert(0, _table("on the same pictures", result["compared"]))
     parts = dict[str, Any]()
     for name in ("by_kind", "by_interference", "by_kind_and_interference"):
         parts |= result[name] if len(result[name]) > 1 else {}
     if not parts:
         return [first, *notes]
-    second = Table(
-        title="by kind and interference, the worst first", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1)
-    )
+    return [first, _table("by kind and interference, the worst first", parts), *notes]
+
+
+def _table(title: str, parts: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "plates", "defects", "R", "P", "F1", "FPB", "MDB", "clean\nNG", "cracked\nOK"):
-        second.add_column(words, justify="right" if words else "left", overflow="fold")
+        table.add_column(words, justify="right" if words else "left", overflow="fold")
     for name, part in parts.items():
         shares = [f"{part[key]['count']}/{part[key]['of']}" for key in ("clean_called_ng", "cracked_called_ok")]
         values = (shown(part[key]) for key in ("recall", "precision", "f1"))
         rates = (f"{part[key]:.2f}" for key in ("fpb", "mdb"))
-        second.add_row(name or "-", str(part["plates"]), str(part["defects"]), *values, *rates, *shares)
-    return [first, second, *notes]
+        table.add_row(name or "-", str(part["plates"]), str(part["defects"]), *values, *rates, *shares)
+    return table
 
 
 _ROWS = (

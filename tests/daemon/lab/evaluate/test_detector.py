@@ -22,6 +22,7 @@ from config.schema import Recipe, Threshold
 from config.weights import SHIPPED
 from daemon.cli.app import app
 from daemon.lab.data.pictures import Picture, simulated
+from daemon.lab.evaluate.compare import gaussian
 from daemon.lab.evaluate.detector import evaluate_command, recipe_for
 from daemon.lab.evaluate.detector_gallery import Gallery, drawn
 from daemon.lab.evaluate.detector_report import figures, page, tables
@@ -298,6 +299,34 @@ def test_a_recipe_of_another_polarity_judges_as_asked_and_says_what_to_do(
     assert found == {"bright": 0, "dark": 1, "both": 1}
     assert run(Options(data=(data,), set=("polarity=black",))) == 2
     assert "polarity" in capsys.readouterr().err
+
+
+def test_other_ways_to_find_cracks_are_rows_of_one_table_on_the_same_pictures(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(data=(folder,), all_groups=True, workers=1, device="cpu", compare=("gaussian,published",))
+    assert run(replace(options, json=Path("-"))) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = found["compared"]
+    assert list(rows) == ["linesentry", "published", "gaussian"]
+    assert rows["linesentry"] == found["all"]
+    assert {(one["plates"], one["defects"]) for one in rows.values()} == {(2, found["all"]["defects"])}
+    assert {one["true"] + one["missed"] for one in rows.values()} == {found["all"]["defects"]}
+    assert rows["gaussian"]["true"] > 0
+    assert len({json.dumps(one) for one in rows.values()}) == 3
+    assert run(replace(options, compare=("canny",))) == 2
+    assert "--compare 'canny' is unknown: choose from published, gaussian" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("polarity", "sign"), [("bright", 1), ("dark", -1), ("both", -1)])
+def test_the_gaussian_filter_finds_lines_of_its_polarity(polarity: str, sign: int) -> None:
+    image = np.random.default_rng(0).normal(110, 2, (650, 650))
+    image[200:400, 300:309] += 40 * sign
+    picture = Picture("a", "a", "own", image.astype(np.uint8), (TruthBox((300, 200, 9, 200)),))
+    seen = gaussian(picture, polarity)
+    assert (summary([seen]).match.true, seen.verdict) == (1, "NG")
+    flat = replace(picture, image=np.full_like(picture.image, 110), truth=())
+    assert (gaussian(flat, polarity).found, gaussian(flat, polarity).verdict) == ((), "OK")
 
 
 def test_the_worst_set_comes_first() -> None:
