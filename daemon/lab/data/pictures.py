@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from config.schema import Recipe
 from daemon.lab.data.marks import noise_beside
 from daemon.lab.data.passed_over import PassedOver
-from daemon.lab.data.polarity import SetPolarity
+from daemon.lab.data.polarity import SIMULATED, SetPolarity
 from models.measure.assessment import TruthBox
 from models.training.photographs import grey
 from simulator.sheets.interference import Kind
@@ -145,7 +145,7 @@ def simulated(
                 yield _of_truth(sheet.image, sheet.truth, product, parse_interference(name, strength))
 
     name = f"{product.name} (simulated)"
-    bright = {product.name: SetPolarity("bright", "simulated")}
+    bright = {product.name: SetPolarity("bright", SIMULATED)}
     return Source(name, len(seeds) * len(kinds), product.name, make, polarities=bright)
 
 

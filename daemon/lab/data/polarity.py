@@ -17,6 +17,9 @@ _MOST_MEASURED = 30
 _SURE = 0.8
 """Share of the marks that must agree; else the set has both kinds."""
 
+SIMULATED = "simulated"
+"""Why the polarity of a simulator's cracks is known."""
+
 Marked = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 """A picture and the pixels of its cracks."""
 

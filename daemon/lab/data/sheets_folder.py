@@ -25,7 +25,7 @@ from daemon.lab.data.pictures import (
     parse_interference,
     usable,
 )
-from daemon.lab.data.polarity import SetPolarity
+from daemon.lab.data.polarity import SIMULATED, SetPolarity
 from models.measure.assessment import TruthBox
 from simulator.sheets.products import PRODUCTS
 
@@ -80,7 +80,7 @@ def sheets_of(path: Path) -> Source:
         return usable(str(path), passed, (partial(one, *sheet) for sheet in plain))
 
     product = products.pop() if len(products) == 1 else None
-    bright = {name: SetPolarity("bright", "simulated") for name in sorted({sheet[2] for sheet in plain})}
+    bright = {name: SetPolarity("bright", SIMULATED) for name in sorted({sheet[2] for sheet in plain})}
     return Source(str(path), len(plain), product if product in PRODUCTS else None, load, passed, bright)
 
 

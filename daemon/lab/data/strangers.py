@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from config.schema import Recipe
 from daemon.lab.data.marks import marks_of
 from daemon.lab.data.pictures import Picture, Source, SourceError
-from daemon.lab.data.polarity import SetPolarity
+from daemon.lab.data.polarity import SIMULATED, SetPolarity
 from simulator.sheets.order import FAMILIES, MakeSheets
 from simulator.sheets.products import Product
 from simulator.sheets.truth import column_runs
@@ -84,7 +84,7 @@ def _die(family: str, die: int, seeds: range, cracks: int | None, shape: Shape) 
                 mm2=image.size * _PITCH.row_mm * _PITCH.column_mm,
             )
 
-    bright = {f"{family}, die {die}": SetPolarity("bright", "simulated")}
+    bright = {f"{family}, die {die}": SetPolarity("bright", SIMULATED)}
     return Source(f"{family}, die {die} (simulated)", len(seeds), None, make, polarities=bright)
 
 

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from daemon.lab.data.passed_over import table_of
+from daemon.lab.data.polarity import SIMULATED
 from daemon.lab.evaluate import report
 from daemon.lab.evaluate.detector_gallery import COLOURS, Gallery
 from daemon.lab.evaluate.report import shown
@@ -209,6 +210,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
         causes = ", ".join(f"{count} {cause}" for cause, count in whole["inconclusive_causes"].items())
         first.add_row("INCONCLUSIVE", str(whole["inconclusive"]), causes)
     notes = [table_of(result["passed_over"])] if result["passed_over"] else []
+    if any(one["because"] != SIMULATED for one in result["polarity"].values()):
+        notes.insert(0, _polarity(result["polarity"]))
     if len(result["compared"]) > 1:
         notes.insert(0, _table("on the same pictures", result["compared"]))
     parts = dict[str, Any]()
@@ -217,6 +220,16 @@ def tables(result: dict[str, Any]) -> list[Table]:
     if not parts:
         return [first, *notes]
     return [first, _table("by kind and interference, the worst first", parts), *notes]
+
+
+def _polarity(sets: dict[str, Any]) -> Table:
+    table = Table(title="polarity", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    for words in ("", "its cracks are", "who says so", "the recipe looks for"):
+        table.add_column(words, overflow="fold")
+    for name, one in sets.items():
+        words = one["recipe"] if one["looked_for"] else f"{one['recipe']}: not for these"
+        table.add_row(name, one["polarity"], one["because"], words)
+    return table
 
 
 def _table(title: str, parts: dict[str, Any]) -> Table:

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -197,10 +198,10 @@ def test_recall_by_property_is_told_with_the_interval_of_its_groups() -> None:
     assert "7 to 10 40 4 20 0.500 0.000 to 1.000" in " ".join(_read(page(result, Gallery())).words)
 
 
-def _told(scored: list[Scored]) -> str:
+def _told(scored: list[Scored], **beside: Any) -> str:
     """What the tables say, with single blanks."""
     console = Console(width=200, record=True, file=io.StringIO())
-    for table in tables(figures(scored, {})):
+    for table in tables(figures(scored, {}, **beside)):
         console.print(table)
     return " ".join(re.sub(r"[^\w.\-]+", " ", console.export_text()).split())
 
@@ -292,9 +293,12 @@ def test_a_recipe_of_another_polarity_judges_as_asked_and_says_what_to_do(
         options = Options(data=(data,), all_groups=True, workers=1, device="cpu", json=Path("-"))
         assert run(replace(options, set=(f"polarity={polarity}",))) == 0
         said = capsys.readouterr()
-        figures = json.loads(said.out)
-        found[polarity] = figures["all"]["recall"]
-        assert figures["polarity"]["own"]["looked_for"] == (polarity != "bright")
+        result = json.loads(said.out)
+        found[polarity] = result["all"]["recall"]
+        assert result["polarity"]["own"]["looked_for"] == (polarity != "bright")
+        told = _told([], polarity=result["polarity"])
+        assert "own dark measured the cracks are darker than their ground on 1 of 1 pictures" in told
+        assert ("not for these" in told) == (polarity == "bright")
         assert ("own is dark (measured" in said.err) == ("--set polarity=dark" in said.err) == (polarity == "bright")
     assert found == {"bright": 0, "dark": 1, "both": 1}
     assert run(Options(data=(data,), set=("polarity=black",))) == 2
