@@ -42,6 +42,19 @@ _TRIES = 20
 """To paint each, on average: two are enough on most metal, and on metal as rough as it is bright none succeeds."""
 
 
+def say_what_is_not_learnt(folders: Sequence[Path], examples: Sequence[Example]) -> None:
+    """On stderr: pictures in the folders that are no examples, and those that are kept for tests."""
+    for data in folders:
+        if strays := unnamed(data, listed_in(data)):
+            say(
+                f"linesentry train: {len(strays)} pictures in {data} are passed over, {strays[0].name} the first: give "
+                "them a row in manifest.csv, or a place in crack/ or without_crack/"
+            )
+    photographs = [one for one in examples if not one.simulated]
+    if tests := sum(one.test for one in photographs):
+        say(f"linesentry train: {tests} of {len(photographs)} photographs are of groups that are kept for tests")
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Which groups weights are judged on."""

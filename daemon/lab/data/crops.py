@@ -50,11 +50,13 @@ def crops_command(order: CutCrops) -> int:
             task = bar.add_task("the first sheet", total=sum(source.count for source in sources))
             rows = csv.writer(file)
             rows.writerow(("image", "mask_or_label", "set", "group", "class"))
-            number = 0
+            number = short = 0
             for picture in (one for source in sources for one in source.pictures(_RECIPE)):
+                before = number
                 for crop, mask in _cut(picture, np.random.default_rng([order.seed or 0, number]), order.each):
                     rows.writerow(_written(order.out, picture, number, crop, mask))
                     number += 1
+                short += number - before < order.each
                 bar.update(task, advance=1, description=picture.name)
     except (SourceError, OSError) as error:
         say(f"linesentry crops: {error}")
@@ -62,6 +64,14 @@ def crops_command(order: CutCrops) -> int:
     except KeyboardInterrupt:
         say("linesentry crops: interrupted")
         return 130
+    if short:
+        say(
+            f"linesentry crops: {short} sheets gave fewer than {order.each} crops: they have no crack, or no room for "
+            "crops without one"
+        )
+    for source in sources:
+        if source.passed:
+            say(f"linesentry crops: not cut: {source.passed.words()}")
     print(order.out / "manifest.csv")  # noqa: T201 - the same
     return 0
 

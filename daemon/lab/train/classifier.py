@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from daemon.lab.data.classifier import renewal_of, training_examples
+from daemon.lab.data.classifier import renewal_of, say_what_is_not_learnt, training_examples
 from daemon.lab.export import exported
 from daemon.lab.orders import TrainClassifier
 from daemon.lab.progress import progress_on
@@ -49,6 +49,7 @@ def train_classifier_command(order: TrainClassifier) -> None:
             _train_weights(console, order, examples)
         else:
             cross_validate(console, order, examples, order.folds)
+            say_what_is_not_learnt(order.data, examples)
     except KeyboardInterrupt:
         kept = any(order.out.glob("*.ckpt"))
         words = "go on with the same command and --resume" if kept else "nothing was learnt yet"
@@ -72,6 +73,7 @@ def _train_weights(console: Console, order: TrainClassifier, examples: Sequence[
     checkpoint = order.out / "classifier.ckpt"
     if order.resume and not checkpoint.is_file():
         raise DataError(f"there is no {checkpoint} to go on from: train without --resume, or name another --out")
+    say_what_is_not_learnt(order.data, examples)
     resumed = _steps(checkpoint) if order.resume else None
     own = order.pretrained if start.get("network") == order.network else None
     before = None if own is None else card.read(own)[0].state_dict()

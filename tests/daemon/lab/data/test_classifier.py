@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -119,3 +120,12 @@ def test_a_threshold_is_chosen_by_photographs_and_sheets_alone(data: Path) -> No
     assert all(one.kind == classifier_data.PAINTED or one.collection not in PRODUCTS for one in left)
     cracked = [one for one in met if one.crack]
     assert classifier_data.calibration_examples([*cracked, *left]) == (*cracked, *left)
+
+
+def test_what_is_not_learnt_from_is_said(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(data / "1.png", data / "stray.png")
+    examples = classifier_data.training_examples((data,), 0, 0, lambda *_: None)
+    classifier_data.say_what_is_not_learnt((data,), examples)
+    said = capsys.readouterr().err
+    assert f"1 pictures in {data} are passed over, stray.png the first" in said
+    assert f"{sum(one.test for one in examples)} of 24 photographs are of groups that are kept for tests" in said

@@ -61,3 +61,16 @@ def test_crops_of_sheets_with_masks_are_a_folder_that_the_classifier_reads(tmp_p
     again = run("crops", tmp_path / "crops", "--data", sheets)
     assert again[0] == 2
     assert "not empty" in again[2]
+
+
+def test_sheets_that_give_fewer_crops_than_asked_and_what_is_not_cut_are_said(tmp_path: Path) -> None:
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    for name in "ab":
+        cv2.imwrite(str(sheets / f"{name}.png"), np.full((400, 400), 90, np.uint8))
+        cv2.imwrite(str(sheets / f"{name}_mask.png"), np.zeros((400, 400), np.uint8))
+    (sheets / "b.png").write_bytes(b"no image")
+    code, _, said = run("crops", tmp_path / "crops", "--data", sheets, "--each", "6")
+    assert code == 0
+    assert "1 sheets gave fewer than 6 crops" in said
+    assert "not cut: 1 cannot be read" in said
