@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,14 @@ from simulator.sheets.order import FAMILIES, MakeSheets
 from simulator.sheets.products import Product
 from simulator.sheets.truth import column_runs
 from simulator.sheets.write import mask_path, write_coco, write_sheet
-from simulator.strangers.sheet import StrangerSheet
+from simulator.strangers import drawn, shaded
 
 DIES = range(6)
 """Of a family that is named without its dies."""
 FIRST_SEED = 1
 CRACKS = 8
 """Of a sheet that is not clean."""
-Family = Callable[[int, int, int, int, int], StrangerSheet]
-"""Draws a sheet by its seed, die, cracks, rows and columns."""
+_RENDER = {"shaded": shaded.render, "drawn": drawn.render}
 Shape = tuple[int, int]
 SHAPE: Shape = (2400, 3600)
 """Rows and columns of a sheet."""
@@ -91,9 +89,7 @@ def _die(family: str, die: int, seeds: range, cracks: int | None, shape: Shape) 
 def _rendered(
     family: str, seed: int, die: int, cracks: int | None, shape: Shape
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    # By its name: a new family is a new module and its name in FAMILIES.
-    made: Family = import_module(f"simulator.strangers.{family}").render
-    sheet = made(seed, die, CRACKS if cracks is None else cracks, *shape)
+    sheet = _RENDER[family](seed, die, CRACKS if cracks is None else cracks, *shape)
     return sheet.image, sheet.instances
 
 
