@@ -123,11 +123,11 @@ def _set(scored: Sequence[Scored], at: float) -> dict[str, Any]:
 
 
 def _worst_first(sets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """By the lower of F1 and of the share of clean plates that were not called NG."""
+    """By the lower of F1 and of the share of clean plates that were not called NG; of equals by F1."""
 
-    def merit(one: dict[str, Any]) -> float:
-        clean = one["clean_called_ng"]
-        return min([1 - clean["share"] if clean["of"] else 1.0] + ([] if one["f1"] is None else [one["f1"]]))
+    def merit(one: dict[str, Any]) -> tuple[float, float]:
+        clean, f1 = one["clean_called_ng"], 1.0 if one["f1"] is None else one["f1"]
+        return min(f1, 1 - clean["share"] if clean["of"] else 1.0), f1
 
     return dict(sorted(sets.items(), key=lambda item: merit(item[1])))
 

@@ -338,7 +338,8 @@ def test_the_worst_set_comes_first() -> None:
     good = Scored("a", "a", (TruthBox(box),), (Found(box, 0.9),), kind="good")
     poor = [replace(good, kind="poor"), replace(good, kind="poor", found=())]
     noisy = Scored("b", "b", (), (Found(box, 0.9),), kind="noisy")
-    assert list(figures([good, *poor, noisy], {})["by_kind"]) == ["noisy", "poor", "good"]
+    worse = [replace(noisy, kind="worse"), replace(poor[1], kind="worse")]
+    assert list(figures([good, *poor, noisy, *worse], {})["by_kind"]) == ["worse", "noisy", "poor", "good"]
 
 
 def test_figures_go_to_stdout_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
