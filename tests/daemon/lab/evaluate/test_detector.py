@@ -198,6 +198,13 @@ def test_recall_by_property_is_told_with_the_interval_of_its_groups() -> None:
     assert "7 to 10 40 4 20 0.500 0.000 to 1.000" in " ".join(_read(page(result, Gallery())).words)
 
 
+def test_pictures_without_a_verdict_are_counted_with_their_cause(detectors: list[PatientDetector]) -> None:
+    small = Picture("small", "small", "own", np.full((15, 15), 90, np.uint8), ())
+    seen = inspect_picture(small, Recipe(name="any"), detectors).scored
+    assert seen.verdict == "INCONCLUSIVE"
+    assert "INCONCLUSIVE 1 1 too small" in _told([seen, Scored("b", "b", (), ())])
+
+
 def _told(scored: list[Scored], **beside: Any) -> str:
     """What the tables say, with single blanks."""
     console = Console(width=200, record=True, file=io.StringIO())
