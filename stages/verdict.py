@@ -267,6 +267,11 @@ def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "c
     return defect, "confirmed"
 
 
+def makes_ng(defect: Defect, recipe: Recipe) -> bool:
+    """Whether a defect alone makes its plate NG."""
+    return _judged(defect, recipe)[1] == "confirmed"
+
+
 def standing(defect: Defect, recipe: Recipe) -> float:
     """Score that a defect counts with: higher than its own where a classifier that may veto takes it for a crack."""
     return clearer(defect.score) if _backed(defect, recipe) else defect.score

@@ -25,13 +25,14 @@ from daemon.cli.schema import schema
 from daemon.cli.simulate import simulate
 from daemon.cli.study import study
 from daemon.cli.surroundings import forget_unwritten, prepare, what_is_lacking
+from daemon.cli.teach import teach
 from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Line: run the service and look after it": (run, results, check, doctor, bench, schema, paths),
     "Files: inspect images, and make some": (inspect, classify, simulate),
-    "Models: train, measure and explain them": (train, evaluate, pod, export, crops, templates, study),
+    "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),
 }
 """By who needs them."""
 

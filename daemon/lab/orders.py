@@ -79,6 +79,33 @@ class TrainClassifier:
 
 
 @dataclass(frozen=True, slots=True)
+class Teach:
+    """Teach the detector a product."""
+
+    out: Annotated[Path, Option(help="new folder for the recipe, its weights and the report")]
+    images: Annotated[tuple[Path, ...], Argument(help="8 to 30 images of whole sheets that were called good")] = ()
+    from_results: Annotated[
+        bool, Option("--from-results", help="in place of images: the sheets of plates called OK, of a line of images")
+    ] = False
+    last: Annotated[int, Option(min=1, help="so many of those sheets, the latest")] = 20
+    config: Annotated[
+        Path | None, Option("--config", "-c", help="configuration of that line; default: the one that ships")
+    ] = None
+    state: Annotated[Path | None, Option(help="its state directory, in place of the configured one")] = None
+    base: Annotated[str, Option(help="recipe name or file to start from")] = "general"
+    name: Annotated[str | None, Option(help="name of the new recipe; default: that of the base with -taught")] = None
+    minutes: Annotated[float, Option(min=0.1, help="time for all of it, that before a resume included")] = 20.0
+    accept_marks: Annotated[
+        bool, Option("--accept-marks", help="learn also what stands at one place on most sheets, a fault of the die?")
+    ] = False
+    bits: Annotated[
+        int | None, Option(min=1, max=16, help="significant bits of samples deeper than 8 bit; default: as files say")
+    ] = None
+    seed: Annotated[int, Option(min=0, help="of what is painted and of the order")] = 0
+    steps: Annotated[int | None, Option(min=1, hidden=True, help="train so many steps, whatever the time")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExportClassifier:
     """Write the classifier for other programs."""
 

@@ -122,6 +122,12 @@ def score_of(evidence: float, floor: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, _STEEPNESS * (evidence - floor)))))
 
 
+def evidence_over(score: float) -> float:
+    """The evidence above the floor, feature units, that has that score (`score_of`)."""
+    score = min(max(score, 1e-12), 1 - 1e-12)
+    return math.log(score / (1 - score)) / _STEEPNESS
+
+
 def clearer(score: float) -> float:
     """The score of a region whose evidence lies VETO_ALLOWS higher."""
     return score / (score + (1 - score) * math.exp(-_STEEPNESS * VETO_ALLOWS))

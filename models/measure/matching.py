@@ -130,3 +130,8 @@ def meeting(found: Sequence[Box], truth: Sequence[Box]) -> NDArray[np.bool_]:
     across = np.minimum(a[..., 0] + a[..., 2], b[..., 0] + b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
     along = np.minimum(a[..., 1] + a[..., 3], b[..., 1] + b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
     return np.asarray((across > 0) & (along > 0))
+
+
+def meets_any(found: Sequence[Box], others: Sequence[Box]) -> list[bool]:
+    """Which found boxes intersect at least one of the others in a positive area."""
+    return [bool(row.any()) for row in meeting(found, others)]

@@ -1,0 +1,112 @@
+"""The fine-tuning of the base's weights on the product's own ground."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import torch
+
+from config.load import recipe_hash
+from config.schema import Recipe
+from config.weights import weights_path
+from daemon.lab.orders import Teach
+from daemon.lab.teach.folder import Folder
+from daemon.lab.teach.progress import Teller
+from daemon.store.state import code_sha256
+from models.machine.cpu import usable_cores
+from models.training.detector.crops import CropSource
+from models.training.detector.ground import ProductGround
+from models.training.detector.plan import Plan
+from models.training.detector.train import Outcome, train
+from models.training.detector.train import Progress as Step
+from simulator.crops.cut import training_crop
+
+SIMULATED: CropSource = training_crop
+"""What the weights learnt before, mixed in so that they do not forget it."""
+CROP, BATCH = 352, 12
+_OWN_SHARE = 0.6
+"""Of the crops; the others are simulated."""
+_RATE = 7e-4
+"""First learning rate, a third of that of a training from nothing."""
+
+
+def network_of(recipe: Recipe) -> Recipe:
+    """What the network is made by: of a recipe its templates, resolution and pitch alone."""
+    return Recipe(name=recipe.name, resolution=recipe.resolution, templates=recipe.templates, pitch=recipe.pitch)
+
+
+def trained(
+    ground: ProductGround, order: Teach, base: Recipe, minutes: float, folder: Folder, teller: Teller
+) -> Outcome:
+    """Fine-tune all weights, or go on with what was begun of the same ground.
+
+    Raises:
+        TeachError: something else was begun in the folder.
+        ValueError: the checkpoint there is damaged.
+    """
+    weights = weights_path(base)
+    of = {
+        "ground": ground.fingerprint(),
+        "base": recipe_hash(base.model_copy(update={"weights": None})),
+        "weights": weights.stat().st_size,
+        "order": [order.minutes, order.steps, order.seed],
+    }
+    minutes, resumed = folder.begun(of, minutes)
+    steps = order.steps
+    teller.part("going on with the training" if resumed else "training", steps or 60 * minutes)
+
+    def show(step: Step) -> None:
+        teller.at(step.step if steps else step.seconds, f"step {step.step}  loss {step.loss:.3f}")
+
+    plan = Plan(
+        minutes=None if steps else minutes,
+        steps=steps,
+        seed=order.seed,
+        metal_share=_OWN_SHARE,
+        crop=CROP,
+        batch=BATCH,
+        recipe=network_of(base),
+        rate=_RATE,
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(usable_cores())
+    try:
+        return train(
+            SIMULATED,
+            plan,
+            metal=ground,
+            checkpoint=folder.checkpoint,
+            resume=folder.checkpoint if resumed else weights,
+            on_progress=show,
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def card_facts(outcome: Outcome, order: Teach, ground: ProductGround) -> dict[str, Any]:
+    """What the model card says of the training."""
+    return {
+        "started_from": list(outcome.started_from),
+        "trained_on": {
+            "simulated": "simulator.crops.cut.training_crop",
+            "own_ground": "good sheets of the product, half of the crops with painted cracks",
+            "own_share": _OWN_SHARE,
+            "ground_sha256": ground.fingerprint(),
+        },
+        "seeds": [order.seed],
+        "schedule": {
+            "preset": "default",
+            "rate": _RATE,
+            "minutes": round(outcome.seconds / 60, 2),
+            "steps": outcome.steps,
+            "crops": outcome.crops,
+            "crop_px": CROP,
+            "batch": BATCH,
+            "loss": None if math.isnan(outcome.loss) else round(outcome.loss, 4),
+            "torch": torch.__version__,
+        },
+        "command": " ".join(["linesentry", *sys.argv[1:]]),
+        "code_sha256": code_sha256(),
+    }
