@@ -16,7 +16,7 @@ from models.detector.findings import evidence_over
 from models.measure.matching import meets_any
 from stages.plate import Cause, Defect
 
-_BLURRED = 0.75
+_BLURRED = 0.6
 """A sheet with less than so large a share of the others' focus is out of focus."""
 _FAR = 3.0
 """Deviations beyond which an alarm is not like those of the other sheets."""

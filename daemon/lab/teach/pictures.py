@@ -65,7 +65,7 @@ def of(
         "odd": odd[:_MOST],
         "marks": _places(parts.looked[0], marks),
         "relief": _places(parts.looked[0], relief),
-        "learnt": [_learnt(ground(rng, _CROP), f"crop {number + 1}") for number in range(_LEARNT)],
+        "learnt": [_learnt(ground.fresh(rng, _CROP), f"crop {number + 1}") for number in range(_LEARNT)],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 from typing import Any
@@ -50,7 +51,7 @@ def trained(
     of = {
         "ground": ground.fingerprint(),
         "base": recipe_hash(base.model_copy(update={"weights": None})),
-        "weights": weights.stat().st_size,
+        "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "order": [order.minutes, order.steps, order.seed],
     }
     minutes, resumed = folder.begun(of, minutes)

@@ -17,6 +17,10 @@ from models.training.detector.metal import Paint
 _PAINTED = 0.5
 _HARD = 0.3
 """Share of the crops that lie around a place which the weights so far take for a crack, where there are any."""
+_AGAIN = 2 / 3
+"""Share of the crops that were drawn before: painting one takes longer than learning from it."""
+_POOL, _LEAST_POOL = 240, 48
+"""Crops that are kept to be drawn again, the oldest making room; and from how many on they are."""
 _MOST_NOISE = 1.0
 """Sigma of the noise that is added, grey levels: the ground has its own."""
 
@@ -54,6 +58,8 @@ class ProductGround:
         sizes = np.array([piece.pixels.size for piece in pieces], np.float64)
         self._chances = sizes / sizes.sum()
         self._hard = [(piece, place) for piece in pieces for place in piece.hard]
+        self._pool: list[LabelledCrop] = []
+        self._drawn = 0
 
     def fingerprint(self) -> str:
         """SHA-256 over the pieces' pixels and what is ignored of them."""
@@ -64,7 +70,19 @@ class ProductGround:
         return found.hexdigest()
 
     def __call__(self, rng: np.random.Generator, size: int) -> LabelledCrop:
-        """A square crop of a random piece, mirrored at its borders where it is too small."""
+        """A square crop of a random piece, mirrored at its borders where it is too small; often one of before."""
+        if len(self._pool) >= _LEAST_POOL and rng.random() < _AGAIN:
+            return self._pool[int(rng.integers(len(self._pool)))]
+        crop = self.fresh(rng, size)
+        if len(self._pool) < _POOL:
+            self._pool.append(crop)
+        else:
+            self._pool[self._drawn % _POOL] = crop
+        self._drawn += 1
+        return crop
+
+    def fresh(self, rng: np.random.Generator, size: int) -> LabelledCrop:
+        """The same, and never one of before."""
         piece, left, top = self._place(rng, size)
         cut = slice(top, top + size), slice(left, left + size)
         grey = _square(piece.pixels[cut], size).astype(np.float32)

@@ -23,7 +23,7 @@ def line(_: np.random.Generator, picture: Grey, __: float) -> tuple[Mask, Mask]:
 
 def drawn(ground: ProductGround, count: int = 40) -> list[tuple[NDArray[np.uint8], Mask, Mask]]:
     rng = np.random.default_rng(1)
-    return [ground(rng, SIDE) for _ in range(count)]
+    return [ground.fresh(rng, SIDE) for _ in range(count)]
 
 
 def test_half_of_the_crops_are_painted_and_the_rest_is_the_ground_as_it_is() -> None:
@@ -84,6 +84,19 @@ def test_places_that_look_like_a_crack_come_more_often() -> None:
         bool((crop[0] > 200).any()) for crop in drawn(ProductGround([Ground(pixels, hard=((700, 700),))], line), 300)
     )
     assert 60 < seen < 130
+
+
+def test_two_in_three_crops_come_again_once_there_are_enough() -> None:
+    ground = ProductGround([Ground(np.random.default_rng(3).integers(0, 255, (400, 400), np.uint8))], line)
+    rng = np.random.default_rng(1)
+    first = [ground(rng, SIDE) for _ in range(48)]
+    assert len({crop[0].tobytes() for crop in first}) == 48
+    known, again = {crop[0].tobytes() for crop in first}, 0
+    for _ in range(300):
+        content = ground(rng, SIDE)[0].tobytes()
+        again += content in known
+        known.add(content)
+    assert 160 < again < 240
 
 
 def test_the_fingerprint_is_that_of_pixels_and_of_what_is_ignored() -> None:
