@@ -23,8 +23,9 @@ STEP = 0.05
 """Feature units above what is to be silent."""
 _MARGIN = 1.0
 """A floor is raised at most so far above the least silent one."""
-_LOST = 0.01
-"""Share of the painted cracks that this may cost."""
+_LOST = 0.03
+"""Share of the painted cracks, the faintest, that this may cost: with few sheets held apart, the next one is often the
+loudest so far."""
 _ALONE = 1.0
 """Feature units by which an overlooked crack stands above what all other sheets have, and"""
 _LIKE_A_CRACK = 0.25
@@ -131,7 +132,7 @@ def _like_a_crack(level: float, needed: NDArray[np.float64], start: float) -> bo
 
 
 def _unneeded(needed: NDArray[np.float64], silent: float) -> float:
-    """The highest floor that finds as many painted cracks as the silent one, but for one in a hundred."""
+    """The highest floor that finds as many painted cracks as the silent one, but for three in a hundred."""
     found = np.sort(needed[needed >= silent])
     if not found.size:
         return silent
