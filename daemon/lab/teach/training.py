@@ -72,7 +72,8 @@ def trained(
         rate=_RATE,
     )
     threads = torch.get_num_threads()
-    torch.set_num_threads(usable_cores())
+    # One core is for painting and simulating crops; threads that wait for each other there would stand still.
+    torch.set_num_threads(max(1, usable_cores() - 1))
     try:
         return train(
             SIMULATED,
