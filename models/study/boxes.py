@@ -50,6 +50,14 @@ def giou(a: Tensor, b: Tensor) -> Tensor:
     return shared / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
 
 
+def overlap_of_all(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union (p, k) of each of the boxes (p, 4) with each of the boxes (k, 4)."""
+    sides = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])
+    shared = sides.clamp(min=0).prod(2)
+    areas = [(box[:, 2:] - box[:, :2]).clamp(min=0).prod(1) for box in (a, b)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared).clamp(min=1e-6)
+
+
 def quality(logits: Tensor, boxes: Tensor, truth: Sequence[Tensor], taken: Tensor) -> tuple[Tensor, Tensor]:
     """What the scores of a general detector should be: as sure as a box is good, 0 where no true box is taken.
 

@@ -23,7 +23,7 @@ def window_boxes(network: nn.Module, pixels: NDArray[np.uint8]) -> tuple[Boxes, 
     """Boxes (n, 4) in px of the window and their scores (n,), before any suppression.
 
     Args:
-        network: an AnchorFree or AnchorBased in evaluation mode.
+        network: an AnchorFree, AnchorBased or EfficientDet in evaluation mode.
         pixels: the window's valid pixels (h, w), as the detector gets them; they are seen at half resolution.
     """
     grey = halved(pixels)

@@ -28,6 +28,7 @@ from models.detector.features import FeatureNetwork
 from models.study.anchor_based import AnchorBased, fit_anchors
 from models.study.anchor_free import AnchorFree
 from models.study.classical import METHODS, halved
+from models.study.efficientdet import EfficientDet
 from models.study.receptive_field import with_receptive_field
 from models.study.training import BATCH, box_loss, boxes_of, pixel_loss, train
 from models.study.variants import StudyNetwork
@@ -161,6 +162,7 @@ def cells() -> tuple[Cell, ...]:
         Cell("table2", "ours", "training", _pixels(StudyNetwork)),
         Cell("table2", "anchor_free", "training", _boxes(lambda _: AnchorFree())),
         Cell("table2", "anchor_based", "training", _boxes(_anchor_based)),
+        Cell("table2", "efficientdet", "training", _boxes(lambda _: EfficientDet())),
         Cell("table3", "aspp", "training", _pixels(lambda: with_receptive_field(StudyNetwork(), "aspp"))),
         Cell("table3", "rfb", "training", _pixels(lambda: with_receptive_field(StudyNetwork(), "rfb"))),
         Cell("table3", "drconv", "training", _pixels(lambda: with_receptive_field(StudyNetwork(), "drconv"))),

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from models.study import anchor_based, anchor_free
+from models.study import anchor_based, anchor_free, efficientdet
 from models.study.anchor_based import AnchorBased, fit_anchors
 from models.study.anchor_free import AnchorFree
-from models.study.backbone import Backbone
+from models.study.backbone import WIDTH, Backbone
+from models.study.boxes import overlap_of_all, overlaps
+from models.study.efficientdet import IGNORED, STRIDES, BiFpn, EfficientDet
 from models.study.predict import window_boxes
 
 _ANCHORS = np.array([(5, 8), (12, 6), (8, 15), (25, 12), (14, 30), (30, 30), (70, 20), (24, 80), (90, 90)], np.float32)
@@ -55,6 +57,65 @@ def test_a_box_with_anchors_survives_encoding_at_every_anchor_that_learns_it(
     assert torch.allclose(back[alike], wanted[alike], atol=0.05)
 
 
+@settings(max_examples=60, deadline=None)
+@given(_BOX)
+def test_a_box_survives_encoding_at_every_anchor_of_efficientdet_that_learns_it(
+    sides: tuple[float, float, float, float],
+) -> None:
+    box = _box(sides)
+    own = efficientdet.anchors(192, 192)
+    learn = efficientdet.assign(own, box) == 0
+    assert learn.any()
+    wanted = box.expand(int(learn.sum()), 4)
+    back = efficientdet.decode(efficientdet.encode(wanted, own[learn]), own[learn])
+    assert torch.allclose(back, wanted, atol=1e-3)
+
+
+def test_an_anchor_learns_what_it_covers_by_half_and_a_box_that_none_covers_by_half_is_learnt_by_the_nearest() -> None:
+    own = torch.tensor([[0.0, 0, 10, 10], [0.0, 0, 10, 22], [0.0, 0, 10, 40], [60.0, 60, 70, 70]])
+    thin = torch.tensor([[0.0, 0, 10, 10], [60.0, 60, 61, 70]])
+    assert efficientdet.assign(own, thin).tolist() == [0, IGNORED, -1, 1]
+
+
+def test_anchors_lie_at_the_cells_of_each_level_and_suit_lines() -> None:
+    own = efficientdet.anchors(64, 96)
+    assert len(own) == sum(64 // stride * (96 // stride) for stride in STRIDES) * efficientdet.ANCHORS
+    sides = own[:, 2:] - own[:, :2]
+    assert sides.min() == pytest.approx(4.0)
+    assert (sides[:, 1] / sides[:, 0]).max() == pytest.approx(4.0)
+    first = own[: efficientdet.ANCHORS]
+    assert torch.allclose((first[:, :2] + first[:, 2:]) / 2, torch.tensor([2.0, 2.0]))
+
+
+def test_the_overlap_of_all_is_that_of_each_with_each() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 50, (2, 6, 2)).astype(np.float32)
+    a, b = (np.concatenate((one, one + rng.uniform(1, 30, one.shape).astype(np.float32)), 1) for one in corners)
+    found = overlap_of_all(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    assert np.allclose(found, [overlaps(one, b) for one in a], atol=1e-5)
+
+
+def test_fusion_keeps_the_sizes_and_every_level_hears_of_every_other() -> None:
+    torch.manual_seed(0)
+    fusion = BiFpn(3).eval()
+    maps = [torch.randn(1, WIDTH, side, side, requires_grad=True) for side in (16, 8, 4)]
+    for found, own in zip(fusion(maps), maps, strict=True):
+        assert found.shape == own.shape
+        for one in maps:
+            one.grad = None
+        found.sum().backward(retain_graph=True)
+        assert all(one.grad is not None and one.grad.any() for one in maps)
+
+
+def test_a_weight_of_a_fusion_that_falls_below_zero_leaves_its_map_out() -> None:
+    torch.manual_seed(0)
+    fusion = BiFpn(2).eval()
+    fine, coarse = torch.randn(1, WIDTH, 8, 8), torch.randn(1, WIDTH, 4, 4)
+    with torch.no_grad():
+        dict(fusion.named_parameters())["down.0.weights"][1] = -3.0
+    assert torch.equal(fusion([fine, coarse])[0], fusion([fine, 5 * coarse])[0])
+
+
 def test_a_point_near_two_centres_learns_the_smaller_box() -> None:
     points, strides = anchor_free.grid(64, 64)
     boxes = torch.tensor([[16.0, 16, 44, 44], [26.0, 26, 36, 36]])
@@ -69,9 +130,10 @@ def test_a_picture_without_boxes_teaches_no_place() -> None:
     assert (anchor_free.assign(points, strides, none) == -1).all()
     cells, scales, anchors = anchor_based.grid(64, 64, torch.from_numpy(_ANCHORS).reshape(3, 3, 2))
     assert (anchor_based.assign(cells, scales, anchors, none) == -1).all()
+    assert (efficientdet.assign(efficientdet.anchors(64, 64), none) == -1).all()
 
 
-@pytest.mark.parametrize("make", [AnchorFree, lambda: AnchorBased(_ANCHORS)])
+@pytest.mark.parametrize("make", [AnchorFree, lambda: AnchorBased(_ANCHORS), EfficientDet])
 def test_the_loss_falls_and_is_finite_without_boxes(make: type[AnchorFree]) -> None:
     torch.manual_seed(0)
     network = make().train()

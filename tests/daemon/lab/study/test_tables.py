@@ -80,10 +80,10 @@ def test_without_figures_every_row_says_not_run(tmp_path: Path) -> None:
         assert "not run" in _section(page, title)
 
 
-def test_every_row_of_every_table_has_a_cell_that_can_run_but_the_one_that_is_only_published() -> None:
+def test_every_row_of_every_table_has_a_cell_that_can_run() -> None:
     known = {cell.name for cell in cells()}
     rows = [row for experiment in EXPERIMENTS for row in experiment.rows]
-    assert {row.cell for row in rows} - known == {"table2/efficientdet"}
+    assert {row.cell for row in rows} <= known
     asked = {cell for experiment in EXPERIMENTS for finding in experiment.findings for cell in finding.needs}
     assert asked <= known
     assert known - {row.cell for row in rows} == {"figures/distributions", "figures/fractions"}
