@@ -56,6 +56,30 @@ class Outcome:
     """Running mean."""
 
 
+class Budget:
+    """How long a training may go on: so many minutes of processor time, or so many steps.
+
+    The processor's time, not the clock's: what else the machine does must not favour one of those compared.
+
+    Raises:
+        ValueError: neither or both of minutes and steps are given.
+    """
+
+    def __init__(self, minutes: float | None, steps: int | None) -> None:
+        if (minutes is None) == (steps is None):
+            raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
+        self._minutes, self._steps = minutes, steps
+        self._began = time.process_time()
+
+    def seconds(self) -> float:
+        """Of processor time, spent since it was made."""
+        return time.process_time() - self._began
+
+    def share(self, done: int) -> float:
+        """How much of it is used up after so many steps; 1 at the end."""
+        return self.seconds() / (60 * self._minutes) if self._minutes is not None else done / (self._steps or 1)
+
+
 def train(
     network: nn.Module,
     loss: Loss,
@@ -82,8 +106,7 @@ def train(
     Raises:
         ValueError: neither or both of minutes and steps are given, or there are no crops.
     """
-    if (minutes is None) == (steps is None):
-        raise ValueError(f"give either minutes or steps; found minutes={minutes}, steps={steps}")
+    budget = Budget(minutes, steps)
     if not crops:
         raise ValueError("there are no crops to learn from")
     keep_freed()
@@ -92,13 +115,8 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     done, mean = 0, math.nan
-    # The processor's time, not the clock's: what else the machine does must not favour one of those compared.
-    started, said = time.process_time(), time.monotonic()
-    while True:
-        spent = time.process_time() - started
-        share = spent / (60 * minutes) if minutes is not None else done / (steps or 1)
-        if share >= 1:
-            break
+    said = time.monotonic()
+    while (share := budget.share(done)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = _RATE * max(0.005, min(1.0, (done + 1) / 50) * 0.5 * (1 + math.cos(math.pi * share)))
         chosen = rng.choice(len(crops), batch, replace=len(crops) < batch)
@@ -115,7 +133,7 @@ def train(
             said = time.monotonic()
             on_progress(share)
     network.eval()
-    return Outcome(done, time.process_time() - started, mean)
+    return Outcome(done, budget.seconds(), mean)
 
 
 def examples(rng: np.random.Generator, crops: Sequence[LabelledCrop]) -> Batch:

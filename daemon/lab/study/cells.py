@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from daemon.lab.study.distributions import distributions, fractions
-from daemon.lab.study.measure import Record, Setting, measured
+from daemon.lab.study.measure import Record, Setting, measured, training_facts
 from daemon.lab.study.methods import (
     FLOORS,
     BoxMethod,
@@ -23,7 +23,7 @@ from daemon.lab.study.methods import (
     shipped_learnt,
 )
 from daemon.lab.study.product import as_shipped
-from daemon.lab.study.sheets import CROP_PX
+from daemon.lab.study.published import published_form
 from models.detector.features import FeatureNetwork
 from models.study.anchor_based import AnchorBased, fit_anchors
 from models.study.anchor_free import AnchorFree
@@ -91,6 +91,17 @@ def _pixels(make: Callable[[], FeatureNetwork]) -> Do:
     return do
 
 
+def _published(rule: Rule, *, tuned: bool = False) -> Do:
+    """The network trained as the paper trains it, with a rule; only the adaptive one has a floor to choose."""
+
+    def do(setting: Setting, seed: int) -> Record:
+        network, facts = published_form(setting, seed)
+        method = PixelMethod(detector_of(network), shipped_learnt(), rule, FLOORS if tuned else ())
+        return facts | measured(method, setting)
+
+    return do
+
+
 def _boxes(make: Callable[[Sequence[LabelledCrop]], nn.Module]) -> Do:
     """Train a general detector, choose its least score, measure."""
 
@@ -123,16 +134,7 @@ def _trained(network: nn.Module, setting: Setting, seed: int, *, boxes: bool) ->
         seed=seed,
         on_progress=lambda share: setting.say("training", share),
     )
-    return {
-        "minutes": None if setting.steps is not None else setting.minutes,
-        "training_seconds": round(outcome.seconds, 1),
-        "steps": outcome.steps,
-        "batch": BATCH,
-        "crops": len(crops),
-        "crop_px": CROP_PX,
-        "loss": round(outcome.loss, 4),
-        "parameters": sum(part.numel() for part in network.parameters()),
-    }
+    return training_facts(setting, outcome, crops, network, BATCH)
 
 
 # --- all of them -----------------------------------------------------------------------------------------------------
@@ -159,6 +161,9 @@ def cells() -> tuple[Cell, ...]:
         Cell("figures", "fractions", "weights", fractions),
     ]
     training = [
+        Cell("table1", "full_adaptive", "training", _published(_ADAPTIVE, tuned=True)),
+        Cell("table1", "full_mu_3sigma", "training", _published(Rule("mu_3sigma"))),
+        Cell("table1", "full_top_fraction", "training", _published(Rule("top_fraction"))),
         Cell("table2", "ours", "training", _pixels(StudyNetwork)),
         Cell("table2", "anchor_free", "training", _boxes(lambda _: AnchorFree())),
         Cell("table2", "anchor_based", "training", _boxes(_anchor_based)),

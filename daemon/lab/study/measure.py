@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from daemon.lab.study.methods import Method, choose, score
-from daemon.lab.study.sheets import Plate, Scale, training_crops, tuning_plates, unseen_plates
+from daemon.lab.study.sheets import CROP_PX, Plate, Scale, training_crops, tuning_plates, unseen_plates
 from models.measure.assessment import Scored, Summary, summary
+from models.study.training import Outcome
 from models.training.detector.crops import LabelledCrop
 from simulator.sheets.interference import Kind
 
@@ -29,6 +33,8 @@ class Setting:
     steps: int | None = None
     """Instead of minutes."""
     on_progress: OnProgress | None = None
+    kept: Path | None = None
+    """Folder where weights that several cells share are kept for the next one; None keeps none."""
     plates: Callable[[Scale, Sequence[Kind]], Iterable[Plate]] = unseen_plates
     tuning: Callable[[], Iterable[Plate]] = tuning_plates
     crops: Callable[[Scale, int], Sequence[LabelledCrop]] = training_crops
@@ -52,6 +58,22 @@ def measured(method: Method, setting: Setting, kinds: tuple[Kind, ...] = ()) -> 
     if len(method.levels) > 1:
         facts["f1_where_level_was_chosen"] = round(tuned.f1, 4)
     return facts | figures(scored) | {"measuring_seconds": round(time.monotonic() - started, 1)}
+
+
+def training_facts(
+    setting: Setting, outcome: Outcome, crops: Sequence[LabelledCrop], network: nn.Module, batch: int
+) -> Record:
+    """What a trained cell keeps of its training; `batch` counts crops or patches of a step."""
+    return {
+        "minutes": None if setting.steps is not None else setting.minutes,
+        "training_seconds": round(outcome.seconds, 1),
+        "steps": outcome.steps,
+        "batch": batch,
+        "crops": len(crops),
+        "crop_px": CROP_PX,
+        "loss": round(outcome.loss, 4),
+        "parameters": sum(part.numel() for part in network.parameters()),
+    }
 
 
 def figures(scored: Sequence[Scored], *, each: bool = True) -> Record:

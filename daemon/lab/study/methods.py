@@ -83,6 +83,7 @@ class PixelMethod:
         self.rule = rule
         self._floors = tuple(floors)
         # A stride as long as the window is no setting of a recipe, but one of the study's.
+        self._scale = 2 if detector.recipe.resolution == "half" else 1
         windows = Windows().model_copy(update={"stride": rule.window_stride})
         threshold = Threshold(mode=rule.mode, fraction=rule.fraction)
         self.recipe = detector.recipe.model_copy(update={"windows": windows, "threshold": threshold})
@@ -119,7 +120,7 @@ class PixelMethod:
 
     def _values(self, views: Sequence[WindowView]) -> list[NDArray[np.float32]]:
         found = self.detector.features_of(views)
-        return [without_borders(*one, self.recipe.windows, _SCALE) for one in zip(views, found, strict=True)]
+        return [without_borders(*one, self.recipe.windows, self._scale) for one in zip(views, found, strict=True)]
 
     def _result(self, window: Window, values: NDArray[np.float32], learnt: LearntThreshold) -> WindowResult:
         criteria = self._criteria(values, learnt)
@@ -137,7 +138,7 @@ class PixelMethod:
         levels = threshold_levels(values, self.recipe.threshold, learnt)
         published = self.rule.mode != "adaptive"
         return Criteria(
-            scale=_SCALE,
+            scale=self._scale,
             seed=levels.seed,
             grow=levels.grow,
             floor=learnt.floor + levels.rise,
@@ -147,7 +148,6 @@ class PixelMethod:
         )
 
 
-_SCALE = 2
 _NO_QUALITY = Quality()
 
 
@@ -167,7 +167,8 @@ def detector_of(network: FeatureNetwork) -> Detector:
     """A detector of a network that was trained here."""
     card = {"sha256": "", "path": "", "threshold": {"floor": 0.0, "grow": 0.0, "spread": 0.0}}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
-    return Detector(Recipe(name="study"), network, card, torch.device("cpu"), dtype)
+    recipe = Recipe(name="study", resolution=network.resolution)
+    return Detector(recipe, network, card, torch.device("cpu"), dtype)
 
 
 # --- general detectors -----------------------------------------------------------------------------------------------

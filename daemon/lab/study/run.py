@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 import cv2
 import torch
@@ -31,6 +32,8 @@ from daemon.telemetry.printing import SafeConsole, say
 from models.machine.cpu import bfloat16_is_fast
 
 DEFAULT_MINUTES = 4.0
+_USUAL_S = 40.0
+"""Of a job at scale small beside its training, where none has been timed."""
 
 
 class StudyError(ValueError):
@@ -141,6 +144,15 @@ def why_missing(job: Job, record: Record | None, ships: Mapping[str, str], minut
     return None
 
 
+def seconds_expected(job: Job, known: Mapping[str, Record], minutes: float) -> float:
+    """About how long a job takes: its training, and beside it what it took before, or what others like it took."""
+    trained = job.needs == "training"
+    own = known.get(job.key)
+    alike = [own] if own else [one for one in known.values() if ("training_seconds" in one) == trained]
+    rest = [one["cpu_seconds"] - one.get("training_seconds", 0) for one in alike if "cpu_seconds" in one]
+    return (60 * minutes if trained else 0.0) + (max(0.0, median(rest)) if rest else _USUAL_S)
+
+
 def shipped_hashes() -> dict[str, str]:
     """Hashes of the weights that ship and of the recipes of the test products."""
     recipes = "".join(recipe_hash(load_recipe(product)) for product in TEST_PRODUCTS)
@@ -159,11 +171,12 @@ def run(
     minutes: float | None,
     seeds: int,
     of: Sequence[Cell] | None = None,
-    on_cell: Callable[[int, int, Job], None] | None = None,
+    on_cell: Callable[[int, int, Job, float], None] | None = None,
 ) -> tuple[int, list[str]]:
     """Run what is missing, one cell after the other; how many ran, and what went wrong.
 
-    A cell that fails costs only itself; it stays "not run".
+    A cell that fails costs only itself; it stays "not run". `on_cell` is told the cell's place, how many there are, the
+    job, and about how many seconds are left for it and those after it.
     """
     every = cells() if of is None else of
     by_name = {(cell.experiment, cell.variant): cell for cell in every}
@@ -171,10 +184,11 @@ def run(
     known = store.read()
     chosen = jobs(every, setting.scale, seeds, only)
     missing = [job for job in chosen if why_missing(job, known.get(job.key), ships, minutes)]
+    expected = [seconds_expected(job, known, setting.minutes) for job in missing]
     faults = []
     for place, job in enumerate(missing):
         if on_cell is not None:
-            on_cell(place, len(missing), job)
+            on_cell(place, len(missing), job, sum(expected[place:]))
         started = time.monotonic(), time.process_time()
         try:
             found = by_name[job.experiment, job.variant].do(setting, job.seed)
@@ -252,9 +266,9 @@ def _run(store: Store, order: RunStudy) -> None:
         task = bar.add_task("study", total=1.0) if bar is not None else None
         current = ""
 
-        def cell(place: int, of: int, job: Job) -> None:
+        def cell(place: int, of: int, job: Job, left: float) -> None:
             nonlocal current
-            current = f"{place + 1}/{of} {job.name}"
+            current = f"{place + 1}/{of} {job.name}, about {max(1, round(left / 60))} min left"
             if bar is None:
                 say(current)
 
@@ -263,7 +277,8 @@ def _run(store: Store, order: RunStudy) -> None:
                 bar.update(task, description=f"{current}: {what}", completed=share)
 
         minutes = DEFAULT_MINUTES if order.minutes is None else order.minutes
-        setting = replace(Setting(scale=order.scale, on_progress=report), minutes=minutes)
+        kept = order.file.with_name(f"{order.file.stem}-weights")
+        setting = Setting(scale=order.scale, minutes=minutes, on_progress=report, kept=kept)
         done, faults = run(
             store, only=order.only, setting=setting, minutes=order.minutes, seeds=order.seeds, on_cell=cell
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from daemon.lab.study.claims import Answer, ClaimResult, Figures, lower, measured_of, together
-from daemon.lab.study.experiments import EXPERIMENTS, Experiment, Finding, Row
+from daemon.lab.study.experiments import EXPERIMENTS, Experiment, Row
+from daemon.lab.study.findings import figures_of, judged, of_distributions, of_fractions, records_of
 from daemon.lab.study.measure import Record
+from daemon.lab.study.summary import ten_lines
 
 Records = Mapping[str, Record]
 """By key: scale/experiment/variant/seed."""
@@ -66,8 +67,14 @@ def write(records: Records, file: Path) -> list[Path]:
 
 
 def _page(records: Records, scales: Sequence[str], picture: str | None) -> str:
+    by_scale = {
+        scale: {key.removeprefix(f"{scale}/"): record for key, record in records.items() if key.startswith(f"{scale}/")}
+        for scale in scales
+    }
     lines = [
         "# The paper's experiments, on simulated sheets",
+        "",
+        *ten_lines(by_scale),
         "",
         _INTRODUCTION,
         "",
@@ -76,8 +83,7 @@ def _page(records: Records, scales: Sequence[str], picture: str | None) -> str:
         _HOW_TO_READ,
         "",
     ]
-    for scale in scales:
-        own = {key.removeprefix(f"{scale}/"): record for key, record in records.items() if key.startswith(f"{scale}/")}
+    for scale, own in by_scale.items():
         lines += [f"## Scale {scale}: {_SCALES[scale]}", ""]
         for experiment in EXPERIMENTS:
             lines += _table(experiment, own)
@@ -95,24 +101,14 @@ def _table(experiment: Experiment, records: Records) -> list[str]:
     lines = [f"### {experiment.title}", "", experiment.text, "", *_head(columns)]
     used: list[Record] = []
     for row in experiment.rows:
-        found = _of(records, row.cell)
+        found = records_of(records, row.cell)
         used += found
         rows = [_figures(row, record) for record in found] or [[row.label, "", "not run", *[""] * 11]]
         lines += [_line([*cells, row.published] if published else cells) for cells in rows]
     lines += ["", *_made(used), *_uneven(used)]
-    measured = {cell: measured_of(found) for cell in _cells() if (found := _of(records, cell))}
-    lines += [_said(finding, measured) for finding in experiment.findings]
+    measured = figures_of(records)
+    lines += [judged(finding, measured).line() for finding in experiment.findings]
     return [*lines, ""]
-
-
-def _of(records: Records, cell: str) -> list[Record]:
-    """A cell's records, by seed."""
-    found = [record for key, record in records.items() if key.rsplit("/", 1)[0] == cell]
-    return sorted(found, key=lambda record: int(record["seed"]))
-
-
-def _cells() -> list[str]:
-    return list(dict.fromkeys(row.cell for experiment in EXPERIMENTS for row in experiment.rows))
 
 
 def _head(columns: Sequence[str]) -> list[str]:
@@ -177,31 +173,6 @@ def _uneven(used: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _said(finding: Finding, figures: Figures) -> str:
-    missing = [cell for cell in finding.needs if cell not in figures]
-    if missing:
-        return f"- The paper: {finding.says}. Here: not run ({', '.join(missing)})."
-    beside = "; ".join(f"{cell.split('/')[1]} {_three(figures[cell].shares)}" for cell in finding.needs)
-    judged = [claim(figures) for claim in finding.claims]
-    return _compared(finding.says, together(judged), beside, finding.why, _differences(judged))
-
-
-def _three(mean: Mapping[str, float]) -> str:
-    return f"R {mean['recall']:.3f} P {mean['precision']:.3f} F1 {mean['f1']:.3f}"
-
-
-def _differences(judged: Sequence[ClaimResult]) -> str:
-    return "; ".join(one.words + (", as the paper says" if one.answer == "yes" else "") for one in judged)
-
-
-def _compared(says: str, answer: Answer, beside: str, why: str, differences: str = "") -> str:
-    if answer == "yes":
-        return f"- The paper: {says}. Here too: {beside}."
-    if answer == "otherwise":
-        return f"- The paper: {says}. **Here it is otherwise**: {beside}. Why: {why}."
-    return f"- The paper: {says}. Here the difference is too small to tell from chance: {beside}; {differences}."
-
-
 # --- the figures -----------------------------------------------------------------------------------------------------
 
 
@@ -229,18 +200,7 @@ def _distributions(record: Record | None, picture: str | None) -> list[str]:
             )
         )
     lines += ["", *_made([record])]
-    cracked, clean = (record["kinds"].get(name) for name in ("with a crack", "without a crack"))
-    if cracked and clean:
-        lines.append(
-            _compared(
-                "the foreground peak is the defects (M 90)",
-                "yes" if cracked["upper_share"] <= 3 * cracked["crack_share"] else "otherwise",
-                f"the fitted upper component holds {100 * cracked['upper_share']:.1f} % of the pixels of windows with "
-                f"a crack, where cracks cover {100 * cracked['crack_share']:.2f} %, and "
-                f"{100 * clean['upper_share']:.1f} % of those without",
-                "cracks cover too little of a window to make a component of their own in most of them",
-            )
-        )
+    lines += [one.line() for one in of_distributions(record)]
     if picture is not None:
         lines += ["", f"![Distribution of feature values]({picture})"]
     return [*lines, ""]
@@ -281,23 +241,8 @@ def _fractions(record: Record | None) -> list[str]:
     if record is None:
         return [*lines, ""]
     lines += ["", *_made([record])]
-    few, usual, many = (record["cracked_windows"][name] for name in ("0.001", "0.003", "0.01"))
-    figures = {"usual": measured_of([usual]), "many": measured_of([many])}
-    judged = [lower("usual", "many", "recall")(figures), lower("many", "usual", "precision")(figures)]
     lines += [
-        _compared(
-            "0.1 % finds next to nothing (2 of 13)",
-            "yes" if few["recall"] < 0.5 * usual["recall"] else "otherwise",
-            f"R {few['recall']:.3f} against {usual['recall']:.3f} at 0.3 %",
-            "0.1 % of a window are 420 px, a short crack whole; only windows with several cracks run out of them",
-        ),
-        _compared(
-            "1 % finds all defects at the cost of many false ones (13 / 12 / 0)",
-            together(judged),
-            f"R {many['recall']:.3f} and {many['false']} false, against {usual['recall']:.3f} and {usual['false']}",
-            "at 1 % neighbouring cracks and what lies around them grow together into one region",
-            _differences(judged),
-        ),
+        *(one.line() for one in of_fractions(record)),
         "- On whole sheets every share is wrong in most windows, for most hold no crack: see P on the left.",
     ]
     return [*lines, ""]

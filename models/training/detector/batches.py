@@ -10,14 +10,12 @@ from torch import Tensor
 
 from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.examples import stacked
-from models.training.detector.patches import patches_of
+from models.training.detector.patches import PATCHES, patches_of
 from models.training.detector.plan import Plan
 from models.training.detector.stream import CropStream
 
 _POOL = 600
 """Crops that are kept and drawn again, so that a slow source does not hold up the network."""
-_PATCHES = 128
-"""Patches of a step of the published preset."""
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Grey values, what each pixel should be, and how much it counts (models.training.detector.examples)."""
@@ -82,7 +80,7 @@ class Batches:
         chosen = pool.choose(rng, size - on_metal)
         crops = [pool.crops[index] for index in chosen] + [self._metal(rng, self._plan.crop) for _ in range(on_metal)]
         if self._plan.preset == "paper":
-            crops = patches_of(rng, crops, _PATCHES, even=self._plan.scale == 2)
+            crops = patches_of(rng, crops, PATCHES, even=self._plan.scale == 2)
         return chosen, stacked(rng, crops, self._plan.scale)
 
 

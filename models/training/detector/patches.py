@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from models.training.detector.crops import LabelledCrop
 
+PATCHES = 128
+"""Of a step."""
 REACH = 13
 """Px on both sides of the middle: the patch is 27 px wide."""
 

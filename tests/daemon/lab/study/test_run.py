@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from config.load import load_recipe
@@ -21,6 +22,7 @@ from daemon.lab.study.cells import Cell, cells
 from daemon.lab.study.measure import Record, Setting
 from daemon.lab.study.methods import PixelMethod, Rule, shipped, shipped_learnt
 from daemon.lab.study.product import judged
+from daemon.lab.study.published import published_form
 from daemon.lab.study.run import DEFAULT_MINUTES, Job, Store, StudyError, jobs, run, study_command, why_missing
 from daemon.lab.study.sheets import Plate, Scale, unseen_plates
 from daemon.offline.inspect import inspect_image
@@ -178,6 +180,51 @@ def test_another_training_time_asked_for_by_name_trains_again(tmp_path: Path) ->
         _run(path, of, minutes=minutes)
     assert ran == ["two/0", "two/0"]
     assert Store(path).read()["small/try/two/0"]["minutes"] == 3.0
+
+
+def test_it_says_how_long_the_rest_takes(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    Store(path).add("small/try/done/0", {"cpu_seconds": 505.0, "training_seconds": 480.0})
+    Store(path).add("small/try/old/0", {"cpu_seconds": 20.0})
+    told: list[tuple[str, float]] = []
+    run(
+        Store(path),
+        only="try/t*",
+        setting=replace(_SETTING, minutes=2.0),
+        minutes=2.0,
+        seeds=1,
+        of=[_cell("two", [], "training"), _cell("three", [])],
+        on_cell=lambda place, of, job, left: told.append((f"{place + 1}/{of} {job.variant}", left)),
+    )
+    assert told == [("1/2 two", 165.0), ("2/2 three", 20.0)]
+
+
+def test_the_published_form_is_trained_once_for_all_its_cells(tmp_path: Path) -> None:
+    said: list[str] = []
+    setting = replace(_SETTING, kept=tmp_path / "kept", on_progress=lambda what, _: said.append(what))
+    network, facts = published_form(setting, 0)
+    (path,) = (tmp_path / "kept").iterdir()
+    assert said[-1] == f"weights kept in {path}"
+    again, kept = published_form(setting, 0)
+    assert said[-1] == f"weights of an earlier cell: {path}"
+    assert kept == {**facts, "weights_kept": path.name}
+    assert all(torch.equal(own, again.state_dict()[name]) for name, own in network.state_dict().items())
+
+
+@pytest.mark.parametrize("other", ["steps", "crops", "damaged"])
+def test_weights_of_another_training_are_not_taken_for_the_published_form(tmp_path: Path, other: str) -> None:
+    setting = replace(_SETTING, kept=tmp_path, steps=1)
+    published_form(setting, 0)
+    (path,) = tmp_path.iterdir()
+    if other == "damaged":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif other == "steps":
+        setting = replace(setting, steps=2)
+    else:
+        setting = replace(setting, crops=lambda scale, seed: _crops(scale, seed)[1:])
+    _, facts = published_form(setting, 0)
+    assert "weights_kept" not in facts
+    assert "weights_kept" in published_form(setting, 0)[1]
 
 
 def test_figures_of_other_weights_are_out_of_date() -> None:

@@ -113,7 +113,7 @@ def test_a_row_shows_its_figures_and_the_table_says_where_they_come_from(tmp_pat
 )
 def test_the_page_says_where_our_figures_contradict_the_paper(tmp_path: Path, other: float, said: str) -> None:
     page = _page(tmp_path, _trained("table2/ours"), _trained("table3/aspp", recall=other))
-    line = next(one for one in page.splitlines() if "ASPP misses more" in one)
+    line = next(one for one in page.splitlines() if one.startswith("- The paper: ASPP misses more"))
     assert said in line
     assert ("Why: " in line) == (other > 0.9)
     assert ("R 0.010 lower (-0.030 to 0.050)" in line) == (other == 0.89)
@@ -121,9 +121,46 @@ def test_the_page_says_where_our_figures_contradict_the_paper(tmp_path: Path, ot
 
 def test_what_holds_of_two_things_that_the_paper_says_is_told_beside_what_does_not(tmp_path: Path) -> None:
     page = _page(tmp_path, _record("table1/bare"), _record("table5/noise", recall=0.8))
-    line = next(one for one in page.splitlines() if "noise lowers both" in one)
+    line = next(one for one in page.splitlines() if one.startswith("- The paper: noise lowers both"))
     assert "too small to tell" in line
     assert "; R 0.100 lower (0.060 to 0.140), as the paper says; P equal." in line
+
+
+def _top(page: str) -> list[str]:
+    """The points before the first paragraph."""
+    return page.split("\n\n", 2)[1].splitlines()
+
+
+def test_ten_lines_at_the_top_say_what_is_confirmed_what_is_not_and_why(tmp_path: Path) -> None:
+    records = [_trained("table2/ours"), _trained("table3/aspp", recall=0.5), _trained("table3/rfb", precision=0.95)]
+    top = _top(_page(tmp_path, *records))
+    assert len(top) == 10
+    assert "1 are confirmed, 1 are not, and 0 are too close to tell" in top[0]
+    (line,) = (one for one in top if "Table 3" in one)
+    assert "Confirmed: ASPP misses more. Not confirmed: RFB finds more that is false. Why: " in line
+    assert "Not measured yet: DRConv overfits." in line
+
+
+def test_the_top_speaks_of_the_scale_that_answers_most(tmp_path: Path) -> None:
+    records = {
+        "small/table2/ours/0": _trained("table2/ours"),
+        "small/table3/aspp/0": _trained("table3/aspp"),
+        "full/table2/ours/0": _trained("table2/ours"),
+    }
+    page = write(records, tmp_path / "study.json")[0]
+    assert "scale small" in _top(page.read_text())[0]
+    records["full/table3/aspp/0"] = _trained("table3/aspp")
+    write(records, tmp_path / "study.json")
+    assert "scale full" in _top(page.read_text())[0]
+
+
+def test_no_sentence_of_the_top_is_longer_than_thirty_words(tmp_path: Path) -> None:
+    cells = dict.fromkeys(row.cell for experiment in EXPERIMENTS for row in experiment.rows)
+    # The first ones find the most, so nearly all is judged, one way or the other.
+    records = [_trained(cell, recall=0.9 - 0.02 * place) for place, cell in enumerate(cells)]
+    for page in (_page(tmp_path), _page(tmp_path, *records)):
+        for line in _top(page):
+            assert [one for one in line.replace(": ", ". ").split(". ") if len(one.split()) > 30] == []
 
 
 def test_unequal_time_and_different_weights_are_warned_of(tmp_path: Path) -> None:
