@@ -288,12 +288,19 @@ def _threshold_faults(recipe: Recipe) -> Told:
 
 
 def _classifier_faults(config: Config, recipe: Recipe) -> Told:
-    mode, path = recipe.classifier.mode, classifier_path(config)
+    mode, path, network = recipe.classifier.mode, classifier_path(config.classify), config.classify.network
     if mode == "off" or os.path.isfile(path):  # noqa: PTH113 - as above
         return []
     if config.classify.weights is not None:
         found = f"found {str(path)!r}, which is no file; the recipe's classifier.mode is {mode}"
         return [(False, "classify.weights", found)]
+    if network is not None:
+        found = (
+            f"found {network}, for which no weights ship (no file {path}); the recipe's classifier.mode is {mode}. "
+            f"Leave it out, or train some with `linesentry train classifier --network {network}` and name them in "
+            "classify.weights"
+        )
+        return [(False, "classify.network", found)]
     message = (
         f"found {mode}, but no weights of a classifier ship (no file {path}); train some with `linesentry train "
         "classifier` and name them in classify.weights of the configuration, or set it to off"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from config.schema import Config, Recipe
+from config.schema import Classify, Recipe
 
 SHIPPED = Path(str(resources.files("models").joinpath("weights")))
 """Folder of the weights that ship, and of their model cards."""
+CLASSIFIERS = {None: "classifier.pt", "efficientnet_lite0": "classifier.pt", "resnet18": "classifier-resnet18.pt"}
+"""The classifier's weights that ship, by what `classify.network` says."""
 
 
 def shipped_weights(name: str) -> Path:
@@ -30,6 +32,6 @@ def weights_path(recipe: Recipe) -> Path:
     return SHIPPED / f"detector-{recipe.resolution}.pt" if recipe.weights is None else Path(recipe.weights)
 
 
-def classifier_path(config: Config) -> Path:
-    """The weights file of the classifier, there or not."""
-    return SHIPPED / "classifier.pt" if config.classify.weights is None else config.classify.weights
+def classifier_path(settings: Classify) -> Path:
+    """The weights file of the classifier that the settings ask for, there or not: none may ship for a network."""
+    return SHIPPED / CLASSIFIERS[settings.network] if settings.weights is None else settings.weights

@@ -113,6 +113,11 @@ class Classify(Strict):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor has it"
     )
+    network: Literal["efficientnet_lite0", "resnet18"] | None = Field(
+        None,
+        description="network of the weights that ship; null: efficientnet_lite0. Weights of one's own say theirs: then "
+        "it stays null",
+    )
     weights: Path | None = Field(None, description="weights file beside its card; null: the weights that ship")
     views: tuple[View, ...] = Field(
         ("identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"),
@@ -126,6 +131,15 @@ class Classify(Strict):
         description="crops that a GPU computes at once, of several windows; null: 16. A CPU is no faster with several "
         "and always takes one",
     )
+
+    @model_validator(mode="after")
+    def _one_of_network_and_weights(self) -> Classify:
+        if self.network is not None and self.weights is not None:
+            raise ValueError(
+                f"network ({self.network}) names weights that ship, and weights ({self.weights}) are others, whose "
+                "card says their network: keep one of the two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _views_once(self) -> Classify:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from config.schema import Classify as Settings
 from config.schema import Recipe
+from config.weights import classifier_path
 from daemon.telemetry.printing import say
 from models.machine.cpu import usable_cores
 
@@ -45,7 +46,7 @@ def load_classifier(recipe: Recipe, device: Device = "auto", settings: Settings 
     from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch: not for a recipe without
 
     settings = Settings() if settings is None else settings
-    classifier = Classifier.load(settings.weights, device=device, dtype=settings.dtype, views=settings.views)
+    classifier = Classifier.load(classifier_path(settings), device=device, dtype=settings.dtype, views=settings.views)
     if doubt := classifier.doubt():
         say(f"linesentry: {doubt}")
     return classifier

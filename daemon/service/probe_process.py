@@ -11,6 +11,7 @@ import msgspec
 
 from config.check import Told
 from config.schema import Config, Recipe
+from config.weights import classifier_path
 from daemon.cameras.registry import camera_class
 from daemon.service.probe import Order
 from stages.camera import CameraError
@@ -49,9 +50,9 @@ def _classifier(config: Config) -> Told:
 
     settings = config.classify
     try:
-        Classifier.load(settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views)
+        Classifier.load(classifier_path(settings), device=settings.device, dtype=settings.dtype, views=settings.views)
     except ClassifierError as error:
-        return [(False, "classify.weights", str(error))]
+        return [(False, "classify.weights" if settings.network is None else "classify.network", str(error))]
     return []
 
 

@@ -168,7 +168,7 @@ def weights_sha256(recipe: Recipe) -> str | None:
 
 def classifier_sha256(config: Config) -> str | None:
     """SHA-256 of the classifier's weights file, hex; None when there is none."""
-    return _sha256(classifier_path(config))
+    return _sha256(classifier_path(config.classify))
 
 
 def _sha256(path: Path) -> str | None:

@@ -102,6 +102,27 @@ def test_a_recipe_for_which_no_weights_ship_is_told_what_to_train(
     assert service_faults(config, recipe.model_copy(update={"weights": str(own)})) == []
 
 
+def test_a_network_for_which_no_weights_ship_is_told_what_to_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("detector-half.pt", "classifier.pt"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
+    config = with_overrides(Config(), {"classify.network": "resnet18"})
+    (fault,) = service_faults(config, load_recipe("P10B"))
+    assert fault.key == "classify.network"
+    assert f"no file {tmp_path / 'classifier-resnet18.pt'}" in fault.message
+    assert "`linesentry train classifier --network resnet18`" in fault.message
+    assert "veto" in fault.message
+    (tmp_path / "classifier-resnet18.pt").touch()
+    assert service_faults(config, load_recipe("P10B")) == []
+
+
+def test_a_network_is_not_asked_of_weights_whose_card_says_it() -> None:
+    with pytest.raises(ConfigError, match=r"classify.*network \(resnet18\).*weights \(own.pt\).*keep one of the two"):
+        with_overrides(Config(), {"classify.network": "resnet18", "classify.weights": "own.pt"})
+
+
 def test_without_a_classifier_in_the_recipe_its_weights_are_not_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from config.weights import classifier_path
 from daemon.service.child import Child, Plan
 from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
@@ -42,7 +43,7 @@ class ClassifyProcess(Child):
         settings = self.config.classify
         try:
             self._classifier = Classifier.load(
-                settings.weights, device=settings.device, dtype=settings.dtype, views=settings.views
+                classifier_path(settings), device=settings.device, dtype=settings.dtype, views=settings.views
             )
         except ClassifierError as error:
             raise UnusableError(str(error)) from error

@@ -479,6 +479,21 @@ def test_the_classifier_is_the_one_that_the_line_would_ask(tmp_path: Path) -> No
     assert own.views == ("identity",)
 
 
+def test_the_network_that_the_settings_name_is_taken_of_those_that_ship(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Recipe(name="any", classifier=Classified(mode="veto"))
+    monkeypatch.setattr("config.weights.SHIPPED", tmp_path)
+    with pytest.raises(ClassifierError, match=r"no network at .*classifier-resnet18.pt"):
+        load_classifier(asked, "cpu", Settings(network="resnet18"))
+    made = untrained(tmp_path)
+    for path in (made, made.with_suffix(".json")):
+        path.rename(path.with_stem("classifier-resnet18"))
+    found = load_classifier(asked, "cpu", Settings(network="resnet18"))
+    assert found is not None
+    assert found.facts["network"] == "resnet18"
+
+
 def test_answers_with_views_that_the_temperature_was_not_fitted_for_are_said_once_on_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
