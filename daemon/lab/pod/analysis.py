@@ -49,7 +49,8 @@ def figures(outcome: Outcome, facts: Figures) -> Figures:
         "headline": next(iter(FORMS)),
         "ranges": {
             "contrast": _factor(ranges.contrast, "grey levels"),
-            "width": _factor(ranges.width, "px"),
+            "width": _factor((ranges.narrow[0], ranges.width[1]), "px"),
+            "usual_width": _factor(ranges.width, "px"),
             "length": _factor(ranges.length, ranges.unit),
         },
         "forms": forms,
@@ -68,8 +69,8 @@ def warnings_of(result: Figures) -> list[str]:
             "The sheets are simulated, by the simulator that the detector learnt from. On your metal it does worse: "
             "give --data with images of good sheets."
         )
-    if form["painted"] < LEAST_FLAWS:
-        said.append(f"{form['painted']} cracks are too few: the standards ask for {LEAST_FLAWS}. Give more sheets.")
+    if form["usual"] < LEAST_FLAWS:
+        said.append(f"{form['usual']} cracks are too few: the standards ask for {LEAST_FLAWS}. Give more sheets.")
     if form["without_room"]:
         said.append(
             f"{form['without_room']} cracks found no room, the longest first: the figures lean to short ones. "
@@ -125,31 +126,39 @@ def _factor(span: tuple[float, float], unit: str) -> Figures:
 
 def _form(seen: Sequence[Painted], ranges: Ranges) -> Figures:
     sizes, hits = sizes_of(seen), np.array([one.hit for one in seen], np.bool_)
+    usual = sizes[:, 1] >= ranges.width[0]
+    # Narrow cracks tell of the width alone: at any contrast most of them are lost.
+    taken = {"contrast": usual, "width": np.ones_like(usual), "length": usual}
     spans: dict[Factor, tuple[float, float]] = {
         "contrast": ranges.contrast,
-        "width": ranges.width,
+        "width": (ranges.narrow[0], ranges.width[1]),
         "length": ranges.length,
     }
     curves = {
-        name: described(attempted(fit, sizes[:, place], hits, (name,)), span, bins=bins_of(sizes[:, place], hits))
+        name: described(
+            attempted(fit, sizes[taken[name], place], hits[taken[name]], (name,)),
+            span,
+            bins=bins_of(sizes[taken[name], place], hits[taken[name]]),
+        )
         for place, (name, span) in enumerate(spans.items())
     }
-    middle = {name: math.sqrt(low * high) for name, (low, high) in spans.items()}
+    middle = {name: math.sqrt(low * high) for name, (low, high) in (spans | {"width": ranges.width}).items()}
     # What is asked of width and length is asked of a crack that is found nine times in ten on the whole.
     clear = {**middle, "contrast": curves["contrast"]["a90"] or spans["contrast"][1]}
     at_fixed = {}
     for name, span in spans.items():
         fixed = middle if name == "contrast" else clear
         others = {other: fixed[other] for other in FACTORS if other != name}
-        curve = attempted(joint, sizes, hits, name)
+        curve = attempted(joint, sizes[taken[name]], hits[taken[name]], name)
         at_fixed[name] = described(curve, span, others=tuple(others.values())) | {"others": others}
     return {
         "painted": len(seen),
         "hit": int(hits.sum()),
+        "usual": int(usual.sum()),
         "curves": curves,
         "at_fixed_others": at_fixed,
         "contrast_a90": _grid(sizes, hits, spans),
-        "contrast_a90_95_by_sheets": _by_sheets(seen),
+        "contrast_a90_95_by_sheets": _by_sheets([one for one, own in zip(seen, usual, strict=True) if own]),
         "sheets": [
             {"name": name, "hit": sum(one.hit for one in seen if one.sheet == name), "painted": count}
             for name, count in Counter(one.sheet for one in seen).items()

@@ -16,7 +16,7 @@ from daemon.lab.pod.forms import FORMS, Stroke
 from daemon.lab.pod.measured import Measured, measured
 from daemon.lab.pod.room import Room, lay_down
 from daemon.lab.pod.sheets import GoodSheet, PodError, Sheets, none_good
-from daemon.lab.pod.sizes import Ranges, Sizes, drawn_sizes, ranges_of
+from daemon.lab.pod.sizes import Ranges, Sizes, drawn_sizes, ranges_of, with_narrow
 from daemon.offline.inspect import inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector
@@ -114,7 +114,7 @@ class Experiment:
     sheets: Sheets
     chain: Chain
     cracks: int
-    """Of each form."""
+    """Of each form, and a third as many narrow ones."""
     seed: int
     say: Say
     _outcome: Outcome = field(init=False)
@@ -128,7 +128,7 @@ class Experiment:
         self._outcome = Outcome(ranges_of(self.chain.recipe, SEARCHED))
         self._outcome.ranges = ranges_of(self.chain.recipe, self._coarse())
         queues = {
-            form: deque(drawn_sizes(self._rng(1, place), self.cracks, self._outcome.ranges))
+            form: deque(with_narrow(self._rng(1, place), self.cracks, self._outcome.ranges))
             for place, form in enumerate(FORMS)
         }
         turn, before = 0, -1

@@ -19,7 +19,7 @@ from simulator.sheets.reference import load_reference
 _ROUGHNESS = (0.002, 0.13)
 """Root mean square of a centre line's way across as a share of its length, of rough cracks."""
 _SEEN = 0.4
-"""Share of a crack's strength from which on a place of it is its own: it thins out and breaks off."""
+"""Share of a crack's greatest strength from which on a place is its own: it thins out and breaks off."""
 _TRACE = 0.05
 """Grey levels below which paint is none."""
 
@@ -59,16 +59,19 @@ def _rough(rng: np.random.Generator, sizes: Sizes, ranges: Ranges) -> Stroke:
     low = np.min([strand.points.min(0) for strand in strands], axis=0) - reach
     high = np.max([strand.points.max(0) for strand in strands], axis=0) + reach
     columns, rows = np.ceil(high - low).astype(int).tolist()
-    added, own, all_of = (np.zeros((rows, columns), kind) for kind in (np.float32, np.bool_, np.bool_))
+    added, strength, line = (np.zeros((rows, columns), kind) for kind in (np.float32, np.float32, np.bool_))
     for strand in strands:
         one = rough.draw(form, strand._replace(points=strand.points - low.astype(np.float32)), (rows, columns))
         if one is None:
             continue
         place = np.s_[one.y : one.y + one.added.shape[0], one.x : one.x + one.added.shape[1]]
         added[place] = np.where(np.abs(one.added) > np.abs(added[place]), one.added, added[place])
-        own[place] |= one.inside & (one.strength > _SEEN)
-        all_of[place] |= one.inside
-    return _trimmed(added, own if own.any() else all_of, math.degrees(angle) % 180.0)
+        strength[place] = np.maximum(strength[place], one.strength)
+        line[place] |= one.inside
+    # Its contrast is that of its strongest place, wherever it thins out.
+    added *= np.float32(sizes.contrast / max(float(added[line].max(initial=0.0)), _TRACE))
+    own = line & (strength > _SEEN * float(strength[line].max(initial=0.0)))
+    return _trimmed(added, own, math.degrees(angle) % 180.0)
 
 
 def _smooth(rng: np.random.Generator, sizes: Sizes, ranges: Ranges) -> Stroke:

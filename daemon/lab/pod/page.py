@@ -170,7 +170,8 @@ def _points(axes: Axes, curve: Figures, colour: str) -> None:
 
 
 def _rug(axes: Axes, result: Figures, form: str, factor: str) -> None:
-    seen = [one for one in result["cracks"] if one["form"] == form]
+    least = result["ranges"]["usual_width"]["low"] if factor != "width" else 0
+    seen = [one for one in result["cracks"] if one["form"] == form and one["width"] >= least]
     _ticks(axes, [one[factor] for one in seen], [one["hit"] for one in seen], "0.35")
 
 

@@ -52,7 +52,7 @@ def test_a_crack_has_the_contrast_and_about_the_length_that_it_is_said_to_have(f
     rng = np.random.default_rng(2)
     for sizes in drawn_sizes(rng, 30, RANGES):
         stroke = FORMS[form](rng, sizes, RANGES)
-        assert stroke.added.max() == pytest.approx(sizes.contrast, rel=0.45)
+        assert stroke.added.max() == pytest.approx(sizes.contrast, rel=0.05)
         rows, columns = np.nonzero(stroke.inside)
         far = np.hypot(np.ptp(columns) * RANGES.column, np.ptp(rows) * RANGES.row)
         assert 0.4 * sizes.length <= far <= 1.6 * sizes.length + 2 * sizes.width * RANGES.column
