@@ -18,12 +18,15 @@ from daemon.lab.data.passed_over import PassedOver
 from daemon.lab.data.pictures import Picture, PictureError, Source, SourceError, grey_of, usable
 from daemon.lab.data.polarity import SetPolarity, polarities_of
 from daemon.lab.data.sheets_folder import sheets_of
+from models.measure.assessment import TruthBox
 from models.training.learnt_groups import UNKNOWN, LearntGroups
 from models.training.photographs import Photograph, Polarity, labels_of, manifest_of, photographs, read, unnamed
 from simulator.sheets.write import mask_path
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _UNUSABLE = "picture or mask cannot be read, or they differ in size: write them again, or take them out"
+
+_NOTHING = "cracked, but its mask marks nothing, or slips under 4 px: mark the crack, or write another class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def _photographs(path: Path, manifest: Path, choice: Choice) -> Source:
             raise PictureError(_UNUSABLE, str(error)) from error
         image = change.image(image)
         polarity = _of(polarities, photograph)
-        marks = marks_of(image, change.labels(crack, recipe), polarity)
+        marks = _marks(photograph, image, change.labels(crack, recipe), polarity)
         rest = marks_of(image, change.labels(other, recipe), polarity)
         return Picture(
             name=photograph.image.relative_to(root).as_posix(),
@@ -151,11 +154,25 @@ def _pairs(path: Path, choice: Choice) -> Source:
         image = grey_of(photograph.image)
         mask = _mask(mask_path(photograph.image), image.shape)
         image = change.image(image)
-        marks = marks_of(image, change.labels(mask, recipe), _of(polarities, photograph))
+        marks = _marks(photograph, image, change.labels(mask, recipe), _of(polarities, photograph))
         name = photograph.image.relative_to(root).as_posix()
         return Picture(name, photograph.group, photograph.collection, image, marks)
 
     return _source(path, chosen, one, passed, polarities)
+
+
+def _marks(
+    photograph: Photograph, image: NDArray[np.uint8], labels: NDArray[np.int32], polarity: str
+) -> tuple[TruthBox, ...]:
+    """The defects of a photograph.
+
+    Raises:
+        PictureError: it is cracked, and nothing is marked: it must not pass for a clean one.
+    """
+    marks = marks_of(image, labels, polarity)
+    if photograph.cracked and not marks:
+        raise PictureError(_NOTHING, f"{photograph.image}: nothing is marked on a picture that is cracked")
+    return marks
 
 
 def _source(

@@ -137,6 +137,7 @@ def test_photographs_are_of_held_out_groups_and_of_every_polarity(photographs: P
 def test_every_picture_is_judged_or_counted_with_its_reason(photographs: Path) -> None:
     image, mask = lined()
     write(photographs / "small_label.png", mask[:50])
+    write(photographs / "empty_label.png", np.zeros_like(mask))
     write(photographs / "stray.png", image)
     (photographs / "torn.png").write_bytes(b"no image")
     with (photographs / "manifest.csv").open("a", newline="") as file:
@@ -146,6 +147,7 @@ def test_every_picture_is_judged_or_counted_with_its_reason(photographs: Path) -
                 ("held.png", "", "own", "2", "rust"),
                 ("torn.png", "", "own", "3", "without_crack"),
                 ("held.png", "small_label.png", "own", "4", "crack"),
+                ("held.png", "empty_label.png", "own", "5", "crack"),
             ]
         )
     source = folder(photographs, EVERY)
@@ -154,6 +156,7 @@ def test_every_picture_is_judged_or_counted_with_its_reason(photographs: Path) -
     assert counted == {
         "cracked, but no mask says where": 1,
         "class rust of set own is neither a crack nor known to be free of any": 1,
+        "cracked, but its mask marks nothing, or slips under 4 px": 1,
         "not named by manifest.csv": 1,
         "picture or mask cannot be read, or they differ in size": 2,
     }
