@@ -150,7 +150,7 @@ def _metal(order: TrainDetector) -> tuple[RealMetal | None, RealMetal | None]:
         each = ", ".join(f"{count} of {name}" for name, count in sorted(metal.passed_over.items()))
         say(
             f"linesentry train: photographs passed over: {each}; used are known classes, and of any set class crack "
-            "with a mask and class without_crack; such as are said to be dark are left out"
+            "with a mask and class without_crack"
         )
     if metal.unnamed:
         say(

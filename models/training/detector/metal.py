@@ -63,7 +63,7 @@ class RealMetal:
         if part != "all":
             kept = _validation(known)
             known = [one for one in known if (one.group in kept) == (part == "validation")]
-        self.scratched = [read(photograph) for photograph in known if photograph.scratched]
+        self.scratched = [_as_bright(photograph) for photograph in known if photograph.scratched]
         self.clean = [read(photograph) for photograph in known if photograph.clean]
         self._paint = paint
         if not self.scratched and not self.clean:
@@ -107,6 +107,12 @@ class RealMetal:
         grey += rng.standard_normal(grey.shape).astype(np.float32) * np.float32(noise)
         ring = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8) & (1 - mask)
         return np.clip(np.rint(grey), 0, 255).astype(np.uint8), mask > 0, (ignore | ring) > 0
+
+
+def _as_bright(photograph: Photograph) -> LabelledCrop:
+    """As a recipe shows it to the network, which knows bright lines: dark cracks as the picture's negative."""
+    image, marks, other = read(photograph)
+    return (255 - image if photograph.polarity == "dark" else image), marks, other
 
 
 def _validation(known: Sequence[Photograph]) -> set[str]:

@@ -85,6 +85,18 @@ def test_cracks_with_masks_and_pictures_without_a_crack_of_any_set_are_learnt_an
     assert metal.passed_over == {"plant/crack": 10, "plant/rust": 10}
 
 
+def test_cracks_that_are_told_to_be_dark_are_learnt_as_a_recipe_for_dark_ones_shows_them(tmp_path: Path) -> None:
+    mask = np.zeros((60, 60), np.uint8)
+    mask[20:30, 10:50] = 255
+    cv2.imwrite(str(tmp_path / "a.png"), np.where(mask > 0, 40, 90).astype(np.uint8))
+    cv2.imwrite(str(tmp_path / "a_label.png"), mask)
+    rows = [f"a.png,a_label.png,plant,{number},crack,dark" for number in range(8)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,mask_or_label,set,group,class,polarity", *rows]))
+    image, marks, _ = RealMetal([tmp_path]).scratched[0]
+    assert set(image[marks].tolist()) == {215}
+    assert set(image[~marks].tolist()) == {165}
+
+
 def test_one_group_in_five_of_photographs_alone_is_for_validation(tmp_path: Path) -> None:
     rows = ["image,mask_or_label,set,group,class"]
     for number in range(60):
