@@ -122,7 +122,7 @@ class Classify(Strict):
     views: tuple[View, ...] = Field(
         ("identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5"),
         min_length=1,
-        description="views of each crop, whose answers are averaged",
+        description="views of each crop, whose answers are averaged; where the first is sure, the others are not asked",
     )
     batch: int | None = Field(
         None,

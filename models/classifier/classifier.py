@@ -31,6 +31,10 @@ _AT_ONCE = {"cpu": 1, "cuda": 32}
 """Crops that go through the network together, at most. With its views one keeps a processor busy: more are no faster,
 outgrow its caches, take 30 MB each, and would let an answer's last bit depend on its neighbours.
 """
+_SURE = 0.001
+"""Where the first view's chance of a crack, or of none, is less, the other views are not asked: far from all that a
+recipe compares a chance with.
+"""
 
 
 class Classified(NamedTuple):
@@ -112,7 +116,7 @@ class Classifier:
         return classifier
 
     def classify(self, crops: Sequence[NDArray[np.uint8]]) -> list[Classified]:
-        """The answers, in the order of the crops; all views of a crop go through the network together.
+        """The answers, in the order of the crops: of the first view where it is sure, else of all views.
 
         Args:
             crops: each (h, w) or (h, w, 3) uint8, any size; 224 x 224 at native scale from a plate (crops.crop_at).
@@ -121,14 +125,15 @@ class Classifier:
             ValueError: a crop without pixels, or of another type.
         """
         answers: list[Classified] = []
-        for raw, heats in self._parts(crops):
-            chances = calibrated(raw, self.temperature)
+        for batch in self._batches(crops):
+            chances, heats = self._answered(batch)
             answers += [Classified(float(p), heat.tobytes()) for p, heat in zip(chances, heats, strict=True)]
         return answers
 
     def uncalibrated(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Mean probabilities (n,) of a crack over the views, before the temperature: what calibration is fitted to."""
-        return np.concatenate([np.zeros(0), *(raw for raw, _ in self._parts(crops))])
+        said = (self._said(self._maps(batch, self.views), self.views) for batch in self._batches(crops))
+        return np.concatenate([np.zeros(0), *(raw for raw, _ in said)])
 
     def known_answer(self) -> None:
         """Compute two built-in crops and compare with what was recorded when the weights were made.
@@ -168,25 +173,38 @@ class Classifier:
             f"{', '.join(self.views)}: probabilities may be too sure or too unsure"
         )
 
-    def _parts(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.uint8]]]:
-        """What `_compute` says of the crops, part by part."""
+    def _batches(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[Tensor]:
+        """The crops prepared, as many at once as go through the network together."""
         at_once = _AT_ONCE[self.device.type]
         for first in range(0, len(crops), at_once):
-            yield self._compute(prepared(crops[first : first + at_once]))
+            yield prepared(crops[first : first + at_once]).to(self.device)
 
-    def _compute(self, batch: Tensor) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """Mean probabilities (n,) and maps (n, GRID, GRID) of prepared crops."""
-        count = len(self.views)
-        maps = self._maps(viewed(batch.to(self.device), self.views))
+    def _answered(self, batch: Tensor) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Calibrated chances (n,) and maps (n, GRID, GRID) of prepared crops."""
+        first, others = self.views[:1], self.views[1:]
+        maps = self._maps(batch, first)
+        raw, heats = self._said(maps, first)
+        chances = calibrated(raw, self.temperature)
+        unsure = np.flatnonzero(~((chances < _SURE) | (chances > 1 - _SURE)))
+        if others and len(unsure):
+            more = self._maps(batch[unsure], others)
+            both = torch.cat((maps[unsure, None], more.reshape(len(unsure), len(others), *more.shape[1:])), 1)
+            raw, heats[unsure] = self._said(both.flatten(0, 1), self.views)
+            chances[unsure] = calibrated(raw, self.temperature)
+        return chances, heats
+
+    def _said(self, maps: Tensor, views: Sequence[View]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Mean probabilities (n,) and maps of evidence (n, GRID, GRID), of last maps (n * v, c, h, w)."""
+        count = len(views)
         logits, found = evidence(self._network, maps)
-        heats = scaled(undone(found.reshape(-1, count, *found.shape[1:]), self.views))
+        heats = scaled(undone(found.reshape(-1, count, *found.shape[1:]), views))
         packed = (heats * 255).round().to(torch.uint8).cpu().numpy()
-        return averaged(logits, count).cpu().numpy(), np.asarray(packed, np.uint8)
+        return averaged(logits, count).cpu().numpy(), np.array(packed, np.uint8)
 
-    def _maps(self, batch: Tensor) -> Tensor:
-        """Last convolutional maps, in float32."""
+    def _maps(self, batch: Tensor, views: Sequence[View] = ("identity",)) -> Tensor:
+        """Last convolutional maps (n * v, c, h, w) of prepared crops in these views, in float32."""
         with torch.no_grad():
-            shaped = batch.to(self.dtype).contiguous(memory_format=torch.channels_last)
+            shaped = viewed(batch, views).to(self.dtype).contiguous(memory_format=torch.channels_last)
             return self._network.features(shaped).float()
 
 

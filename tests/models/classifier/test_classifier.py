@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.classifier import card
 from models.classifier.calibration import calibrated
-from models.classifier.classifier import GRID, Classifier, ClassifierError, known_values
+from models.classifier.classifier import _SURE, GRID, Classifier, ClassifierError, known_values
 from models.classifier.gradcam import evidence, scaled
 from models.classifier.preprocess import prepared
+from models.classifier.temperature import log_odds
 from models.classifier.views import DEFAULT_VIEWS, View
 from models.detector.known_window import known_window
 
@@ -118,6 +121,33 @@ def test_probability_is_the_calibrated_mean_over_the_views(classifier: Classifie
     assert classifier.uncalibrated(crops) == pytest.approx(raw, abs=1e-5)
     found = [answer.probability for answer in classifier.classify(crops)]
     assert found == pytest.approx(calibrated(raw, 2.0).tolist(), abs=1e-5)
+
+
+def test_the_other_views_are_asked_of_a_crop_only_where_the_first_is_not_sure_of_it(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier.load(weights, device="cpu", dtype="float32")
+    single = Classifier.load(weights, device="cpu", dtype="float32", views=DEFAULT_VIEWS[:1])
+    first, all_views = single.uncalibrated(CROPS), classifier.uncalibrated(CROPS)
+    # So that the first view of half of them is sure.
+    odds = np.abs(log_odds(first))
+    classifier.temperature = float(np.median(odds)) / math.log(1 / _SURE - 1)
+    sure = odds > np.median(odds)
+    assert 0 < sure.sum() < len(CROPS)
+    features, asked = classifier._network.features, list[int]()
+
+    def counted(batch: Tensor) -> Tensor:
+        asked.append(len(batch))
+        return features(batch)
+
+    monkeypatch.setattr(classifier._network, "features", counted)
+    found = np.array([answer.probability for answer in classifier.classify(CROPS)])
+    expected = calibrated(np.where(sure, first, all_views), classifier.temperature)
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert sum(asked) == len(CROPS) + (len(DEFAULT_VIEWS) - 1) * (~sure).sum()
+    together, heats = classifier._answered(prepared(CROPS))  # as on a GPU
+    assert together == pytest.approx(found, abs=1e-4)
+    assert heats.shape == (len(CROPS), GRID, GRID)
 
 
 def test_one_view_gives_the_softmax_and_the_map_of_the_whole_network(weights: Path) -> None:
