@@ -38,7 +38,7 @@ _PATIENCE = 25
 class Learner:
     """The network, its optimiser, the best weights so far, and how far they have come."""
 
-    def __init__(self, plan: Plan, groups: tuple[str, str], class_weights: Tensor, resume: Path | None) -> None:
+    def __init__(self, plan: Plan, groups: Sequence[str], class_weights: Tensor, resume: Path | None) -> None:
         self._plan, self._class_weights = plan, class_weights
         self.network = make(plan.network)
         if plan.pretrained is not None:

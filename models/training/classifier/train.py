@@ -79,8 +79,13 @@ def train(
     _refuse_one_class(training=training, validation=validation)
     keep_freed()
     torch.manual_seed(plan.seed)
-    groups = (fingerprint(training), fingerprint(validation))
-    learner = Learner(plan, groups, class_weights(training, draw_chances(training)), resume)
+    # What is renewed is never the same again: a training of days goes on though crops are made otherwise by then.
+    lasting = (
+        part if renewal is None else [one for one in part if not one.simulated] for part in (training, validation)
+    )
+    learner = Learner(
+        plan, [fingerprint(part) for part in lasting], class_weights(training, draw_chances(training)), resume
+    )
     batches = Batches(Pool(training, renewal), plan, learner.step)
     report = save = time.monotonic()
     due = report + _LOOK_S

@@ -103,6 +103,10 @@ def test_a_training_with_a_teacher_goes_on_as_if_nothing_had_happened_and_not_wi
     whole = train(known, examples(6), taught(teacher), renewal=RENEWAL)
     assert resumed.steps == 4
     assert same(resumed.state, whole.state)
+    otherwise = [*examples(), *(replace(one, group=f"other {one.group}") for one in fresh(0))]
+    assert train(otherwise, examples(6), taught(teacher), resume=checkpoint, renewal=RENEWAL).steps == 4
+    with pytest.raises(DataError, match="another training"):
+        train(known[1:], examples(6), taught(teacher), resume=checkpoint, renewal=RENEWAL)
     assert resumed.history[-1].agreement is not None
     assert resumed.history[-1].agreement == whole.history[-1].agreement
     other = untrained(tmp_path / "other", doubt=1.0)
