@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from config.schema import Windows
 from models.detector.detector import Detector, WindowView
 from models.detector.integrity import axes_of
-from models.detector.swaths import cut, most_windows, own_area, swath_of
-from stages.plate import Window, WindowResult, window_columns
+from models.detector.swaths import cut, most_windows, own_area, rows_seen, swath_of
+from stages.plate import Window, WindowResult, window_columns, windows_of
 
 
 def score_windows(
@@ -62,6 +62,16 @@ def score_windows(
             for window, finding in zip(asked, findings, strict=True)
         ]
     return results
+
+
+def warm_up(detector: Detector, columns: int) -> None:
+    """Compute what most swaths of plates of so many columns look like, for the first of a shape takes twice as long."""
+    settings = detector.recipe.windows
+    _, rows = rows_seen(settings.stride, settings.size)
+    nothing = np.zeros((rows, columns), np.uint8)
+    first_two = [one for one in windows_of(rows, columns, settings) if one.row < 2]
+    for _, views in swaths(nothing, first_two, settings, detector.recipe.resolution):
+        detector.features_of(views)
 
 
 def _by_index(judging: Callable[[int], None], asked: Sequence[Window]) -> Callable[[int], None]:

@@ -23,8 +23,8 @@ MOST_WINDOWS = 64
 """Of a swath, however small they are."""
 
 
-_ROWS, _COLUMNS = 4, 64
-"""A piece counts as high as whole quarters of the highest, and as wide as whole steps of so many px: for each shape it
+_ROWS, _COLUMNS = 8, 64
+"""A piece counts as high as whole eighths of the highest, and as wide as whole steps of so many px: for each shape it
 computes, the library that does so takes some megabytes for good."""
 
 
@@ -72,7 +72,7 @@ def cut(pixels: NDArray[np.uint8], x: int, y: int, width: int, height: int, *, s
 def shape_of(pixels: NDArray[np.uint8], size: int) -> Shape:
     """The shape that is computed for a piece of these pixels, of windows of that size."""
     rows, columns = pixels.shape
-    return Shape(_whole(rows, _most_rows(size) // _ROWS), _whole(columns, _COLUMNS))
+    return Shape(_whole(rows, _step(size)), _whole(columns, _COLUMNS))
 
 
 def rows_seen(y: int, size: int) -> tuple[int, int]:
@@ -82,12 +82,17 @@ def rows_seen(y: int, size: int) -> tuple[int, int]:
         y: row of the plate.
         size: side of a window, px.
     """
-    return _begin(y), _begin(y) + _most_rows(size)
+    begin = _begin(y)
+    return begin, begin + min(_most_rows(size), _whole(y - begin + size + HALO, _step(size)))
 
 
 def _most_rows(size: int) -> int:
     """Rows of the highest piece: above its windows HALO and a part of GRID, below them that part less."""
     return _whole(size + 2 * HALO, GRID)
+
+
+def _step(size: int) -> int:
+    return _most_rows(size) // _ROWS
 
 
 def _begin(first: int) -> int:

@@ -8,7 +8,7 @@ from daemon.service.child import Child, Plan
 from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
 from models.detector.detector import Detector, DetectorError
-from stages.detect import score_windows
+from stages.detect import score_windows, warm_up
 from stages.events import Lease, WindowScored
 from stages.lease_queue import LeaseQueue
 
@@ -34,7 +34,7 @@ class DetectProcess(Child):
         self._checked_at = 0.0
 
     def start(self) -> None:
-        """Load the weights, prove them on a known window, then ask for work.
+        """Load the weights, prove them on a known window, compute a first time, then ask for work.
 
         Raises:
             DetectorError: weights that compute wrongly, or are not those that results name.
@@ -47,6 +47,8 @@ class DetectProcess(Child):
             raise UnusableError(str(error)) from error
         if why := self.other_weights("weights_sha256", self._detector.facts["weights_sha256"]):
             raise DetectorError(why)
+        if self.recipe.columns is not None:
+            warm_up(self._detector, self.recipe.columns.count)
         self._checked_at = time.monotonic()
         self._results = self.connect("results", lambda _event, _now: None)
         self._tile = self.connect("leases", self._on_tile)

@@ -90,4 +90,4 @@ def test_the_pieces_of_a_plate_have_few_shapes_however_long_it_is() -> None:
         y = (rows - 1) // 600 * 600
         seen = range(*rows_seen(y, 650))
         shapes.add(shape_of(np.broadcast_to(np.uint8(0), (min(rows, seen.stop) - seen.start, 700)), 650))
-    assert {shape.rows for shape in shapes} == {248, 496, 744, 992}
+    assert {shape.rows for shape in shapes} <= {124 * eighths for eighths in range(1, 9)}
