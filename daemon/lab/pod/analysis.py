@@ -203,7 +203,7 @@ def described(
         | {name: None if name in beyond else value for name, value in told.items()}
         | {
             "why": None,
-            "words": "the hits do not follow the curve well: read the points, not the line" if lack < _DOUBT else "",
+            "words": "; ".join(_doubts(curve, lack, bins)),
             "beyond": {name: "below" if told[name] < span[0] else "above" for name in beyond},
             "bounds_by": curve.bounds_by,
             "intercept": float(curve.beta[0] - curve.beta[1:] @ curve.centre),
@@ -217,6 +217,15 @@ def described(
             },
         }
     )
+
+
+def _doubts(curve: Curve, lack: float, bins: Sequence[Figures]) -> list[str]:
+    """What speaks against reading the line."""
+    said = ["the hits do not follow the curve well: read the points, not the line"] if lack < _DOUBT else []
+    largest = bins[-1] if bins else None
+    if largest is not None and largest["upper"] < float(curve.pod(np.array([largest["size"]]))[0]):
+        said.append(f"of the {largest['of']} largest only {largest['hit']} were hit, fewer than the curve says")
+    return said
 
 
 def bins_of(sizes: Floats, hits: NDArray[np.bool_]) -> list[Figures]:

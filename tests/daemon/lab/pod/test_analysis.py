@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from daemon.lab.pod.analysis import described, figures, warnings_of
+from daemon.lab.pod.analysis import bins_of, described, figures, warnings_of
 from daemon.lab.pod.experiment import SEARCHED, Clean, Outcome, Painted, chosen_range
 from daemon.lab.pod.forms import FORMS
 from daemon.lab.pod.measured import Measured
@@ -67,6 +67,17 @@ def test_a_value_beyond_what_was_painted_is_not_told_but_named() -> None:
     assert 3 < told["a50"] < 20
     assert told["a90"] is told["a90_95"] is None
     assert told["beyond"]["a90"] == "above"
+
+
+def test_where_the_largest_are_hit_less_that_is_said() -> None:
+    rng = np.random.default_rng(2)
+    sizes = np.geomspace(3, 60, 160)
+    hits = rng.random(160) < 1 / (1 + (sizes / 9) ** -4)
+    assert described(fit(sizes, hits), (3.0, 60.0), bins=bins_of(sizes, hits))["words"] == ""
+    hits[-16::2] = False
+    told = described(fit(sizes, hits), (3.0, 60.0), bins=bins_of(sizes, hits))
+    assert "only" in told["words"]
+    assert "fewer than the curve says" in told["words"]
 
 
 def test_no_curve_is_told_as_words_without_a_value() -> None:
