@@ -23,8 +23,9 @@ _MOST_SHIFT = 0.08
 """Share of a side by which a sheet may lie elsewhere."""
 _WIDE = 6.0
 """Sigma, px of the reduced picture: light and shade that are wider are taken off first."""
-_SLACK = 24
-"""Px by which alarms of one place may lie apart: a turn by 0.3 degrees, a stretch by half a percent."""
+SLACK, _SLACK_SHARE = 24, 0.005
+"""Px by which alarms of one place may lie apart, or so large a share of a sheet's longer side: a turn by 0.3 degrees,
+a stretch by half a percent."""
 _SHARE = 0.5
 """Of the sheets on which a place must alarm."""
 _LEAST = 3
@@ -52,6 +53,8 @@ class Place:
     """How many were looked at."""
     evidence: float
     """Of the strongest alarm, feature units above the floor."""
+    slack: int = SLACK
+    """Px by which it may lie elsewhere on a sheet."""
 
     @property
     def x(self) -> int:
@@ -92,26 +95,28 @@ def places(looked: Sequence[Looked], where: Sequence[Offset]) -> list[Place]:
         for index, (one, offset) in enumerate(zip(looked, where, strict=True))
         for alarm in one.alarms
     ]
-    return common_places(alarms, len(looked))
+    longest = max((max(one.sheet.rows, one.sheet.columns) for one in looked), default=0)
+    return common_places(alarms, len(looked), max(SLACK, round(_SLACK_SHARE * longest)))
 
 
-def common_places(alarms: Sequence[tuple[float, Box, int]], of: int) -> list[Place]:
+def common_places(alarms: Sequence[tuple[float, Box, int]], of: int, slack: int = SLACK) -> list[Place]:
     """The same of alarms: evidence, box in coordinates of the first sheet, and number of the sheet."""
     left, found = sorted(alarms, key=lambda alarm: -alarm[0]), list[Place]()
     least = max(_LEAST, math.ceil(_SHARE * of))
     while left:
         strongest = left[0]
-        here = [alarm for alarm in left if _near(alarm[1], strongest[1])]
-        left = [alarm for alarm in left if not _near(alarm[1], strongest[1])]
+        here = [alarm for alarm in left if _near(alarm[1], strongest[1], slack)]
+        left = [alarm for alarm in left if not _near(alarm[1], strongest[1], slack)]
         sheets = tuple(sorted({alarm[2] for alarm in here}))
         if len(sheets) >= least:
-            found.append(Place(strongest[1], sheets, of, strongest[0]))
+            found.append(Place(strongest[1], sheets, of, strongest[0], slack))
     return sorted(found, key=lambda place: (-len(place.sheets), -place.evidence))
 
 
-def on_sheet(place: Place, offset: Offset, slack: int = _SLACK) -> Box:
+def on_sheet(place: Place, offset: Offset) -> Box:
     """Where a place lies on a sheet, with what may be missing to lie there exactly."""
     x, y, width, height = _moved(place.box, offset, 1)
+    slack = place.slack
     return x - slack, y - slack, width + 2 * slack, height + 2 * slack
 
 
@@ -119,10 +124,10 @@ def _moved(box: Box, offset: Offset, sign: int) -> Box:
     return round(box[0] + sign * offset.dx), round(box[1] + sign * offset.dy), box[2], box[3]
 
 
-def _near(one: Box, other: Box) -> bool:
+def _near(one: Box, other: Box, slack: int) -> bool:
     return (
-        one[0] < other[0] + other[2] + _SLACK
-        and other[0] < one[0] + one[2] + _SLACK
-        and one[1] < other[1] + other[3] + _SLACK
-        and other[1] < one[1] + one[3] + _SLACK
+        one[0] < other[0] + other[2] + slack
+        and other[0] < one[0] + one[2] + slack
+        and one[1] < other[1] + other[3] + slack
+        and other[1] < one[1] + one[3] + slack
     )

@@ -67,6 +67,12 @@ def test_three_sheets_are_the_least() -> None:
 
 
 def test_a_place_moves_with_its_sheet() -> None:
-    place = Place((100, 200, 10, 50), (0, 1, 2), 3, 2.0)
-    assert on_sheet(place, Offset(16.0, -8.0), slack=0) == (116, 192, 10, 50)
-    assert on_sheet(place, Offset(0.0, 0.0), slack=5) == (95, 195, 20, 60)
+    place = Place((100, 200, 10, 50), (0, 1, 2), 3, 2.0, slack=5)
+    assert on_sheet(place, Offset(0.0, 0.0)) == (95, 195, 20, 60)
+    assert on_sheet(place, Offset(16.0, -8.0)) == (111, 187, 20, 60)
+
+
+def test_on_a_long_sheet_a_place_may_lie_farther_apart() -> None:
+    here = [(sheet, (100 + 40 * sheet, 200, 10, 50)) for sheet in range(3)]
+    assert common_places(alarms(*here), 3) == []
+    assert len(common_places(alarms(*here), 3, slack=96)) == 1
