@@ -11,7 +11,7 @@ from config.schema import Recipe
 from daemon.lab.teach.look import Looked
 from daemon.lab.teach.places import Offset, Place, on_sheet
 from models.measure.matching import Box
-from models.training.detector.ground import Ground
+from models.training.detector.ground import Ground, holes_of
 
 _PIECE = 704
 """Side of a piece, px."""
@@ -36,6 +36,7 @@ def ground_of(
     pieces: list[Ground] = []
     for one, offset in zip(looked, where, strict=True):
         pixels = one.sheet.read()
+        holes = holes_of(pixels)
         covered = [(mask.x, mask.y, mask.width, mask.height) for mask in recipe.masks]
         covered += [on_sheet(mark, offset) for mark in marks]
         hard = [(alarm.peak_x, alarm.peak_y) for alarm in one.alarms]
@@ -48,7 +49,8 @@ def ground_of(
                 part = pixels[y : y + _PIECE, x : x + _PIECE]
                 ignored = _ignored(part.shape, covered, x, y)
                 if ignored is None or not ignored.all():
-                    pieces.append(Ground(part.copy(), ignored, here))
+                    hole = holes[y : y + _PIECE, x : x + _PIECE]
+                    pieces.append(Ground(part.copy(), ignored, hole.copy() if hole.any() else None, here))
     return pieces
 
 

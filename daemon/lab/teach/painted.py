@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from config.schema import Recipe
 from models.measure.scored import TruthBox
+from models.training.detector.ground import holes_of
 from models.training.detector.metal import Paint
 
 _PATCH, _APART = 352, 32
@@ -24,7 +25,7 @@ def painted(
     pixels: NDArray[np.uint8], recipe: Recipe, paint: Paint, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[TruthBox]]:
     """A copy of a sheet with cracks of the recipe's polarity, and where they are; too faint ones count neither way."""
-    image = pixels.copy()
+    image, holes = pixels.copy(), holes_of(pixels)
     truth: list[TruthBox] = []
     rows, columns = image.shape
     places = [(x, y) for y in _starts(rows) for x in _starts(columns)]
@@ -38,9 +39,10 @@ def painted(
         whole = cv2.copyMakeBorder(grey, 0, side - height, 0, side - width, cv2.BORDER_REFLECT)
         square = np.asarray(whole, np.float32)
         mask, unsure = paint(rng, square, 0.0)
-        drawn = np.clip(np.rint(square[:height, :width]), 0, 255).astype(np.uint8)
+        metal = ~holes[y : y + _PATCH, x : x + _PATCH]
+        drawn = np.clip(np.rint(np.where(metal, square[:height, :width], grey)), 0, 255).astype(np.uint8)
         image[y : y + _PATCH, x : x + _PATCH] = 255 - drawn if dark else drawn
-        truth += _cracks(mask[:height, :width], unsure[:height, :width], x, y, recipe)
+        truth += _cracks(mask[:height, :width] & metal, unsure[:height, :width] & metal, x, y, recipe)
     return image, truth
 
 

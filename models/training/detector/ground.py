@@ -21,6 +21,8 @@ _AGAIN = 2 / 3
 """Share of the crops that were drawn before: painting one takes longer than learning from it."""
 _POOL, _LEAST_POOL = 240, 48
 """Crops that are kept to be drawn again, the oldest making room; and from how many on they are."""
+_HOLE, _LEAST_HOLE = 0.25, 41
+"""What is darker than so large a share of a sheet's brighter quarter, over so many px along both axes, is a hole."""
 _MOST_NOISE = 1.0
 """Sigma of the noise that is added, grey levels: the ground has its own."""
 
@@ -33,6 +35,8 @@ class Ground:
     """(rows, columns), grey levels."""
     ignored: NDArray[np.bool_] | None = None
     """Which of them are not learnt from; None: all are."""
+    holes: NDArray[np.bool_] | None = None
+    """Where there is no metal, and so never a crack; None: it is metal everywhere."""
     hard: tuple[tuple[int, int], ...] = ()
     """x, y of what the weights so far take for a crack."""
 
@@ -94,7 +98,12 @@ class ProductGround:
         noise = rng.uniform(0, _MOST_NOISE)
         mask = np.zeros(grey.shape, np.bool_)
         if rng.random() < _PAINTED:
+            plain = grey.copy()
             mask, unsure = self._paint(rng, grey, noise)
+            if piece.holes is not None:
+                holes = _square(piece.holes[cut].view(np.uint8), size) > 0
+                grey[holes] = plain[holes]
+                mask, unsure = mask & ~holes, unsure & ~holes
             ring = cv2.dilate(mask.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
             ignored |= unsure | (ring & ~mask)
         grey += rng.standard_normal(grey.shape).astype(np.float32) * np.float32(noise)
@@ -110,6 +119,14 @@ class ProductGround:
             left, top = (int(rng.integers(max(1, length - size + 1))) for length in (columns, rows))
         rows, columns = piece.pixels.shape
         return piece, max(0, min(left, columns - size)), max(0, min(top, rows - size))
+
+
+def holes_of(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a sheet, grey levels (rows, columns), shows no metal: ports, and what lies beyond its edges."""
+    dark = (pixels < _HOLE * float(np.percentile(pixels[::8, ::8], 75))).view(np.uint8)
+    # Narrow shadows on the metal are no holes; the rim of one is soft.
+    opened = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((_LEAST_HOLE, _LEAST_HOLE), np.uint8))
+    return np.asarray(cv2.dilate(opened, np.ones((7, 7), np.uint8)) > 0)
 
 
 def _square(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -49,6 +49,14 @@ def test_what_a_mask_covers_need_not_be_found() -> None:
     assert not any(one.counts for one in truth)
 
 
+def test_nothing_is_painted_into_a_port() -> None:
+    sheet = SHEET.copy()
+    sheet[100:700, 100:1100] = 10
+    image, truth = painted(sheet, Recipe(name="any"), paint_on_metal, np.random.default_rng(4))
+    assert (image[100:700, 100:1100] == 10).all()
+    assert all(x < 100 or y < 100 or x + w > 1100 or y + h > 700 for x, y, w, h in (one.box for one in truth))
+
+
 def test_the_smallest_sheet_has_room_for_a_crack() -> None:
     image, _ = painted(SHEET[:352, :360], Recipe(name="any"), paint_on_metal, np.random.default_rng(4))
     assert (image != SHEET[:352, :360]).any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.training.detector.ground import Ground, ProductGround
+from models.training.detector.ground import Ground, ProductGround, holes_of
 
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -84,6 +84,24 @@ def test_places_that_look_like_a_crack_come_more_often() -> None:
         bool((crop[0] > 200).any()) for crop in drawn(ProductGround([Ground(pixels, hard=((700, 700),))], line), 300)
     )
     assert 60 < seen < 130
+
+
+def test_no_crack_is_painted_where_there_is_no_metal() -> None:
+    holes = np.zeros((SIDE, SIDE), np.bool_)
+    holes[:, 40:] = True
+    for image, mask, ignored in drawn(ProductGround([Ground(np.full((SIDE, SIDE), 9, np.uint8), holes=holes)], line)):
+        assert not mask[:, 40:].any()
+        assert not ignored[:, 50:].any()
+        assert image[:, 40:].max() < 20
+
+
+def test_a_port_is_a_hole_and_a_narrow_shadow_is_metal() -> None:
+    sheet = np.full((400, 400), 120, np.uint8)
+    sheet[100:200, 100:200] = 12
+    sheet[300:310] = 12
+    found = holes_of(sheet)
+    assert found[97:203, 97:203].all()
+    assert found.sum() == 106 * 106
 
 
 def test_two_in_three_crops_come_again_once_there_are_enough() -> None:
