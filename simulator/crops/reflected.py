@@ -34,11 +34,13 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     surface = skin(rng, size, other_lines=other_lines)
     base = rng.uniform(55, 190)
     picture = base + np.clip(shade, -0.6 * base, 0.8 * (255 - base)) + surface
+    picture = np.asarray(picture, np.float32)
+    if rng.random() < 0.12:
+        _hole(rng, picture)
     if rng.random() < 1 / 3:
-        picture = 255 - picture
+        picture = np.float32(255) - picture
     noise = sensor(rng, size)
     mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
-    picture = np.asarray(picture, np.float32)
     if rng.random() < _CRACKED_SHARE:
         mask, ignore = rough.add_cracks(rng, picture, disturbance_of(surface, noise), ridges)
     return labelled(rng, picture, noise, mask, ignore)
@@ -65,17 +67,55 @@ def _heights(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
     wave = np.cos(2 * np.pi * phase)
     sharp = log_uniform(rng, 0.6, 6)
     ridge = np.tanh(np.float32(sharp) * wave) / math.tanh(sharp)
-    if rng.random() < 0.2:  # studs in place of ridges
-        ridge = ridge * np.cos(2 * np.pi * u / np.float32(period * rng.uniform(0.7, 1.4)))
+    draw = rng.random()
+    if draw < 0.3:  # studs in place of ridges, or two sets of ridges that cross
+        other = np.cos(
+            2 * np.pi * (u / np.float32(period * rng.uniform(0.7, 1.4)) + v * np.float32(rng.uniform(-1, 1) / period))
+        )
+        ridge = (
+            ridge * other if draw < 0.18 else np.maximum(ridge, np.tanh(np.float32(sharp) * other) / math.tanh(sharp))
+        )
     heights = ridge * np.float32(period * log_uniform(rng, 0.01, 0.09))
     if rng.random() < 0.35:  # a border, beyond which the sheet is flat
         way = rng.uniform(0, 2 * math.pi)
         beyond = (x - size / 2) * math.cos(way) + (y - size / 2) * math.sin(way) - rng.uniform(-0.3, 0.3) * size
         share = np.float32(0.5) + np.float32(0.5) * np.tanh(beyond / np.float32(log_uniform(rng, 6, 80)))
         heights = heights * share + np.float32(rng.uniform(-3, 3)) * share
+    if rng.random() < 0.12:
+        heights = heights + _stamp(rng, size)
     if rng.random() < 0.4:  # dents and waviness
         heights = heights + textures.cut(rng, "cloud", size, 2.5) * np.float32(log_uniform(rng, 0.3, 4))
     return np.asarray(heights, np.float32), angle
+
+
+def _stamp(rng: np.random.Generator, size: int) -> Grey:
+    """Letters that are pressed in or out, px of height."""
+    drawn = np.zeros((size, size), np.uint8)
+    text = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXZ0123456789-/#"), int(rng.integers(2, 9))))
+    place = (int(rng.uniform(-0.2, 0.6) * size), int(rng.uniform(0.15, 1.0) * size))
+    scale, thick = rng.uniform(1, 4.5), int(rng.integers(2, 12))
+    cv2.putText(drawn, text, place, int(rng.integers(0, 5)), scale, (255,), thick, cv2.LINE_AA)
+    drawn = np.ascontiguousarray(np.rot90(drawn, int(rng.integers(4))))
+    soft = np.asarray(cv2.GaussianBlur(drawn, (0, 0), rng.uniform(0.8, 3)), np.float32)
+    return soft * np.float32(log_uniform(rng, 0.5, 6) / 255 * rng.choice([-1, 1]))
+
+
+def _hole(rng: np.random.Generator, picture: Grey) -> None:
+    """A port, in place: dark or bright, its rim lit on a part of its way or all around."""
+    size = picture.shape[0]
+    radius, soft = log_uniform(rng, 0.08, 0.9) * size, log_uniform(rng, 0.7, 3)
+    axis = np.arange(size, dtype=np.float32)
+    dx, dy = (
+        axis[None] - np.float32(rng.uniform(-0.4, 1.4) * size),
+        axis[:, None] - np.float32(rng.uniform(0, 1) * size),
+    )
+    away = np.hypot(dx, dy) - np.float32(radius)
+    turn = np.arctan2(dy, dx) - np.float32(rng.uniform(-math.pi, math.pi))
+    lit = np.clip(np.float32(rng.uniform(0, 1)) + np.float32(rng.uniform(0, 1)) * np.cos(turn), 0, 1.5)
+    rim = np.exp(-np.square((away - np.float32(rng.uniform(0, 8))) / np.float32(log_uniform(rng, 1.5, 12))))
+    picture += rim * lit * np.float32(log_uniform(rng, 5, 90))
+    dark = rng.uniform(2, 50) if rng.random() < 0.8 else rng.uniform(50, 230)
+    picture += (np.float32(dark) - picture) * np.clip(np.float32(0.5) - away / np.float32(soft), 0, 1)
 
 
 def _reflected(rng: np.random.Generator, heights: Grey) -> Grey:
