@@ -189,7 +189,10 @@ class EvaluateClassifier:
     data: Annotated[tuple[Path, ...], Option(help=_LEARNT)] = ()
     all_groups: Annotated[bool, Option("--all-groups", help=_ALL_GROUPS)] = False
     simulated: Annotated[int, Option(min=0, help="crops of simulated sheets of the test products")] = 480
-    weights: Annotated[Path | None, Option(help=_SHIPPED)] = None
+    weights: Annotated[
+        tuple[Path, ...],
+        Option(help=f"{_SHIPPED}; repeated: side by side, on the groups that none of them learnt from"),
+    ] = ()
     views: Annotated[
         tuple[str, ...], Option(help="of the test-time augmentation; with commas between them, or repeated")
     ] = ("identity", "flip_horizontal", "flip_vertical", "rotate_-5", "rotate_+5")

@@ -57,9 +57,10 @@ def say_what_is_not_learnt(folders: Sequence[Path], examples: Sequence[Example])
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Which groups weights are judged on."""
+    """Which groups weights are judged on; several on the same."""
 
-    learnt: LearntGroups = UNKNOWN
+    learnt: tuple[LearntGroups, ...] = (UNKNOWN,)
+    """Of each of the weights."""
     left_out: tuple[str, ...] = ()
     """Sets that they were not trained on, by their card."""
     all_groups: bool = False
@@ -72,10 +73,12 @@ class Judged:
         """Why they are not; None: they are."""
         if self.all_groups:
             return None
-        if self.learnt.holds(group):
+        if any(one.holds(group) for one in self.learnt):
             return LEARNT
         collection = group.split("/", 1)[0]
-        return None if collection in (*self.left_out, *TEST_PRODUCTS) else self.learnt.passed_over(group)
+        if collection in (*self.left_out, *TEST_PRODUCTS):
+            return None
+        return next((why for one in self.learnt if (why := one.passed_over(group)) is not None), None)
 
 
 def training_examples(folders: Sequence[Path], simulated: int, seed: int, report: OnProgress) -> list[Example]:

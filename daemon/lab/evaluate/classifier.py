@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -75,31 +75,65 @@ def evaluate_classifier_command(options: EvaluateClassifier, console: Console) -
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Weights that are evaluated."""
+
+    weights: Path
+    card: dict[str, Any]
+    classifier: Classifier
+    plain: Classifier
+    """The same in one view."""
+    folds: dict[str, Any] | None
+    of_folds: str
+
+    @classmethod
+    def of(cls, weights: Path, options: EvaluateClassifier) -> _Asked:
+        _, card = checked(weights, weights.with_suffix(".json"))
+        views = _views(options.views)
+        folds, of_folds = _folds(weights, str(card["network"]))
+        classifier = Classifier.load(weights, device=options.device, views=views)
+        if doubt := classifier.doubt():
+            say(f"linesentry evaluate: {doubt}")
+        plain = Classifier.load(weights, device=options.device, views=("identity",))
+        return cls(weights, card, classifier, plain, folds, of_folds)
+
+    @property
+    def left_out(self) -> list[str]:
+        return [str(name) for name in self.card.get("left_out", [])]
+
+
 def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
-    """All figures, as values that JSON knows, and the pictures of the report.
+    """All figures, as values that JSON knows, and the pictures of the report; of several weights those of the first.
+
+    `beside` holds the figures of the others, of the same pictures: those that none of the weights learnt from.
 
     Raises:
         DataError: data that cannot be used.
         ClassifierError: weights or views that cannot be used.
     """
+    asked = [_Asked.of(weights, options) for weights in options.weights or (shipped_weights(NAME),)]
+    with progress_on(SafeConsole(stderr=True)) as report:
+        left_out = tuple(dict.fromkeys(name for one in asked for name in one.left_out))
+        judged = Judged(tuple(LearntGroups.of_card(one.card) for one in asked), left_out, options.all_groups)
+        examples, passed = test_examples(options.data, options.simulated, report, judged)
+    (result, pictures), *others = (_evaluated(one, options, examples) for one in asked)
+    return {**result, "passed_over": passed.values(), "beside": [other for other, _ in others]}, pictures
+
+
+def _evaluated(
+    asked: _Asked, options: EvaluateClassifier, examples: Sequence[Example]
+) -> tuple[dict[str, Any], Exhibits]:
+    """The figures of some weights, and the pictures of their report."""
     started = time.monotonic()
-    weights = shipped_weights(NAME) if options.weights is None else options.weights
-    _, card = checked(weights, weights.with_suffix(".json"))
-    views = _views(options.views)
-    folds, of_folds = _folds(weights, str(card["network"]))
-    classifier = Classifier.load(weights, device=options.device, views=views)
-    if doubt := classifier.doubt():
-        say(f"linesentry evaluate: {doubt}")
-    plain = Classifier.load(weights, device=options.device, views=("identity",))
-    left_out = [str(name) for name in card.get("left_out", [])]
+    card, classifier, plain = asked.card, asked.classifier, asked.plain
     console = SafeConsole(stderr=True)
     with progress_on(console) as report:
-        judged = Judged(LearntGroups.of_card(card), tuple(left_out), options.all_groups)
-        examples, passed = test_examples(options.data, options.simulated, report, judged)
-        learnt = sum(judged.learnt.holds(one.group) for one in examples)
+        learnt = sum(LearntGroups.of_card(card).holds(one.group) for one in examples)
         if learnt:
             say(f"linesentry evaluate: {learnt} of {len(examples)} pictures: the weights learnt from their groups")
-        raw = _chances(classifier, examples, lambda done: report(f"asking, {len(views)} views", done, len(examples)))
+        words = f"asking, {len(classifier.views)} views"
+        raw = _chances(classifier, examples, lambda done: report(words, done, len(examples)))
         single = _chances(plain, examples, lambda done: report("asking, one view", done, len(examples)))
     with console.status("counting"):
         at, temperature = float(card["threshold"]), float(card["temperature"])
@@ -109,28 +143,27 @@ def evaluate(options: EvaluateClassifier) -> tuple[dict[str, Any], Exhibits]:
                 "command": shlex.join(["linesentry", *sys.argv[1:]]),
                 "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                 "data": [*(str(path) for path in options.data), f"{options.simulated} simulated crops"],
-                "weights": str(weights),
+                "weights": str(asked.weights),
                 "weights_sha256": card["sha256"],
                 "network": card["network"],
                 "started_from": str(card.get("started_from", "unknown")),
-                "left_out": left_out,
+                "left_out": asked.left_out,
                 "anecdotes": list(ANECDOTES),
-                "folds": of_folds,
+                "folds": asked.of_folds,
                 "groups": "all" if options.all_groups else "those that the weights did not learn from",
                 "learnt_pictures": learnt,
                 "test_groups_sha256": fingerprint([one for one in examples if one.test]),
                 "temperature": temperature,
                 "threshold": at,
-                "views": list(views),
+                "views": list(classifier.views),
                 "code_sha256": code_sha256(),
                 "machine": f"{cpu_model() or os.uname().machine}, {torch.get_num_threads()} thread(s)",
                 "device": classifier.facts["device"],
                 "dtype": classifier.facts["dtype"],
             },
-            "passed_over": passed.values(),
-            **_figures(examples, raw, single, temperature, at, left_out),
+            **_figures(examples, raw, single, temperature, at, asked.left_out),
             "evidence": pictures.evidence,
-            "folds": folds,
+            "folds": asked.folds,
             "latency_ms": {
                 "images": _TIMED,
                 "with_views": _latency(classifier, examples),

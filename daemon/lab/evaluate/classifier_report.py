@@ -65,7 +65,40 @@ def tables(result: dict[str, Any]) -> list[Table]:
     for name, part in sources.items():
         numbers = (str(part[key]) for key in ("pictures", "groups", "cracks", "called"))
         second.add_row(name, *numbers, shown(part["right"]), _span(part["interval"]))
-    return [first, second, *([table_of(result["passed_over"])] if result["passed_over"] else [])]
+    beside = [_beside(result)] if result["beside"] else []
+    return [*beside, first, second, *([table_of(result["passed_over"])] if result["passed_over"] else [])]
+
+
+def _beside(result: dict[str, Any]) -> Table:
+    """Several weights on the same pictures."""
+    table = Table(title="side by side, on the same pictures; below, the first alone", title_justify="left")
+    table.add_column("")
+    for words in side_by_side(result)[0][1:]:
+        table.add_column(words, justify="right", overflow="fold")
+    for row in side_by_side(result)[1:]:
+        table.add_row(*row)
+    return table
+
+
+def side_by_side(result: dict[str, Any]) -> list[list[str]]:
+    """Rows of cells, the first of them the headings: a column for each of the weights."""
+    every = [result, *result["beside"]]
+    facts = [one["facts"] for one in every]
+    rows = [["", *(f"{one['network']} {one['weights_sha256'][:8]}" for one in facts)]]
+    for part, of in (("all", "all"), ("photographs", "photographs"), ("without_anecdotes", "all but anecdotes")):
+        parts = [one[part] for one in every]
+        if all(parts):
+            for name in _TO_REACH:
+                cells = [f"{shown(one[name])} ({_span(one['intervals'].get(name)) or '-'})" for one in parts]
+                rows.append([f"{of}: {_WORDS.get(name, name)}", *cells])
+    errors = [one["calibration"]["after"] for one in every]
+    rows.append(["weighted ECE", *(f"{shown(one['weighted'])} ({_span(one['weighted_interval'])})" for one in errors)])
+    folds = [one["folds"] and one["folds"]["table"]["likelier"]["mean"] for one in every]
+    rows.append(["accuracy, likelier class: mean of the folds", *(shown(one) for one in folds)])
+    for name, words in (("with_views", "ms an image, all views"), ("one_view", "ms an image, one view")):
+        rows.append([words, *(shown(one["latency_ms"][name], ".1f") for one in every)])
+    rows.append(["pictures", *(str(one["all"]["pictures"]) for one in every)])
+    return rows
 
 
 def _of(part: dict[str, Any] | None, name: str) -> str:
@@ -84,6 +117,7 @@ def page(result: dict[str, Any], pictures: Exhibits) -> str:
     return report.page(
         "classifier.html.j2",
         result=result,
+        beside=side_by_side(result) if result["beside"] else [],
         whole=result["all"],
         names=FIGURES,
         words=_WORDS,

@@ -21,6 +21,7 @@ from daemon.lab.data import classifier as classifier_data
 from daemon.lab.data.classifier import Judged
 from daemon.lab.evaluate import classifier as evaluate_classifier
 from daemon.lab.evaluate.classifier_gallery import exhibits
+from daemon.lab.evaluate.classifier_report import side_by_side
 from daemon.lab.train.cross_validation import FOLDS
 from daemon.offline.classify import answered
 from models.classifier.calibration import calibrated, expected_calibration_error
@@ -325,6 +326,32 @@ def test_an_unfinished_cross_validation_is_shown_as_what_it_is(weights: Path, da
         code, said, complaint = run(*asked)
         assert (code, said) == (2, "")
         assert f"is not what --folds writes ({len(wrong)} of 5 folds)" in complaint
+
+
+def test_several_weights_are_shown_side_by_side_on_what_none_of_them_learnt_from(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    known = next(one for one in read_folder(data) if one.test and one.collection == "own")
+    facts = {"groups": " ".join(group_keys([known]))}
+    other = write_weights(tmp_path, make("mobilenet_v2").state_dict(), "mobilenet_v2", facts)
+    asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", weights, "--weights", other)
+    figures, page = tmp_path / "figures.json", tmp_path / "report.html"
+    code, said, _ = run(*asked, "--json", figures, "--report", page)
+    assert code == 0
+    first = json.loads(figures.read_text())
+    (second,) = first["beside"]
+    assert (first["facts"]["network"], second["facts"]["network"]) == ("resnet18", "mobilenet_v2")
+    names = [[one["name"] for one in result["pictures"]] for result in (first, second)]
+    assert names[0] == names[1]
+    assert known.group not in {one["group"] for one in first["pictures"]}
+    assert first["passed_over"], "and that is said"
+    assert [one["chance"] for one in first["pictures"]] != [one["chance"] for one in second["pictures"]]
+    for text in (said, page.read_text()):
+        for result in (first, second):
+            assert f"{result['facts']['network']} {result['facts']['weights_sha256'][:8]}" in text
+    rows = side_by_side(first)
+    assert {len(row) for row in rows} == {3}
+    assert rows[1][2].startswith(f"{second['all']['accuracy']:.3f} (")
 
 
 def test_views_can_be_chosen_and_unknown_ones_are_refused(weights: Path, data: Path) -> None:
