@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -102,7 +103,8 @@ def _facts(order: TrainDetector, outcome: Outcome, metal: RealMetal | None, code
             "crops": outcome.crops,
             "crop_px": _CROP,
             "batch": _BATCH,
-            "loss": round(outcome.loss, 4),
+            # A training gone on with after its end learns nothing, and has no loss to tell.
+            "loss": None if math.isnan(outcome.loss) else round(outcome.loss, 4),
             "validation": [list(look) for look in outcome.history],
             "torch": torch.__version__,
         },

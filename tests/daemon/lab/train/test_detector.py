@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -112,6 +113,10 @@ def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: P
     weights = tmp_path / "detector-full.pt"
     Detector.load(Recipe(name="made", weights=str(weights), resolution="full"), device="cpu").known_answer()
     assert json.loads(weights.with_suffix(".json").read_text())["schedule"]["preset"] == "paper"
+    # Gone on with after its end it learns nothing more, and its card is still one that any reader takes.
+    train.train_detector_command(replace(order, minutes=0.01, resume=order.checkpoint))
+    card = json.loads(weights.with_suffix(".json").read_text(), parse_constant=pytest.fail)
+    assert card["schedule"]["loss"] is None
 
 
 @pytest.mark.usefixtures("small")
