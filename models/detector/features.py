@@ -8,7 +8,7 @@ view where it costs little (docs/decisions/0010-feature-network.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ _LEARNED = 4
 _QUARTER, _EIGHTH, _SIXTEENTH = 16, 32, 64
 
 
-_NEAR, _FAR = 8, 24
+_NEAR, _FAR = 16, 32
 """Px of the input, whole cells of the sixteenth, that the finer and the finest levels need beyond a part for its values
 to be those of the whole: what a cut spoils on the way up."""
 
@@ -113,13 +113,17 @@ class FeatureNetwork(nn.Module):
         self.more = nn.Sequential(_Layer(_SIXTEENTH, _SIXTEENTH), nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 1))
         self.from_sixteenth = _Layer(_SIXTEENTH, _EIGHTH)
         self.at_eighth = _Layer(_EIGHTH, _EIGHTH)
+        self.finer: nn.Sequential | None = nn.Sequential(
+            _Layer(_EIGHTH, _EIGHTH), nn.Conv2d(_EIGHTH, _EIGHTH, 3, padding=1)
+        )
         self.from_eighth = _Layer(_EIGHTH, _QUARTER, size=1)
         self.at_quarter = _Layer(_QUARTER, _QUARTER)
         self.head = nn.Conv2d(_QUARTER, 4, 1)
-        for last in (self.context[-1], self.more[-1]):  # they start as if they were not there
+        for last in (self.context[-1], self.more[-1], self.finer[-1]):  # they start as if they were not there
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # most pixels are background
+        self.register_load_state_dict_pre_hook(_without_finer)  # type: ignore[no-untyped-call]
 
     def _kernels(self) -> Tensor:
         """The templates' kernels, (n, 1, side, side)."""
@@ -164,6 +168,8 @@ class FeatureNetwork(nn.Module):
         sixteenth = self.from_sixteenth(sixteenth + self.more(sixteenth))
         eighth, quarter = near.of(eighth, 4), near.of(quarter, 2)
         eighth = self.at_eighth(eighth + _doubled(near.within(far).of(sixteenth, 8), eighth))
+        if self.finer is not None:
+            eighth = eighth + self.finer(eighth)
         quarter = self.at_quarter(quarter + _doubled(self.from_eighth(eighth), quarter))
         return torch.as_tensor(self.head(part.within(near).of(quarter, 2)))
 
@@ -171,6 +177,12 @@ class FeatureNetwork(nn.Module):
     def folded(self, dtype: torch.dtype) -> Folded:
         """The same network for inference: normalisations folded into the convolutions, channels last, in `dtype`."""
         return Folded(self, dtype)
+
+
+def _without_finer(network: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """Weights from before `finer` was added are loaded as if it were not there, which is how it starts."""
+    if not any(name.startswith(f"{prefix}finer.") for name in state):
+        state.update({f"{prefix}{name}": value for name, value in network.state_dict().items() if "finer." in name})
 
 
 def network_for(recipe: Recipe) -> FeatureNetwork:
@@ -191,6 +203,8 @@ class Folded(nn.Module):
         self.network = FeatureNetwork(network.resolution, network.templates, network.pitch)
         self.network.load_state_dict(network.state_dict())
         del self.network.learned
+        if self.network.finer is not None and not any(map(torch.count_nonzero, self.network.finer[-1].parameters())):
+            self.network.finer = None  # weights from before it was added: what adds nothing is not computed
         _fold_layers(self.network)
         self.eval().requires_grad_(requires_grad=False)
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -21,7 +21,8 @@ def network() -> FeatureNetwork:
             assert module.running_var is not None
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
-    for layers in (made.context, made.more):
+    assert made.finer is not None
+    for layers in (made.context, made.more, made.finer):
         last = layers[-1]
         assert isinstance(last, torch.nn.Conv2d)
         torch.nn.init.normal_(last.weight, 0, 0.1)
@@ -39,3 +40,16 @@ def test_the_values_of_a_part_are_those_of_the_whole_to_the_bit(
         whole = folded(x)
         assert whole.shape == (1, 211, 333)
         assert torch.equal(folded(x, part), part.of(whole, 1))
+
+
+def test_weights_from_before_a_part_was_added_are_computed_without_it(network: FeatureNetwork) -> None:
+    state = {name: value for name, value in network.state_dict().items() if not name.startswith("finer.")}
+    older = FeatureNetwork()
+    older.load_state_dict(state)
+    x = torch.randn(1, 1, 96, 96)
+    with torch.inference_mode():
+        folded = older.folded(torch.float32)
+        assert folded.network.finer is None
+        network.eval()
+        assert torch.allclose(folded(x), older.eval()(x)[:, 0], atol=1e-3)
+        assert not torch.allclose(folded(x), network(x)[:, 0], atol=1e-3)
