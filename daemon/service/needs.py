@@ -18,7 +18,7 @@ _BACKGROUND_BYTES = 7 * 1024
 """Of a replay, for each pixel of the camera's width, while it is made."""
 _RENDER_BYTES = 12_500
 """For each column of a sheet that is rendered, beyond the sheet itself."""
-_SWATH_BYTES = {"half": 27, "full": 108}
+_SWATH_BYTES = {"half": 27, "full": 80}
 """Of the network's layers for each pixel of a swath, by resolution."""
 _PICTURE_BYTES = 10
 """For each pixel of an overview while it is drawn."""
