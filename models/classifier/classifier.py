@@ -24,7 +24,7 @@ from models.detector.known_window import known_window
 from models.machine.allocator import keep_freed
 from models.machine.cpu import bfloat16_is_fast
 
-__all__ = ["GRID", "Classified", "Classifier", "ClassifierError", "known_values"]
+__all__ = ["GRID", "Classified", "Classifier", "ClassifierError", "is_sure", "known_values"]
 GRID = 7
 """Rows and columns of a map of evidence."""
 _AT_ONCE = {"cpu": 1, "cuda": 32}
@@ -185,7 +185,7 @@ class Classifier:
         maps = self._maps(batch, first)
         raw, heats = self._said(maps, first)
         chances = calibrated(raw, self.temperature)
-        unsure = np.flatnonzero(~((chances < _SURE) | (chances > 1 - _SURE)))
+        unsure = np.flatnonzero(~is_sure(chances))
         if others and len(unsure):
             more = self._maps(batch[unsure], others)
             both = torch.cat((maps[unsure, None], more.reshape(len(unsure), len(others), *more.shape[1:])), 1)
@@ -206,6 +206,11 @@ class Classifier:
         with torch.no_grad():
             shaped = viewed(batch, views).to(self.dtype).contiguous(memory_format=torch.channels_last)
             return self._network.features(shaped).float()
+
+
+def is_sure(chances: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of each calibrated chance of the first view, whether no other view is asked."""
+    return (chances < _SURE) | (chances > 1 - _SURE)
 
 
 def known_values(classifier: Classifier) -> dict[str, float]:

@@ -43,7 +43,7 @@ from models.classifier.assessment import (
 )
 from models.classifier.calibration import calibrated, reliability
 from models.classifier.card import NAME, checked
-from models.classifier.classifier import Classifier
+from models.classifier.classifier import Classifier, is_sure
 from models.classifier.errors import ClassifierError
 from models.classifier.views import View
 from models.machine.cpu import cpu_model
@@ -210,6 +210,8 @@ def _figures(
     photographs = np.array([not one.simulated for one in examples], np.bool_)[~strange]
     rest = judged.without(ANECDOTES)
     called, called_alone = judged.chance >= at, alone.chance >= at
+    sure = is_sure(alone.chance)
+    in_line = replace(judged, chance=np.where(sure, alone.chance, judged.chance))
     return {
         "all": figures(judged, at),
         "without_anecdotes": figures(rest, at) if 0 < len(rest) < len(judged) else None,
@@ -222,6 +224,12 @@ def _figures(
             "calibration": calibration(alone),
             "righted": int(((called == judged.crack) & (called_alone != judged.crack)).sum()),
             "wronged": int(((called != judged.crack) & (called_alone == judged.crack)).sum()),
+        },
+        "in_line": {
+            "all": figures(in_line, at),
+            "calibration": calibration(in_line),
+            "all_views": float(1 - sure.mean()),
+            "called_otherwise": int(((in_line.chance >= at) != called).sum()),
         },
         "calibration": {"before": calibration(before), "after": calibration(judged)},
         "reliability": {

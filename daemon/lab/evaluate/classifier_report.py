@@ -33,9 +33,9 @@ def tables(result: dict[str, Any]) -> list[Table]:
     """The figures in short."""
     whole, after = result["all"], result["calibration"]["after"]
     first = Table(title="classifier, evaluated", title_justify="left")
-    for words in ("", "all", "95 % interval", "photographs", "simulated", "one view"):
+    for words in ("", "all", "95 % interval", "photographs", "simulated", "one view", "in the line"):
         first.add_column(words, justify="right" if words else "left", overflow="fold")
-    columns = [result["photographs"], result["simulated"], result["one_view"]["all"]]
+    columns = [result["photographs"], result["simulated"], result["one_view"]["all"], result["in_line"]["all"]]
     for name in ("pictures", "groups", "cracks"):
         first.add_row(name, str(whole[name]), "", *(str(one[name]) if one else "-" for one in columns))
     for name in FIGURES:
@@ -45,17 +45,20 @@ def tables(result: dict[str, Any]) -> list[Table]:
             _span(whole["intervals"].get(name)),
             *(_of(one, name) for one in columns),
         )
-    single = result["one_view"]["calibration"]
+    single, in_line = result["one_view"]["calibration"], result["in_line"]
     for name in ("weighted", "unweighted"):
         value, interval = shown(after[name]), _span(after[f"{name}_interval"])
         parts = [result[part]["calibration"] if result[part] else {} for part in ("photographs", "simulated")]
-        first.add_row(f"{name} ECE", value, interval, *(shown(one.get(name)) for one in (*parts, single)))
+        first.add_row(
+            f"{name} ECE", value, interval, *(shown(one.get(name)) for one in (*parts, single, in_line["calibration"]))
+        )
     if aside := result["without_anecdotes"]:
         said = ", ".join(f"{_WORDS.get(name, name)} {shown(aside[name])}" for name in _TO_REACH)
         first.caption = f"all but {', '.join(result['facts']['anecdotes'])}: {said}"
         first.caption_justify = "left"
     latency = result["latency_ms"]
-    first.add_row("ms an image", shown(latency["with_views"], ".1f"), "", "", "", shown(latency["one_view"], ".1f"))
+    first.add_row("ms an image", shown(latency["with_views"], ".1f"), "", "", "", shown(latency["one_view"], ".1f"), "")
+    first.add_row("share asked in all views", "", "", "", "", "", shown(in_line["all_views"]))
     second = Table(title="by source, the worst first", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for words in ("", "pictures", "groups", "cracks", "called", "right", "95 % interval"):
         second.add_column(words, justify="right" if words else "left", overflow="fold")

@@ -354,6 +354,24 @@ def test_several_weights_are_shown_side_by_side_on_what_none_of_them_learnt_from
     assert rows[1][2].startswith(f"{second['all']['accuracy']:.3f} (")
 
 
+def test_what_the_line_would_say_is_that_of_all_views_where_the_first_is_not_sure(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(weights, tmp_path))
+    content = json.loads(weights.with_suffix(".json").read_text())
+    found = {}
+    for temperature in (20.0, 0.05):  # no answer is sure, or most are
+        copy.with_suffix(".json").write_text(json.dumps({**content, "temperature": temperature}))
+        asked = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", copy, "--json", "-")
+        found[temperature] = json.loads(run(*asked)[1])
+    unsure, sure = found[20.0], found[0.05]
+    assert unsure["in_line"]["all_views"] == 1
+    assert unsure["in_line"]["all"] == unsure["all"]
+    assert unsure["in_line"]["calibration"] == unsure["calibration"]["after"]
+    assert sure["in_line"]["all_views"] < 1
+    assert sure["in_line"]["all"]["pictures"] == sure["all"]["pictures"]
+
+
 def test_views_can_be_chosen_and_unknown_ones_are_refused(weights: Path, data: Path) -> None:
     words = ("evaluate", "classifier", "--data", data, "--simulated", "0", "--weights", weights)
     code, said, complaint = run(*words, "--views", "identity,flip_vertical", "--json", "-")
