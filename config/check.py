@@ -292,15 +292,16 @@ def _classifier_faults(config: Config, recipe: Recipe) -> Told:
     if mode == "off" or os.path.isfile(path):  # noqa: PTH113 - as above
         return []
     if config.classify.weights is not None:
-        found = f"found {str(path)!r}, which is no file; the recipe's classifier.mode is {mode}"
-        return [(False, "classify.weights", found)]
+        message = f"found {str(path)!r}, which is no file; the recipe's classifier.mode is {mode}"
+        return [(False, "classify.weights", message)]
     if network is not None:
-        found = (
-            f"found {network}, for which no weights ship (no file {path}); the recipe's classifier.mode is {mode}. "
-            f"Leave it out, or train some with `linesentry train classifier --network {network}` and name them in "
-            "classify.weights"
+        message = (
+            f"found {network}, for which no weights ship (no file {path}); classifier.mode is {mode}. Leave it out, "
         )
-        return [(False, "classify.network", found)]
+        train = (
+            f"or train some with `linesentry train classifier --network {network}` and name them in classify.weights"
+        )
+        return [(False, "classify.network", message + train)]
     message = (
         f"found {mode}, but no weights of a classifier ship (no file {path}); train some with `linesentry train "
         "classifier` and name them in classify.weights of the configuration, or set it to off"

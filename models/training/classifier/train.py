@@ -79,13 +79,8 @@ def train(
     _refuse_one_class(training=training, validation=validation)
     keep_freed()
     torch.manual_seed(plan.seed)
-    # What is renewed is never the same again: a training of days goes on though crops are made otherwise by then.
-    lasting = (
-        part if renewal is None else [one for one in part if not one.simulated] for part in (training, validation)
-    )
-    learner = Learner(
-        plan, [fingerprint(part) for part in lasting], class_weights(training, draw_chances(training)), resume
-    )
+    groups = [fingerprint(_lasting(part, renewal)) for part in (training, validation)]
+    learner = Learner(plan, groups, class_weights(training, draw_chances(training)), resume)
     batches = Batches(Pool(training, renewal), plan, learner.step)
     report = save = time.monotonic()
     due = report + _LOOK_S
@@ -113,6 +108,11 @@ def train(
     if learner.step == 0:
         raise DataError("the training ended before its first step: give it more time")
     return Outcome(learner.best, learner.step, learner.seconds(), learner.loss, tuple(learner.history))
+
+
+def _lasting(part: Sequence[Example], renewal: Renewal | None) -> Sequence[Example]:
+    """Those that must be the same when a training is gone on with: one of days outlives how crops are made."""
+    return part if renewal is None else [one for one in part if not one.simulated]
 
 
 def _refuse_one_class(**parts: Sequence[Example]) -> None:
