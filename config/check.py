@@ -295,13 +295,9 @@ def _classifier_faults(config: Config, recipe: Recipe) -> Told:
         message = f"found {str(path)!r}, which is no file; the recipe's classifier.mode is {mode}"
         return [(False, "classify.weights", message)]
     if network is not None:
-        message = (
-            f"found {network}, for which no weights ship (no file {path}); classifier.mode is {mode}. Leave it out, "
-        )
-        train = (
-            f"or train some with `linesentry train classifier --network {network}` and name them in classify.weights"
-        )
-        return [(False, "classify.network", message + train)]
+        train = f"train some with `linesentry train classifier --network {network}`, named as classify.weights instead"
+        message = f"found {network}, for which no weights ship (no file {path}); classifier.mode is {mode}. {train}"
+        return [(False, "classify.network", message)]
     message = (
         f"found {mode}, but no weights of a classifier ship (no file {path}); train some with `linesentry train "
         "classifier` and name them in classify.weights of the configuration, or set it to off"
