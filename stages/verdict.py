@@ -19,10 +19,8 @@ from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, wind
 from stages.through_lines import through_lines
 
 LIT_SHARE = 0.1
-"""A band with a smaller share of lit pixels says nothing of contrast and focus; it counts as not judged.
-
-A dark one at an end of the plate may lie beyond the sheet; between others it fails the gate of brightness.
-"""
+"""A band with a smaller share of lit pixels says nothing of contrast and focus; it counts as not judged. A dark one at
+an end of the plate may lie beyond the sheet; between others it fails the gate of brightness."""
 
 NARROW = 0.25
 """Share of the pixels of the band before, below which the last one is judged with it; likewise of blocks of columns."""
