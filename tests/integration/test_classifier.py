@@ -97,7 +97,9 @@ def health(one: Service) -> str:
 def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
     classifying: Make, undisturbed: Undisturbed, mode: str
 ) -> None:
-    one = classifying(mode, PATIENT_S, results={"pictures": True})
+    # Of seed 6 the detector is sure of one sheet's defect, and of two it is not.
+    seed = {"simulator": {"seed": 6}} if mode == "veto" else {}
+    one = classifying(mode, PATIENT_S, results={"pictures": True}, **seed)
     one.start(3 * SHEETS)
     for finals in (1, SHEETS):
         one.wait_for(partial(has_finals, one, finals))

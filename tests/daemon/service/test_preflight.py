@@ -49,9 +49,9 @@ def test_memory_that_others_hold_is_a_fault_unless_it_is_the_service_that_is_to_
     monkeypatch.setattr(preflight, "room", lambda: full)
     monkeypatch.setattr("models.machine.memory.room", lambda _proc: full)
     assert lasting_faults(with_overrides(Config(), base), RECIPE, "x.yaml") == []
-    assert keys(base) == (["slots"], [])
+    assert keys(base) == (["workers.count"], [])
     with StateDirectory(Path(base["state_directory"])).lock():
-        assert keys(base) == ([], ["slots"])
+        assert keys(base) == ([], ["workers.count"])
 
 
 def test_a_port_in_use_is_a_warning_unless_the_service_itself_has_it(base: dict[str, Any]) -> None:
