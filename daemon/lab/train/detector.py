@@ -19,6 +19,7 @@ from daemon.lab.orders import TrainDetector
 from daemon.lab.progress import progress_bar
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
+from models.detector.swaths import HALO
 from models.training.detector.card import PLAIN, write
 from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.figures import Clean, evaluate, learn_threshold
@@ -32,7 +33,8 @@ from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, t
 
 _CROP, _BATCH = 512, 6
 _VALIDATION = 24
-_WINDOW = 650
+_SEEN = PLAIN.windows.size + 2 * HALO
+"""Px of a crop for the floor and the figures: a window, and what the line sees around it."""
 _MOST_ON_SHEETS, _MOST_ON_CROPS = 0.05, 0.25
 """Share of defect-free sheets of the training products, and of wild crops, on which a false alarm may remain."""
 _SHEET_CROPS, _CROPS_A_SHEET = 24, 64
@@ -229,4 +231,4 @@ def _wild(name: str, source: CropSource, seed: int, count: int) -> Clean:
 def _drawn(source: CropSource, seed: int, count: int) -> Iterator[LabelledCrop]:
     rng = np.random.default_rng(seed)
     for _ in range(count):
-        yield source(rng, _WINDOW)
+        yield source(rng, _SEEN)

@@ -51,3 +51,14 @@ def test_figures_count_cracks_that_can_be_judged_and_false_regions() -> None:
     assert nothing == {"crops": 2, "cracks": 2, "recall": 0.0, "precision": 1.0, "false": 0}
     everything = evaluate(state, LearntThreshold(-50, 1, 0), crops)
     assert (everything["recall"], everything["false"]) == (1.0, 0)
+
+
+def test_what_lies_around_a_window_is_seen_and_not_counted() -> None:
+    torch.manual_seed(0)
+    state = FeatureNetwork().state_dict()
+    image = np.random.default_rng(0).normal(100, 3, (970, 970)).astype(np.uint8)
+    mask, nothing = np.zeros((970, 970), np.bool_), np.zeros((970, 970), np.bool_)
+    mask[100:110, 300:400] = True
+    mask[500:510, 300:400] = True
+    all_of_it = evaluate(state, LearntThreshold(-50, 1, 0), [(image, mask, nothing)])
+    assert (all_of_it["cracks"], all_of_it["recall"]) == (1, 1.0)
