@@ -33,7 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "_CROP": 64,
         "_BATCH": 4,
-        "_WINDOW": 130,
+        "_SEEN": 130,
         "_LEAST_CROPS": 2,
         "_MOST_CROPS": 2,
         "_VALIDATION": 2,
