@@ -18,14 +18,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from config.errors import ConfigError
 from config.load import load_recipe, recipe_hash
+from daemon.lab.chain import Chain
 from daemon.lab.orders import MeasurePod
 from daemon.lab.pod.analysis import figures, warnings_of
-from daemon.lab.pod.experiment import COARSE_SHEETS, Chain, Experiment, Outcome, Say
+from daemon.lab.pod.experiment import COARSE_SHEETS, Experiment, Outcome, Say, of_stretches
 from daemon.lab.pod.forms import FORMS
 from daemon.lab.pod.page import page, tables
 from daemon.lab.pod.real import compared, inspect_real, real_source
 from daemon.lab.pod.sheets import PodError, folder_sheets, simulated_sheets
-from daemon.offline.networks import load_classifier, load_detectors
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
 from models.classifier.errors import ClassifierError
@@ -70,8 +70,8 @@ def _measure(order: MeasurePod) -> tuple[dict[str, Any], Outcome]:
     sheets = simulated_sheets(recipe, order.seed) if order.data is None else folder_sheets(order.data, recipe)
     for name, why in sheets.left_out:
         say(f"linesentry pod: {name} is left out: {why}")
-    detectors, classifier = load_detectors(recipe), load_classifier(recipe)
-    chain = Chain(recipe, detectors, classifier)
+    chain = Chain(of_stretches(recipe))
+    detectors, classifier = chain.detectors, chain.classifier
     facts: dict[str, Any] = {
         "command": shlex.join(["linesentry", *sys.argv[1:]]),
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

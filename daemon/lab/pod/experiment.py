@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -11,20 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Recipe
-from daemon.lab.evaluate.scoring import InMemory
+from daemon.lab.chain import Chain
 from daemon.lab.pod.forms import FORMS, Stroke
 from daemon.lab.pod.measured import Measured, measured
 from daemon.lab.pod.room import Room, lay_down
 from daemon.lab.pod.sheets import GoodSheet, PodError, Sheets, none_good
 from daemon.lab.pod.sizes import Ranges, Sizes, drawn_sizes, ranges_of, with_narrow
-from daemon.offline.inspect import inspect_image
-from models.classifier.classifier import Classifier
-from models.detector.detector import Detector
 from models.images import ImageError
 from models.measure.matching import Box, meeting, pairs
 from models.measure.pod import NoCurveError, fit
 from stages.plate import Defect, PlateResult
-from stages.verdict import standing
+from stages.verdict import makes_ng
 
 SEARCHED = (2.0, 120.0)
 """Grey levels: contrasts of the first, coarse look, which chooses the range of the experiment."""
@@ -89,22 +86,9 @@ class Outcome:
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Chain:
-    """The whole chain of a recipe: detector, classifier, merging, verdict."""
-
-    def __init__(self, recipe: Recipe, detectors: Sequence[Detector], classifier: Classifier | None) -> None:
-        # Stretches of sheets serve as well: their length is no defect, and their columns are cut already.
-        self.recipe = recipe.model_copy(update={"length": None, "columns": None, "most_rows": None, "least_rows": 0})
-        self._detectors, self._classifier = detectors, classifier
-
-    def inspect(self, image: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None) -> PlateResult:
-        """What `linesentry inspect` says of a plate (rows, columns)."""
-        source = InMemory(image)
-        return inspect_image(source, self.recipe, self._detectors, classifier=self._classifier, progress=progress)
-
-    def counts(self, defect: Defect) -> bool:
-        """Whether it makes its plate NG."""
-        return not defect.vetoed and not standing(defect, self.recipe) < self.recipe.decision.ng_score
+def of_stretches(recipe: Recipe) -> Recipe:
+    """The recipe for stretches of sheets: their length is no defect, and their columns are cut already."""
+    return recipe.model_copy(update={"length": None, "columns": None, "most_rows": None, "least_rows": 0})
 
 
 @dataclass(slots=True)
@@ -171,7 +155,7 @@ class Experiment:
 
     def _clean(self, name: str, image: NDArray[np.uint8]) -> Clean:
         plate = self._inspect(image, f"{name}: as it is")
-        counting = [one for one in plate.defects if self.chain.counts(one)]
+        counting = [one for one in plate.defects if makes_ng(one, self.chain.recipe)]
         return Clean(
             sheet=name,
             verdict=plate.verdict.value,
@@ -247,7 +231,7 @@ class Experiment:
         plate = self._inspect(image, f"{name}: {len(laid)} {form} cracks")
         had = self._outcome.clean[name].every
         boxes = [_true_box(stroke, x, y) for _, stroke, x, y, _ in laid]
-        counting = [one for one in plate.defects if self.chain.counts(one)]
+        counting = [one for one in plate.defects if makes_ng(one, self.chain.recipe)]
         old = meeting([box_of(one) for one in counting], had)
         found = [one for one, meets in zip(counting, old, strict=True) if not meets.any()]
         taken = pairs([box_of(one) for one in found], boxes)

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.lab.chain import Chain
 from daemon.lab.data.folders import Choice, folder
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.pod.analysis import FACTORS, attempted, bins_of, described, joint
-from daemon.lab.pod.experiment import Chain, Painted, box_of
+from daemon.lab.pod.experiment import Painted, box_of
 from daemon.lab.pod.measured import Measured, measured
 from daemon.lab.pod.sheets import PodError
 from models.images import ImageError
 from models.measure.assessment import Share, TruthBox
 from models.measure.matching import Box, pairs
 from models.measure.pod import NoCurveError, fit
+from stages.verdict import makes_ng
 
 Figures = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -88,7 +90,7 @@ def inspect_real(source: Source, chain: Chain, say: Callable[[str, float], None]
             finally:
                 say(words, 1.0)
             truth = _truth(picture)
-            found = [box_of(one) for one in plate.defects if chain.counts(one)]
+            found = [box_of(one) for one in plate.defects if makes_ng(one, chain.recipe)]
             taken = set(pairs(found, [one.box for one in truth]))
             cracks += [
                 RealCrack(picture.name, one.box, _measured(picture, one, sign), index in taken)

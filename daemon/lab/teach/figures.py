@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from daemon.lab.chain import Chain
 from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.teach.floor import Told, told
-from daemon.lab.teach.look import Chain, Looked, alarms_of
+from daemon.lab.teach.look import Looked, alarms_of
 from daemon.lab.teach.painted import painted
 from daemon.lab.teach.places import Offset, Place, on_sheet
 from models.measure.assessment import Found, Scored, Share

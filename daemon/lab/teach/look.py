@@ -1,4 +1,4 @@
-"""A recipe's whole chain on sheets in memory: detector, classifier, verdict."""
+"""What a recipe says of a product's sheets, and at which floor it would no longer say so."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Recipe
-from daemon.lab.evaluate.scoring import InMemory
+from daemon.lab.chain import Chain
 from daemon.lab.teach.sheets import Sheet
-from daemon.offline.inspect import inspect_image
-from daemon.offline.networks import load_classifier, load_detectors
-from models.classifier.classifier import Classifier
-from models.detector.detector import Detector
 from models.detector.findings import evidence_over, score_of
 from stages.plate import Defect, PlateResult
 from stages.verdict import makes_ng
@@ -25,24 +21,6 @@ REDUCED = 8
 """Px of a sheet for one of the picture by which sheets are laid upon each other."""
 _FAR = 60.0
 """Feature units from the floor beyond which no evidence lies."""
-
-
-class Chain:
-    """What a recipe says of sheets, with its networks loaded once.
-
-    Raises:
-        DetectorError: the weights cannot be used.
-        ClassifierError: the classifier cannot be used.
-    """
-
-    def __init__(self, recipe: Recipe, classifier: Classifier | None = None) -> None:
-        self.recipe = recipe
-        self.detectors: Sequence[Detector] = load_detectors(recipe)
-        self.classifier = load_classifier(recipe) if classifier is None else classifier
-
-    def inspect(self, pixels: NDArray[np.uint8]) -> PlateResult:
-        """The result of a plate, grey levels (rows, columns)."""
-        return inspect_image(InMemory(pixels), self.recipe, self.detectors, classifier=self.classifier)
 
 
 @dataclass(frozen=True, slots=True)

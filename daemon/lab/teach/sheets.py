@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import file_text
-from config.schema import Camera, Recipe
+from config.schema import Recipe
+from daemon.offline.inspect import CAMERA_WIDTH
 from models.images import ImageError, open_image
 from stages.image_sheet import doubts_of, plate_columns
 
@@ -22,7 +23,6 @@ _LEAST_SIDE = 352
 """Px; a crop that is learnt from."""
 _ALIKE = 0.05
 """Share by which a side may differ from that of most sheets."""
-_CAMERA_WIDTH = int(Camera().width)
 _MOST_SAID = 5
 
 
@@ -78,7 +78,7 @@ def sheets_of(paths: Sequence[Path], recipe: Recipe, bits: int | None = None) ->
         shown = name if names.count(name) == 1 else file_text(str(path))
         try:
             with open_image(path, bits) as source:
-                first, last = plate_columns(source.width, recipe, _CAMERA_WIDTH)
+                first, last = plate_columns(source.width, recipe, CAMERA_WIDTH)
                 sheets.append(Sheet(path, shown, source.height, last - first, first, bits))
         except ImageError as error:
             faults.append(f"{shown}: {error}")

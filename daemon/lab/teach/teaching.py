@@ -12,6 +12,7 @@ import numpy as np
 
 from config.schema import Recipe
 from config.weights import weights_path
+from daemon.lab.chain import Chain
 from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.orders import Teach
 from daemon.lab.teach import floor as floors
@@ -20,7 +21,7 @@ from daemon.lab.teach.figures import Figures, HeldApart
 from daemon.lab.teach.floor import Floor, Told
 from daemon.lab.teach.folder import Folder, require_memory
 from daemon.lab.teach.ground import MOST_PIXELS, ground_of
-from daemon.lab.teach.look import Chain, look_at, needed_floor
+from daemon.lab.teach.look import look_at, needed_floor
 from daemon.lab.teach.parts import Parts, parted
 from daemon.lab.teach.progress import Teller
 from daemon.lab.teach.recipe import taught_recipe, without_veto, write_recipe

@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from daemon.cli.app import app
-from daemon.lab.pod import command
 from models.measure.matching import meeting
 from simulator.sheets.products import PRODUCTS
 from simulator.sheets.sheet import render
@@ -192,7 +191,7 @@ def test_after_ctrl_c_nothing_is_written(folder: Path, monkeypatch: pytest.Monke
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "load_detectors", interrupted)
+    monkeypatch.setattr("daemon.lab.chain.load_detectors", interrupted)
     answer = pod("--recipe", "general", "--data", folder / "good", "--out", folder / "never")
     assert answer.exit_code == 130
     assert "interrupted; nothing was written" in answer.stderr
