@@ -158,14 +158,15 @@ def photographs(data: Path) -> list[Photograph]:
     return found
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is by its name a picture, and no mask of one."""
+    return path.suffix.lower() in _PICTURES and not path.stem.endswith("_mask")
+
+
 def unnamed(data: Path, listed: Iterable[Photograph]) -> list[Path]:
     """Pictures below a folder that none of those listed is, or has for its mask."""
     named = {path for one in listed for path in (one.image, one.mask)}
-    return [
-        path
-        for path in sorted(data.resolve().rglob("*"))
-        if path.suffix.lower() in _PICTURES and not path.stem.endswith("_mask") and path not in named
-    ]
+    return [path for path in sorted(data.resolve().rglob("*")) if is_picture(path) and path not in named]
 
 
 def _listed(manifest: Path) -> list[Photograph]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.crops import other_formulas, pressed, reflected, rough, strung, wild
-from simulator.crops.labelled import LabelledCrop
+from simulator.crops.labelled import LabelledCrop, around
 from simulator.crops.ridges import log_uniform
 from simulator.crops.wild import disturbance_of
 from simulator.sheets.cracks import centre_line
@@ -99,8 +99,7 @@ def _cut(rng: np.random.Generator, sheet: Sheet, size: int, upright: bool) -> La
             y = int(rng.choice((0, rows // 2 - size // 2, rows - size)))
     x, y = min(max(x, 0), columns - size), min(max(y, 0), rows - size)
     mask = cracks_at(sheet, x, y, size)
-    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    return sheet.image[y : y + size, x : x + size].copy(), mask, ring & ~mask
+    return sheet.image[y : y + size, x : x + size].copy(), mask, around(mask) & ~mask
 
 
 def cracks_at(sheet: Sheet, x: int, y: int, size: int) -> NDArray[np.bool_]:
@@ -127,9 +126,8 @@ def _sheet_crop(rng: np.random.Generator, size: int) -> LabelledCrop:
     seen, unsure = rough.add_cracks(
         rng, picture, disturbance_of(picture, np.zeros_like(picture)), rng.uniform(0, np.pi)
     )
-    ring = cv2.dilate(seen.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
     mask = mask | seen
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8), mask, (ignore | unsure | ring) & ~mask
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8), mask, (ignore | unsure | around(seen)) & ~mask
 
 
 _FAMILIES = (

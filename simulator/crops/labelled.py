@@ -10,6 +10,11 @@ LabelledCrop = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 """Grey picture, the cracks' pixels, and pixels that are not judged; all of one square size."""
 
 
+def around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Some cracks' pixels with a ring of 3 px, in which nobody can say where a crack ends."""
+    return np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0, np.bool_)
+
+
 def labelled(
     rng: np.random.Generator,
     picture: NDArray[np.float32],
@@ -29,5 +34,4 @@ def labelled(
     if rng.random() < 0.4:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.3)), np.float32)
     image = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
-    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    return image, mask, np.asarray((ignore | ring) & ~mask, np.bool_)
+    return image, mask, (ignore | around(mask)) & ~mask

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.crops import rough
-from simulator.crops.labelled import LabelledCrop
+from simulator.crops.labelled import LabelledCrop, around
 from simulator.crops.ridges import boundary, direction, log_uniform, relief, rim, turned
 from simulator.crops.wild import disturbance_of
 from simulator.sheets import textures
@@ -23,8 +23,6 @@ _CRACKED_SHARE = 0.6
 _ROUGH_SHARE = 0.6
 """Of the crops with cracks; the others have smooth ones."""
 _LEAST_GREY, _LEAST_CONTRAST = 3.5, 1.5
-_USUAL_AREA = 500.0
-"""Px of a crack whose height must be `_LEAST_CONTRAST` times what disturbs it; larger ones are seen at less."""
 
 
 def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> LabelledCrop:
@@ -56,8 +54,7 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     if rng.random() < 0.5:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.4)), np.float32)
     image = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
-    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    return image, mask, (ignore | ring) & ~mask
+    return image, mask, (ignore | around(mask)) & ~mask
 
 
 def _texture(rng: np.random.Generator, size: int) -> Grey:
@@ -85,9 +82,7 @@ def _texture(rng: np.random.Generator, size: int) -> Grey:
 
 
 def _noise(rng: np.random.Generator, size: int) -> Grey:
-    bank = textures.white(1 << 20)
-    start = int(rng.integers(0, max(1, bank.size - size * size)))
-    noise = np.resize(bank[start : start + size * size], (size, size)) * np.float32(log_uniform(rng, 0.6, 12))
+    noise = textures.noise(rng, size) * np.float32(log_uniform(rng, 0.6, 12))
     if rng.random() < 0.25:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.4, 0.8)), np.float32)
     return np.asarray(noise, np.float32)
@@ -135,7 +130,7 @@ def add_cracks(
             wander = textures.cut(rng, "blotches", size)[:rows, :columns]
             added = added * np.clip(1 + np.float32(0.3) * wander, 0.35, 1.6)
         visible = np.minimum(patch.fade * np.float32(height), np.clip(248 - picture[place], 0, None))
-        needed = _LEAST_CONTRAST * min(1.7, max(0.7, math.sqrt(_USUAL_AREA / (width * min(length, 90)))))
+        needed = _LEAST_CONTRAST * rough.contrast_for(width, length)
         seen = patch.inside & (visible > np.maximum(_LEAST_GREY, needed * disturbance[place])) & (patch.fade > 0.4)
         picture[place] += added
         mask[place] |= seen

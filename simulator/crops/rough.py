@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 
 _LEAST_GREY, _LEAST_CONTRAST = 3.5, 1.6
 _USUAL_AREA = 500.0
-"""Px of a crack whose height must be `_LEAST_CONTRAST` times what disturbs it; larger ones are seen at less."""
+"""Px of a crack whose height must be the usual contrast times what disturbs it; larger ones are seen at less."""
 _SEEN = 0.4
 """Share of a crack's height below which a stretch of it is not asked for."""
 _REACH = 3.0
@@ -136,13 +136,18 @@ def crack(rng: np.random.Generator, form: Form, length: float, angle: float) -> 
     return strands
 
 
+def contrast_for(width: float, length: float) -> float:
+    """How many times the usual contrast a crack of that size, px, needs to be seen."""
+    return min(1.7, max(0.7, math.sqrt(_USUAL_AREA / (width * min(length, 90)))))
+
+
 def put(
     rng: np.random.Generator, picture: Grey, disturbance: Grey, form: Form, strands: list[Strand]
 ) -> tuple[Mask, Mask]:
     """Add a crack in place; its pixels that can be seen, and all of them."""
     seen, inside = np.zeros(picture.shape, np.bool_), np.zeros(picture.shape, np.bool_)
     length = max(len(strand.points) for strand in strands)
-    needed = _LEAST_CONTRAST * min(1.7, max(0.7, math.sqrt(_USUAL_AREA / (form.width * min(length, 90)))))
+    needed = _LEAST_CONTRAST * contrast_for(form.width, length)
     total = np.zeros(picture.shape, np.float32)
     for strand in strands:
         drawn = draw(form, strand, picture.shape)

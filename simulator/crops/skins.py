@@ -23,9 +23,7 @@ def skin(rng: np.random.Generator, size: int, *, other_lines: bool = True) -> Gr
 
 def sensor(rng: np.random.Generator, size: int) -> Grey:
     """Noise of the camera: shot and column noise are alike at this size; now and then seen through a lens."""
-    bank = textures.white(1 << 20)
-    start = int(rng.integers(0, max(1, bank.size - size * size)))
-    noise = np.resize(bank[start : start + size * size], (size, size)) * np.float32(log_uniform(rng, 0.4, 9))
+    noise = textures.noise(rng, size) * np.float32(log_uniform(rng, 0.4, 9))
     if rng.random() < 0.25:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.4, 0.9)), np.float32)
     if rng.random() < 0.2:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.crops import rough
+from simulator.crops.labelled import around
 from simulator.sheets import textures
 from simulator.sheets.cracks import Form, Grey, centre_line, paint
 from simulator.sheets.lookalikes import add_behind, cover, marks
@@ -81,8 +82,7 @@ def training_window(rng: np.random.Generator, size: int = 256, *, other_lines: b
         clean = cv2.GaussianBlur(clean, (0, 0), blur)  # type: ignore[assignment]
     image = _recorded(rng, np.asarray(cv2.add(clean, noise, dtype=cv2.CV_8U), np.uint8))
     if mask.any():
-        ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-        ignore |= ring & ~mask
+        ignore |= around(mask) & ~mask
     return image, mask, ignore
 
 
@@ -199,9 +199,7 @@ def _surface(rng: np.random.Generator, size: int, world: _World) -> Grey:
 
 def _sensor_noise(rng: np.random.Generator, clean: Grey, world: _World) -> Grey:
     size = clean.shape[0]
-    bank = textures.white(1 << 20)
-    start = int(rng.integers(0, bank.size - size * size)) if size * size < bank.size else 0
-    noise = np.resize(bank[start : start + size * size], (size, size))
+    noise = textures.noise(rng, size)
     sigma = math.exp(rng.uniform(math.log(world.noise[0]), math.log(world.noise[1])))
     if rng.random() < 0.5:  # shot noise
         spread = np.sqrt(np.clip(clean, 4, 255)) * np.float32(sigma / 11)

@@ -18,6 +18,13 @@ def white(count: int, seed: int = 1) -> Grey:
     return np.random.default_rng(seed).standard_normal(count, dtype=np.float32)
 
 
+def noise(rng: np.random.Generator, size: int) -> Grey:
+    """Standard normal values, (size, size), from a random place of a bank of a million."""
+    bank = white(1 << 20)
+    start = int(rng.integers(0, max(1, bank.size - size * size)))
+    return np.asarray(np.resize(bank[start : start + size * size], (size, size)), np.float32)
+
+
 def _unit(tile: Grey) -> Grey:
     tile = tile - tile.mean()
     return np.ascontiguousarray(tile / tile.std(), dtype=np.float32)

@@ -20,10 +20,18 @@ from daemon.lab.data.polarity import SetPolarity, polarities_of
 from daemon.lab.data.sheets_folder import sheets_of
 from models.measure.assessment import TruthBox
 from models.training.learnt_groups import UNKNOWN, LearntGroups
-from models.training.photographs import Photograph, Polarity, labels_of, manifest_of, photographs, read, unnamed
+from models.training.photographs import (
+    Photograph,
+    Polarity,
+    is_picture,
+    labels_of,
+    manifest_of,
+    photographs,
+    read,
+    unnamed,
+)
 from simulator.sheets.write import mask_path
 
-_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _UNUSABLE = "picture or mask cannot be read, or they differ in size: write them again, or take them out"
 
 _NOTHING = "cracked, but its mask marks nothing, or slips under 4 px: mark the crack, or write another class"
@@ -132,7 +140,7 @@ def _photographs(path: Path, manifest: Path, choice: Choice) -> Source:
 def _pairs(path: Path, choice: Choice) -> Source:
     root, passed = path.resolve(), PassedOver()
     places = {mask.parent for mask in root.rglob("*_mask.png")} or {root}
-    images = [image for place in sorted(places) for image in sorted(place.iterdir()) if _is_image(image)]
+    images = [image for place in sorted(places) for image in sorted(place.iterdir()) if is_picture(image)]
     if not images:
         raise SourceError(
             f"{path} holds neither annotations.json nor manifest.csv nor images: name a folder written by "
@@ -229,10 +237,6 @@ def _tried(photograph: Photograph) -> tuple[NDArray[np.uint8], NDArray[np.bool_]
 def _of(polarities: dict[str, SetPolarity], photograph: Photograph) -> str:
     known = polarities.get(photograph.collection)
     return "both" if known is None else known.polarity
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.stem.endswith("_mask")
 
 
 def _mask(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -14,13 +14,12 @@ from config.schema import Recipe
 from daemon.cameras.simulated import product_of
 from daemon.offline.inspect import CAMERA_WIDTH
 from models.images import ImageError, open_image
-from models.training.photographs import labels_of
+from models.training.photographs import is_picture, labels_of
 from simulator.sheets.products import PRODUCTS, Product
 from simulator.sheets.sheet import render
 from simulator.sheets.write import mask_path
 from stages.image_sheet import plate_columns
 
-_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _ANY_PRODUCT = "02CG"
 """For a recipe without a size: a product whose sheets no network that ships was trained on."""
 _SIMULATED, _MOST_ROWS = 12, 3300
@@ -78,8 +77,7 @@ def folder_sheets(path: Path, recipe: Recipe) -> Sheets:
     """
     if not path.is_dir():
         raise PodError(f"{path} is no folder: give --data the folder that holds images of good sheets")
-    images = [one for one in sorted(path.rglob("*")) if one.suffix.lower() in _SUFFIXES and one.is_file()]
-    images = [one for one in images if not one.stem.endswith("_mask")]
+    images = [one for one in sorted(path.rglob("*")) if is_picture(one) and one.is_file()]
     if not images:
         raise PodError(f"{path} holds no image: give --data a folder of PNG, TIFF, BMP or JPEG files of good sheets")
     good: list[GoodSheet] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import sys
 from typing import Any
 
@@ -101,12 +100,9 @@ def card_facts(outcome: Outcome, order: Teach, ground: ProductGround) -> dict[st
         "schedule": {
             "preset": "default",
             "rate": _RATE,
-            "minutes": round(outcome.seconds / 60, 2),
-            "steps": outcome.steps,
-            "crops": outcome.crops,
+            **outcome.facts(),
             "crop_px": CROP,
             "batch": BATCH,
-            "loss": None if math.isnan(outcome.loss) else round(outcome.loss, 4),
             "torch": torch.__version__,
         },
         "command": " ".join(["linesentry", *sys.argv[1:]]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -100,13 +99,9 @@ def _facts(order: TrainDetector, outcome: Outcome, metal: RealMetal | None, code
         "seeds": [order.seed],
         "schedule": {
             "preset": order.preset,
-            "minutes": round(outcome.seconds / 60, 2),
-            "steps": outcome.steps,
-            "crops": outcome.crops,
+            **outcome.facts(),
             "crop_px": _CROP,
             "batch": _BATCH,
-            # A training gone on with after its end learns nothing, and has no loss to tell.
-            "loss": None if math.isnan(outcome.loss) else round(outcome.loss, 4),
             "validation": [list(look) for look in outcome.history],
             "torch": torch.__version__,
         },

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.preprocess import resized
-from models.training.photographs import Photograph, grey, held_out, labels_of, photographs
+from models.training.photographs import Photograph, grey, held_out, is_picture, labels_of, photographs
 
 CRACK, WITHOUT = "crack", "without_crack"
 """Folders, and classes of a manifest."""
-_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 _CRACKED_KINDS = {("neu_seg", "3"), ("mt", "MT_Crack"), ("xsdd", "surface scratch")}
 ANECDOTES = ("mt/MT_Crack",)
 """Sources of six samples: given by source, and what counts is given without them, too."""
@@ -124,7 +123,7 @@ def listed_in(data: Path) -> list[Photograph]:
     for kind in (CRACK, WITHOUT):
         folder = data / kind
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in _PICTURES and not path.stem.endswith("_mask"):
+            if is_picture(path):
                 mask = path.with_name(f"{path.stem}_mask.png")
                 group = f"{data.name}/{path.relative_to(data).with_suffix('')}"
                 found.append(Photograph(path, mask if mask.is_file() else None, data.name, group, kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,15 @@ class Outcome:
     """Step and loss of each look at the validation crops; `state` is that of the lowest."""
     started_from: tuple[dict[str, str], ...] = ()
     """`name` and `sha256` of each file that the training started from or was gone on with, the first one first."""
+
+    def facts(self) -> dict[str, float | None]:
+        """What the model card says of it; a training that was gone on with after its end has no loss to tell."""
+        return {
+            "minutes": round(self.seconds / 60, 2),
+            "steps": self.steps,
+            "crops": self.crops,
+            "loss": None if math.isnan(self.loss) else round(self.loss, 4),
+        }
 
 
 def train(
