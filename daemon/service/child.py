@@ -91,6 +91,7 @@ class Child:
         self.plates: dict[int, Progress] = {}
         """Windows merged and regions found so far of each open plate, for people who watch."""
         self.note = ""
+        self._starting = True
         self.waited_s = 0.0
         """Time of this round that a role spent waiting elsewhere than in the loop, s: it counts as no work."""
         self.stopping = False
@@ -169,6 +170,7 @@ class Child:
         except UnusableError:
             self.close()
             raise
+        self._starting = False
         self.beat(time.monotonic())
         while not self.stopping:
             ready = dict(self._poller.poll(round(self.wait_s() * 1000)))
@@ -208,6 +210,7 @@ class Child:
             pid=os.getpid(),
             counters=self.tally.values(),
             note=self.note,
+            starting=self._starting,
             plates=self.plates,
             waits_for=self._waits_for,
         )

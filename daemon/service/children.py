@@ -91,9 +91,10 @@ class Children:
 
     @property
     def all_up(self) -> bool:
-        """Every process has given its first heartbeat, but for optional ones that have died already."""
+        """Every process is at work, but for optional ones that have died already."""
         return all(
-            kid.heard_at is not None or (kid.optional and (kid.incarnation > 1 or kid.process is None))
+            (kid.heard_at is not None and kid.beat is not None and not kid.beat.starting)
+            or (kid.optional and (kid.incarnation > 1 or kid.process is None))
             for kid in self._kids.values()
         )
 

@@ -43,6 +43,8 @@ class Heartbeat(Message, frozen=True):
     counters: dict[str, float]
     note: str = ""
     """What it is doing, for people."""
+    starting: bool = False
+    """It is alive but not yet at work, as a camera process that opens its camera."""
     plates: dict[int, Progress] = {}
     """Of each open plate; said by merge."""
     waits_for: dict[int, str] = {}

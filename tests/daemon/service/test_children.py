@@ -231,6 +231,16 @@ def test_a_service_is_up_without_an_optional_process_that_died(watch: Watch) -> 
     assert watch.children.down() == ["classify-0"]
 
 
+def test_a_service_is_not_up_while_a_process_says_that_it_is_starting(watch: Watch) -> None:
+    """As the camera process does while it opens its camera."""
+    watch.children.add("merge", 0)
+    (pid,) = watch.children.pids("merge")
+    watch.children.heard("merge", 0, Heartbeat(pid, {}, starting=True), time.monotonic())
+    assert not watch.children.all_up
+    watch.children.heard("merge", 0, Heartbeat(pid, {}), time.monotonic())
+    assert watch.children.all_up
+
+
 def test_a_role_that_is_lost_is_not_started_again_even_without_a_pause(tmp_path: Path) -> None:
     watch = Watch(tmp_path, Restart(budget=2, backoff_s=0.0))
     watch.children.add("classify", 0, optional=True)

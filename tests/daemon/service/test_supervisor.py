@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -65,6 +66,7 @@ class Interrupter:
 def test_a_start_that_fails_half_way_leaves_nothing_behind(
     fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gc.collect()  # mappings of plate memories that tests before this one made and that lie in cycles
     state, sockets = tmp_path / "state", Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(sockets))
     watch = Interrupter()
