@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.cli.options import ConfigOption, SetOption, StateOption, console, fail, runnable
+
+if TYPE_CHECKING:
+    from daemon.service.signals import Signals
 
 
 def run(
@@ -17,6 +21,14 @@ def run(
     state: StateOption = None,
 ) -> None:
     """Run the service: the line's rows in, verdicts out, until SIGTERM or --plates."""
+    from daemon.service.signals import Signals  # noqa: PLC0415 - commands load what they need
+
+    # Before all else: what orders a stop must not be lost while the rest of the service is loaded.
+    with Signals(last=True) as signals:
+        raise typer.Exit(_run(signals, config, plates, set_, state))
+
+
+def _run(signals: Signals, config: Path | None, plates: int | None, set_: list[str] | None, state: Path | None) -> int:
     from config.assignments import parse_overrides  # noqa: PLC0415 - commands load what they need
     from config.load import with_overrides  # noqa: PLC0415
     from daemon.service.plans import ServiceError  # noqa: PLC0415
@@ -39,13 +51,13 @@ def run(
     try:
         directory = StateDirectory.of(settings)
         if not watched:
-            supervisor = Supervisor(settings, recipe, directory, plates=plates)
+            supervisor = Supervisor(settings, recipe, directory, signals, plates=plates)
             code = supervisor.run()
         else:
             from daemon.cli.terminal import TerminalView  # noqa: PLC0415 - a service that nobody watches has no screen
 
             view = TerminalView(console())
-            supervisor = Supervisor(settings, recipe, directory, plates=plates, observer=view)
+            supervisor = Supervisor(settings, recipe, directory, signals, plates=plates, observer=view)
             with view:
                 code = supervisor.run()
             view.summary(supervisor)
@@ -61,4 +73,4 @@ def run(
         fail(str(error))
     if supervisor.refusal is not None:
         fail(supervisor.refusal, code)
-    raise typer.Exit(code)
+    return code

@@ -22,6 +22,7 @@ from config.errors import shown_bytes
 from config.load import with_overrides
 from config.schema import MOST_WORKERS, Config, Length, Recipe, Threshold
 from daemon.cameras.simulated import product_of
+from daemon.service.signals import Signals
 from daemon.service.supervisor import Supervisor
 from daemon.store.state import StateDirectory
 from daemon.telemetry.logs import configure
@@ -205,9 +206,12 @@ def _line(config: Config, recipe: Recipe, workers: int, plates: int, console: Co
                 "telemetry.log_level": "error",
             },
         )
-        supervisor = Supervisor(settings, recipe, StateDirectory(Path(state)), plates=plates, observer=watch)
-        code = supervisor.run()
-        if supervisor.signals.received:
+        with Signals() as signals:
+            supervisor = Supervisor(
+                settings, recipe, StateDirectory(Path(state)), signals, plates=plates, observer=watch
+            )
+            code = supervisor.run()
+        if signals.received:
             raise RuntimeError("stopped by a signal before all was measured")
         if code != 0 or sum(watch.verdicts.values()) != plates:
             raise RuntimeError(f"the line did not finish its {plates} plates: {watch.verdicts}")

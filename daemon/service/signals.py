@@ -17,9 +17,14 @@ IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, sig
 
 
 class Signals:
-    """Collects the signals that order a stop while in `with`; then they go where they went before."""
+    """Collects the signals that order a stop while in `with`; then they go where they went before.
 
-    def __init__(self) -> None:
+    Of a process that ends with it (`last`) they are ignored then: its exit code is that of what it did, and a signal
+    that meets its last moments must not be told in its place.
+    """
+
+    def __init__(self, *, last: bool = False) -> None:
+        self._last = last
         self.received: list[signal.Signals] = []
         """All so far: the first asks for an orderly stop, the second for an end at once."""
         self._before: dict[signal.Signals, signal._HANDLER] = {}
@@ -36,7 +41,8 @@ class Signals:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # Not the handler of above: the interpreter puts the system's own back in its place when it ends.
+            signal.signal(number, signal.SIG_IGN if self._last else handler)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
         # Told by the loop: a handler that writes may find the stream in the middle of a line.

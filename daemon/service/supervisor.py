@@ -67,13 +67,17 @@ _REFUSED_EXIT_S = 0.5
 
 
 class Supervisor:
-    """One run of the service: `run()` returns its exit code; 2, with `refusal`, where it could never work."""
+    """One run of the service: `run()` returns its exit code; 2, with `refusal`, where it could never work.
+
+    The signals are collected already: one is an order to stop all processes, from before the first of them starts.
+    """
 
     def __init__(
         self,
         config: Config,
         recipe: Recipe,
         state: StateDirectory,
+        signals: Signals,
         *,
         plates: int | None = None,
         observer: Observer[Supervisor] | None = None,
@@ -89,7 +93,7 @@ class Supervisor:
         self._notifier = Notifier()
         self._vram = Vram()
         self._wanted = processes(config, recipe, gpu=self._vram.available)
-        self.signals = Signals()
+        self.signals = signals
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
         self._condition = health.Condition()
@@ -137,13 +141,14 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the line ends or a signal says so; 1 when a role was lost, else what RunLedger.exit_code says."""
+        if self.signals.received:
+            self._log.info("signal received: nothing was begun", signal=self.signals.received[0].name)
+            return 0
         allow_many_connections()
         with ExitStack() as held:
             held.callback(self._notifier.close)
             held.callback(self._vram.close)
             lock = held.enter_context(self.state.lock())
-            # Before the first process starts: a signal is an order to stop them all.
-            held.enter_context(self.signals)
             try:
                 self.sockets = held.enter_context(SocketDirectory(self.state.path, self.run_id))
                 self._begin(lock, held)

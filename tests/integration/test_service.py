@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,6 +206,39 @@ def test_ctrl_c_drains_and_a_second_one_ends_at_once(service: Make) -> None:
     assert not Path(f"/proc/{worker}").exists()
     rows = one.verdicts().values()
     assert [row for row in rows if row.causes == (Cause.SHUTDOWN,)]
+
+
+def _maps(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def test_an_order_to_stop_while_the_command_still_loads_ends_it_with_its_own_code(service: Make) -> None:
+    """However often it is given: nothing has begun, so nothing is cut short."""
+    one = service()
+    one.start()
+    # The command has begun, and most of the service is not loaded yet.
+    one.wait_for(lambda: "msgspec" in _maps(one.pid))
+    for _ in range(2):
+        one.send(signal.SIGTERM)
+        time.sleep(0.002)
+    assert one.finish(20) == 0, one.stderr()
+    assert not one.state.exists() or not list(one.state.glob("*.sqlite"))
+
+
+def test_orders_to_stop_that_come_after_its_end_do_not_change_the_code(service: Make) -> None:
+    """systemd and people repeat themselves: what the service did is told, not that a signal met its last moments."""
+    one = service()
+    one.start()
+    one.wait_for(lambda: one.logged("service starts"))
+    one.send(signal.SIGTERM)
+    one.wait_for(lambda: "service ended" in one.stderr())
+    while one.exit_code() is None:
+        one.send(signal.SIGTERM)
+        time.sleep(0.001)
+    assert one.finish() == 0, one.stderr()
 
 
 def test_a_line_faster_than_the_detector_skips_plates_and_says_so(service: Make, undisturbed: Undisturbed) -> None:

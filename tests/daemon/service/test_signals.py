@@ -19,6 +19,19 @@ def test_the_first_asks_for_a_stop_the_second_hurries_and_handlers_are_put_back(
     assert before == [signal.getsignal(number) for number in (*ORDERS, *IGNORED)]
 
 
+def test_what_comes_after_the_end_of_a_process_that_ends_with_it_is_ignored() -> None:
+    before = {number: signal.getsignal(number) for number in (*ORDERS, *IGNORED)}
+    try:
+        with Signals(last=True) as signals:
+            os.kill(os.getpid(), signal.SIGTERM)
+        for number in (*ORDERS, *IGNORED):
+            os.kill(os.getpid(), number)
+        assert signals.received == [signal.SIGTERM]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_a_closed_terminal_orders_a_stop_as_sigterm_does() -> None:
     with Signals() as signals:
         os.kill(os.getpid(), signal.SIGHUP)
