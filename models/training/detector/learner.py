@@ -60,6 +60,7 @@ class Learner:
         """Weights of the look with the lowest loss."""
         self.history: list[tuple[int, float]] = []
         """Step and loss of each look at the validation crops."""
+        self._looked_at = 0
         self.started_from: tuple[dict[str, str], ...] = ()
         self._spent = 0.0
         if resume is not None:
@@ -87,6 +88,7 @@ class Learner:
             ) from error
         self.drawn, self.best = saved.get("drawn", 0), saved.get("best")
         self.history = [(step, loss) for step, loss in saved.get("history", ())]
+        self._looked_at = saved.get("looked_at", 0)
         named = {"name": path.name, "sha256": hashlib.sha256(content).hexdigest()}
         self.started_from = (*saved.get("started_from", ()), named)
 
@@ -106,6 +108,11 @@ class Learner:
             raise ValueError(
                 f"{path} is of another training ({', '.join(wrong)}): ask for the same, or train without --resume"
             )
+
+    def looks_at(self, crops: int) -> None:
+        """So many validation crops are looked at; looks at another number of them, before a resume, are forgotten."""
+        if crops != self._looked_at:
+            self.best, self.history, self._looked_at = None, [], crops
 
     def seconds(self) -> float:
         """Spent on training, those before a resume included."""
@@ -159,6 +166,7 @@ class Learner:
                 "average": self.averaged(),
                 "best": self.best,
                 "history": self.history,
+                "looked_at": self._looked_at,
                 "step": self.step,
                 "seconds": self.seconds(),
                 "drawn": self.drawn + drawn,

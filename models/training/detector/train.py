@@ -39,12 +39,14 @@ class Outcome:
     """What a training has done."""
 
     state: dict[str, Tensor]
+    state_step: int
+    """Of which step they are: of the last, unless looks at validation crops were clearly better before."""
     steps: int
     seconds: float
     crops: int
     loss: float
     history: tuple[tuple[int, float], ...] = ()
-    """Step and loss of each look at the validation crops; `state` is that of the lowest."""
+    """Step and loss of each look at the validation crops."""
     started_from: tuple[dict[str, str], ...] = ()
     """`name` and `sha256` of each file that the training started from or was gone on with, the first one first."""
 
@@ -53,6 +55,7 @@ class Outcome:
         return {
             "minutes": round(self.seconds / 60, 2),
             "steps": self.steps,
+            "weights_of_step": self.state_step,
             "crops": self.crops,
             "loss": None if math.isnan(self.loss) else round(self.loss, 4),
         }
@@ -85,6 +88,7 @@ def train(
     keep_freed()
     torch.manual_seed(plan.seed)
     learner = Learner(plan, resume)
+    learner.looks_at(len(validation))
     looks = Validation(validation, plan)
     batches = Batches(plan, simulated, metal, learner.step)
     last_report = last_save = last_look = time.monotonic()
@@ -108,8 +112,10 @@ def train(
         batches.close()
         if checkpoint is not None and learner.step:  # also of a training that was interrupted
             learner.save(checkpoint, batches.drawn)
+    state, state_step = looks.kept(learner)
     return Outcome(
-        state=learner.best or learner.averaged(),
+        state=state,
+        state_step=state_step,
         steps=learner.step,
         seconds=learner.seconds(),
         crops=learner.drawn + batches.drawn,
