@@ -25,6 +25,7 @@ from config.schema.recipe import (
 from config.schema.service import (
     MOST_BATCH,
     MOST_WORKERS,
+    Ageing,
     Camera,
     Classify,
     Config,
@@ -41,6 +42,7 @@ __all__ = [
     "DEFAULT_TEMPLATES",
     "MOST_BATCH",
     "MOST_WORKERS",
+    "Ageing",
     "Camera",
     "Classifier",
     "Classify",

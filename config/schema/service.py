@@ -73,6 +73,21 @@ class Camera(Strict):
         return self
 
 
+class Ageing(Strict):
+    """Slow faults of the optics that the simulated camera shows, to see the alarms fire."""
+
+    after: int = Field(0, ge=0, le=1_000_000, description="sheets that pass before any of it begins")
+    light: float = Field(0.0, ge=-1, le=1, description="share of the light that is lost with each sheet")
+    uneven: float = Field(0.0, ge=0, le=1, description="share of the light that is lost at the camera's last column")
+    dust_column: int | None = Field(
+        None, ge=0, le=1_000_000, description="first of 6 camera columns that dust shades; null: no dust"
+    )
+    dust: float = Field(0.15, ge=0, le=1, description="share of the light that the dust takes")
+    defocus: float = Field(
+        0.0, ge=0, le=10, description="px by which the blur (sigma of a Gaussian) grows with each sheet"
+    )
+
+
 class Simulator(Strict):
     """The sheets that the simulated camera replays."""
 
@@ -85,6 +100,7 @@ class Simulator(Strict):
     strength: float = Field(
         1.0, ge=0, le=100, description="1 is the default strength of simulator/sheets/reference.yaml"
     )
+    ageing: Ageing = Ageing()
 
 
 class Workers(Strict):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import msgspec
 
-from config.schema import Recipe
+from config.schema import Ageing, Recipe
 from daemon.cameras.registry import TRUTH_FILE
 from daemon.cameras.rendering import Order, RenderError, rendered
 from daemon.cameras.replay import ReplayCamera
-from simulator.line.replay import LineSettings, Replay, SheetLine
+from simulator.line.replay import LineSettings, Optics, Replay, SheetLine
 from simulator.sheets.products import PRODUCTS, Product
 from stages.camera import CameraError, Progress
 
@@ -57,4 +58,22 @@ class SimulatedCamera(ReplayCamera):
             raise CameraError(str(error)) from error
         (order.directory / TRUTH_FILE).write_bytes(msgspec.json.encode(truths))
         first = order.recipe.columns.first if order.recipe.columns else 0
+        settings = replace(settings, optics=_optics(simulator.ageing, settings.width))
         return SheetLine(sheets, first, plates=order.plates, settings=settings)
+
+
+def _optics(ageing: Ageing, width: int) -> Optics | None:
+    """The faults that are asked for; None where none are."""
+    if not (ageing.light or ageing.uneven or ageing.defocus or ageing.dust_column is not None):
+        return None
+    from simulator.line.optics import AgeingOptics  # noqa: PLC0415 - OpenCV, which a line does without
+
+    return AgeingOptics(
+        width,
+        after=ageing.after,
+        light_a_sheet=ageing.light,
+        uneven=ageing.uneven,
+        dust_column=ageing.dust_column,
+        dust_share=ageing.dust,
+        defocus_a_sheet=ageing.defocus,
+    )

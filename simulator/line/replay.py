@@ -60,6 +60,8 @@ class LineSettings:
     background: int = 10
     """Grey level beside and between the sheets."""
     faults: Faults = Faults()
+    optics: Optics | None = None
+    """What the camera sees of a sheet; None: the sheet as it is."""
 
     def __post_init__(self) -> None:
         least = {"width": 1, "strip_rows": 2, "gap_rows": 8, "switch_offset_rows": 0, "background": 0}
@@ -84,6 +86,14 @@ class Picture(Protocol):
 
     def close(self) -> None:
         """Let go of the pixels."""
+        ...
+
+
+class Optics(Protocol):
+    """What lies between sheet and sensor."""
+
+    def seen(self, number: int, column: int, picture: Picture) -> Picture:
+        """The picture of sheet `number`, from 0, whose first px lies in that camera column, as the camera sees it."""
         ...
 
 
@@ -281,6 +291,8 @@ class Replay:
             raise ValueError(
                 f"{entry.name} covers camera columns {opened.column} to {right}: the camera has {settings.width}"
             )
+        if settings.optics is not None:
+            picture = settings.optics.seen(number, opened.column, picture)
         touching = last is not None and number in settings.faults.touching_sheets
         if last is None:
             first = settings.gap_rows + settings.switch_offset_rows

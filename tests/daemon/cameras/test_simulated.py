@@ -83,3 +83,25 @@ def test_strips_that_nobody_asked_for_in_time_are_not_skipped(tmp_path: Path) ->
     buffer = np.zeros((ROWS, WIDTH), np.uint8)
     strips = [camera.next_strip(buffer, 1.0) for _ in range(3)]
     assert [strip.block for strip in strips if isinstance(strip, Strip)] == [0, 1, 2]
+
+
+def shown(directory: Path, **ageing: Any) -> np.ndarray[Any, Any]:
+    """The rows of one sheet, with the optics as the configuration says."""
+    made = order(directory, plates=1)
+    keys = {f"simulator.ageing.{key}": value for key, value in ageing.items()}
+    made = CameraOrder(with_overrides(made.config, keys), made.recipe, directory, 1)
+    camera = open_camera(made, lambda _: None)
+    camera.start()
+    rows, buffer = [], np.zeros((ROWS, WIDTH), np.uint8)
+    while isinstance(strip := camera.next_strip(buffer, 1.0), Strip):
+        rows.append(buffer[: strip.rows].copy())
+    camera.close()
+    return np.concatenate(rows)
+
+
+def test_it_shows_the_faults_of_the_optics_that_are_asked_for(tmp_path: Path) -> None:
+    clean = shown(tmp_path).astype(np.float64)
+    darker = shown(tmp_path, light=0.2).astype(np.float64)
+    dusty = shown(tmp_path, dust_column=200, dust=0.5).astype(np.float64)
+    assert darker.mean() < 0.9 * clean.mean()
+    assert set(np.flatnonzero(dusty.mean(axis=0) < 0.9 * clean.mean(axis=0))) == set(range(200, 206))
