@@ -22,6 +22,7 @@ from daemon.store.overview import draw_overview
 from daemon.store.pictures import free_bytes
 from models.classifier import crops as classified
 from models.classifier.overlay import overlay
+from models.machine.files import whole
 from stages.plate import HEAT_CELLS, Heat, PlateResult, worst_first
 
 CROP_SIZE = 224
@@ -119,10 +120,6 @@ def _written(path: Path, content: bytes, keep_free: int) -> Path:
     """The file, written whole; raises OSError and leaves nothing, also where less than `keep_free` would be free."""
     if keep_free and free_bytes(path.parent) - len(content) < keep_free:
         raise OSError(errno.ENOSPC, "the room left on the disk is kept for the result store")
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as part:
         part.write_bytes(content)
-        return part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    return path

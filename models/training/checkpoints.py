@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.machine.files import whole
+
 _WARM_UP = 100
 """Steps over which the rate rises."""
 
@@ -56,6 +58,5 @@ def warm_up_cosine(share: float, step: int) -> float:
 def save_whole(path: Path, saved: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(dict(saved), part)
-    part.replace(path)
+    with whole(path) as part:
+        torch.save(dict(saved), part)

@@ -7,15 +7,12 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from config.assignments import parse_overrides
 from config.errors import ConfigError
@@ -31,6 +28,7 @@ from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.report import answer
 from daemon.lab.evaluate.scoring import Inspected, load_detectors, scored_plates
 from daemon.lab.orders import EvaluateDetector
+from daemon.lab.progress import Teller
 from daemon.offline.networks import load_classifier
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
@@ -43,8 +41,6 @@ from models.weights import files as weights_file
 
 _FOUND_FROM = 0.5
 """Least score that counts as found where none is asked for."""
-_SAY_EVERY_S = 15.0
-"""How often progress is told where nobody watches a bar."""
 
 
 def evaluate_command(options: EvaluateDetector, console: Console) -> int:
@@ -117,7 +113,7 @@ def _judged(work: Sequence[tuple[Source, Recipe]], options: EvaluateDetector, at
     names = compared_by(options.compare)
     judged = _Judged(Gallery(at), compared={name: [] for name in names})
     loaded: Recipe | None = None
-    with _progress(sum(source.count for source, _ in work)) as teller:
+    with Teller("linesentry evaluate", SafeConsole(stderr=True)) as teller:
         for source, recipe in work:
             if recipe != loaded:
                 detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
@@ -127,6 +123,7 @@ def _judged(work: Sequence[tuple[Source, Recipe]], options: EvaluateDetector, at
                 judged.threads = len(detectors)
                 if classifier is not None:
                     judged.facts["classifier_sha256"] = classifier.facts["weights_sha256"]
+                teller.part(f"judging by recipe {recipe.name}", sum(one.count for one, by in work if by == recipe))
 
             def look(
                 picture: Picture, inspected: Inspected, others: Mapping[str, Compare] = MappingProxyType(others)
@@ -136,7 +133,8 @@ def _judged(work: Sequence[tuple[Source, Recipe]], options: EvaluateDetector, at
                 judged.gallery.look(picture.image, inspected.scored)
                 for name, compare in others.items():
                     judged.compared[name].append(compare(picture))
-                teller.done(picture, inspected)
+                found = inspected.scored
+                teller.step(f"{picture.name}: {found.verdict}, {len(found.found)} found")
 
             judged.scored += scored_plates(source, recipe, detectors, classifier=classifier, look=look)
     return judged
@@ -197,37 +195,3 @@ def _settings(options: EvaluateDetector) -> dict[str, Any]:
 
 def _command() -> str:
     return shlex.join(["linesentry", *sys.argv[1:]])
-
-
-# --- progress ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _EvaluationProgress:
-    """Tells on stderr how far it is: a bar where somebody watches, else a line now and then."""
-
-    bars: Bars
-    total: int
-    watched: bool
-    count: int = 0
-    found: int = 0
-    said: float = field(default_factory=time.monotonic)
-
-    def done(self, picture: Picture, inspected: Inspected) -> None:
-        self.count += 1
-        self.found += len(inspected.scored.found)
-        words = f"{picture.name}: {inspected.scored.verdict}, {len(inspected.scored.found)} found"
-        if self.watched:
-            self.bars.update(self.bars.task_ids[0], completed=self.count, description=words)
-        elif time.monotonic() - self.said > _SAY_EVERY_S:
-            self.said = time.monotonic()
-            self.bars.console.print(f"{self.count} of {self.total}  {words}", highlight=False, markup=False)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[_EvaluationProgress]:
-    console = SafeConsole(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
-        bars.add_task("the first picture", total=total)
-        yield _EvaluationProgress(bars, total, console.is_terminal)

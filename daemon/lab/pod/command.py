@@ -8,13 +8,10 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from config.errors import ConfigError
 from config.load import load_recipe, recipe_hash
@@ -26,15 +23,15 @@ from daemon.lab.pod.forms import FORMS
 from daemon.lab.pod.page import page, tables
 from daemon.lab.pod.real import compared, inspect_real, real_source
 from daemon.lab.pod.sheets import PodError, folder_sheets, simulated_sheets
+from daemon.lab.progress import Teller
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
 from models.classifier.errors import ClassifierError
 from models.detector.detector import DetectorError
 from models.machine.cpu import cpu_model
+from models.machine.files import whole
 
 WRONG, INTERRUPTED = 2, 130
-_SAY_EVERY_S = 15.0
-"""How often progress is told where nobody watches a bar."""
 
 
 def pod_command(order: MeasurePod, console: Console) -> int:
@@ -86,7 +83,9 @@ def _measure(order: MeasurePod) -> tuple[dict[str, Any], Outcome]:
         "machine": f"{cpu_model() or os.uname().machine}, {len(detectors)} thread(s); {detectors[0].facts['device']}",
     }
     inspections = COARSE_SHEETS + (1 + len(FORMS)) * len(sheets.good) + (0 if real is None else real.count)
-    with _progress(inspections) as tell:
+    with Teller("linesentry pod", SafeConsole(stderr=True)) as teller:
+        teller.part("inspecting", inspections)
+        tell = _counted(teller)
         outcome = Experiment(sheets, chain, order.cracks, order.seed, tell).run()
         seen = None if real is None else inspect_real(real, chain, tell)
     for name, why in outcome.left_out:
@@ -110,30 +109,17 @@ def _write(out: Path, html: str, figures_: str) -> None:
     """Both files, each whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("pod.html", html), ("pod.json", figures_ + "\n")):
-        part = out / f".{name}.part"
-        try:
+        with whole(out / name) as part:
             part.write_text(text, "utf-8")
-            part.replace(out / name)
-        finally:
-            part.unlink(missing_ok=True)
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Say]:
-    """Tells on stderr how far it is: a bar where somebody watches, else a line now and then."""
-    console = SafeConsole(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    done, said = 0, time.monotonic()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
-        task = bars.add_task("the first sheet", total=total)
+def _counted(teller: Teller) -> Say:
+    """Of inspections, each of which says the share of it that is done."""
+    done = 0
 
-        def tell(words: str, share: float) -> None:
-            nonlocal done, said
-            done += share >= 1
-            most = max(total, done + 1)
-            bars.update(task, description=words, completed=done + (share if share < 1 else 0), total=most)
-            if not console.is_terminal and time.monotonic() - said > _SAY_EVERY_S:
-                said = time.monotonic()
-                console.print(f"{done} of {most} inspections  {words}", highlight=False, markup=False)
+    def tell(words: str, share: float) -> None:
+        nonlocal done
+        done += share >= 1
+        teller.at(done + (share if share < 1 else 0), words)
 
-        yield tell
+    return tell

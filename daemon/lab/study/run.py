@@ -30,6 +30,7 @@ from daemon.lab.study.sheets import TEST_PRODUCTS, Scale
 from daemon.lab.study.tables import write
 from daemon.telemetry.printing import SafeConsole, say
 from models.machine.cpu import bfloat16_is_fast
+from models.machine.files import whole
 
 DEFAULT_MINUTES = 4.0
 _USUAL_S = 40.0
@@ -70,9 +71,8 @@ class Store:
             fcntl.flock(folder, fcntl.LOCK_EX)  # let go when it is closed
             known = self.read()
             known[key] = record
-            part = self.path.with_name(f"{self.path.name}.part")
-            part.write_text(json.dumps({"cells": dict(sorted(known.items()))}, indent=1) + "\n")
-            part.replace(self.path)
+            with whole(self.path) as part:
+                part.write_text(json.dumps({"cells": dict(sorted(known.items()))}, indent=1) + "\n")
         finally:
             os.close(folder)
 

@@ -7,9 +7,9 @@ from config.errors import ConfigError
 from config.load import load_config, load_recipe, with_overrides
 from config.schema import Recipe
 from daemon.lab.orders import Teach
+from daemon.lab.progress import Teller
 from daemon.lab.teach.folder import Folder
 from daemon.lab.teach.kept import kept_sheets
-from daemon.lab.teach.progress import Teller
 from daemon.lab.teach.recipe import taught_recipe
 from daemon.lab.teach.sheets import Sheet, TeachError, sheets_of
 from daemon.lab.teach.teaching import Teaching
@@ -34,7 +34,7 @@ def teach_command(order: Teach) -> None:
         taught_recipe(recipe, order.out, order.name)  # a name that cannot be is told before anything is done
         sheets = _sheets(order, recipe)
         folder = Folder(order.out)
-        with Teller(SafeConsole(stderr=True)) as teller:
+        with Teller("linesentry teach", SafeConsole(stderr=True)) as teller:
             lines = Teaching(order, recipe, sheets, folder, teller).run()
     except KeyboardInterrupt:
         kept = folder is not None and folder.give_up()

@@ -15,6 +15,7 @@ from config.weights import weights_path
 from daemon.lab.chain import Chain
 from daemon.lab.evaluate.detector_gallery import Gallery
 from daemon.lab.orders import Teach
+from daemon.lab.progress import Teller
 from daemon.lab.teach import floor as floors
 from daemon.lab.teach import pictures, report
 from daemon.lab.teach.figures import Figures, HeldApart
@@ -23,7 +24,6 @@ from daemon.lab.teach.folder import Folder, require_memory
 from daemon.lab.teach.ground import MOST_PIXELS, ground_of
 from daemon.lab.teach.look import look_at, needed_floor
 from daemon.lab.teach.parts import Parts, parted
-from daemon.lab.teach.progress import Teller
 from daemon.lab.teach.recipe import taught_recipe, without_veto, write_recipe
 from daemon.lab.teach.sheets import Sheet, TeachError
 from daemon.lab.teach.training import card_facts, network_of, trained

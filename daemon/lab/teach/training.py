@@ -12,8 +12,8 @@ from config.load import recipe_hash
 from config.schema import Recipe
 from config.weights import weights_path
 from daemon.lab.orders import Teach
+from daemon.lab.progress import Teller
 from daemon.lab.teach.folder import Folder
-from daemon.lab.teach.progress import Teller
 from daemon.store.state import code_sha256
 from models.machine.cpu import usable_cores
 from models.training.detector.crops import CropSource

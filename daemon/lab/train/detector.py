@@ -15,7 +15,7 @@ from config.errors import ConfigError
 from config.load import load_recipe
 from config.schema import Recipe
 from daemon.lab.orders import TrainDetector
-from daemon.lab.progress import progress_bar
+from daemon.lab.progress import Teller
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
 from models.detector.swaths import HALO
@@ -166,13 +166,12 @@ def _metal(order: TrainDetector) -> tuple[RealMetal | None, RealMetal | None]:
 def _trained(
     console: Console, order: TrainDetector, recipe: Recipe, metal: RealMetal | None, checks: RealMetal | None
 ) -> Outcome:
-    """Train with a bar on stderr."""
-    with progress_bar(console) as bar:
-        task = bar.add_task("training: first crops", total=60 * order.minutes)
+    """Train, and tell on stderr how far it is."""
+    with Teller("linesentry train", console) as teller:
+        teller.part("training", 60 * order.minutes)
 
         def show(step: Step) -> None:
-            words = f"step {step.step}  loss {step.loss:.3f}  crops {step.drawn}"
-            bar.update(task, completed=step.seconds, description=words)
+            teller.at(step.seconds, f"step {step.step}  loss {step.loss:.3f}  crops {step.drawn}")
 
         plan = Plan(
             minutes=order.minutes,
