@@ -116,7 +116,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "are 8 to 32 px of the whole window for YOLO and of the halved one for NanoDet, as theirs; 8 to 64 px of the "
         "whole one for EfficientDet, whose own 16 to 256 leave cracks without anchors. All are trained here from "
         "scratch, ours too: the same crops of P10B and U20B at half resolution, the same turns and flips, the same "
-        "optimiser, the same processor time. All score the same windows of 650 px; the general ones merge across the "
+        "optimiser, the same processor time. All score the same windows of 650 px. Ours sees 160 px of the sheet "
+        "around a swath of them, as the detector works; the general ones see each window alone and merge across the "
         "overlap by suppression. Each one's level (and the suppression's overlap) is the best by F1 on sheets of P10B "
         "and U20B. The losses of the first two general ones were chosen by their figures on the test sheets, which "
         "favours them; ours was not, and EfficientDet's is its authors'. "
@@ -224,7 +225,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Strides of the patches (Table 4)",
         "The bare detector (Table 1). The paper's second level: patches of 64 x 64 px inside each window, judged one "
         "by one; what two patches share, of one window or of two, is one defect, nothing more is joined. Beside it "
-        "whole windows of 650 px, 600 or 650 px apart, joined across their seams, as the detector works.",
+        "whole windows of 650 px, 600 or 650 px apart, joined across their seams and seen with 160 px of the sheet "
+        "around a swath of them, as the detector works. Patches see no more than their window.",
         (
             Row("patches of 64, stride 32 (the paper's choice)", "table4/patches_32"),
             Row("patches of 64, stride 64", "table4/patches_64"),

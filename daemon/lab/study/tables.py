@@ -27,8 +27,9 @@ _FLATTERING = (
     "somewhat flattering: the first floor and how far a restless window raises it (`spread`), on stretches of their "
     "sheets (the model card; the floor has been learnt on P10B and U20B since, `spread` stands); the shape of a "
     "region, how far it grows and what tells a restless window (docs/decisions/0011), likewise; which trainings were "
-    "kept (0012) and the 32 px around a window (0020), on the committed test seeds themselves; what the press repeats "
-    "(0021), on their clean sheets. Networks that are trained here share all of these but the floor and the training."
+    "kept (0012), on the committed test seeds themselves; what the press repeats (0021), on their clean sheets. The "
+    "160 px that are seen around a swath of windows were chosen on sheets of other makers (0041). Networks that are "
+    "trained here share all of these but the floor and the training."
 )
 _HOW_TO_READ = (
     "R, P and F1 with 95 % intervals by resampling sheets; FPB and MDB are false and missed ones a sheet. A pair "
