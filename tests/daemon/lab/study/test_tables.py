@@ -176,7 +176,7 @@ def test_the_page_names_what_was_weighed_on_the_products_that_it_measures(tmp_pa
     beginning = _page(tmp_path).split("\n## ", 1)[0]
     assert "no network was trained on" in beginning
     assert "flattering" in beginning
-    for setting in ("`spread`", "0011", "0012", "0020"):
+    for setting in ("`spread`", "0011", "0012", "0021"):
         assert setting in beginning
 
 
