@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from stages.camera import Sheet, Strip
-from stages.plate import Cause, PlateResult, Window, WindowResult
+from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult
 
 
 class Said(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
@@ -113,7 +113,7 @@ class PlateSeen(Said, frozen=True):
 
 
 class SeenCommitted(Said, frozen=True):
-    """record -> tile: that the plate was seen is committed, its windows may be leased."""
+    """record -> tile, output: that the plate was seen is committed, its windows may be leased."""
 
     plate: int
 
@@ -293,6 +293,60 @@ class ClassifierLost(Said, frozen=True):
     """supervisor -> merge: there is no classifier any more, and none will come."""
 
 
+# --- outputs ---------------------------------------------------------------------------------------------------------
+
+
+class VerdictDue(Said, frozen=True):
+    """record -> output: a committed verdict that the output has yet to say; may come more than once."""
+
+    plate: int
+    """Its sequence number too: no other plate of the store has it, whatever is restarted."""
+    verdict: Verdict
+    causes: tuple[Cause, ...] = ()
+    reason: str = ""
+    defects: int = 0
+    """Without those that the classifier vetoed."""
+    part_id: str | None = None
+    latency_s: float | None = None
+    """From the delivery of the strip with its last row to the commit; None where that is not known."""
+    committed_at: float | None = None
+    """Monotonic time of the commit, s; None where a process that is no more has committed it."""
+    simulated: bool = False
+
+
+Outcome = Literal["acknowledged", "late", "unacknowledged", "refused"]
+"""How a telling ended: "late": acknowledged after its deadline, or too late to be said at all."""
+
+
+class VerdictTold(Said, frozen=True):
+    """output -> record: what the output said of a plate, and what came back; nothing more will be said of it."""
+
+    plate: int
+    outcome: Outcome
+    divert: bool
+    """The plate is to be taken off the line: all but an OK that was acknowledged in time."""
+    times: int = 0
+    """How often it was said."""
+    said_at: float | None = None
+    """Monotonic time at which it was said first, s; None where it never was."""
+    answered_at: float | None = None
+    answer: str = ""
+    """What came back, in words; empty where nothing did."""
+
+
+class OutputFailing(Said, frozen=True):
+    """output -> supervisor: verdicts do not get through, or not in time."""
+
+    output: str
+    text: str
+
+
+class OutputWorks(Said, frozen=True):
+    """output -> supervisor: verdicts get through again."""
+
+    output: str
+
+
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
@@ -337,6 +391,10 @@ AnyEvent = (
     | CropsClassified
     | CropsUnwanted
     | ClassifierLost
+    | VerdictDue
+    | VerdictTold
+    | OutputFailing
+    | OutputWorks
     | Abort
     | Aborted
 )
