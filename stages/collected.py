@@ -11,6 +11,7 @@ from stages.camera import Sheet
 from stages.defects import defects_of
 from stages.events import PlateClosed, PlateDecided
 from stages.opinions import Opinions
+from stages.optics import profile_of
 from stages.plate import Cause, PlateResult, WindowResult, window_columns, window_rows
 from stages.verdict import PlateFacts, judged
 
@@ -70,7 +71,9 @@ class Collected:
     def decide(self, recipe: Recipe, run: str, opinions: Opinions, aborted: Cause | None) -> PlateDecided:
         """The verdict that follows from what is there; only that is needed from here on."""
         result = _result(self, recipe, run, opinions, aborted)
-        self.decided = PlateDecided(result, None if self.closed is None else self.closed.last_row_at)
+        last_row_at = None if self.closed is None else self.closed.last_row_at
+        profile = profile_of(self.results.values(), self.columns_by(recipe), recipe)
+        self.decided = PlateDecided(result, last_row_at, profile=profile)
         self.results, self.quarantined = {}, set()
         return self.decided
 

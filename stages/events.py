@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from stages.camera import Sheet, Strip
+from stages.optics import OpticsState
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult
 
 
@@ -126,6 +127,8 @@ class PlateDecided(Said, frozen=True):
     """Of its closing."""
     inspection_s: float | None = None
     """Time of work on it, up to its last window (stages/inspection_times.py); None where that is not known."""
+    profile: bytes = b""
+    """Mean of each of its columns (stages/optics.py); empty where that is not known."""
 
 
 class DecidedUnseen(Said, frozen=True):
@@ -148,6 +151,8 @@ class VerdictCommitted(Said, frozen=True):
     """From the delivery of the strip with its last row to the commit; None where that is not known."""
     inspection_s: float | None = None
     """As merge said; None where that is not known."""
+    optics: OpticsState | None = None
+    """How the optics are after it; None where it says nothing of them."""
 
 
 class SayAgain(Said, frozen=True):

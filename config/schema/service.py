@@ -210,6 +210,23 @@ class Results(Strict):
     retention: Retention = Retention()
 
 
+class OpticsLimits(Strict):
+    """From which change of the optics on there is an alarm; no verdict depends on it."""
+
+    plates: int = Field(
+        20, ge=1, le=10_000, description="plates whose mean is the reference, and over which the present mean runs"
+    )
+    light: float = Field(0.1, gt=0, le=1, description="share of the light that may be lost, or gained")
+    uneven: float = Field(
+        0.1, gt=0, le=1, description="share by which the light of some columns may change against that of others"
+    )
+    dust: float = Field(0.03, gt=0, le=1, description="share of the light that a few columns may lose")
+    focus: float = Field(0.25, gt=0, le=1, description="share of the focus that may be lost")
+    length: float = Field(
+        0.005, gt=0, le=1, description="share by which the mean length may differ from the recipe's nominal length"
+    )
+
+
 class Telemetry(Strict):
     """Logs and metrics."""
 
@@ -234,4 +251,5 @@ class Config(Strict):
     restart: Restart = Restart()
     drain_s: float = Field(30.0, ge=0, le=_DAY_S, description="seconds to finish the plates in flight at a stop")
     results: Results = Results()
+    optics: OpticsLimits = OpticsLimits()
     telemetry: Telemetry = Telemetry()

@@ -148,6 +148,8 @@ class RunLedger:
         image = self.images.pop(result.plate, result.image)
         self.not_inspected += bool(_NOT_INSPECTED & set(result.causes))
         self._count(result)
+        if committed.optics is not None:
+            self._metrics.set_optics(committed.optics)
         self._metrics.set_open_plates(len(self.open))
         found, vetoed = found_and_vetoed(result.defects)
         self._log.info(

@@ -18,7 +18,17 @@ import sqlalchemy as sa
 from daemon.store import opening
 from daemon.store.journal import NOTHING, Kept
 from daemon.store.reconcile import Begun, Missing, add, close, complete, missing
-from daemon.store.rows import Ledger, PlateRow, RunFacts, defects_of, latest, means, plate_row, stored, told_columns
+from daemon.store.rows import (
+    Ledger,
+    PlateRow,
+    RunFacts,
+    defects_of,
+    latest,
+    plate_row,
+    stored,
+    told_columns,
+    verdict_values,
+)
 from daemon.store.schema import (
     StoreDamagedError,
     StoreError,
@@ -107,7 +117,7 @@ class Store:
         of other runs that have no verdict then become INCONCLUSIVE (service died). May be called again for the same
         run, by a process that was restarted: it closes none of its own.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             known = connection.scalar(sa.select(sa.func.max(plates.c.plate))) or 0
             uptime: float | None = connection.scalar(sa.select(sa.func.max(plates.c.uptime_s)))
             found = missing(connection, kept)
@@ -120,7 +130,7 @@ class Store:
 
     def end_run(self) -> None:
         """The service closes the store: from now on all that is stored stands in its one file."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(sa.update(upkeep).values(in_use=False))
         self.settle()
 
@@ -132,7 +142,7 @@ class Store:
 
     def seen(self, run: str, plate: int, at: datetime, image: str | None = None) -> None:
         """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._seen(connection, run, plate, at, image)
 
     def commit_verdict(
@@ -143,33 +153,27 @@ class Store:
         latency_s: float | None = None,
         part_id: str | None = None,
         event: str | None = None,
+        unevenness: float | None = None,
+        optics: Sequence[str] | None = None,
     ) -> bool:
         """Commit a plate's verdict and defects in one transaction; False if it has a verdict, which then stays.
 
-        A plate not yet seen is written as seen. `event` is the text of an event to be stored with the verdict.
+        A plate not yet seen is written as seen. `event` is the text of an event to be stored with the verdict;
+        `unevenness` and `optics` are what the plate says of the light, and the faults of the optics that stand.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._seen(connection, result.run, result.plate, decided_at, result.image)
             written = connection.execute(
                 sa.update(plates)
                 .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
                 .values(
-                    verdict=result.verdict.value,
-                    causes=[cause.value for cause in result.causes],
-                    reason=result.reason,
-                    complete=result.complete,
-                    rows=result.rows,
-                    columns=result.columns,
-                    windows=result.windows,
-                    windows_scored=result.windows_scored,
-                    coverage=result.coverage,
-                    warnings=list(result.warnings),
-                    image=sa.func.coalesce(plates.c.image, result.image),
-                    classifier=result.classifier,
                     latency_s=latency_s,
                     part_id=part_id,
                     decided_at=decided_at,
-                    **means(result.quality),
+                    image=sa.func.coalesce(plates.c.image, result.image),
+                    unevenness=unevenness,
+                    optics=None if optics is None else list(optics),
+                    **verdict_values(result),
                 )
             ).rowcount
             if written and result.defects:
@@ -183,19 +187,20 @@ class Store:
             if written:
                 seal(connection, [result.plate])
             if written and event is not None:
-                _event(connection, decided_at, result.run, kind="store", text=event, plate=result.plate)
+                told = {"at": decided_at, "run": result.run, "kind": "store", "text": event, "plate": result.plate}
+                connection.execute(sa.insert(events).values(**told))
         return bool(written)
 
     def close_open(self, run: str, cause: Cause) -> tuple[int, ...]:
         """Give the run's plates without a verdict INCONCLUSIVE for this cause; their numbers."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return close(connection, plates.c.run == run, cause)
 
     def set_pictures(self, plate: int, directory: Path) -> None:
         """Note where a plate's pictures are; a directory below that of the store is noted relative to it."""
         base = self.path.parent
         noted = directory.relative_to(base) if directory.is_relative_to(base) else directory.absolute()
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             written = connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
             if written.rowcount:
                 seal(connection, [plate])
@@ -207,13 +212,13 @@ class Store:
         query = (
             sa.select(plates.c.plate).where(plates.c.run == run, plates.c.verdict.is_(None)).order_by(plates.c.plate)
         )
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             return tuple(connection.scalars(query))
 
     def has(self, run: str, plate: int) -> bool:
         """Whether the run's plate is stored, with a verdict or without."""
         query = sa.select(plates.c.plate).where(plates.c.plate == plate, plates.c.run == run)
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             return connection.scalar(query) is not None
 
     def ledger(self, run: str | None = None) -> Ledger:
@@ -221,7 +226,7 @@ class Store:
         query = sa.select(plates.c.verdict, sa.func.count()).group_by(plates.c.verdict)
         if run is not None:
             query = query.where(plates.c.run == run)
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             counts: dict[str | None, int] = {row[0]: row[1] for row in connection.execute(query)}
         ok, ng, unsure = (counts.get(verdict.value, 0) for verdict in (Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE))
         return Ledger(sum(counts.values()), ok, ng, unsure, counts.get(None, 0))
@@ -231,18 +236,18 @@ class Store:
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
         query = latest(sa.select(*self._told), limit, verdict, run)
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
             return [plate_row(dict(row), defects_of(connection, row["plate"])) for row in found]
 
     def numbers(self, limit: int | None = 20, *, verdict: Verdict | None = None) -> list[int]:
         """The numbers of the latest plates, latest first: what can be read where their rows cannot."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             return list(connection.scalars(latest(sa.select(plates.c.plate), limit, verdict, None)))
 
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             row = connection.execute(sa.select(*self._told).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(dict(row), defects_of(connection, number))
 
@@ -251,7 +256,7 @@ class Store:
     def knows(self, prefix: str) -> bool:
         """Whether the store has plates of a run whose id begins so."""
         query = sa.select(plates.c.run).where(plates.c.run >= prefix, plates.c.run < f"{prefix}g").limit(1)
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             return connection.scalar(query) is not None
 
     def prune(self, days: float, most: int = 100) -> list[tuple[str, int]]:
@@ -268,7 +273,7 @@ class Store:
             .where(plates.c.uptime_s < limit, plates.c.verdict.is_not(None), plates.c.plate != last)
             .limit(most)
         )
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             rows = connection.execute(
                 sa.delete(plates).where(plates.c.plate.in_(old)).returning(plates.c.run, plates.c.plate)
             ).all()
@@ -281,7 +286,7 @@ class Store:
 
     def check(self) -> None:
         """SQLite's own quick check of the whole file. Raises StoreDamagedError where it finds something."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             found: Sequence[str] = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().all()
         if list(found) != ["ok"]:
             what = " ".join(" ".join(found).split())
@@ -291,7 +296,7 @@ class Store:
 
     def check_rows(self) -> Rows:
         """Whether each plate with a verdict is as it was written, and none is gone that was not deleted for its age."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             found = list(broken_seals(connection))
             is_new = sa.inspect(connection).has_table(upkeep.name)
             kept = (
@@ -308,25 +313,23 @@ class Store:
 
     def last_plate(self) -> int:
         """Highest number that is stored; 0 where none is."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             return connection.scalar(sa.select(sa.func.max(plates.c.plate))) or 0
 
     def missing(self, kept: Kept) -> Missing:
         """What the store lacks of what the journal knows."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             return missing(connection, kept)
 
     def in_use(self) -> bool:
         """Whether a service was at work when the file was last written: the latest plates may be in its log alone."""
-        with self._transaction(write=False) as connection:
+        with self.transaction(write=False) as connection:
             there = sa.inspect(connection).has_table(upkeep.name)
             return bool(there and connection.scalar(sa.select(upkeep.c.in_use)))
 
-    # --- inside ---
-
     @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[sa.Connection]:
-        """One transaction on the file that was opened; what fails comes out as StoreError and leaves no trace."""
+    def transaction(self, *, write: bool = True) -> Iterator[sa.Connection]:
+        """One transaction, for this folder's own; what fails comes out as StoreError and leaves no trace."""
         with self._lock:
             self._same_file()
             try:
@@ -342,6 +345,8 @@ class Store:
                 raise failure from error
             except (sa.exc.StatementError, OverflowError, ValueError) as error:  # a value that cannot be stored
                 raise StoreError("refused", f"{self.path}: {error}") from error
+
+    # --- inside ---
 
     def _settle(self) -> None:
         try:
@@ -387,9 +392,3 @@ class Store:
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")
-
-
-def _event(
-    connection: sa.Connection, at: datetime, run: str | None, *, kind: str, text: str, plate: int | None
-) -> None:
-    connection.execute(sa.insert(events).values(at=at, run=run, kind=kind, text=text, plate=plate))

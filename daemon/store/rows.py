@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from daemon.store.schema import defects, plates
 from models.detector.findings import Quality
-from stages.plate import Cause, Defect, Verdict
+from stages.plate import Cause, Defect, PlateResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,10 @@ class PlateRow:
     contrast: float | None
     saturation: float | None
     focus: float | None
+    unevenness: float | None
+    """How much brighter its brightest columns are than its darkest, as a share of their mean."""
+    optics: tuple[str, ...]
+    """Faults of the optics that stood then (stages/optics.py)."""
     classifier: str | None
     latency_s: float | None
     decided_at: datetime | None
@@ -94,6 +98,24 @@ def means(quality: Quality) -> dict[str, float | None]:
         "contrast": None if mean is None else sqrt(max(0.0, quality.squares / quality.lit - mean * mean)),
         "saturation": quality.clipped / quality.unmasked if quality.unmasked else None,
         "focus": quality.focus if quality.lit else None,
+    }
+
+
+def verdict_values(result: PlateResult) -> dict[str, Any]:
+    """What of a result goes into its plate's row."""
+    return {
+        "verdict": result.verdict.value,
+        "causes": [cause.value for cause in result.causes],
+        "reason": result.reason,
+        "complete": result.complete,
+        "rows": result.rows,
+        "columns": result.columns,
+        "windows": result.windows,
+        "windows_scored": result.windows_scored,
+        "coverage": result.coverage,
+        "warnings": list(result.warnings),
+        "classifier": result.classifier,
+        **means(result.quality),
     }
 
 
@@ -117,6 +139,7 @@ def plate_row(row: dict[str, Any], found: tuple[Defect, ...]) -> PlateRow:
     row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
     row["warnings"] = tuple(row["warnings"] or ())
+    row["optics"] = tuple(row["optics"] or ())
     return PlateRow(**row, defects=found)
 
 

@@ -13,10 +13,10 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-READABLE = (2, 3)
+READABLE = (2, 3, 4)
 """Older versions that are read as they are; what of a plate they do not know is None."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -35,6 +35,11 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE plates ADD COLUMN checksum VARCHAR",
         "CREATE TABLE upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER NOT NULL, pruned INTEGER NOT NULL, highest_pruned INTEGER NOT NULL, in_use BOOLEAN NOT NULL)",  # noqa: E501 - one statement
         "INSERT INTO upkeep SELECT 1, count(*), 0, coalesce(min(plate), 1) - 1, 0 FROM plates",
+    ),
+    4: (
+        "ALTER TABLE plates ADD COLUMN unevenness FLOAT",
+        "ALTER TABLE plates ADD COLUMN optics JSON",
+        "CREATE TABLE optics (product VARCHAR PRIMARY KEY NOT NULL, at VARCHAR(32) NOT NULL, kept BLOB NOT NULL)",
     ),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
@@ -136,6 +141,9 @@ plates = sa.Table(
     sa.Column("uptime_s", sa.Float, nullable=False, server_default="0", index=True),
     # name of the image file that a replay showed
     sa.Column("image", sa.String),
+    # how even the light was over its columns, and the faults of the optics that stood then
+    sa.Column("unevenness", sa.Float),
+    sa.Column("optics", sa.JSON(none_as_null=True)),
     # of the row and its defects, as daemon/store/seals.py reckons it; NULL without a verdict, and in older stores
     sa.Column("checksum", sa.String),
     sa.UniqueConstraint("run", "plate"),
@@ -180,6 +188,16 @@ events = sa.Table(
     sa.Column("text", sa.String, nullable=False),
 )
 
+optics = sa.Table(
+    "optics",
+    metadata,
+    # recipe, and the flat field if there is one
+    sa.Column("product", sa.String, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    # reference and present means, as stages/optics.py keeps them
+    sa.Column("kept", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 upkeep = sa.Table(
     "upkeep",

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from daemon.telemetry.counters import COUNTERS, HISTOGRAMS, RESTART_REASONS
+from stages.optics import OpticalFault, OpticsState
 from stages.plate import Cause, Verdict
 
 PREFIX = "linesentry_"
@@ -46,6 +47,7 @@ class Metrics(Collector):
         self._overdue_s = 0.0
         self._roles: dict[str, tuple[int, int, int]] = {}
         self._vram: tuple[int, int] | None = None
+        self._optics: OpticsState | None = None
         self._build = (version, recipe)
         self._started_at = time.time()
         self._previous_run = "unknown"
@@ -139,6 +141,11 @@ class Metrics(Collector):
         """For how long a plate has had no verdict beyond its time; 0 while none has."""
         with self._lock:
             self._overdue_s = seconds
+
+    def set_optics(self, state: OpticsState) -> None:
+        """How the optics are after the latest plate that says something of them."""
+        with self._lock:
+            self._optics = state
 
     def set_vram(self, used_bytes: int | None) -> None:
         """GPU memory of the service now; None where there is no GPU. The peak is the highest value set."""
@@ -234,11 +241,29 @@ class Metrics(Collector):
             ("role",),
             {(role,): memory for role, (_, _, memory) in roles},
         )
+        yield from self._of_optics()
         if self._vram is not None:
             yield _gauge("vram_used_bytes", "GPU memory of the service", (), {(): self._vram[0]})
             yield _gauge(
                 "vram_peak_bytes", "Highest GPU memory of the service since its start", (), {(): self._vram[1]}
             )
+
+    def _of_optics(self) -> Iterable[Metric]:
+        state = self._optics or OpticsState(0, {})
+        changes: dict[tuple[str, ...], float] = {
+            (fault.value,): change for fault, change in state.changes.items() if change is not None
+        }
+        yield _gauge(
+            "optics_change",
+            "How much the optics have changed: light, focus and dust as lost share, length as share beyond nominal",
+            ("fault",),
+            changes,
+        )
+        standing: dict[tuple[str, ...], float] = {(fault.value,): int(fault in state.faults) for fault in OpticalFault}
+        yield _gauge("optics_alarm", "1 where a change of the optics is beyond its limit", ("fault",), standing)
+        yield _gauge(
+            "optics_reference_plates", "Plates that the reference of the optics is the mean of", (), {(): state.learnt}
+        )
 
 
 def private_memory(pids: Collection[int]) -> int:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+COLUMN_STEPS = 128
+"""Steps of a grey level in which means of columns are told."""
 VETO_ALLOWS = 1.0
 """Feature units below the floor from which regions are reported for a classifier that vetoes
 (docs/decisions/0024-veto.md)."""
@@ -58,6 +60,9 @@ class Quality:
     """The same over 8 px."""
     doubt: float = 0.0
     """Variance that white noise gives to `fine`."""
+    columns: bytes = b""
+    """Of one window: the mean grey level of each own column over a sample of its rows, little-endian uint16, in
+    1 / COLUMN_STEPS; 0 where too little of it is lit. Empty where there are few rows, and in sums."""
 
     @property
     def focus(self) -> float:

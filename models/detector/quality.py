@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Rectangle
-from models.detector.findings import Quality
+from models.detector.findings import COLUMN_STEPS, Quality
 
 BLACK = 8
 """Grey levels up to this one are blacked out: no light came from there."""
@@ -27,6 +27,10 @@ _NOISE_SPREAD = 2.8
 """Standard deviation of the difference of two mean energies of white noise, as a share of either, for one sample."""
 _EVERY = 12
 """Focus looks at each so-many-th row and column of a large window."""
+_LIT_LINES = 0.9
+"""Share of a column's sampled pixels that must be lit for its mean to be told."""
+_LEAST_LINES = 32
+"""Sampled rows of which the means of columns say something."""
 
 
 def inside(masks: Sequence[Rectangle], x: int, y: int, width: int, height: int) -> NDArray[np.bool_] | None:
@@ -57,7 +61,10 @@ def measure(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> Qual
     lit = counts.copy()
     lit[: BLACK + 1] = 0
     lit[CLIPPED:] = 0
-    energies, samples = _detail(pixels, masked)
+    every = _every(pixels.shape[0])
+    rows = np.ascontiguousarray(pixels[::every])
+    hidden = None if masked is None else masked[::every]
+    energies, samples = _detail(pixels, masked, rows, hidden)
     grain = max(0.0, energies[_GRAIN] - _GRAIN_ROUNDING * samples)
     sharp = grain > 0 and grain >= _BLURRED * (energies[_NEAR] - _ROUNDING * samples)
     return Quality(
@@ -70,22 +77,44 @@ def measure(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> Qual
         fine=energies[_FINE] - energies[_GRAIN],
         coarse=energies[_COARSE] - energies[_GRAIN],
         doubt=(_NOISE_SPREAD * energies[_GRAIN]) ** 2 / samples if samples else 0.0,
+        columns=_columns(rows, hidden),
     )
 
 
-def _detail(pixels: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> tuple[dict[int, float], int]:
+def _every(lines: int) -> int:
+    return max(1, min(_EVERY, lines // 32))
+
+
+def _columns(rows: NDArray[np.uint8], masked: NDArray[np.bool_] | None) -> bytes:
+    """The mean of each column of a sample of rows, as Quality.columns has it; nothing where there are few rows."""
+    if len(rows) < _LEAST_LINES:
+        return b""
+    lit = cv2.inRange(rows, BLACK + 1, CLIPPED - 1)
+    if masked is not None:
+        lit[masked] = 0
+    shown = cv2.bitwise_and(rows, lit)
+    totals, lights = (cv2.reduce(one, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel() for one in (shown, lit))
+    counts = lights / 255
+    means = COLUMN_STEPS * totals / np.maximum(counts, 1)
+    return np.where(counts >= _LIT_LINES * len(rows), means + 0.5, 0).astype("<u2").tobytes()
+
+
+def _detail(
+    pixels: NDArray[np.uint8],
+    masked: NDArray[np.bool_] | None,
+    rows: NDArray[np.uint8],
+    hidden: NDArray[np.bool_] | None,
+) -> tuple[dict[int, float], int]:
     """Energies of the second differences over some px along both axes, summed over one sample of pixels; its size.
 
     White noise gives equal energies; a blur takes the fine ones away first. Samples at full scale or blacked out,
-    and masked ones, say nothing and are left out.
+    and masked ones, say nothing and are left out. `rows` is the sample of rows, `hidden` what of it is masked.
     """
     energies = dict.fromkeys(_REACHES, 0.0)
-    samples = 0
-    for turned in (False, True):
-        lines = pixels.T if turned else pixels
-        every = max(1, min(_EVERY, lines.shape[0] // 32))
-        chosen = None if masked is None else (masked.T if turned else masked)[::every]
-        samples += _along(np.ascontiguousarray(lines[::every]), chosen, energies)
+    samples = _along(rows, hidden, energies)
+    every = _every(pixels.shape[1])
+    chosen = None if masked is None else masked.T[::every]
+    samples += _along(np.ascontiguousarray(pixels.T[::every]), chosen, energies)
     return energies, samples
 
 

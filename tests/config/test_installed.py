@@ -17,6 +17,7 @@ from config.load import shipped
 from config.schema import Config
 from daemon.telemetry.counters import COUNTERS
 from daemon.telemetry.metrics import Metrics
+from stages.optics import OpticalFault, OpticsState
 
 UNIT = shipped("systemd", "linesentry.service")
 MOST_EXPOSURE = 15
@@ -47,6 +48,7 @@ def exposition() -> str:
     metrics.restarted("detect", "died")
     metrics.set_role("detect", 1, 1, 1)
     metrics.set_vram(1)
+    metrics.set_optics(OpticsState(20, {OpticalFault.DUST: 0.05}))
     for name, counter in COUNTERS.items():
         metrics.count(name, label="x" if counter.label else "")
     return generate_latest(metrics.registry).decode()
@@ -174,7 +176,7 @@ def test_every_exported_metric_is_on_the_dashboard() -> None:
 def test_no_metric_is_labelled_by_pid_plate_or_command_line() -> None:
     labels = {name for text in expressions() for name in re.findall(r"\{\{(\w+)\}\}", text)}
     labels |= {counter.label for counter in COUNTERS.values() if counter.label is not None}
-    assert labels <= {"verdict", "cause", "outcome", "reason", "kind", "role", "state", "le", "end"} | {
+    assert labels <= {"verdict", "cause", "outcome", "reason", "kind", "role", "state", "le", "end", "fault"} | {
         "instance",
         "version",
         "recipe",

@@ -12,6 +12,7 @@ import msgspec
 
 from config.errors import printable
 from daemon.service.child import Child, Plan
+from daemon.service.optics_watch import OpticsKeeper
 from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
 from daemon.store.results import PlateRow, RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
@@ -32,6 +33,7 @@ from stages.events import (
     StoreWorks,
     VerdictCommitted,
 )
+from stages.optics import unevenness
 from stages.plate import PlateResult, Verdict
 from stages.record import Recorder
 from stages.weaker_results import untold
@@ -59,6 +61,7 @@ class RecordProcess(Child):
         """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
         self._keeper = PictureKeeper(self._state, plan.run, self.config.results, self.tally)
+        self._optics = OpticsKeeper(self.config, self.recipe, plan.run)
         self._aborted: Abort | None = None
         self._unsettled = False
         """Something is stored that may stand in the write-ahead log alone."""
@@ -82,6 +85,7 @@ class RecordProcess(Child):
     def tick(self, now: float) -> None:
         """Retry what waits, finish pictures, delete old ones."""
         self._do(record.Tick(), now)
+        self._optics.keep(self._store)
         if self._aborted is not None:
             self._close_open(self._aborted, now)
         # At once when nothing waits to be written; and where something always does, now and then.
@@ -101,6 +105,7 @@ class RecordProcess(Child):
         """Finish the pictures in work."""
         for written in self._keeper.stop(time.monotonic()):
             self._finish_pictures(written)
+        self._optics.keep(self._store, now=True)
         if self._store is not None:
             self._store.close()
 
@@ -201,9 +206,17 @@ class RecordProcess(Child):
     def _commit(self, store: Store, write: record.CommitVerdict, at: datetime) -> None:
         result, last_row_at = write.decided.result, write.decided.last_row_at
         latency = None if last_row_at is None else time.monotonic() - last_row_at
-        if store.commit_verdict(result, decided_at=at, latency_s=latency, event=write.event):
+        optics = self._optics.take(store, write.decided)
+        if store.commit_verdict(
+            result,
+            decided_at=at,
+            latency_s=latency,
+            event=write.event,
+            unevenness=unevenness(write.decided.profile),
+            optics=optics.faults if optics else None,
+        ):
             # The verdict as committed, which the store's failure may have changed.
-            self._committed[result.plate] = VerdictCommitted(result, latency, write.decided.inspection_s)
+            self._committed[result.plate] = VerdictCommitted(result, latency, write.decided.inspection_s, optics)
             if latency is not None:
                 self.tally.observe("plate_latency_seconds", latency)
         else:

@@ -253,7 +253,7 @@ def test_files_that_are_no_store_are_named(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Store.open(newer).close()
     _sql(newer, "PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"version 99, this program knows 4: update"):
+    with pytest.raises(StoreError, match=r"version 99, this program knows 5: update"):
         Store.open(newer)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(tmp_path / "nowhere" / "results.sqlite")
@@ -265,6 +265,13 @@ def _sql(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path)
     connection.execute(statement)
     connection.close()
+
+
+def _without_optics(path: Path) -> None:
+    """As versions before the fifth were."""
+    for column in ("unevenness", "optics"):
+        _sql(path, f"ALTER TABLE plates DROP COLUMN {column}")
+    _sql(path, "DROP TABLE optics")
 
 
 def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_it_has(tmp_path: Path) -> None:
@@ -281,8 +288,9 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     _sql(path, "ALTER TABLE plates DROP COLUMN image")
     _sql(path, "ALTER TABLE plates DROP COLUMN checksum")
     _sql(path, "DROP TABLE upkeep")
+    _without_optics(path)
     _sql(path, "PRAGMA user_version = 1")
-    with pytest.raises(StoreError, match="version 1, this program knows 4: start the service once"):
+    with pytest.raises(StoreError, match="version 1, this program knows 5: start the service once"):
         Store.open(path, read_only=True)
     judged = replace(defect(0.8), probability=0.25, unanswered=2, vetoed=True, heat=Heat(1, 2, bytes(49)))
     with Store.open(path) as store:
@@ -306,6 +314,7 @@ def test_a_store_without_images_is_read_as_it_is_and_brought_up_by_a_writer(tmp_
     for statement in ("ALTER TABLE plates DROP COLUMN image", "ALTER TABLE plates DROP COLUMN checksum"):
         _sql(path, statement)
     _sql(path, "DROP TABLE upkeep")
+    _without_optics(path)
     _sql(path, "PRAGMA user_version = 3")
     with Store.open(path, read_only=True) as reader:
         assert [(row.plate, row.image) for row in reader.plates()] == [(1, None)]

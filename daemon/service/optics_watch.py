@@ -1,0 +1,97 @@
+"""The watch over the optics in the record process: kept in the result store, its alarms told and noted there."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from config.schema import Config, Recipe
+from daemon.store.optics import keep_optics, kept_optics, note_optics
+from daemon.store.results import Store, StoreError
+from stages.events import PlateDecided
+from stages.optics import Kept, OpticalFault, OpticsState, OpticsWatch
+
+_KEEP_EVERY = 20
+"""Plates after which what is known is stored; so many are forgotten, at most, when the process dies."""
+
+
+class OpticsKeeper:
+    """Asks the watch about each plate once, however often its verdict is written.
+
+    A store that fails costs no verdict here: what could not be kept is kept later, or learnt anew.
+    """
+
+    def __init__(self, config: Config, recipe: Recipe, run: str) -> None:
+        self._limits, self._recipe, self._run = config.optics, recipe, run
+        self._product = recipe.name
+        self._watch: OpticsWatch | None = None
+        self._last: tuple[int, OpticsState | None] | None = None
+        self._unkept = 0
+        self._log = structlog.get_logger()
+
+    def take(self, store: Store, decided: PlateDecided) -> OpticsState | None:
+        """How the optics are after this plate; None where it says nothing of them."""
+        plate = decided.result.plate
+        if self._last is not None and self._last[0] == plate:
+            return self._last[1]
+        if self._watch is None:
+            self._watch = OpticsWatch(self._limits, self._recipe, self._from(store))
+        before = self._watch.kept.faults
+        state = self._watch.take(decided.result, decided.profile)
+        self._last = (plate, state)
+        if state is None:
+            return None
+        self._unkept += 1
+        for fault in OpticalFault:
+            if (fault in state.faults) != (fault in before):
+                self._tell(store, plate, fault, state)
+        return state
+
+    def keep(self, store: Store | None, *, now: bool = False) -> None:
+        """Store what is known, if it is time to."""
+        if store is None or self._watch is None or self._unkept < (1 if now else _KEEP_EVERY):
+            return
+        try:
+            keep_optics(store, self._product, msgspec.msgpack.encode(self._watch.kept))
+        except StoreError as error:
+            self._log.warning("what is known of the optics could not be kept", error=str(error))
+        self._unkept = 0
+
+    def _from(self, store: Store) -> Kept | None:
+        try:
+            stored = kept_optics(store, self._product)
+            return None if stored is None else msgspec.msgpack.decode(stored, type=Kept)
+        except (StoreError, msgspec.MsgspecError) as error:
+            self._log.warning("what was known of the optics cannot be read: it is learnt anew", error=str(error))
+            return None
+
+    def _tell(self, store: Store, plate: int, fault: OpticalFault, state: OpticsState) -> None:
+        words = said_of(fault, state)
+        if fault in state.faults:
+            self._log.warning("the optics have changed", plate=plate, fault=fault, found=words)
+        else:
+            self._log.info("the optics are well again", plate=plate, fault=fault, found=words)
+        try:
+            note_optics(
+                store, self._run, plate, f"{fault}: {words}" if fault in state.faults else f"{fault}: well again"
+            )
+        except StoreError as error:
+            self._log.warning("an alarm of the optics could not be noted", error=str(error))
+
+
+def said_of(fault: OpticalFault, state: OpticsState) -> str:
+    """The change in words."""
+    change = state.changes.get(fault)
+    if change is None or (fault is OpticalFault.DUST and not state.dust):
+        return "nothing is known" if change is None else "no column is darker than those around it"
+    share = f"{abs(change):.1%}"
+    words = {
+        OpticalFault.LIGHT: f"{share} {'darker' if change > 0 else 'brighter'} than the reference",
+        OpticalFault.UNEVEN: f"some columns changed by {share} against others",
+        OpticalFault.FOCUS: f"{share} {'less' if change > 0 else 'more'} than the reference",
+        OpticalFault.LENGTH: f"plates are {abs(change):.2%} {'longer' if change > 0 else 'shorter'} than nominal",
+    }
+    if fault is OpticalFault.DUST:
+        worst = state.dust[0]
+        return f"{share} of the light is missing in plate columns {worst.first} to {worst.last - 1}"
+    return words[fault]
