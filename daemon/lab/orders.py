@@ -34,6 +34,9 @@ class TrainDetector:
     seed: Annotated[int, Option(min=0, help="of the network, the crops and their order")] = 0
     preset: Annotated[Literal["default", "paper"], Option(help="our recipe, or the paper's SGD")] = "default"
     resolution: Annotated[Literal["half", "full"], Option(help="of the network")] = "half"
+    network: Annotated[
+        Literal["feature", "unet"], Option(help="what is trained: unet is a U-Net of equal cost, to compare with")
+    ] = "feature"
     recipe: Annotated[
         str | None, Option(help="recipe name or file whose templates and pitch the network has; default: as shipped")
     ] = None
@@ -45,7 +48,8 @@ class TrainDetector:
     @property
     def checkpoint(self) -> Path:
         """Where the training is kept while it runs."""
-        return self.out / f"detector-{self.resolution}.ckpt"
+        name = "detector" if self.network == "feature" else self.network
+        return self.out / f"{name}-{self.resolution}.ckpt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,10 @@ class EvaluateDetector:
     ] = None
     compare: Annotated[
         tuple[str, ...],
-        Option(help="also judge by the published rule and by a Gaussian line filter: published,gaussian"),
+        Option(
+            help="also judge by other ways: published (the rule), gaussian (a line filter), "
+            "unet=FILE (weights by `train detector --network unet`)"
+        ),
     ] = ()
     report: Annotated[Path | None, Option(help=_REPORT)] = None
     json: Annotated[Path | None, Option("--json", help=_FIGURES)] = None

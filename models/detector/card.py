@@ -9,7 +9,7 @@ from typing import Any
 
 from config.schema import Pitch, Recipe
 from models.detector.errors import DetectorError
-from models.detector.features import FeatureNetwork
+from models.detector.features import FEATURE, Architecture, ValueNetwork
 from models.detector.threshold import LearntThreshold
 from models.weights import files as weights_file
 
@@ -45,7 +45,7 @@ def _pitch(card: dict[str, Any]) -> Pitch | None:
     return None if given is None else Pitch.model_validate(given)
 
 
-def read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
+def read(path: Path, recipe: Recipe, architecture: Architecture = FEATURE) -> tuple[ValueNetwork, dict[str, Any]]:
     """The network with its weights, and the card.
 
     Raises:
@@ -60,6 +60,9 @@ def read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
         content, card = weights_file.read(path, path.with_suffix(".json"))
     except weights_file.WeightsFileError as error:
         raise DetectorError(str(error)) from error
+    # Cards from before there was a choice do not say it.
+    if (found := card.get("network", FEATURE.name)) != architecture.name:
+        raise DetectorError(f"{path} is of a network `{found}`, asked for is one `{architecture.name}`")
     if card.get("resolution") != recipe.resolution:
         raise DetectorError(
             f"{path} is for resolution {card.get('resolution')}, the recipe asks for {recipe.resolution}"
@@ -71,7 +74,7 @@ def read(path: Path, recipe: Recipe) -> tuple[FeatureNetwork, dict[str, Any]]:
         )
     try:
         # The bank is that of the training: bent by another pitch it is one that the network has never seen.
-        network = FeatureNetwork(recipe.resolution, recipe.templates, _pitch(card))
+        network = architecture.make(recipe.model_copy(update={"pitch": _pitch(card)}))
         weights_file.fill(network, content)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error

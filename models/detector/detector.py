@@ -17,7 +17,7 @@ from config.schema import Recipe, Windows
 from config.weights import weights_path
 from models.detector import card as cards
 from models.detector.errors import DetectorError
-from models.detector.features import GREY_SCALE, FeatureNetwork, Part
+from models.detector.features import FEATURE, GREY_SCALE, Architecture, Part, ValueNetwork
 from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
 from models.detector.integrity import Axis, examine
 from models.detector.known_window import known_window
@@ -83,7 +83,7 @@ class Detector:
     def __init__(
         self,
         recipe: Recipe,
-        network: FeatureNetwork,
+        network: ValueNetwork,
         card: dict[str, Any],
         device: torch.device,
         dtype: torch.dtype,
@@ -116,6 +116,7 @@ class Detector:
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         *,
         prove: bool = True,
+        architecture: Architecture = FEATURE,
     ) -> Detector:
         """The detector of a recipe, which has given its known answer.
 
@@ -124,6 +125,7 @@ class Detector:
             device: `auto` takes a GPU where there is one.
             dtype: `auto` takes bfloat16 on a GPU and on processors that multiply it themselves, else float32.
             prove: False only for weights whose known answer is still to be recorded.
+            architecture: of the network, for comparisons.
 
         Raises:
             DetectorError: no weights for the resolution, weights that do not fit or differ from their card, that do
@@ -131,7 +133,7 @@ class Detector:
         """
         path = weights_path(recipe)
         keep_freed()
-        network, card = cards.read(path, recipe)
+        network, card = cards.read(path, recipe, architecture)
         if device == "cuda" and not torch.cuda.is_available():
             raise DetectorError("the configuration asks for cuda, but torch sees no GPU: use `auto` or `cpu`")
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

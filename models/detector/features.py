@@ -7,7 +7,7 @@ view where it costs little (docs/decisions/0010-feature-network.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -69,7 +69,18 @@ class _Layer(nn.Module):
         return F.relu(self.norm(self.conv(x)), inplace=not self.training)
 
 
-class FeatureNetwork(nn.Module):
+class ValueNetwork(nn.Module):
+    """A network that the detector can run: one value a pixel, (n, 1, h, w).
+
+    What it is given are grey values less their mean, (n, 1, h, w) in units of 1 / GREY_SCALE.
+    """
+
+    def folded(self, dtype: torch.dtype) -> nn.Module:
+        """The same for inference: of (n, 1, h, w), and a Part of it, the values of that, (n, h, w) float32."""
+        raise NotImplementedError
+
+
+class FeatureNetwork(ValueNetwork):
     """Grey values less their mean, (n, 1, h, w) in units of 1 / GREY_SCALE, to feature values (n, 1, h, w).
 
     Works on any h and w of at least 1. The same class is the half-resolution network (input: means of 2 x 2 px) and
@@ -188,6 +199,21 @@ def _without_finer(network: nn.Module, state: dict[str, Any], prefix: str, *_: o
 def network_for(recipe: Recipe) -> FeatureNetwork:
     """A fresh network of a recipe's resolution, templates and pitch. Raises ValueError as the network does."""
     return FeatureNetwork(recipe.resolution, recipe.templates, recipe.pitch)
+
+
+class Architecture(NamedTuple):
+    """A kind of network that can stand in the detector."""
+
+    name: str
+    """As a card has it."""
+    weights: str
+    """Name of its weights, before their resolution."""
+    make: Callable[[Recipe], ValueNetwork]
+    """A fresh one of a recipe's resolution, templates and pitch."""
+
+
+FEATURE = Architecture("feature", "detector", network_for)
+"""What the line runs."""
 
 
 class Folded(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from config.schema import DEFAULT_TEMPLATES
-from models.detector.features import FeatureNetwork, Folded, Part
+from models.detector.features import FeatureNetwork, Folded, Part, ValueNetwork
 
 
 class StudyNetwork(FeatureNetwork):
@@ -38,18 +38,19 @@ class StudyNetwork(FeatureNetwork):
 
     def folded(self, dtype: torch.dtype) -> Folded:
         """Nothing is folded, for a variant's parts are not the ones that folding knows; slower, the same values."""
-        return cast(Folded, _Unfolded(self, dtype))
+        return cast(Folded, Unfolded(self, dtype))
 
 
-class _Unfolded(nn.Module):
+class Unfolded(nn.Module):
     """The network as the detector calls it: values (n, h, w), float32."""
 
-    def __init__(self, network: FeatureNetwork, dtype: torch.dtype) -> None:
+    def __init__(self, network: ValueNetwork, dtype: torch.dtype) -> None:
         super().__init__()
         self.network = network.eval()
         self.dtype = dtype
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        """Values of x (n, 1, h, w), or of a part of it."""
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             values = torch.as_tensor(self.network(x.float())[:, 0].float())
         return values if part is None else part.of(values, 1)

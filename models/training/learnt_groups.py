@@ -31,6 +31,10 @@ class LearntGroups:
         alone = isinstance(trained, Mapping) and trained.get("metal") == []
         return cls(frozenset() if alone else None)
 
+    def joined(self, other: LearntGroups) -> LearntGroups:
+        """What either has met; unknown where one of them is."""
+        return LearntGroups(None if self.keys is None or other.keys is None else self.keys | other.keys)
+
     def holds(self, group: str) -> bool:
         """Whether the weights are known to have met it."""
         return self.keys is not None and group_key(group) in self.keys

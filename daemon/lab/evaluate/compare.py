@@ -1,45 +1,80 @@
-"""Other ways to find cracks on the same pictures, as rows of the same table: the published rule, a Gaussian filter."""
+"""Other ways to find cracks on the same pictures, as rows of the same table.
+
+The published rule on the same network's values, a Gaussian line filter, and a U-Net of equal cost.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from config.schema import Recipe
+from config.schema import DEFAULT_TEMPLATES, Recipe
 from daemon.lab.data.pictures import Picture, SourceError
 from daemon.lab.evaluate.scoring import inspect_picture, load_detectors
 from daemon.lab.orders import EvaluateDetector
+from models.classifier.classifier import Classifier
 from models.measure.assessment import Found, Scored
 from models.measure.matching import Box
 from models.study import classical
+from models.study.unet import UNET
 
-COMPARED = ("published", "gaussian")
+UNET_NAME = "unet"
+COMPARED = ("published", "gaussian", UNET_NAME)
 _LEVEL, _LEAST_LENGTH = 7.0, 12.0
 """Of the Gaussian filter: the study chose them by F1 on sheets of the training products (docs/study.json)."""
 Compare = Callable[[Picture], Scored]
 
 
-def compared_by(names: Iterable[str]) -> tuple[str, ...]:
-    """What is asked for, each once and in the order of the table.
+def compared_by(names: Iterable[str]) -> dict[str, Path | None]:
+    """What is asked for, each once and in the order of the table, with its weights where it has some.
 
     Raises:
-        SourceError: a name that is none of them.
+        SourceError: a name that is none of them, or weights that are lacking or of no use.
     """
-    asked = [part.strip() for one in names for part in one.split(",") if part.strip()]
-    if unknown := [one for one in asked if one not in COMPARED]:
-        raise SourceError(f"--compare {unknown[0]!r} is unknown: choose from {', '.join(COMPARED)}")
-    return tuple(name for name in COMPARED if name in asked)
+    asked: dict[str, Path | None] = {}
+    for part in (part.strip() for one in names for part in one.split(",")):
+        name, _, file = part.partition("=")
+        if not part:
+            continue
+        if name not in COMPARED:
+            raise SourceError(f"--compare {part!r} is unknown: choose from published, gaussian, {UNET_NAME}=FILE")
+        if (name == UNET_NAME) != bool(file):
+            raise SourceError(
+                f"--compare {part!r}: {UNET_NAME} and nothing else has weights; `linesentry train detector --network "
+                f"{UNET_NAME}` makes them, and {UNET_NAME}=FILE names them"
+            )
+        asked[name] = Path(file) if file else None
+    return {name: asked[name] for name in COMPARED if name in asked}
 
 
-def comparison(name: str, recipe: Recipe, options: EvaluateDetector) -> Compare:
-    """One of them for a recipe.
+def comparison(
+    name: str, weights: Path | None, recipe: Recipe, options: EvaluateDetector, classifier: Classifier | None
+) -> Compare:
+    """One of them for a recipe, whose classifier the U-Net's finds are shown to.
 
     Raises:
         DetectorError: the weights cannot be used.
     """
-    return _published(recipe, options) if name == "published" else lambda picture: gaussian(picture, recipe.polarity)
+    if name == "gaussian":
+        return lambda picture: gaussian(picture, recipe.polarity)
+    return _published(recipe, options) if weights is None else _unet(weights, recipe, options, classifier)
+
+
+def _unet(weights: Path, recipe: Recipe, options: EvaluateDetector, classifier: Classifier | None) -> Compare:
+    """The network alone is another: with the floor that it has learnt, and all that stands behind it."""
+    plain = recipe.model_copy(
+        update={
+            "weights": str(weights),
+            "resolution": "half",
+            "templates": DEFAULT_TEMPLATES,
+            "threshold": recipe.threshold.model_copy(update={"floor": None}),
+        }
+    )
+    detectors = load_detectors(plain, options.device, options.workers, UNET)
+    return lambda picture: inspect_picture(picture, plain, detectors, classifier).scored
 
 
 def _published(recipe: Recipe, options: EvaluateDetector) -> Compare:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import shlex
 import sys
@@ -76,7 +77,7 @@ class _Judged:
 
 def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     started = time.monotonic()
-    sources = sources_of(options, _learnt_groups(options))
+    sources = sources_of(options, learnt_groups(options))
     work = [(source, recipe_for(source, options)) for source in sources]
     at = _FOUND_FROM if options.at is None else options.at
     for source, recipe in work:
@@ -86,7 +87,7 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
     if not judged.scored:
         raise SourceError("there was no picture to judge")
     facts = judged.facts
-    made_from = {
+    made_from: dict[str, Any] = {
         "command": _command(),
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "data": [source.name for source, _ in work],
@@ -100,6 +101,11 @@ def _evaluate(options: EvaluateDetector) -> tuple[dict[str, Any], Gallery]:
         "detector_mpx_per_s": round(judged.pixels / 1e6 / max(judged.seconds, 1e-9), 1),
         "seconds": round(time.monotonic() - started, 1),
     }
+    compared = {name: path for name, path in compared_by(options.compare).items() if path is not None}
+    if compared:
+        made_from["compared_sha256"] = {
+            name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in compared.items()
+        }
     passed = [one for source in sources for one in source.passed.values()]
     polarity = {
         name: found.values(recipe.polarity) for source, recipe in work for name, found in source.polarities.items()
@@ -117,8 +123,10 @@ def _judged(work: Sequence[tuple[Source, Recipe]], options: EvaluateDetector, at
         for source, recipe in work:
             if recipe != loaded:
                 detectors, loaded = load_detectors(recipe, options.device, options.workers), recipe
-                others = {name: comparison(name, recipe, options) for name in names}
                 classifier = load_classifier(recipe, options.device, settings)
+                others = {
+                    name: comparison(name, weights, recipe, options, classifier) for name, weights in names.items()
+                }
                 judged.facts |= detectors[0].facts
                 judged.threads = len(detectors)
                 if classifier is not None:
@@ -140,15 +148,21 @@ def _judged(work: Sequence[tuple[Source, Recipe]], options: EvaluateDetector, at
     return judged
 
 
-def _learnt_groups(options: EvaluateDetector) -> LearntGroups:
-    """What the weights learnt from that photographs are judged with, as far as they can be read."""
-    path = weights_path(recipe_for(None, options)) if options.data else None
-    if path is None or not path.is_file():
-        return UNKNOWN  # without weights nothing is judged, which is said when they are loaded
-    try:
-        return LearntGroups.of_card(weights_file.read(path, path.with_suffix(".json"))[1])
-    except weights_file.WeightsFileError as error:
-        raise DetectorError(str(error)) from error
+def learnt_groups(options: EvaluateDetector) -> LearntGroups:
+    """What the weights learnt from that photographs are judged with, all together, as far as they can be read."""
+    if not options.data:
+        return UNKNOWN
+    compared = [path for path in compared_by(options.compare).values() if path is not None]
+    learnt = LearntGroups(frozenset())
+    for path in (weights_path(recipe_for(None, options)), *compared):
+        if not path.is_file():
+            return UNKNOWN  # without weights nothing is judged, which is said when they are loaded
+        try:
+            card = weights_file.read(path, path.with_suffix(".json"))[1]
+        except weights_file.WeightsFileError as error:
+            raise DetectorError(str(error)) from error
+        learnt = learnt.joined(LearntGroups.of_card(card))
+    return learnt
 
 
 def recipe_for(source: Source | None, options: EvaluateDetector) -> Recipe:

@@ -20,6 +20,7 @@ from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.offline.inspect import Progress, inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector, WindowFinding, WindowView
+from models.detector.features import FEATURE, Architecture
 from models.images.source import ImageError, ImageSource
 from models.machine.cpu import usable_cores
 from models.measure.assessment import Found, Scored
@@ -72,7 +73,10 @@ class PatientDetector(Detector):
 
 
 def load_detectors(
-    recipe: Recipe, device: Literal["auto", "cpu", "cuda"] = "auto", workers: int | None = None
+    recipe: Recipe,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    workers: int | None = None,
+    architecture: Architecture = FEATURE,
 ) -> list[PatientDetector]:
     """One detector for each core (or `workers`), each computing on one thread; one for a GPU.
 
@@ -82,7 +86,7 @@ def load_detectors(
     torch.set_num_threads(1)
     on_gpu = device != "cpu" and torch.cuda.is_available()
     count = 1 if on_gpu else workers or usable_cores()
-    loaded = [PatientDetector.load(recipe, device) for _ in range(count)]
+    loaded = [PatientDetector.load(recipe, device, architecture=architecture) for _ in range(count)]
     return [detector for detector in loaded if isinstance(detector, PatientDetector)]
 
 

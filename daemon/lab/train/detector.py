@@ -18,7 +18,9 @@ from daemon.lab.orders import TrainDetector
 from daemon.lab.progress import Teller
 from daemon.store.state import code_sha256
 from daemon.telemetry.printing import SafeConsole, say
+from models.detector.features import FEATURE, Architecture
 from models.detector.swaths import HALO
+from models.study.unet import UNET
 from models.training.detector.card import PLAIN, write
 from models.training.detector.crops import CropSource, LabelledCrop
 from models.training.detector.figures import Clean, evaluate, learn_threshold
@@ -31,6 +33,7 @@ from simulator.crops import other_formulas, pressed, wild
 from simulator.crops.cut import TRAINING_PRODUCTS, SheetCrops, paint_on_metal, training_crop
 
 _CROP, _BATCH = 512, 6
+_ARCHITECTURES: dict[str, Architecture] = {one.name: one for one in (FEATURE, UNET)}
 _VALIDATION = 96
 """Crops of each look; of 24 the loss rose while that of others fell. A look takes 0.7 s on one core, every two minutes.
 """
@@ -54,7 +57,7 @@ def train_detector_command(order: TrainDetector) -> None:
         SystemExit: 2 when the data or the checkpoint cannot be used, 130 after Ctrl-C; both with a line on stderr.
     """
     console = SafeConsole(stderr=True)
-    checkpoint = order.checkpoint
+    checkpoint, architecture = order.checkpoint, _ARCHITECTURES[order.network]
     code = code_sha256()
     try:
         recipe = _network(order)
@@ -71,15 +74,15 @@ def train_detector_command(order: TrainDetector) -> None:
     with console.status("learning the threshold on defect-free crops"):
         seed = order.seed + _CLEAN_SEED
         clean = _clean(seed, count) if checks is None else [_wild("photographs", checks, seed, count)]
-        threshold, by_floor = learn_threshold(outcome.state, clean, recipe=recipe)
+        threshold, by_floor = learn_threshold(outcome.state, clean, recipe=recipe, architecture=architecture)
     figures: dict[str, Any] = {}
     kinds = _kinds(cracks=None) if checks is None else {"photographs": checks}
     for name, source in kinds.items():
         with console.status(f"measuring on held-out crops: {name}"):
             crops = _drawn(source, order.seed + _HELD_OUT_SEED, count)
-            figures[name] = evaluate(outcome.state, threshold, crops, recipe)
+            figures[name] = evaluate(outcome.state, threshold, crops, recipe, architecture)
     facts = {**_facts(order, outcome, metal, code), "false_alarms_by_floor": by_floor, "figures": figures}
-    path = write(order.out, outcome.state, threshold, facts, recipe)
+    path = write(order.out, outcome.state, threshold, facts, recipe, architecture)
     print(path)  # noqa: T201 - the command's answer
     say(f"card: {path.with_suffix('.json')}; checkpoint: {checkpoint}")
 
@@ -181,6 +184,7 @@ def _trained(
             batch=_BATCH,
             preset=order.preset,
             recipe=recipe,
+            architecture=_ARCHITECTURES[order.network],
             patience=order.patience,
         )
         rng = np.random.default_rng(order.seed + _VALIDATION_SEED)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from config.schema import Recipe
 from models.detector.detector import Detector, known_values
+from models.detector.features import FEATURE, Architecture
 from models.detector.threshold import LearntThreshold
 from models.weights import files as weights_file
 
@@ -28,8 +29,11 @@ def write(
     threshold: LearntThreshold,
     facts: Mapping[str, Any],
     recipe: Recipe = PLAIN,
+    architecture: Architecture = FEATURE,
 ) -> Path:
     """Write detector-<resolution>.pt (half precision, a plain state dict) and its card beside it.
+
+    Another architecture's weights have another name.
 
     Args:
         folder: where; made when missing.
@@ -37,12 +41,13 @@ def write(
         threshold: what the adaptive rule takes from the training.
         facts: data, seeds, products and figures for the card.
         recipe: whose resolution, templates and pitch the network was trained with.
+        architecture: of the network.
 
     Returns:
         Path of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"detector-{recipe.resolution}.pt"
+    path = folder / f"{architecture.weights}-{recipe.resolution}.pt"
     packed = {
         name: value.detach().cpu().half().contiguous() if value.is_floating_point() else value
         for name, value in state.items()
@@ -53,6 +58,7 @@ def write(
     card: dict[str, Any] = {
         "name": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "network": architecture.name,
         "resolution": recipe.resolution,
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "templates": [template.model_dump() for template in recipe.templates],
@@ -62,7 +68,11 @@ def write(
     }
     weights_file.write_card(path, card)
     detector = Detector.load(
-        recipe.model_copy(update={"weights": str(path)}), device="cpu", dtype="float32", prove=False
+        recipe.model_copy(update={"weights": str(path)}),
+        device="cpu",
+        dtype="float32",
+        prove=False,
+        architecture=architecture,
     )
     card["known_answer"] = known_values(detector)
     weights_file.write_card(path, card)

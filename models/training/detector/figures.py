@@ -14,7 +14,7 @@ from torch import Tensor
 
 from config.schema import Recipe
 from models.detector.detector import Detector, WindowView
-from models.detector.features import network_for
+from models.detector.features import FEATURE, Architecture
 from models.detector.findings import Region
 from models.detector.regions import Criteria, find_regions
 from models.detector.swaths import Swath, shape_of
@@ -47,6 +47,7 @@ def learn_threshold(
     grow: float = GROW,
     spread: float = SPREAD,
     recipe: Recipe = PLAIN,
+    architecture: Architecture = FEATURE,
 ) -> tuple[LearntThreshold, dict[str, dict[str, float]]]:
     """The least floor at which each kind of defect-free crops raises a false alarm in as few groups as it may.
 
@@ -57,12 +58,13 @@ def learn_threshold(
         grow: how far below the floor the pixels of a region may lie.
         spread: by how much the floor rises with a window's background (models.detector.threshold).
         recipe: whose resolution, templates and pitch the network was trained with.
+        architecture: of the network.
 
     Returns:
         The threshold, and the share of groups with a region by kind and floor, for the card.
     """
     floors = [least + 0.25 * step for step in range(29)]
-    detector = _detector(state, recipe)
+    detector = _detector(state, recipe, architecture)
     chosen, rates = floors[0], {}
     for kind in clean:
         by_floor = _shares(detector, kind.groups, [LearntThreshold(floor, grow, spread) for floor in floors])
@@ -106,13 +108,14 @@ def evaluate(
     threshold: LearntThreshold,
     crops: Iterable[LabelledCrop],
     recipe: Recipe = PLAIN,
+    architecture: Architecture = FEATURE,
 ) -> dict[str, float]:
     """Recall and precision on crops that were not trained on, in the middle 650 px of each, for the card.
 
     A crack is what is connected in a crop's mask; those that overlap count as one. Cracks and stretches that are not
     judged count neither way.
     """
-    detector = _detector(state, recipe)
+    detector = _detector(state, recipe, architecture)
     total = Match()
     count = 0
     for image, mask, ignored in crops:
@@ -136,8 +139,8 @@ def evaluate(
     }
 
 
-def _detector(state: Mapping[str, Tensor], recipe: Recipe) -> Detector:
-    network = network_for(recipe)
+def _detector(state: Mapping[str, Tensor], recipe: Recipe, architecture: Architecture) -> Detector:
+    network = architecture.make(recipe)
     network.load_state_dict(dict(state))
     card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(LearntThreshold(0, 0, 0))}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32

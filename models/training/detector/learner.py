@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.detector.features import network_for
+from models.detector.features import FEATURE, ValueNetwork
 from models.machine.cpu import bfloat16_is_fast
 from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.detector.batches import Batch
@@ -45,7 +45,7 @@ class Learner:
         self.recipe = plan.recipe
         self._plan = plan
         self._rate = plan.rate if plan.rate is not None else _RATES[plan.preset]
-        self.network = network_for(plan.recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = self.fresh()
         self.optimiser: torch.optim.Optimizer
         if plan.preset == "paper":
             self.optimiser = torch.optim.SGD(self.network.parameters(), lr=self._rate, momentum=0.9)
@@ -67,6 +67,11 @@ class Learner:
             self._resume(resume)
         self._began = time.monotonic()
         self.network.train()
+
+    def fresh(self) -> ValueNetwork:
+        """A network of the same kind that has learnt nothing."""
+        network = self._plan.architecture.make(self.recipe)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
     def _resume(self, path: Path) -> None:
         content = path.read_bytes()
@@ -94,15 +99,17 @@ class Learner:
 
     def _refuse_another(self, path: Path, saved: dict[str, Any]) -> None:
         asked = self._kind()
-        # Weights, and older checkpoints, do not say what they are of, but show it.
+        # Weights, and older checkpoints, do not say what they are of, but the feature network's show it.
         found = {name: value for name, value in saved.items() if name in asked}
-        found.setdefault("resolution", "half" if saved["network"]["learned"].shape[-1] == 11 else "full")
-        if "optimiser" in saved:
-            adam = "betas" in saved["optimiser"]["param_groups"][0]
-            found.setdefault("preset", "default" if adam else "paper")
-        if "templates" not in found:
-            asked["templates"] = len(self.recipe.templates)
-            found["templates"] = len(saved["network"]["bank_norm.weight"]) // 4 - 1  # as many filters are learned
+        if "learned" in (state := saved["network"]):
+            found.setdefault("architecture", FEATURE.name)
+            found.setdefault("resolution", "half" if state["learned"].shape[-1] == 11 else "full")
+            if "optimiser" in saved:
+                adam = "betas" in saved["optimiser"]["param_groups"][0]
+                found.setdefault("preset", "default" if adam else "paper")
+            if "templates" not in found:
+                asked["templates"] = len(self.recipe.templates)
+                found["templates"] = len(state["bank_norm.weight"]) // 4 - 1  # as many filters are learned
         wrong = [f"{name} {value} instead of {asked[name]}" for name, value in found.items() if value != asked[name]]
         if wrong:
             raise ValueError(
@@ -149,6 +156,7 @@ class Learner:
         """What a training that is gone on with must have in common with what it was."""
         pitch = self.recipe.pitch
         return {
+            "architecture": self._plan.architecture.name,
             "preset": self._plan.preset,
             "resolution": self.recipe.resolution,
             "templates": [(one.width, one.height, one.step) for one in self.recipe.templates],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from config.schema import Recipe
+from models.detector.features import FEATURE, Architecture
 from models.training.detector.card import PLAIN
 
 
@@ -35,6 +36,8 @@ class Plan:
     250th of the training."""
     recipe: Recipe = PLAIN
     """Whose resolution, templates and pitch the network has; for `half` crops are reduced to means of 2 x 2 px."""
+    architecture: Architecture = FEATURE
+    """Of the network."""
     patience: int = 10
     """The training ends early after so many looks at validation crops without the loss falling."""
     rate: float | None = None

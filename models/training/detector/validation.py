@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.detector.features import network_for
 from models.machine.cpu import bfloat16_is_fast
 from models.training.detector.crops import LabelledCrop
 from models.training.detector.examples import stacked
@@ -63,7 +62,7 @@ class Validation:
     @torch.no_grad()
     def _losses(self, learner: Learner, state: Mapping[str, Tensor]) -> NDArray[np.float64]:
         """Of each batch of the crops."""
-        network = network_for(learner.recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = learner.fresh()
         network.load_state_dict(dict(state))
         network.eval()
         losses = []

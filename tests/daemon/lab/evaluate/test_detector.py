@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -24,7 +25,7 @@ from config.weights import SHIPPED
 from daemon.cli.app import app
 from daemon.lab.data.pictures import Picture, simulated
 from daemon.lab.evaluate.compare import gaussian
-from daemon.lab.evaluate.detector import evaluate_command, recipe_for
+from daemon.lab.evaluate.detector import evaluate_command, learnt_groups, recipe_for
 from daemon.lab.evaluate.detector_gallery import Gallery, drawn
 from daemon.lab.evaluate.detector_report import figures, page, tables
 from daemon.lab.evaluate.scoring import InMemory, PatientDetector, inspect_picture, load_detectors, scored_plates
@@ -32,7 +33,10 @@ from daemon.lab.orders import EvaluateDetector as Options
 from daemon.offline.inspect import inspect_image
 from models.classifier.classifier import Classifier
 from models.detector.detector import Detector
+from models.detector.threshold import LearntThreshold
 from models.measure.assessment import Found, Scored, TruthBox, precision_recall, summary
+from models.study.unet import UNET, UNet
+from models.training.detector import card
 from models.training.photographs import group_key, held_out
 from simulator.sheets.products import PRODUCTS
 from tests.classifier_weights import untrained
@@ -327,6 +331,60 @@ def test_other_ways_to_find_cracks_are_rows_of_one_table_on_the_same_pictures(
     assert len({json.dumps(one) for one in rows.values()}) == 3
     assert run(replace(options, compare=("canny",))) == 2
     assert "--compare 'canny' is unknown: choose from published, gaussian" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a U-Net whose values are how much brighter than the mean a place is, with a floor of its own."""
+    network = UNet()
+    passed = {"down.0.0.0", "down.0.1.0", "join.0.0.0", "join.0.1.0"}
+    with torch.no_grad():
+        for name, part in network.named_modules():
+            if isinstance(part, torch.nn.Conv2d):
+                part.weight.zero_()
+                if name in passed:
+                    part.weight[0, 0, 1, 1] = 1
+        network.head.weight[:, 0] = 3
+    out = tmp_path_factory.mktemp("unet")
+    facts = {"groups": group_key("photo:b")}
+    return card.write(out, network.state_dict(), LearntThreshold(1.0, 1.0, 0.0), facts, architecture=UNET)
+
+
+def test_a_unet_s_values_take_the_same_way_with_the_floor_it_has_learnt(
+    folder: Path, unet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(data=(folder,), all_groups=True, workers=1, device="cpu", set=("threshold.floor=20",))
+    options = replace(options, compare=(f"unet={unet}", "gaussian"), json=Path("-"))
+    assert run(options) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["compared"]) == ["linesentry", "gaussian", "unet"]
+    assert found["compared"]["unet"]["plates"] == found["all"]["plates"]
+    # Of our network nothing is beyond the floor that was asked for, which is none of a U-Net's.
+    assert found["all"]["true"] + found["all"]["false"] == 0
+    assert found["compared"]["unet"]["true"] + found["compared"]["unet"]["false"] > 0
+    assert found["facts"]["compared_sha256"] == {"unet": json.loads(unet.with_suffix(".json").read_text())["sha256"]}
+
+
+def test_what_a_unet_has_learnt_from_is_judged_by_none(unet: Path) -> None:
+    options = Options(data=(Path("nowhere"),), compare=(f"unet={unet}",))
+    assert learnt_groups(replace(options, weights=unet)).holds("photo:b")
+    assert learnt_groups(replace(options, weights=Path("none.pt"))).keys is None
+
+
+@pytest.mark.parametrize(
+    ("compare", "told"),
+    [
+        ("unet", "unet=FILE names them"),
+        ("gaussian=a.pt", "unet and nothing else has weights"),
+        ("unet=nowhere.pt", "no weights at nowhere.pt"),
+        (f"unet={SHIPPED / 'detector-half.pt'}", "is of a network `feature`, asked for is one `unet`"),
+    ],
+)
+def test_a_comparison_without_its_weights_is_refused_in_words(
+    compare: str, told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(Options(data=(folder,), all_groups=True, workers=1, device="cpu", compare=(compare,))) == 2
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("polarity", "sign"), [("bright", 1), ("dark", -1), ("both", -1)])

@@ -20,8 +20,9 @@ from daemon.cli.app import app
 from daemon.lab.orders import TrainDetector as Order
 from daemon.lab.train import detector as train
 from daemon.store.state import code_sha256
-from models.detector.detector import Detector
+from models.detector.detector import Detector, DetectorError
 from models.detector.features import FeatureNetwork
+from models.study.unet import UNET
 from models.training.detector.metal import RealMetal
 
 torch.set_num_threads(1)
@@ -104,6 +105,19 @@ def test_photographs_alone_need_photographs(tmp_path: Path, capsys: pytest.Captu
         train.train_detector_command(Order(tmp_path, metal_share=1.0))
     assert ended.value.code == 2
     assert "--data FOLDER" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small")
+def test_a_unet_is_trained_by_the_same_command_and_has_a_name_of_its_own(tmp_path: Path) -> None:
+    words = ["train", "detector", "--network", "unet", "--out", str(tmp_path), "--minutes", "0.03"]
+    result = CliRunner().invoke(app, words)
+    weights = tmp_path / "unet-half.pt"
+    assert (result.exit_code, result.stdout) == (0, f"{weights}\n")
+    recipe = Recipe(name="made", weights=str(weights))
+    Detector.load(recipe, device="cpu", architecture=UNET).known_answer()
+    with pytest.raises(DetectorError, match="of a network `unet`"):
+        Detector.load(recipe, device="cpu")
+    assert {path.name for path in tmp_path.iterdir()} == {"unet-half.pt", "unet-half.json", "unet-half.ckpt"}
 
 
 @pytest.mark.usefixtures("small")

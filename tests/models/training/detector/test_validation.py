@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.detector.features import FeatureNetwork
 from models.training.detector.crops import LabelledCrop
 from models.training.detector.learner import Learner
 from models.training.detector.plan import Plan
@@ -30,9 +31,12 @@ def trained(looks: Validation, best: float, end: float) -> Learner:
     torch.manual_seed(0)
     learner = Learner(PLAN, None)
     learner.looks_at(32)
-    torch.nn.init.zeros_(learner.network.head.weight)
+    assert isinstance(learner.network, FeatureNetwork)
+    head = learner.network.head
+    assert head.bias is not None
+    torch.nn.init.zeros_(head.weight)
     for learner.step, said in ((3, best), (9, end)):
-        torch.nn.init.constant_(learner.network.head.bias, said)
+        torch.nn.init.constant_(head.bias, said)
         looks.stalled(learner)
     return learner
 
