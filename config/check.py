@@ -338,6 +338,8 @@ def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) 
         named.append((False, "recipe", Path(config.recipe)))
     if config.camera.source == "folder" and config.camera.folder is not None:
         named.append((False, "camera.folder", config.camera.folder))
+    if config.camera.flat_field is not None:
+        named.append((False, "camera.flat_field", config.camera.flat_field))
     if recipe.classifier.mode != "off" and config.classify.weights is not None:
         named.append((False, "classify.weights", config.classify.weights))
     if recipe.weights is not None:

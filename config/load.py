@@ -31,8 +31,8 @@ def shipped(*parts: str) -> Path:
 def load_config(path: Path | str | None = None) -> Config:
     """Load a configuration; None takes the default.yaml that ships.
 
-    Paths in the file (recipe, state_directory, camera.folder, classify.weights) are relative to its folder. Raises
-    ConfigError.
+    Paths in the file (recipe, state_directory, camera.folder, camera.flat_field, classify.weights) are relative to its
+    folder. Raises ConfigError.
     """
     if path is None:
         return _validated(Config, read(shipped("default.yaml")))
@@ -148,8 +148,10 @@ def _paths_from(config: Config, folder: Path) -> Config:
         changes["recipe"] = str(folder / config.recipe)
     if config.state_directory is not None:
         changes["state_directory"] = folder / config.state_directory
-    if config.camera.folder is not None:
-        changes["camera"] = config.camera.model_copy(update={"folder": folder / config.camera.folder})
+    camera = config.camera
+    named = {key: folder / path for key in ("folder", "flat_field") if (path := getattr(camera, key)) is not None}
+    if named:
+        changes["camera"] = camera.model_copy(update=named)
     if config.classify.weights is not None:
         changes["classify"] = config.classify.model_copy(update={"weights": folder / config.classify.weights})
     return config.model_copy(update=changes)

@@ -53,6 +53,11 @@ class Camera(Strict):
         None, gt=0, le=10_000_000, description="rows a second; null: a replay goes as fast as it is taken"
     )
     gap_rows: int = Field(600, ge=8, le=_MOST_ROWS, description="rows between two sheets of a replay")
+    flat_field: Path | None = Field(
+        None,
+        description="file of `linesentry calibrate flat-field` that evens out the columns; null: rows are left as they "
+        "are",
+    )
 
     @property
     def waits(self) -> bool:

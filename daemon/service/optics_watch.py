@@ -8,6 +8,7 @@ import structlog
 from config.schema import Config, Recipe
 from daemon.store.optics import keep_optics, kept_optics, note_optics
 from daemon.store.results import Store, StoreError
+from models.optics.flat_field import FlatFieldError, read
 from stages.events import PlateDecided
 from stages.optics import Kept, OpticalFault, OpticsState, OpticsWatch
 
@@ -23,7 +24,7 @@ class OpticsKeeper:
 
     def __init__(self, config: Config, recipe: Recipe, run: str) -> None:
         self._limits, self._recipe, self._run = config.optics, recipe, run
-        self._product = recipe.name
+        self._product = product_of(config, recipe)
         self._watch: OpticsWatch | None = None
         self._last: tuple[int, OpticsState | None] | None = None
         self._unkept = 0
@@ -77,6 +78,17 @@ class OpticsKeeper:
             )
         except StoreError as error:
             self._log.warning("an alarm of the optics could not be noted", error=str(error))
+
+
+def product_of(config: Config, recipe: Recipe) -> str:
+    """What references are kept for: a recipe under a flat field, for another one makes another picture."""
+    flat = config.camera.flat_field
+    if flat is None:
+        return recipe.name
+    try:
+        return f"{recipe.name}, flat field {read(flat, config.camera.width).sha256[:16]}"
+    except FlatFieldError:  # acquire refuses it
+        return recipe.name
 
 
 def said_of(fault: OpticalFault, state: OpticsState) -> str:

@@ -79,16 +79,17 @@ class Plans:
     def __post_init__(self) -> None:
         """What they name is found from anywhere: the working directory may be gone when a process is started anew."""
         camera, classify, weights = self.config.camera, self.config.classify, self.recipe.weights
-        folder = None if camera.folder is None else camera.folder.absolute()
+        named = {"folder": camera.folder, "flat_field": camera.flat_field}
+        absolute = {key: path.absolute() for key, path in named.items() if path is not None}
         own = None if classify.weights is None else classify.weights.absolute()
         changes = {
-            "camera": camera.model_copy(update={"folder": folder}),
+            "camera": camera.model_copy(update=absolute),
             "classify": classify.model_copy(update={"weights": own}),
         }
         object.__setattr__(self, "config", self.config.model_copy(update=changes))
         if weights is not None:
-            absolute = str(Path(weights).absolute())
-            object.__setattr__(self, "recipe", self.recipe.model_copy(update={"weights": absolute}))
+            own_weights = str(Path(weights).absolute())
+            object.__setattr__(self, "recipe", self.recipe.model_copy(update={"weights": own_weights}))
 
     def of(
         self, role: str, index: int, incarnation: int, sightings: Sightings, *, passed: int

@@ -22,6 +22,7 @@ from daemon.service.probe import unloadable
 from daemon.store.state import StateError, in_use, state_path
 from models.machine.gpu import why_no_gpu
 from models.machine.memory import Need, room, shortage
+from models.optics import flat_field
 
 _OWN_FILES, _FILES_A_PROCESS = 96, 4
 """Files that the supervisor has open at most: 37 were counted with 8 processes, and 64 clients may ask for metrics."""
@@ -66,7 +67,7 @@ def _lasting(config: Config, recipe: Recipe, plates: int | None) -> Told:
     why = shortage(needs, room().total)
     memory = [] if why is None else [_memory_fault(needs, why)]
     memory += _few_files(config, recipe)
-    return [*_folder_faults(config), *_gpu_faults(config, recipe), *memory]
+    return [*_folder_faults(config), *_flat_field_faults(config, recipe), *_gpu_faults(config, recipe), *memory]
 
 
 def _few_files(config: Config, recipe: Recipe) -> Told:
@@ -98,6 +99,17 @@ def _folder_faults(config: Config) -> Told:
         return [(False, "camera.folder", f"{config.camera.folder} cannot be listed: {error.strerror}")]
     except ValueError as error:
         return [(False, "camera.folder", str(error))]
+    return []
+
+
+def _flat_field_faults(config: Config, recipe: Recipe) -> Told:
+    columns = None if recipe.columns is None else (recipe.columns.first, recipe.columns.last)
+    if config.camera.flat_field is None:
+        return []
+    try:
+        flat_field.read(config.camera.flat_field, config.camera.width, columns)
+    except flat_field.FlatFieldError as error:
+        return [(False, "camera.flat_field", str(error))]
     return []
 
 

@@ -107,7 +107,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones_and_the_nearest(tmp_path:
     (line,) = refusal(tmp_path, "camera:\n  widht: 3\n")
     assert line == (
         "c.yaml:2: camera.widht: unknown key; known here: source, folder, bits, device, width, strip_rows, buffers, "
-        "line_rate_hz, gap_rows; did you mean width?"
+        "line_rate_hz, gap_rows, flat_field; did you mean width?"
     )
 
 

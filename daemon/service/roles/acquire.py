@@ -8,8 +8,11 @@ from collections import deque
 import numpy as np
 
 from daemon.service.child import Child, Plan
+from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold
+from models.optics import flat_field
+from models.optics.flat_field import Correction
 from stages.acquire import Assembler, BlankRows, CopyRows, SlotsFree
 from stages.acquire import Event as AcquireEvent
 from stages.events import (
@@ -47,6 +50,8 @@ class AcquireProcess(Child):
         columns = self.recipe.columns
         first = columns.first if columns else 0
         self._columns = slice(first, first + plan.shape.columns)
+        self._correction: Correction | None = None
+        """Of the columns' light; None: rows are taken as they are."""
         self._line_ended = False
         self._done = False
         """The line has ended and every strip is done with."""
@@ -56,7 +61,12 @@ class AcquireProcess(Child):
         """Plates that no slot header tells a new tile stage of."""
 
     def start(self) -> None:
-        """End what the predecessor was filling, then listen to the camera."""
+        """End what the predecessor was filling, then listen to the camera.
+
+        Raises:
+            UnusableError: the flat field cannot be used.
+        """
+        self._load_flat_field()
         self._tile = self.connect("tile", self._on_tile)
         for facts in self._memory.all_facts():
             if Hold.ACQUIRE in facts.holds:
@@ -65,6 +75,17 @@ class AcquireProcess(Child):
                 self._memory.close_plate(closed)
                 self.log.error("a plate lost its acquisition", plate=facts.plate, rows=facts.rows)
         self._camera = self.connect("camera", self._on_line)
+
+    def _load_flat_field(self) -> None:
+        camera, columns = self.config.camera, (self._columns.start, self._columns.stop)
+        if camera.flat_field is None:
+            return
+        try:
+            flat = flat_field.read(camera.flat_field, camera.width, columns)
+        except flat_field.FlatFieldError as error:
+            raise UnusableError(f"camera.flat_field: {error}") from error
+        self._correction = Correction(flat, columns)
+        self.log.info("flat field", file=str(camera.flat_field), made_at=flat.made_at, sha256=flat.sha256)
 
     def wait_s(self) -> float:
         """Look for a free slot often while strips wait for one."""
@@ -113,7 +134,11 @@ class AcquireProcess(Child):
                     source = self._buffers[
                         order.buffer, order.source_row : order.source_row + order.rows, self._columns
                     ]
-                    self._memory.pixels(order.slot)[order.row : order.row + order.rows] = source
+                    into = self._memory.pixels(order.slot)[order.row : order.row + order.rows]
+                    if self._correction is None:
+                        into[:] = source
+                    else:
+                        self._correction.copy(source, into)
                 case BlankRows():
                     self._memory.pixels(order.slot)[order.row : order.row + order.rows] = 0
                 case PlateOpened():

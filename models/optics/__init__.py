@@ -1,0 +1,1 @@
+"""The optics as mathematics: flat field by column, and the scale from a target."""
