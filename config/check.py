@@ -11,6 +11,7 @@ from pathlib import Path
 from config.errors import ConfigError, Fault, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
 from config.masks import DULL, LEAST_UNMASKED, unmasked
+from config.outputs import output_faults
 from config.schema import Config, Recipe
 from config.source import read
 from config.systemd_unit import NAME, Unit
@@ -109,6 +110,7 @@ def service_faults(config: Config, recipe: Recipe, source: str = "configuration"
     """Why a service cannot run with this configuration and recipe; empty when it can."""
     told = [
         *_camera_faults(config, recipe),
+        *((False, key, message) for key, message in output_faults(config)),
         *_service_recipe_faults(config, recipe),
         *_recipe_faults(recipe),
         *_classifier_faults(config, recipe),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from config.schema.outputs import Outputs
 from config.schema.section import Strict
 
 MOST_WORKERS = 64
@@ -257,4 +258,5 @@ class Config(Strict):
     drain_s: float = Field(30.0, ge=0, le=_DAY_S, description="seconds to finish the plates in flight at a stop")
     results: Results = Results()
     optics: OpticsLimits = OpticsLimits()
+    outputs: Outputs = Outputs()
     telemetry: Telemetry = Telemetry()

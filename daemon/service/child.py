@@ -34,7 +34,7 @@ from daemon.wire.plate_memory import PlateMemory, Shape
 from daemon.wire.run_key import RunKey
 from stages.switch import SwitchState
 
-ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
+ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "output")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
 

@@ -24,6 +24,8 @@ from daemon.wire.messages import Heartbeat, Progress
 _ASLEEP_S = 2.0
 """A pause between two rounds of the supervisor that is longer than any work of its own."""
 _LONGEST_PAUSE_S = 5.0
+_OUTPUTS_S = 4.0
+"""Of the time for a stop, what outputs may take that do not end by themselves."""
 _SHORT_FOR_NOW = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ENOSPC)
 """Why a process cannot be started for want of something that comes back: no fault of the process."""
 PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
@@ -208,20 +210,26 @@ class Children:
         most_s: float,
         hurry: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Ask every process to stop, and wait for it, but not once there is a hurry."""
+        """Ask every process to stop, and wait for it, but not once there is a hurry.
+
+        Outputs go first: they say what is left, and record stores what came back.
+        """
         self._stopping = True
-        # Those who feed first, so that nobody talks to a process that is gone.
-        for kid in self._kids.values():
-            if kid.process is not None:
-                tell(kid.name)
         until = time.monotonic() + most_s
-        while not hurry() and time.monotonic() < until and any(kid.process is not None for kid in self._kids.values()):
-            polled = dict(self._poller.poll(50))
-            # A process that is only just starting is told when it joins.
-            listen(time.monotonic())
-            for kid in self._kids.values():
-                if kid.pidfd in polled and kid.process is not None:
-                    self._forget(kid)
+        for outputs in (True, False):
+            # Those who feed first, so that nobody talks to a process that is gone.
+            kids = [kid for kid in self._kids.values() if (kid.role == "output") is outputs]
+            for kid in kids:
+                if kid.process is not None:
+                    tell(kid.name)
+            most = min(until, time.monotonic() + _OUTPUTS_S) if outputs else until
+            while not hurry() and time.monotonic() < most and any(kid.process is not None for kid in kids):
+                polled = dict(self._poller.poll(50))
+                # A process that is only just starting is told when it joins.
+                listen(time.monotonic())
+                for kid in self._kids.values():
+                    if kid.pidfd in polled and kid.process is not None:
+                        self._forget(kid)
 
     def kill_all(self) -> None:
         """End every process now."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stages.events import RoomEnough, RoomShort, StoreFailing, StoreWorks
+from daemon.service.plans import OPTIONAL
+from stages.events import OutputFailing, OutputWorks, RoomEnough, RoomShort, StoreFailing, StoreWorks
+
+Heard = StoreFailing | StoreWorks | RoomShort | RoomEnough | OutputFailing | OutputWorks
+"""What record and the outputs say of how they are."""
 
 
 @dataclass(slots=True)
@@ -17,7 +21,10 @@ class Condition:
     down: Sequence[str] = ()
     """Names of processes that should be up and are not."""
     role_lost: str | None = None
-    classifier_lost: bool = False
+    done_without: set[str] = field(default_factory=set)
+    """Roles that are lost, and without which the service goes on."""
+    outputs_failing: dict[str, str] = field(default_factory=dict)
+    """Why an output does not get through, by its process."""
     store_failing: str | None = None
     """How the result store fails; None while it works."""
     stopping: bool = False
@@ -28,9 +35,19 @@ class Condition:
     overdue: str | None = None
     """Which plate has had no verdict for too long, and what it waits for."""
 
-    def hear(self, said: StoreFailing | StoreWorks | RoomShort | RoomEnough) -> None:
-        """Record says how the store and the disk are."""
+    def joined(self, process: str) -> None:
+        """A new process is there, and says by itself what does not work."""
+        if process == "record-0":
+            self.store_failing, self.room_short = None, False
+        self.outputs_failing.pop(process, None)
+
+    def hear(self, process: str, said: Heard) -> None:
+        """Record says how the store and the disk are, an output how its peer is."""
         match said:
+            case OutputFailing(output, text):
+                self.outputs_failing[process] = f"output {output} fails: {text}"
+            case OutputWorks():
+                self.outputs_failing.pop(process, None)
             case StoreFailing(kind=kind):
                 self.store_failing = kind
             case StoreWorks():
@@ -44,8 +61,8 @@ def reasons(condition: Condition) -> tuple[str, ...]:
     found = [f"{name} is down" for name in condition.down] if condition.ready else ["starting"]
     if condition.role_lost is not None:
         found.append(f"role {condition.role_lost} is lost")
-    if condition.classifier_lost:
-        found.append("role classify is lost: plates are decided without it")
+    found += [f"role {role} is lost: {OPTIONAL[role]}" for role in sorted(condition.done_without)]
+    found += [text for _, text in sorted(condition.outputs_failing.items())]
     if condition.store_failing is not None:
         found.append(f"the result store fails ({condition.store_failing})")
     if condition.journal_failing is not None:

@@ -13,6 +13,8 @@ from models.machine.memory import Need
 
 _SMALL_PROCESSES = 260_000_000
 """Supervisor, acquire, tile, merge and record together."""
+_OUTPUT = 45_000_000
+"""One output's process."""
 _LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
 _BACKGROUND_BYTES = 7 * 1024
 """Of a replay, for each pixel of the camera's width, while it is made."""
@@ -56,6 +58,8 @@ def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | No
         needs += _rendering(config, recipe, plates)
     if recipe.classifier.mode != "off":
         needs.append(Need("the classifier", _CLASSIFIER))
+    if outputs := config.outputs.all:
+        needs.append(Need(f"{len(outputs)} outputs", len(outputs) * _OUTPUT))
     return needs
 
 

@@ -16,6 +16,9 @@ from daemon.wire.plate_memory import PlateMemory, Shape
 from daemon.wire.run_key import RunKey
 from models.machine.cpu import usable_cores
 
+OPTIONAL = {"classify": "plates are decided without it", "output": "verdicts are told no more"}
+"""Roles without which the service goes on, and how."""
+
 
 class ServiceError(Exception):
     """The service cannot start; the message says why and what to do."""
@@ -41,6 +44,8 @@ def processes(config: Config, recipe: Recipe, *, gpu: bool) -> dict[str, int]:
     wanted = {"line": 1, "acquire": 1, "tile": 1, "detect": workers, "classify": 1, "merge": 1, "record": 1}
     if recipe.classifier.mode == "off":
         del wanted["classify"]
+    if config.outputs.all:
+        wanted["output"] = len(config.outputs.all)
     return wanted
 
 
@@ -99,6 +104,7 @@ class Plans:
             "line": (self.camera_fd,),
             "acquire": (self.camera_fd, self.memory.fd),
             "merge": (),
+            "output": (),
         }.get(role, (self.memory.fd,))
         plan = Plan(
             run=self.facts.run,

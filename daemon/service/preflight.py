@@ -16,6 +16,7 @@ from config.check import Told, located, service_faults
 from config.errors import Fault
 from config.schema import Config, Recipe
 from daemon.cameras.folder_files import listed
+from daemon.outputs.registry import missing_packages
 from daemon.service.needs import service_needs
 from daemon.service.plans import processes
 from daemon.service.probe import unloadable
@@ -67,7 +68,14 @@ def _lasting(config: Config, recipe: Recipe, plates: int | None) -> Told:
     why = shortage(needs, room().total)
     memory = [] if why is None else [_memory_fault(needs, why)]
     memory += _few_files(config, recipe)
-    return [*_folder_faults(config), *_flat_field_faults(config, recipe), *_gpu_faults(config, recipe), *memory]
+    packages: Told = [(False, key, why) for key, why in missing_packages(config.outputs)]
+    return [
+        *_folder_faults(config),
+        *_flat_field_faults(config, recipe),
+        *_gpu_faults(config, recipe),
+        *packages,
+        *memory,
+    ]
 
 
 def _few_files(config: Config, recipe: Recipe) -> Told:

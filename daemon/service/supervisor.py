@@ -25,7 +25,7 @@ from daemon.service.needs import service_needs, strips_need
 from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
 from daemon.service.overdue_alarm import OverdueAlarm
-from daemon.service.plans import Plans, ServiceError, plate_shape, processes, run_facts
+from daemon.service.plans import OPTIONAL, Plans, ServiceError, plate_shape, processes, run_facts
 from daemon.service.publisher import Publisher
 from daemon.service.sightings import Sighting, Sightings
 from daemon.service.signals import Signals
@@ -50,11 +50,7 @@ from stages.events import (
     DecidedUnseen,
     LineEnded,
     PlateSeen,
-    RoomEnough,
-    RoomShort,
     SayAgain,
-    StoreFailing,
-    StoreWorks,
     SwitchHeard,
     VerdictCommitted,
     WorkerGone,
@@ -62,8 +58,7 @@ from stages.events import (
 from stages.plate import Cause
 
 _POLL_MS = 50
-_EXIT_S = 10.0
-_REFUSED_EXIT_S = 0.5
+_EXIT_S, _REFUSED_EXIT_S = 10.0, 0.5
 
 
 class Supervisor:
@@ -220,7 +215,7 @@ class Supervisor:
         for role, count in self._wanted.items():
             self.metrics.set_role(role, 0, count, 0)
             for index in range(count):
-                self.children.add(role, index, optional=role == "classify")
+                self.children.add(role, index, optional=role in OPTIONAL)
 
     def _end(self) -> None:
         self._notifier.stopping("stopping")
@@ -260,10 +255,10 @@ class Supervisor:
     def _handle(self, sender: m.Sender, body: m.AnyMessage | Joined, now: float) -> None:
         match body:
             case Joined():
+                self._condition.joined(sender.name)
                 if sender.role == "record":
-                    self._condition.store_failing, self._condition.room_short = None, False
                     self._say_open(now)
-                if sender.role == "merge" and self._condition.classifier_lost:
+                if sender.role == "merge" and "classify" in self._condition.done_without:
                     self._link.send(sender.name, ClassifierLost(), now)
                 self._tell_abort(self._stopping.joined(sender.role), now)
             case m.Heartbeat():
@@ -280,8 +275,8 @@ class Supervisor:
                 self._sightings.decided(plate)
             case VerdictCommitted():
                 self._committed(body)
-            case StoreFailing() | StoreWorks() | RoomShort() | RoomEnough():
-                self._condition.hear(body)
+            case _ if isinstance(body, health.Heard):
+                self._condition.hear(sender.name, body)
             case SayAgain():
                 self._say_open(now)
             case Aborted():
@@ -355,10 +350,11 @@ class Supervisor:
         self._lose(kid.role, now, why)
 
     def _lose(self, role: str, now: float, why: str = "its restarts are spent") -> None:
-        if role == "classify":
-            self._log.critical("role lost: plates are decided without it", role=role, why=why)
-            self._condition.classifier_lost = True
-            self._link.send("merge-0", ClassifierLost(), now)
+        if role in OPTIONAL:
+            self._log.critical(f"role lost: {OPTIONAL[role]}", role=role, why=why)
+            self._condition.done_without.add(role)
+            if role == "classify":
+                self._link.send("merge-0", ClassifierLost(), now)
             return
         self._log.critical("role lost: open plates end INCONCLUSIVE", role=role, why=why)
         self._tell_abort(self._stopping.lose(role, now), now)

@@ -134,5 +134,6 @@ def _row(one: KeptPlate) -> PlateRow:
         "causes": (),
         "warnings": (),
         "defects": (),
+        "told": (),
     }
     return PlateRow(**{**nothing, **asdict(one.facts), **known})

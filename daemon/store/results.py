@@ -22,7 +22,6 @@ from daemon.store.rows import (
     Ledger,
     PlateRow,
     RunFacts,
-    defects_of,
     latest,
     plate_row,
     stored,
@@ -238,7 +237,7 @@ class Store:
         query = latest(sa.select(*self._told), limit, verdict, run)
         with self.transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
-            return [plate_row(dict(row), defects_of(connection, row["plate"])) for row in found]
+            return [plate_row(connection, dict(row)) for row in found]
 
     def numbers(self, limit: int | None = 20, *, verdict: Verdict | None = None) -> list[int]:
         """The numbers of the latest plates, latest first: what can be read where their rows cannot."""
@@ -249,7 +248,7 @@ class Store:
         """One plate, or None if there is none of that number."""
         with self.transaction(write=False) as connection:
             row = connection.execute(sa.select(*self._told).where(plates.c.plate == number)).mappings().one_or_none()
-            return None if row is None else plate_row(dict(row), defects_of(connection, number))
+            return None if row is None else plate_row(connection, dict(row))
 
     # --- upkeep ---
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from daemon.store.schema import defects, plates
+from daemon.store.schema import defects, plates, tellings
 from models.detector.findings import Quality
+from stages.events import Outcome
 from stages.plate import Cause, Defect, PlateResult, Verdict
 
 
@@ -41,6 +42,23 @@ class Ledger:
     inconclusive: int
     open: int
     """Seen, but without a verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What one output said of a plate's verdict, and what came back."""
+
+    output: str
+    """Its name in the configuration."""
+    outcome: Outcome
+    divert: bool
+    times: int
+    """How often it was said."""
+    said_at: datetime | None
+    """For the first time, by the process that ended it; None where it was too late to be said."""
+    answered_at: datetime | None
+    answer: str
+    """What came back, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,8 @@ class PlateRow:
     """Name of the image file that a replay showed; None where a camera saw the sheet."""
     defects: tuple[Defect, ...]
     """Worst first."""
+    told: tuple[Telling, ...] = ()
+    """Of each output that is done with it, by name."""
 
 
 def means(quality: Quality) -> dict[str, float | None]:
@@ -134,21 +154,58 @@ def defects_of(connection: sa.Connection, plate: int) -> tuple[Defect, ...]:
     )
 
 
-def plate_row(row: dict[str, Any], found: tuple[Defect, ...]) -> PlateRow:
-    """A row of the table plates and the plate's defects, as types."""
+def tellings_of(connection: sa.Connection, plate: int) -> tuple[Telling, ...]:
+    """What the outputs said of a plate; nothing in a store of an earlier version."""
+    query = sa.select(tellings).where(tellings.c.plate == plate).order_by(tellings.c.output)
+    return tuple(
+        Telling(**{name: value for name, value in row.items() if name != "plate"})
+        for row in connection.execute(query).mappings()
+    )
+
+
+def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
+    """A row of the table plates with what other tables say of the plate, as types."""
+    # Read along, so that it costs nothing where there is nothing: None in a store of an earlier version.
+    told = row.pop("told")
+    plate = row["plate"]
     row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
     row["warnings"] = tuple(row["warnings"] or ())
     row["optics"] = tuple(row["optics"] or ())
-    return PlateRow(**row, defects=found)
+    return PlateRow(**row, defects=defects_of(connection, plate), told=tellings_of(connection, plate) if told else ())
+
+
+def result_of(row: PlateRow) -> PlateResult:
+    """The result that the store has of a plate, without what only its pictures needed."""
+    return PlateResult(
+        run=row.run,
+        plate=row.plate,
+        verdict=row.verdict or Verdict.INCONCLUSIVE,
+        causes=row.causes,
+        reason=row.reason or "",
+        complete=bool(row.complete),
+        rows=row.rows or 0,
+        columns=row.columns or 0,
+        windows=row.windows or 0,
+        windows_scored=row.windows_scored or 0,
+        coverage=row.coverage,
+        warnings=row.warnings,
+        defects=row.defects,
+        image=row.image,
+        classifier=row.classifier or "none",
+    )
 
 
 def told_columns(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
     """What is told of a plate; what an older store lacks, which is read as it is, is None."""
     with engine.execution_options(reads=True).connect() as connection:
-        there = {column["name"] for column in sa.inspect(connection).get_columns("plates")}
+        looked = sa.inspect(connection)
+        there = {column["name"] for column in looked.get_columns("plates")}
+        has_tellings = looked.has_table(tellings.name)
     told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
-    return [column if column.name in there else sa.null().label(column.name) for column in told]
+    known = [column if column.name in there else sa.null().label(column.name) for column in told]
+    said = sa.exists().where(tellings.c.plate == plates.c.plate) if has_tellings else sa.null()
+    return [*known, said.label("told")]
 
 
 def latest(query: sa.Select[Any], limit: int | None, verdict: Verdict | None, run: str | None) -> sa.Select[Any]:

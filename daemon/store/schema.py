@@ -13,10 +13,10 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-READABLE = (2, 3, 4)
+READABLE = (2, 3, 4, 5)
 """Older versions that are read as they are; what of a plate they do not know is None."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -40,6 +40,10 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE plates ADD COLUMN unevenness FLOAT",
         "ALTER TABLE plates ADD COLUMN optics JSON",
         "CREATE TABLE optics (product VARCHAR PRIMARY KEY NOT NULL, at VARCHAR(32) NOT NULL, kept BLOB NOT NULL)",
+    ),
+    5: (
+        "CREATE TABLE outputs (name VARCHAR NOT NULL PRIMARY KEY, first_plate INTEGER NOT NULL)",
+        "CREATE TABLE tellings (plate INTEGER NOT NULL, output VARCHAR NOT NULL, outcome VARCHAR NOT NULL, divert BOOLEAN NOT NULL, times INTEGER NOT NULL, said_at VARCHAR(32), answered_at VARCHAR(32), answer VARCHAR NOT NULL, PRIMARY KEY (plate, output), FOREIGN KEY(plate) REFERENCES plates (plate) ON DELETE CASCADE) WITHOUT ROWID",  # noqa: E501 - one statement
     ),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
@@ -211,6 +215,30 @@ upkeep = sa.Table(
     sa.Column("in_use", sa.Boolean, nullable=False),
 )
 """One row: what the rows of the other tables cannot say themselves."""
+
+outputs = sa.Table(
+    "outputs",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    # all from this plate on are told to it
+    sa.Column("first_plate", sa.Integer, nullable=False),
+)
+"""The outputs of the configuration, as of the last start."""
+
+tellings = sa.Table(
+    "tellings",
+    metadata,
+    sa.Column("plate", sa.ForeignKey("plates.plate", ondelete="CASCADE"), primary_key=True),
+    sa.Column("output", sa.String, primary_key=True),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("divert", sa.Boolean, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("said_at", UtcTime),
+    sa.Column("answered_at", UtcTime),
+    sa.Column("answer", sa.String, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What each output said of a plate, and what came back (stages/output.py)."""
 
 
 def explained(error: sa.exc.DBAPIError | sqlite3.Error, path: Path) -> StoreError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.errors import printable
-from daemon.store.rows import Ledger, PlateRow, stored
+from daemon.store.rows import Ledger, PlateRow, Telling, stored
 from stages.plate import Defect, Verdict, found_and_vetoed
 
 _WIDE = 100_000
@@ -39,7 +39,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
-    images = any(row.image for row in rows)
+    images, told = any(row.image for row in rows), any(row.told for row in rows)
     for name in (
         "plate",
         "seen",
@@ -47,6 +47,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
         "recipe",
         "verdict",
         *numbers,
+        *(["told"] if told else []),
         *(["reason"] if reasons else []),
     ):
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
@@ -65,6 +66,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
             _chance(row.defects),
             "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
             "" if row.latency_s is None else f"{row.latency_s:.2f} s",
+            *([", ".join(f"{one.output} {one.outcome}" for one in row.told)] if told else []),
             *([Text(_words(row))] if reasons else []),
         )
     return table
@@ -100,4 +102,6 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Telling):
+        return {name: _plain(part) for name, part in asdict(value).items()}
     return value

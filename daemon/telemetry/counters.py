@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from stages.camera import Loss
+from stages.events import Outcome
 from stages.plate import Cause, Verdict
 from stages.record import StoreFailure
 
@@ -82,6 +83,12 @@ COUNTERS = {
         "kind",
         (*get_args(StoreFailure), "journal", "lost", "pictures", "pruning"),
     ),
+    "verdicts_told_total": Counter(
+        "Verdicts that an output is done with, by how that ended", "outcome", get_args(Outcome)
+    ),
+    "output_faults_total": Counter(
+        "What went wrong between an output and its peer", "kind", ("cut off", "said again", "wrong echo")
+    ),
     "plates_pruned_total": Counter("Plates deleted because of their age"),
     "pictures_pruned_total": Counter(
         "Plates whose pictures were deleted: with an old plate, beyond the size allowed, or for want of room",
@@ -96,6 +103,10 @@ HISTOGRAMS = {
         "From the delivery of a plate's last row to its final verdict",
         # A replay as fast as it is taken keeps plates waiting for as long as the ring takes to inspect.
         (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0),
+    ),
+    "acknowledge_seconds": Histogram(
+        "From the commit of a verdict to its acknowledgement by an output's peer",
+        (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     ),
     "crop_seconds": Histogram(
         "Time of the classifier for one crop in all its views",

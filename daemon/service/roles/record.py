@@ -13,9 +13,11 @@ import msgspec
 from config.errors import printable
 from daemon.service.child import Child, Plan
 from daemon.service.optics_watch import OpticsKeeper
+from daemon.service.outgoing import Outgoing
 from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
-from daemon.store.results import PlateRow, RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
+from daemon.store.results import RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
+from daemon.store.rows import result_of
 from daemon.store.sound import open_sound
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold, SlotFacts
@@ -32,9 +34,10 @@ from stages.events import (
     StoreFailing,
     StoreWorks,
     VerdictCommitted,
+    VerdictTold,
 )
 from stages.optics import unevenness
-from stages.plate import PlateResult, Verdict
+from stages.plate import PlateResult
 from stages.record import Recorder
 from stages.weaker_results import untold
 
@@ -71,6 +74,8 @@ class RecordProcess(Child):
         """Open the store; one that fails now is tried again with the first write."""
         cv2.setNumThreads(1)
         self._links = self.bind("record", self._on_link)
+        outputs, simulated = self.config.outputs.all, self._facts.simulated
+        self._outgoing = Outgoing(outputs, self._links, self.tally, simulated=simulated)
         try:
             self._open_store()
         except StoreError as error:
@@ -99,6 +104,10 @@ class RecordProcess(Child):
             self.tally.add("store_failures_total", 1, "broken")
             self._store_failed(self._keeper.damage, now)
             self._keeper.damage = None
+        try:
+            self._outgoing.tick(self._store, now)
+        except StoreError as error:
+            self._store_failed(error, now)
         self.note = f"{self._recorder.waiting} writes wait" if self._recorder.waiting else "store is in step"
 
     def stop(self) -> None:
@@ -130,8 +139,13 @@ class RecordProcess(Child):
             self._tell_newcomer(sender.name, now)
         elif isinstance(body, PlateDecided):
             self._do(body, now)
+        elif isinstance(body, VerdictTold):
+            self._outgoing.told(sender.name, body)
 
     def _tell_newcomer(self, name: str, now: float) -> None:
+        if self._outgoing.knows(name):
+            self._outgoing.joined(name, now)
+            return
         for plate in self._final:
             self._links.send(name, PlateFinal(plate), now)
         if name == "tile-0" and self._store is not None:
@@ -156,6 +170,7 @@ class RecordProcess(Child):
                     todo = todo + self._recorder.handle(outcome, time.monotonic())
                 case SeenCommitted():
                     self._links.send("tile-0", order, now)
+                    self._outgoing.saw(order.plate, now)
                 case PlateFinal():
                     self._confirm_final(order, now)
                 case DecidedUnseen(plate):
@@ -227,6 +242,7 @@ class RecordProcess(Child):
         self._final.append(final.plate)
         for name in ("tile-0", "merge-0"):
             self._links.send(name, final, now)
+        self._outgoing.committed(self._committed.get(final.plate))
         result = self._tell_verdict(final.plate, now)
         for facts in self._memory.all_facts():
             if facts.plate == final.plate and Hold.RECORD in facts.holds:
@@ -279,6 +295,7 @@ class RecordProcess(Child):
         store, kept = self._sound_store() if self._doubtful else (Store.open(store_path(self._state)), NOTHING)
         try:
             store.begin_run(self._facts, kept)
+            self._outgoing.begin(store)
             known = [row.plate for row in store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
         except StoreError:
             store.close()
@@ -366,27 +383,6 @@ class RecordProcess(Child):
 def _title(recipe: str, result: PlateResult) -> str:
     title = f"{recipe} plate {result.plate}"
     return title if result.image is None else f"{title}, {printable(result.image)}"
-
-
-def result_of(row: PlateRow) -> PlateResult:
-    """The result that the store has of a plate, without what only its pictures needed."""
-    return PlateResult(
-        run=row.run,
-        plate=row.plate,
-        verdict=row.verdict or Verdict.INCONCLUSIVE,
-        causes=row.causes,
-        reason=row.reason or "",
-        complete=bool(row.complete),
-        rows=row.rows or 0,
-        columns=row.columns or 0,
-        windows=row.windows or 0,
-        windows_scored=row.windows_scored or 0,
-        coverage=row.coverage,
-        warnings=row.warnings,
-        defects=row.defects,
-        image=row.image,
-        classifier=row.classifier or "none",
-    )
 
 
 ROLE = RecordProcess

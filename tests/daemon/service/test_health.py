@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from daemon.service.health import Condition, reasons
+from stages.events import OutputFailing, OutputWorks, StoreFailing
 
-WELL = Condition(ready=True, down=(), role_lost=None, classifier_lost=False, store_failing=None, stopping=False)
+WELL = Condition(ready=True, down=(), role_lost=None, store_failing=None, stopping=False)
 
 
 def test_a_service_that_works_has_nothing_to_say() -> None:
@@ -12,23 +13,33 @@ def test_a_service_that_works_has_nothing_to_say() -> None:
 
 
 def test_before_all_processes_were_up_it_is_starting_whatever_is_still_down() -> None:
-    assert reasons(Condition(False, ["detect-0"], None, False, None, False)) == ("starting",)
+    assert reasons(Condition(ready=False, down=["detect-0"])) == ("starting",)
 
 
 def test_everything_that_is_wrong_is_named() -> None:
-    ill = Condition(True, ["detect-1", "merge-0"], "tile", True, "full", True)
+    ill = Condition(
+        ready=True,
+        down=["detect-1", "merge-0"],
+        role_lost="tile",
+        done_without={"classify", "output"},
+        outputs_failing={"output-1": "output mes fails: 404"},
+        store_failing="full",
+        stopping=True,
+    )
     assert reasons(ill) == (
         "detect-1 is down",
         "merge-0 is down",
         "role tile is lost",
         "role classify is lost: plates are decided without it",
+        "role output is lost: verdicts are told no more",
+        "output mes fails: 404",
         "the result store fails (full)",
         "stopping",
     )
 
 
 def test_that_pictures_give_way_is_said() -> None:
-    short = Condition(True, (), None, classifier_lost=False, store_failing=None, stopping=False, room_short=True)
+    short = Condition(True, (), None, store_failing=None, stopping=False, room_short=True)
     assert reasons(short) == ("room on the disk is short: pictures give way",)
 
 
@@ -37,5 +48,17 @@ def test_that_a_plate_gets_no_verdict_is_said() -> None:
 
 
 def test_that_the_journal_fails_is_said_with_the_reason() -> None:
-    mute = Condition(True, (), None, classifier_lost=False, store_failing=None, stopping=False, journal_failing="full")
+    mute = Condition(True, (), None, store_failing=None, stopping=False, journal_failing="full")
     assert reasons(mute) == ("the journal of plates fails (full)",)
+
+
+def test_an_output_is_ill_until_it_says_that_it_works_or_another_takes_its_place() -> None:
+    condition = Condition(ready=True)
+    condition.hear("output-0", OutputFailing("gate", "PLC cannot be reached"))
+    assert reasons(condition) == ("output gate fails: PLC cannot be reached",)
+    condition.hear("output-0", OutputWorks("gate"))
+    assert reasons(condition) == ()
+    condition.hear("output-0", OutputFailing("gate", "PLC cannot be reached"))
+    condition.hear("record-0", StoreFailing("full", ""))
+    condition.joined("output-0")
+    assert reasons(condition) == ("the result store fails (full)",)

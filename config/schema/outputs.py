@@ -1,0 +1,70 @@
+"""Who is told each verdict: one section for each protocol, and in it a list, for there may be several."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from config.schema.section import Strict
+
+
+class Output(Strict):
+    """What every output has, whatever it speaks."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,31}$",
+        description="its name in log, store and health; another name is another output, which has been told nothing",
+    )
+    deadline_s: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="seconds from a plate's last row until its OK is of no use: what is acknowledged later, or not at "
+        "all, counts as divert",
+    )
+    again_s: float = Field(0.5, gt=0, le=60, description="pause before a verdict is said again")
+    timeout_s: float = Field(
+        1.0, gt=0, le=5, description="longest wait for one answer of the network; then the connection is made anew"
+    )
+
+
+class Modbus(Output):
+    """A PLC over Modbus TCP: linesentry is the client, the PLC the server (docs/how-to/wire-the-plc.md)."""
+
+    host: str = Field(min_length=1, description="address of the PLC")
+    port: int = Field(502, ge=1, le=65535, description="its port")
+    device_id: int = Field(1, ge=0, le=255, description="unit identifier")
+    first_register: int = Field(0, ge=0, le=65526, description="first of the ten holding registers that are written")
+    echo_register: int = Field(
+        16, ge=0, le=65534, description="first of the two holding registers in which the PLC gives back the number"
+    )
+    first_coil: int | None = Field(
+        0, ge=0, le=65534, description="first of the two coils release and heartbeat; null: no coils are written"
+    )
+
+    @model_validator(mode="after")
+    def _echo_apart(self) -> Modbus:
+        if self.first_register - 2 < self.echo_register < self.first_register + 10:
+            raise ValueError(
+                f"echo_register ({self.echo_register}) lies among the registers that are written: "
+                f"allowed: up to {self.first_register - 2}, or from {self.first_register + 10}"
+            )
+        return self
+
+
+class Outputs(Strict):
+    """Who is told each verdict, once it is final. Each output is a process of its own."""
+
+    modbus: tuple[Modbus, ...] = Field((), max_length=8, description="PLCs over Modbus TCP")
+
+    @property
+    def all(self) -> tuple[Output, ...]:
+        """All of them, in the order of their processes."""
+        return self.modbus
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Outputs:
+        names = [one.name for one in self.all]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two outputs have the name {name}: what each was told could not be told apart")
+        return self

@@ -1,0 +1,47 @@
+"""The door that a protocol fits: its few verbs. What is said when is decided elsewhere (stages/output.py)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from stages.output import Echoed, Refused, Say
+
+
+class OutputError(Exception):
+    """The peer cannot be reached, or did not do its part; the message says what was tried and what was found.
+
+    The connection is made anew, and what was not acknowledged is said again.
+    """
+
+
+class OutputLink(ABC):
+    """One peer. Each call waits for the network no longer than the output's `timeout_s`, and raises OutputError."""
+
+    says_late: ClassVar[bool]
+    """A verdict that comes too late is worth saying, as to a book; a gate has no use for it."""
+
+    @abstractmethod
+    def connect(self) -> int | None:
+        """Connect; gives the number that stands in the peer's echo, None where there is none."""
+
+    @abstractmethod
+    def say(self, order: Say) -> None:
+        """Say a verdict."""
+
+    @abstractmethod
+    def answer(self) -> Echoed | Refused | None:
+        """What has come back to what was said last; None where nothing has yet. Asked every few milliseconds."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection; raises nothing. `connect` may follow."""
+
+    def release(self, plate: int | None) -> None:  # noqa: B027 - most peers have none
+        """An OK stands for this plate; None: nothing is released. For peers that have a bit for it."""
+
+    def beat(self, *, on: bool) -> None:  # noqa: B027 - most peers have none
+        """The heartbeat bit is so. For peers that have one."""
+
+    def seen(self, plate: int) -> None:  # noqa: B027 - most peers have none
+        """The switch saw this plate last. For peers that follow the sheets."""

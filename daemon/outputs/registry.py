@@ -1,0 +1,41 @@
+"""Which module speaks which protocol, and which package it needs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+
+from config.schema import Modbus, Output, Outputs
+from daemon.outputs.door import OutputLink
+
+_LINKS: dict[type[Output], str] = {Modbus: "daemon.outputs.modbus:ModbusLink"}
+"""Of each section: module and class; a module, and what it needs, is loaded only where its output is opened."""
+
+_EXTRAS: dict[type[Output], tuple[str, str]] = {Modbus: ("pymodbus", "modbus")}
+"""Of sections that need a package of their own: its name, and that of the extra that has it."""
+
+
+def open_link(output: Output) -> OutputLink:
+    """The link of an output, not yet connected."""
+    module, _, name = _LINKS[type(output)].partition(":")
+    maker: Callable[[Output], OutputLink] = getattr(importlib.import_module(module), name)
+    return maker(output)
+
+
+def missing_package(output: Output) -> str | None:
+    """What the output needs and is not installed, with the command that installs it; None where nothing is missing."""
+    package, extra = _EXTRAS.get(type(output), ("", ""))
+    if not package or importlib.util.find_spec(package) is not None:
+        return None
+    return f"needs the package {package}, which is not installed: pip install 'linesentry[{extra}]'"
+
+
+def missing_packages(outputs: Outputs) -> list[tuple[str, str]]:
+    """The same for each output of a configuration, by its key."""
+    return [
+        (f"outputs.{protocol}[{index}]", why)
+        for protocol in type(outputs).model_fields
+        for index, output in enumerate(getattr(outputs, protocol))
+        if (why := missing_package(output)) is not None
+    ]

@@ -1,0 +1,32 @@
+"""An output whose package is not installed is a one-line error that says how to install it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from config.load import load_recipe
+from config.schema import Config
+from daemon.outputs.registry import missing_packages
+from daemon.service.preflight import lasting_faults
+
+MODBUS = Config.model_validate({"outputs": {"modbus": [{"name": "gate", "host": "192.0.2.1"}]}})
+
+
+def test_what_is_installed_is_not_missing() -> None:
+    assert missing_packages(MODBUS.outputs) == []
+
+
+def test_a_missing_package_refuses_the_start_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymodbus", None)
+    (fault,) = lasting_faults(MODBUS, load_recipe("P10B"), "line.yaml")
+    assert str(fault) == (
+        "line.yaml: outputs.modbus[0]: needs the package pymodbus, which is not installed: "
+        "pip install 'linesentry[modbus]'"
+    )
+
+
+def test_without_outputs_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymodbus", None)
+    assert missing_packages(Config().outputs) == []

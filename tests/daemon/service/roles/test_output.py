@@ -1,0 +1,151 @@
+"""Record and output processes with a real PLC's server: nothing is lost, nothing told twice as new, nothing passes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.outputs.modbus import VERDICTS
+from stages.events import OutputFailing, OutputWorks
+from stages.plate import Verdict
+from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
+from tests.plc import WATCHDOG_S, Plc
+
+
+@pytest.fixture
+def plc() -> Iterator[Plc]:
+    one = Plc()
+    yield one
+    one.stop()
+
+
+def gate(plc: Plc, **settings: object) -> dict[str, object]:
+    return {"name": "gate", "host": "127.0.0.1", "port": plc.port, "again_s": 0.1, "timeout_s": 0.5, **settings}
+
+
+def test_each_verdict_reaches_the_plc_and_what_came_back_is_with_the_plate(plc: Plc, tmp_path: Path) -> None:
+    verdicts = {1: Verdict.OK, 2: Verdict.NG, 3: Verdict.INCONCLUSIVE}
+    with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc)])) as house:
+        for plate, verdict in verdicts.items():
+            house.decide(plate, verdict)
+            house.wait_told(plate)
+        rows = house.wait_told(3)
+        house.wait(lambda: house.counters["record-0"].get("verdicts_told_total/acknowledged") == 3)
+        house.wait(lambda: plc.seen == 3)
+    assert [(one.number, one.verdict, one.divert) for one in plc.new] == [(1, 1, False), (2, 2, True), (3, 3, True)]
+    assert list(plc.released) == [1]
+    for plate, verdict in verdicts.items():
+        (told,) = rows[plate].told
+        assert (told.output, told.outcome, told.divert) == ("gate", "acknowledged", verdict is not Verdict.OK)
+        assert (told.times, told.answer) == (1, f"echo {plate}")
+        decided_at = rows[plate].decided_at
+        assert decided_at is not None
+        assert told.said_at is not None
+        assert told.answered_at is not None
+        assert decided_at <= told.said_at <= told.answered_at
+
+
+def test_over_deaths_of_record_output_and_plc_nothing_is_lost_and_no_plate_passes_that_was_not_ok(
+    plc: Plc, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    verdicts = {plate: chance.choice(list(Verdict)) for plate in range(1, 41)}
+    deaths = iter(chance.sample(["record-0"] * 3 + ["output-0"] * 3 + ["plc"] * 3, 9))
+    plcs = [plc]
+    with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc)])) as house:
+        for plate, verdict in verdicts.items():
+            house.decide(plate, verdict)
+            until = time.monotonic() + chance.uniform(0.0, 0.05)
+            house.wait(lambda until=until: time.monotonic() > until)  # type: ignore[misc] # mypy takes no default
+            if plate % 4 == 0 and (victim := next(deaths, None)) is not None:
+                if victim == "plc":
+                    plcs[-1].stop()
+                    plcs.append(Plc(plc.port))
+                else:
+                    house.kill(victim)
+                    house.start(victim)
+                house.say_again({one: verdicts[one] for one in range(1, plate + 1)})
+        house.wait(lambda: len(house.final) == len(verdicts))
+        rows = house.wait_told(len(verdicts))
+    plcs[-1].stop()
+    for one in plcs:
+        heard = [telling.number for telling in one.new]
+        assert len(heard) == len(set(heard)), "told twice as new"
+        assert all(telling.verdict == VERDICTS[verdicts[telling.number]] for telling in one.new)
+        assert all(verdicts[number] is Verdict.OK for number in one.released)
+    for plate, row in rows.items():
+        (told,) = row.told
+        assert row.verdict is verdicts[plate]
+        assert told.divert or (row.verdict is Verdict.OK and told.outcome == "acknowledged")
+
+
+@pytest.mark.parametrize("answer", [lambda number: number + 1, lambda _: None], ids=["wrong", "none"])
+def test_a_plc_that_echoes_wrongly_or_not_at_all_gets_nothing_released_and_it_is_said(
+    answer: object, tmp_path: Path
+) -> None:
+    plc = Plc(echo=answer)  # type: ignore[arg-type]
+    try:
+        with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc, deadline_s=1.0)])) as house:
+            house.wait(lambda: plc.beats)
+            house.decide(1, Verdict.OK)
+            (told,) = house.wait_told(1)[1].told
+            assert (told.outcome, told.divert, told.answered_at) == ("unacknowledged", True, None)
+            assert told.times > 1
+            assert not plc.released
+            house.wait(lambda: house.heard)
+            assert isinstance(house.heard[0][1], OutputFailing)
+            plc.echo = lambda number: number
+            house.decide(2, Verdict.OK)
+            house.wait(lambda: isinstance(house.heard[-1][1], OutputWorks))
+            assert house.wait_told(2)[2].told[0].outcome == "acknowledged"
+    finally:
+        plc.stop()
+
+
+def test_an_ok_that_comes_too_late_is_not_even_said(plc: Plc, tmp_path: Path) -> None:
+    with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc)])) as house:
+        house.decide(1, Verdict.OK, time.monotonic() - 60.0)
+        (told,) = house.wait_told(1)[1].told
+    assert (told.outcome, told.times, told.divert) == ("late", 0, True)
+    assert plc.new == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_plate_that_was_released_passes_no_more_once_the_process_is_dead_or_hangs(
+    plc: Plc, tmp_path: Path, number: signal.Signals
+) -> None:
+    with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc)])) as house:
+        house.decide(1, Verdict.OK)
+        house.wait(lambda: plc.passes(1))
+        house.kill("output-0", number)
+        house.wait(lambda: not plc.passes(1), 10 * WATCHDOG_S)
+
+
+def test_at_a_stop_what_is_left_is_told_and_nothing_stays_released(plc: Plc, tmp_path: Path) -> None:
+    with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc)])) as house:
+        house.wait(lambda: plc.beats)
+        for plate in range(1, 6):
+            house.decide(plate, Verdict.OK)
+        house.wait(lambda: len(house.final) == 5)
+        assert house.ask_to_stop("output-0") == 0
+        rows = house.wait_told(5)
+        assert not plc.passes(5)
+    assert {row.told[0].outcome for row in rows.values()} == {"acknowledged"}
+
+
+def test_an_output_whose_peer_takes_connections_and_answers_nothing_delays_no_other(plc: Plc, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        dead = gate(plc, name="dead", port=hole.getsockname()[1], deadline_s=30.0)
+        with RecordAndOutputs(tmp_path, config_of(modbus=[dead, gate(plc)])) as house:
+            for plate in range(1, 11):
+                house.decide(plate, Verdict.OK)
+            rows = house.wait_told(10)
+            house.wait(lambda: house.heard)
+    assert {(one.output, one.outcome) for row in rows.values() for one in row.told} == {("gate", "acknowledged")}
+    assert {name for name, _ in house.heard} == {"output-0"}
