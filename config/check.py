@@ -13,6 +13,7 @@ from config.load import config_hash, is_recipe_path, kind_of, load_config, load_
 from config.masks import DULL, LEAST_UNMASKED, unmasked
 from config.outputs import output_faults
 from config.schema import Config, Recipe
+from config.schema.service import DEVICES
 from config.source import read
 from config.systemd_unit import NAME, Unit
 from config.weights import classifier_path, weights_path
@@ -148,6 +149,12 @@ def _camera_faults(config: Config, recipe: Recipe) -> Told:
     if source in ("simulator", "folder") and gap < debounce:
         message = f"found {gap}, less than the recipe's switch.debounce_rows ({debounce}): sheets would be seen as one"
         faults.append((False, "camera.gap_rows", message))
+    if source in DEVICES and config.camera.switch_feature is None:
+        message = "is missing: name the feature that says whether the switch sees a sheet, as LineStatus"
+        faults.append((False, "camera.switch_feature", message))
+    producer = config.camera.producer
+    if source == "gentl" and producer is not None and not os.path.isfile(producer):  # noqa: PTH113 - as below
+        faults.append((False, "camera.producer", f"found {str(producer)!r}, which is no file: name the maker's .cti"))
     folder = config.camera.folder
     if source == "folder" and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
         faults.append((False, "camera.folder", f"found {str(folder)!r}, which is no directory"))
@@ -342,6 +349,8 @@ def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) 
         named.append((False, "camera.folder", config.camera.folder))
     if config.camera.flat_field is not None:
         named.append((False, "camera.flat_field", config.camera.flat_field))
+    if config.camera.source == "gentl" and config.camera.producer is not None:
+        named.append((False, "camera.producer", config.camera.producer))
     if recipe.classifier.mode != "off" and config.classify.weights is not None:
         named.append((False, "classify.weights", config.classify.weights))
     if recipe.weights is not None:

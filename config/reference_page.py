@@ -105,6 +105,8 @@ def _kind(annotation: object) -> str:
         return f"list of {_kind(inner[0])}" if Ellipsis in get_args(annotation) else f"[{', '.join(map(_kind, inner))}]"
     if origin in {Union, UnionType}:
         return ", ".join(map(_kind, inner))
+    if origin is dict:
+        return f"mapping of text to {_kind(inner[1])}"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in inner)
     return _NAMES[annotation]
@@ -120,7 +122,7 @@ def _default(field: FieldInfo, shipped: object, name: str) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`"
-    return "empty" if value == "" else f"`{value}`"
+    return "empty" if value in ("", {}) else f"`{value}`"
 
 
 def _cell(field: FieldInfo) -> str:

@@ -20,7 +20,13 @@ _DAY_S = 86_400
 """Seconds: nothing here is waited for any longer."""
 _MOST_ROWS = 1_000_000_000
 """Whether there is the memory for so many is another question (daemon/service/preflight.py)."""
-_CAMERAS = ("simulator", "folder")
+_REPLAYS = ("simulator", "folder")
+DEVICES = ("gentl",)
+"""Cameras with a driver, whose features are set by their names."""
+_CAMERAS = (*_REPLAYS, *DEVICES)
+_FEATURE = r"[A-Za-z_][A-Za-z0-9_]*(\[[A-Za-z0-9_]+\])?"
+_OWN_KEYS = {"Width": "camera.width", "Height": "camera.strip_rows", "AcquisitionLineRate": "camera.line_rate_hz"}
+"""Features that have a key of their own."""
 _OWN_CAMERA = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 
 
@@ -29,8 +35,9 @@ class Camera(Strict):
 
     source: str = Field(
         "simulator",
-        description="simulator: sheets made by the simulator; folder: image files; or a camera of your own as "
-        "module:Class (docs/how-to/add-a-camera.md)",
+        description="simulator: sheets made by the simulator; folder: image files; gentl: a GenICam camera or frame "
+        "grabber by its maker's producer (docs/how-to/genicam-camera.md); or a camera of your own as module:Class "
+        "(docs/how-to/add-a-camera.md)",
         json_schema_extra={"anyOf": [{"enum": [*_CAMERAS]}, {"pattern": f"^{_OWN_CAMERA}$"}]},
     )
     folder: Path | None = Field(
@@ -44,8 +51,30 @@ class Camera(Strict):
         le=16,
         description="significant bits of a folder's samples deeper than 8 bit; null: as each file says",
     )
+    producer: Path | None = Field(
+        None, description="gentl: the .cti file of the maker of the camera or frame grabber; no other one is loaded"
+    )
+    interface: str | None = Field(
+        None, description="gentl: the one interface of the producer that is asked for devices; null: all of them"
+    )
     device: str | None = Field(
-        None, description="which device, for a camera of your own: its serial number or address, as the camera takes it"
+        None,
+        description="which device: its serial number, id or name; a camera of your own takes what it likes. null: the "
+        "only one",
+    )
+    features: dict[str, bool | int | float | str] = Field(
+        {},
+        description="gentl: features that are set, by their SFNC names and in this order, as ExposureTime: 20; "
+        "Name[Entry] sets the selector first, as TriggerMode[LineStart]: On",
+    )
+    switch_feature: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="gentl: the feature that says whether the photoelectric switch sees a sheet, as LineStatus, or one "
+        "that comes with each strip, as ChunkLineStatusAll",
+    )
+    switch_bit: int | None = Field(
+        None, ge=0, le=63, description="gentl: bit of switch_feature where that is a number; null: it is true or false"
     )
     width: int = Field(16384, ge=1, le=1_000_000, description="pixels of a row")
     strip_rows: int = Field(512, ge=2, le=_MOST_ROWS, description="rows of a strip as the camera delivers it")
@@ -63,7 +92,7 @@ class Camera(Strict):
     @property
     def waits(self) -> bool:
         """The camera is a replay as fast as it is taken; any other delivers whether its strips are taken or not."""
-        return self.source in _CAMERAS and self.line_rate_hz is None
+        return self.source in _REPLAYS and self.line_rate_hz is None
 
     @field_validator("source")
     @classmethod
@@ -77,6 +106,22 @@ class Camera(Strict):
         if self.source == "folder" and self.folder is None:
             raise ValueError("source is folder, but folder names no directory of images")
         return self
+
+    @model_validator(mode="after")
+    def _producer_given(self) -> Camera:
+        if self.source == "gentl" and self.producer is None:
+            raise ValueError("source is gentl, but producer names no .cti file of the camera's maker")
+        return self
+
+    @field_validator("features")
+    @classmethod
+    def _plain_features(cls, features: dict[str, bool | int | float | str]) -> dict[str, bool | int | float | str]:
+        for name in features:
+            if not re.fullmatch(_FEATURE, name):
+                raise ValueError(f"{name!r} is no name of a feature; allowed: Name, or Name[Entry of its selector]")
+            if name in _OWN_KEYS:
+                raise ValueError(f"{name} has a key of its own: {_OWN_KEYS[name]}")
+        return features
 
 
 class Ageing(Strict):

@@ -13,6 +13,7 @@ from stages.camera import CameraSetupError, LineCamera, Progress
 CAMERAS = {
     "simulator": "daemon.cameras.simulated:SimulatedCamera",
     "folder": "daemon.cameras.folder:FolderCamera",
+    "gentl": "daemon.cameras.gentl:GentlCamera",
 }
 """`camera.source` to module and class; a module, and what it needs, is loaded only where its camera is opened."""
 
@@ -52,7 +53,7 @@ def open_camera(order: CameraOrder, progress: Progress) -> LineCamera:
         camera.close()
         raise CameraSetupError(
             f"the camera {order.config.camera.source} has no switch, so no sheet would be seen: "
-            "wire the photoelectric switch to the camera"
+            "wire the photoelectric switch to the camera, and name it in camera.switch_feature"
         )
     return camera
 

@@ -7,6 +7,7 @@ pages, `linesentry bench`, docs/reference/figures.md), by the size of what it wo
 from __future__ import annotations
 
 from config.schema import Config, Recipe
+from config.schema.service import DEVICES
 from daemon.wire.plate_memory import Shape
 from models.detector.swaths import most_px
 from models.machine.memory import Need
@@ -46,6 +47,9 @@ def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | No
     camera = config.camera
     replay = camera.source in ("simulator", "folder")
     line = _LINE + camera.width * (camera.strip_rows + (_BACKGROUND_BYTES if replay else 0))
+    if camera.source in DEVICES:
+        # The driver has as many buffers as the line; two bytes a pixel at most.
+        line += 2 * strips_need(config).size
     ring = plate_need(config, recipe)
     needs = [
         *([] if ring is None else [ring]),

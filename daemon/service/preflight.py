@@ -15,6 +15,7 @@ from pathlib import Path
 from config.check import Told, located, service_faults
 from config.errors import Fault
 from config.schema import Config, Recipe
+from daemon.cameras.extras import missing
 from daemon.cameras.folder_files import listed
 from daemon.outputs.registry import missing_packages
 from daemon.service.needs import service_needs
@@ -70,6 +71,7 @@ def _lasting(config: Config, recipe: Recipe, plates: int | None) -> Told:
     memory += _few_files(config, recipe)
     packages: Told = [(False, key, why) for key, why in missing_packages(config.outputs)]
     return [
+        *_extra_faults(config),
         *_folder_faults(config),
         *_flat_field_faults(config, recipe),
         *_gpu_faults(config, recipe),
@@ -96,6 +98,11 @@ def _needs(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:
 def _memory_fault(needs: list[Need], why: str) -> tuple[bool, str, str]:
     largest = sorted((need for need in needs if need.keys), key=lambda need: -need.size)
     return False, largest[0].keys[0], why
+
+
+def _extra_faults(config: Config) -> Told:
+    why = missing(config.camera.source)
+    return [] if why is None else [(False, "camera.source", why)]
 
 
 def _folder_faults(config: Config) -> Told:

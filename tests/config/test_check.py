@@ -49,6 +49,12 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
         ({"camera.width": 8192}, {}, "columns.last"),
         ({"restart.hang_s": 1.0}, {}, "restart.hang_s"),
         ({"camera.source": "folder", "camera.folder": "/nowhere"}, {}, "camera.folder"),
+        (
+            {"camera.source": "gentl", "camera.producer": "/no.cti", "camera.switch_feature": "LineStatus"},
+            {},
+            "camera.producer",
+        ),
+        ({"camera.source": "gentl", "camera.producer": __file__}, {}, "camera.switch_feature"),
         ({"classify.weights": "/nowhere.pt"}, {"classifier": Classifier(mode="annotate")}, "classify.weights"),
         ({}, {"weights": "/nowhere.pt"}, "weights"),
         ({}, {"most_rows": 19214}, "most_rows"),

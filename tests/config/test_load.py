@@ -106,8 +106,9 @@ def test_a_fault_says_where_it_is_what_was_found_and_what_is_allowed(
 def test_an_unknown_key_is_refused_with_the_known_ones_and_the_nearest(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path, "camera:\n  widht: 3\n")
     assert line == (
-        "c.yaml:2: camera.widht: unknown key; known here: source, folder, bits, device, width, strip_rows, buffers, "
-        "line_rate_hz, gap_rows, flat_field; did you mean width?"
+        "c.yaml:2: camera.widht: unknown key; known here: source, folder, bits, producer, interface, device, "
+        "features, switch_feature, switch_bit, width, strip_rows, buffers, line_rate_hz, gap_rows, flat_field; "
+        "did you mean width?"
     )
 
 

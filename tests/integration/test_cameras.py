@@ -1,8 +1,12 @@
-"""The service with a camera that is no replay: the documented one, over a real connection; standing, hanging, gone."""
+"""The service with a camera that is no replay: the documented one, over a real connection; standing, hanging, gone.
+
+And one by a GenTL producer, from its driver's buffers to the verdict.
+"""
 
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -14,6 +18,7 @@ import numpy as np
 from daemon.cameras.simulated import product_of
 from simulator.sheets.sheet import render
 from stages.plate import Cause, Verdict
+from tests.daemon.cameras import viky
 from tests.daemon.cameras.grabber import Grabber, Sent, documented_camera
 from tests.integration.conftest import COLUMNS, Service
 
@@ -180,3 +185,26 @@ def test_every_file_of_a_folder_has_one_verdict_and_is_named_in_it_though_the_li
         (Cause.UNREADABLE,),
     ]
     assert {line["image"] for line in one.logged("plate final")} == {row.image for row in rows}
+
+
+@viky.needs_genicam
+def test_a_genicam_camera_is_inspected_from_its_producer_to_the_verdict(service: Make) -> None:
+    rows = viky.BOUNCE_STRIPS * viky.STRIP
+    one = service(
+        camera=viky.section(buffers=16, features={**viky.FEATURES, "AcquisitionFrameRate": 50}),
+        recipe={"length": {"nominal_rows": rows}, "columns": {"first": 0, "last": viky.WIDTH}},
+        overload="skip",
+    )
+    one.start()
+    one.wait_for(lambda: len(one.finals()) >= 2)
+    one.send(signal.SIGTERM)
+    assert one.finish() == 0, one.stderr()
+    assert one.logged("camera is set up", camera="0")
+    plates = list(one.verdicts().values())[:2]
+    for plate in plates:
+        assert plate.rows is not None
+        complete = Cause.ROWS_MISSING not in plate.causes
+        assert abs(plate.rows - rows) <= viky.STRIP or not complete, plate.reason
+        # The field is white: too bright to be a sheet, so the picture came through to the gates.
+        assert plate.verdict is not Verdict.OK
+        assert {Cause.BRIGHTNESS, Cause.SATURATION, Cause.COVERAGE} & set(plate.causes), plate.reason
