@@ -30,3 +30,42 @@ def flat_field(
     typer.echo(f"gains {gains.min():.2f} to {gains.max():.2f}")
     typer.echo(f"spread of the columns of the white reference: {made.before:.1%}, after it {made.after:.1%}")
     typer.echo(f"written: {out}; name it in the configuration as camera.flat_field, and restart the service")
+
+
+@calibrate.command()
+def scale(
+    image: Annotated[Path, typer.Argument(help="image of the target: dots in rows and columns")],
+    across: Annotated[float, typer.Option(min=0.01, help="mm from a dot to the next, across the belt")],
+    along: Annotated[float, typer.Option(min=0.01, help="mm from a dot to the next, along the travel")],
+    recipe: Annotated[str | None, typer.Option(help="recipe whose pitches and length are to be checked")] = None,
+) -> None:
+    """Measure mm a pixel in both directions, from a target of dots at known distances."""
+    from config.errors import ConfigError  # noqa: PLC0415 - load what they need
+    from config.load import load_recipe  # noqa: PLC0415
+    from daemon.offline.calibration import CalibrationError, scale_from  # noqa: PLC0415
+
+    try:
+        product = None if recipe is None else load_recipe(recipe)
+        found = scale_from(image, across, along, product)
+    except (CalibrationError, ConfigError) as error:
+        fail(str(error))
+    measured = found.scale
+    typer.echo(
+        f"{measured.dots} dots, turned by {measured.angle:.2f} degrees, the worst {measured.worst_mm:.3f} mm off"
+    )
+    typer.echo(f"camera's line to the travel: {measured.skew:+.2f} degrees from square")
+    typer.echo("for the recipe:")
+    typer.echo("pitch:")
+    typer.echo(f"  row_mm: {measured.row_mm:.8f}     # standard error {measured.row_error_mm:.8f}")
+    typer.echo(f"  column_mm: {measured.column_mm:.8f}  # standard error {measured.column_error_mm:.8f}")
+    if found.nominal_rows is not None:
+        typer.echo("length:")
+        typer.echo(f"  nominal_rows: {found.nominal_rows}      # {found.nominal_mm:.2f} mm, the recipe's length")
+    if product is None or product.pitch is None:
+        return
+    pitches = (
+        ("row_mm", measured.row_mm, product.pitch.row_mm),
+        ("column_mm", measured.column_mm, product.pitch.column_mm),
+    )
+    for name, now, before in pitches:
+        typer.echo(f"{name} is {now / before - 1:+.2%} against the recipe's {before}")

@@ -1,4 +1,4 @@
-"""Calibration from image files: the flat field of a camera's columns."""
+"""Calibration from image files: the flat field of a camera's columns, and the size of a pixel."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from config.schema import Recipe
 from models.images import ImageError, open_image
 from models.machine.files import whole
 from models.optics.flat_field import Correction, FlatField, FlatFieldError, from_references
+from models.optics.scale import Scale, ScaleError, measure_scale
 
 MOST_ROWS = 4000
 """Rows of a reference that are looked at: more say no more."""
+
+MOST_TARGET_ROWS = 20_000
+"""Rows of a target that are looked at."""
 
 
 class CalibrationError(Exception):
@@ -55,12 +60,39 @@ def make_flat_field(white: Sequence[Path], dark: Sequence[Path], out: Path) -> E
     return Evened(flat, _spread(covered), _spread(even))
 
 
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What a target says of a recipe's pitches and length."""
+
+    scale: Scale
+    nominal_mm: float | None
+    """Length of a sheet by the recipe's rows and pitch; None where it has neither."""
+    nominal_rows: int | None
+    """Rows of such a sheet by the pitch that was measured."""
+
+
+def scale_from(image: Path, across_mm: float, along_mm: float, recipe: Recipe | None) -> Scaled:
+    """The scale of the target in an image file.
+
+    Raises:
+        CalibrationError: the file cannot be read, or shows no such target.
+    """
+    try:
+        scale = measure_scale(_rows([image], most=MOST_TARGET_ROWS), across_mm, along_mm)
+    except ScaleError as error:
+        raise CalibrationError(f"{image}: {error}") from error
+    if recipe is None or recipe.length is None or recipe.pitch is None:
+        return Scaled(scale, None, None)
+    length = recipe.length.nominal_rows * recipe.pitch.row_mm
+    return Scaled(scale, length, round(length / scale.row_mm))
+
+
 def _spread(rows: NDArray[np.uint8]) -> float:
     means = rows.mean(axis=0)
     return float((means.max() - means.min()) / means.mean())
 
 
-def _rows(paths: Sequence[Path]) -> NDArray[np.uint8]:
+def _rows(paths: Sequence[Path], most: int = MOST_ROWS) -> NDArray[np.uint8]:
     """The rows of all files, one below the other."""
     parts: list[NDArray[np.uint8]] = []
     for path in paths:
@@ -68,7 +100,7 @@ def _rows(paths: Sequence[Path]) -> NDArray[np.uint8]:
             source = open_image(path)
             try:
                 source.load()
-                parts.append(source.rows(0, min(source.height, MOST_ROWS)))
+                parts.append(source.rows(0, min(source.height, most)))
             finally:
                 source.close()
         except ImageError as error:
@@ -77,4 +109,4 @@ def _rows(paths: Sequence[Path]) -> NDArray[np.uint8]:
             raise CalibrationError(
                 f"{path} has {parts[-1].shape[1]} columns, {paths[0]} has {parts[0].shape[1]}: take both anew"
             )
-    return np.concatenate(parts)[:MOST_ROWS]
+    return np.concatenate(parts)[:most]

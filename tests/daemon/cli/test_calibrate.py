@@ -7,10 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from models.optics.flat_field import read
-from tests.command import linesentry
+from tests.command import SMALL, linesentry
 
 WIDTH = 600
 LIGHT = np.interp(np.arange(WIDTH), [0, 300, WIDTH - 1], [130, 210, 140])
@@ -41,3 +42,26 @@ def test_references_that_cannot_be_used_are_named_and_nothing_is_written(tmp_pat
     done = linesentry("calibrate", "flat-field", "--white", white, "--dark", str(tmp_path), "--out", str(out))
     assert "is a directory" in done.stderr
     assert not out.exists()
+
+
+def test_a_target_gives_the_pitches_and_what_they_make_of_the_recipe(tmp_path: Path) -> None:
+    picture = np.full((1000, 1200), 210, np.uint8)
+    for column in range(5):
+        for row in range(5):
+            cv2.circle(picture, (150 + 200 * column, 100 + 160 * row), 24, 40, -1, cv2.LINE_AA)
+    assert cv2.imwrite(str(tmp_path / "target.png"), picture)
+    (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
+    options = ["--across", "8", "--along", "8", "--recipe", str(tmp_path / "small.yaml")]
+    said = linesentry("calibrate", "scale", str(tmp_path / "target.png"), *options).stdout
+    pitch = yaml.safe_load(said[said.index("pitch:") : said.index("row_mm is")])
+    assert pitch["pitch"] == {"row_mm": pytest.approx(0.05, rel=1e-3), "column_mm": pytest.approx(0.04, rel=1e-3)}
+    # 1,300 rows at 0.05204 mm.
+    assert pitch["length"]["nominal_rows"] == pytest.approx(1300 * 0.05204 / 0.05, abs=2)
+    assert "row_mm is -3.9" in said
+
+
+def test_a_picture_without_a_target_is_named(tmp_path: Path) -> None:
+    done = linesentry("calibrate", "scale", image(tmp_path / "white.png", LIGHT), "--across", "5", "--along", "5")
+    assert done.returncode == 1
+    assert "white.png: " in done.stderr
+    assert "dots" in done.stderr
