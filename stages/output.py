@@ -6,6 +6,7 @@ repeats. So whatever is said again after a death, on either side, can be told fr
 | a verdict is | from | until |
 |---|---|---|
 | waiting | VerdictDue | it is the first, and somebody is connected |
+| not yet said | Clear, where its number stands in the echo already | another number stands there |
 | said | Say, and again after a pause | Echoed with its number; Refused; the deadline, where nothing is said late |
 | told | VerdictTold | for ever; due again, it is told again in the same words |
 
@@ -84,6 +85,11 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """Say that there is no verdict: the echo that stands there from earlier would acknowledge the next one unheard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """An OK stands for this plate from now on; None: nothing is released."""
 
@@ -98,7 +104,7 @@ class Beat:
 
 
 Event = VerdictDue | SeenCommitted | Connected | Disconnected | Echoed | Refused | Tick | Ending
-Instruction = Say | Release | Beat | SeenCommitted | VerdictTold | OutputFailing | OutputWorks
+Instruction = Say | Clear | Release | Beat | SeenCommitted | VerdictTold | OutputFailing | OutputWorks
 
 
 @dataclass(slots=True)
@@ -107,6 +113,8 @@ class _Telling:
 
     due: VerdictDue
     times: int = 0
+    clears: bool = False
+    """Its number stands in the echo, though it was not said."""
     said_at: float | None = None
     """For the first time."""
     again_at: float = 0.0
@@ -156,7 +164,8 @@ class Teller:
     @property
     def awaits_echo(self) -> bool:
         """Something was said, and nothing came back yet."""
-        return self._connected and self._telling is not None and self._telling.times > 0
+        telling = self._telling
+        return self._connected and telling is not None and (telling.times > 0 or telling.clears)
 
     @property
     def released(self) -> int | None:
@@ -242,8 +251,12 @@ class Teller:
     def _echoed(self, echo: Echoed, now: float) -> list[Instruction]:
         news, self._echo = echo.plate != self._echo, echo.plate
         telling = self._telling
-        if not self._connected or telling is None or not telling.times:
+        if not self._connected or telling is None:
             return []
+        if not telling.times:
+            if telling.clears and news:
+                telling.clears, telling.again_at = False, now
+            return self._go_on(now)
         if echo.plate != telling.due.plate:
             if news:
                 self.wrong_echoes += 1
@@ -288,15 +301,19 @@ class Teller:
                 telling = self._telling = _Telling(due, pause_s=self._again_s)
             if self._says_late or not self._is_late(telling.due, now):
                 break
-            outcome: Outcome = "unacknowledged" if telling.times else "late"
+            tried = telling.times > 0 or telling.clears
+            outcome: Outcome = "unacknowledged" if tried else "late"
             done += self._end(telling, outcome, now, answered=False)
-            if telling.times and self._connected:
+            if tried and self._connected:
                 done += self._fails("a verdict was not acknowledged in time")
         if self._connected and now >= telling.again_at:
             done += self._say(telling, now)
         return done
 
     def _say(self, telling: _Telling, now: float) -> list[Instruction]:
+        if not telling.times and self._echo == telling.due.plate:
+            telling.clears, telling.again_at = True, now + self._again_s
+            return [*self._fall(), Clear()]
         telling.times += 1
         telling.said_at = now if telling.said_at is None else telling.said_at
         telling.again_at = now + telling.pause_s

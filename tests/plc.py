@@ -45,7 +45,7 @@ class Plc:
         self.echo = echo
         self.port = port
         self.new: list[Heard] = []
-        """Verdicts with a number other than the one before, in order."""
+        """Verdicts with a number other than that of the one before, in order."""
         self.released: dict[int, float] = {}
         """Numbers for which the release bit stood with the heartbeat alive, and when it was seen first."""
         self.beats = 0
@@ -96,15 +96,15 @@ class Plc:
         if bool(coils[HEARTBEAT_COIL]) != self._beat:
             self._beat, self._beat_at = bool(coils[HEARTBEAT_COIL]), now
             self.beats += 1
-        if number != self._number:
-            self._number = number
+        self._number = number
+        if number and (not self.new or number != self.new[-1].number):
             self.new.append(Heard(number, block[VERDICT], bool(block[VERDICT + 1]), now))
         # Both must say so: neither a register nor a coil that is stuck releases a plate.
         self._release_stands = bool(coils[RELEASE_COIL]) and bool(block[STATUS] & 2)
         if self._release_stands and self._valid(now):
             self.released.setdefault(number, now)
         answer = self.echo(number)
-        if number and answer is not None:
+        if answer is not None:
             high, low = struct.unpack(">HH", struct.pack(">I", answer))
             await server.async_setValues(1, 16, ECHO, [high, low])
 

@@ -37,6 +37,9 @@ class OutputLink(ABC):
     def close(self) -> None:
         """Let go of the connection; raises nothing. `connect` may follow."""
 
+    def clear(self) -> None:  # noqa: B027 - most peers have none
+        """There is no verdict: what stands in the echo is to change. For peers that have one which stands."""
+
     def release(self, plate: int | None) -> None:  # noqa: B027 - most peers have none
         """An OK stands for this plate; None: nothing is released. For peers that have a bit for it."""
 

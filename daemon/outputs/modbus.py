@@ -111,6 +111,10 @@ class ModbusLink(OutputLink):
         number = self._echo()
         return Echoed(number, f"echo {number}")
 
+    def clear(self) -> None:
+        """Write the number 0, and no verdict with it."""
+        self._write_registers(0, [self._status(), *[0] * (REGISTERS - 3)])
+
     def release(self, plate: int | None) -> None:
         """Set or clear the release bit; the registers have that plate's number then."""
         self._released = plate is not None

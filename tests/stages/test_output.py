@@ -11,6 +11,7 @@ from stages.events import OutputFailing, OutputWorks, SeenCommitted, VerdictDue,
 from stages.outbox import Outbox
 from stages.output import (
     Beat,
+    Clear,
     Connected,
     Disconnected,
     Echoed,
@@ -167,6 +168,26 @@ def test_an_echo_before_anything_was_said_is_none() -> None:
     assert talk.send(due(7)) == [Say(due(7), divert=False, times=1)]
 
 
+def test_a_number_that_stands_in_the_echo_before_it_was_said_has_to_go_first() -> None:
+    """A PLC that echoes wrongly, or one that heard it from a predecessor."""
+    talk = Talk(connected=False)
+    talk.send(Connected(echo=7))
+    assert talk.send(due(7)) == [Clear()]
+    assert talk.teller.awaits_echo
+    assert talk.send(Echoed(7)) == []
+    assert talk.send(Tick(), AGAIN_S) == [Clear()]
+    assert talk.send(Echoed(0)) == [Say(due(7), divert=False, times=1)]
+    assert kinds(talk.send(Echoed(7))) == [VerdictTold, Release]
+
+
+def test_a_number_that_was_echoed_wrongly_before_acknowledges_nothing_when_it_is_due() -> None:
+    talk = Talk()
+    talk.send(due(7))
+    talk.send(Echoed(8))
+    talk.send(due(8, at=101.5))
+    assert kinds(talk.send(Tick(), 2.0)) == [VerdictTold, OutputFailing, Clear]
+
+
 def test_what_a_predecessor_committed_is_said_only_where_late_ones_are() -> None:
     """Nobody knows how long ago that was."""
     (told,) = Talk().send(due(7, at=None))
@@ -245,16 +266,31 @@ class Deaths(RuleBasedStateMachine):
         self.to_store: list[VerdictTold] = []
         self.knows_commits = True
         self.sequence = self.echo = 0
+        self.echoed: set[int] = set()
+        """Plates that the peer had in its registers when it echoed them."""
         self.heard: list[int] = []
         """Numbers that were new to the peer, in order."""
         self.stands: int | None = None
         self.beats: list[bool] = []
         self.linked = False
         self.start_output()
+        self.connect()
+
+    @rule(what=st.sampled_from(["record", "output", "network"]))
+    def dies(self, what: str) -> None:
+        if what == "record":
+            self.record_dies()
+        elif what == "output":
+            self.start_output()
+        elif self.linked:
+            self.cut()
 
     # --- record
 
-    @rule(verdict=st.sampled_from(list(Verdict)), latency_s=st.sampled_from([None, 0.0, 0.3, 5.0]))
+    @rule(
+        verdict=st.sampled_from([Verdict.OK, Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE]),
+        latency_s=st.sampled_from([None, 0.0, 0.3, 5.0]),
+    )
     def commit(self, verdict: Verdict, latency_s: float | None) -> None:
         plate = len(self.committed) + 1
         self.committed[plate] = due(plate, verdict, self.now, latency_s)
@@ -278,7 +314,6 @@ class Deaths(RuleBasedStateMachine):
                 known = self.committed[plate]
                 self.tell_output(known if self.knows_commits else due(plate, known.verdict, None))
 
-    @rule()
     def record_dies(self) -> None:
         """With all that it was yet to store; its successor does not know when its plates were committed."""
         self.to_store.clear()
@@ -288,10 +323,6 @@ class Deaths(RuleBasedStateMachine):
         self.read()
 
     # --- output
-
-    @rule()
-    def output_dies(self) -> None:
-        self.start_output()
 
     def start_output(self) -> None:
         self.linked, self.stands = False, None  # its heartbeat ends, and the peer diverts
@@ -309,14 +340,19 @@ class Deaths(RuleBasedStateMachine):
                     assert self.stands is None, "said while another is released"
                     assert divert == (said.verdict is not Verdict.OK or self.is_late(said))
                     assert self.says_late or not self.is_late(said)
-                    if said.plate != self.sequence:
-                        self.sequence = said.plate
+                    self.sequence = said.plate
+                    if not self.heard or said.plate != self.heard[-1]:
                         self.heard.append(said.plate)
+                case Clear():
+                    assert self.linked, "cleared for nobody"
+                    assert self.stands is None, "cleared while one is released"
+                    self.sequence = 0
                 case Release(plate):
                     self.stands = plate
                     if plate is not None:
                         assert self.committed[plate].verdict is Verdict.OK
                         assert plate == self.sequence == self.echo
+                        assert plate in self.echoed, "released unheard"
                         assert not self.is_late(self.committed[plate])
                 case Beat(on):
                     self.beats.append(on)
@@ -345,21 +381,38 @@ class Deaths(RuleBasedStateMachine):
         self.linked = True
         self.tell_output(Connected(self.echo))
 
-    @precondition(lambda self: self.linked)
-    @rule()
     def cut(self) -> None:
         self.linked, self.stands = False, None
         self.tell_output(Disconnected("cut off"))
 
     @precondition(lambda self: self.linked)
-    @rule(wrong=st.booleans())
-    def answer(self, wrong: bool) -> None:
-        self.echo = self.sequence + 1000 if wrong else self.sequence
+    @rule(wrong=st.sampled_from([0, 1]))
+    def answer(self, wrong: int) -> None:
+        self.echo = self.sequence + wrong
+        if not wrong:
+            self.echoed.add(self.sequence)
         self.tell_output(Echoed(self.echo))
+
+    @precondition(lambda self: self.linked)
+    @rule()
+    def pass_one(self) -> None:
+        self.store()
+        self.commit(Verdict.OK, None)
+        self.answer(0)
+
+    @precondition(lambda self: self.linked)
+    @rule()
+    def answer_for_the_next_and_nothing_more(self) -> None:
+        self.answer(1)
+        self.wait(DEADLINE_S)
+        self.store()
 
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.3, 1.0, 3.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
+        if self.linked:
+            # What stands there, whether the peer has looked since or not.
+            self.tell_output(Echoed(self.echo))
         self.tell_output(Tick())
 
     @invariant()
@@ -374,15 +427,15 @@ class Deaths(RuleBasedStateMachine):
             return
         if not self.linked:
             self.connect()
-        for _ in range(4 * len(self.committed) + 40):
-            self.answer(wrong=False)
+        while self.stored.keys() != self.committed.keys():
+            self.answer(wrong=0)
             self.store()
             self.wait(0.3)
-        assert self.stored.keys() == self.committed.keys()
+            assert self.now < 1e6, "a verdict is never told"
         if self.says_late:
             assert set(self.heard) == set(self.committed), "a verdict was lost"
             assert {told.outcome for told in self.stored.values()} <= {"acknowledged", "late"}
 
 
 TestDeaths = Deaths.TestCase
-TestDeaths.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDeaths.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

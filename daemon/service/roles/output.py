@@ -140,12 +140,14 @@ class OutputProcess(Child):
         if cut is not None:
             self._cut(cut)
 
-    def _order(self, order: output.Say | output.Release | output.Beat | SeenCommitted) -> None:
+    def _order(self, order: output.Say | output.Clear | output.Release | output.Beat | SeenCommitted) -> None:
         """Do at the peer what the machine says. Raises OutputError."""
         match order:
             case output.Say():
                 self._times_again += order.times > 1
                 self._link.say(order)
+            case output.Clear():
+                self._link.clear()
             case output.Release(plate):
                 self._link.release(plate)
             case output.Beat(on):
