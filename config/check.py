@@ -11,7 +11,7 @@ from pathlib import Path
 from config.errors import ConfigError, Fault, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
 from config.masks import DULL, LEAST_UNMASKED, unmasked
-from config.outputs import output_faults
+from config.outputs import files, output_faults
 from config.schema import Config, Recipe
 from config.schema.service import DEVICES
 from config.source import read
@@ -355,6 +355,7 @@ def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) 
         named.append((False, "classify.weights", config.classify.weights))
     if recipe.weights is not None:
         named.append((True, "weights", Path(recipe.weights)))
+    named += [(False, key, file) for key, file in files(config.outputs)]
     faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
     if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
         faults.append((False, "state_directory", fault))

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from config.assignments import COMMAND_LINE
 from config.errors import ConfigError, Fault, shown
+from config.outputs import with_files
 from config.schema import Config, Recipe
 from config.source import KeyPath, Source, dotted, read
 
@@ -143,7 +144,7 @@ def _hash(model: BaseModel) -> str:
 
 
 def _paths_from(config: Config, folder: Path) -> Config:
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"outputs": with_files(config.outputs, lambda path: folder / path)}
     if is_recipe_path(config.recipe):
         changes["recipe"] = str(folder / config.recipe)
     if config.state_directory is not None:

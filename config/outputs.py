@@ -1,19 +1,56 @@
-"""What is wrong with the outputs of a configuration beside the rest of it."""
+"""What is wrong with the outputs of a configuration, and where the files lie that they name."""
 
 from __future__ import annotations
 
-from config.schema import Config
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from config.schema import Config, Outputs
+
+LEAST_SECRET = 16
+"""Bytes of a key that signs; shorter ones are guessed."""
 
 
 def output_faults(config: Config) -> list[tuple[str, str]]:
-    """Key and message of each fault: an output that waits for its network must not look as if it hung."""
+    """Key and message of each fault."""
     longest = config.restart.hang_s / 3
+    faults: list[tuple[str, str]] = []
+    for protocol in type(config.outputs).model_fields:
+        for index, output in enumerate(getattr(config.outputs, protocol)):
+            key = f"outputs.{protocol}[{index}]"
+            if output.timeout_s > longest:
+                message = f"found {output.timeout_s:g}, allowed: up to {longest:g}, a third of restart.hang_s"
+                faults.append((f"{key}.timeout_s", f"{message}: waiting for the network would look like a hang"))
+    for key, path in files(config.outputs):
+        if why := _unreadable(path):
+            faults.append((key, why))
+    return faults
+
+
+def files(outputs: Outputs) -> list[tuple[str, Path]]:
+    """Files that the outputs name, by key."""
     return [
-        (
-            f"outputs.{protocol}[{index}].timeout_s",
-            f"found {output.timeout_s:g}, allowed: up to {longest:g}, a third of restart.hang_s: else it looks hung",
-        )
-        for protocol in type(config.outputs).model_fields
-        for index, output in enumerate(getattr(config.outputs, protocol))
-        if output.timeout_s > longest
+        (f"outputs.webhook[{index}].secret_file", one.secret_file)
+        for index, one in enumerate(outputs.webhook)
+        if one.secret_file is not None
     ]
+
+
+def with_files(outputs: Outputs, place: Callable[[Path], Path]) -> Outputs:
+    """The same outputs; of each file that they name, what `place` makes of its path."""
+    webhook = tuple(
+        one if one.secret_file is None else one.model_copy(update={"secret_file": place(one.secret_file)})
+        for one in outputs.webhook
+    )
+    return outputs.model_copy(update={"webhook": webhook})
+
+
+def _unreadable(path: Path) -> str | None:
+    """Why that file holds no key."""
+    if not os.path.isfile(path):  # noqa: PTH113 - False for any odd path
+        return f"found {str(path)!r}, which is no file"
+    if not os.access(path, os.R_OK):
+        return None  # whose it is, is another question: the service may read what this user may not
+    size = len(path.read_bytes().strip())
+    return None if size >= LEAST_SECRET else f"{path} has a key of {size} bytes, allowed: {LEAST_SECRET} or more"

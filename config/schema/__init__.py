@@ -4,7 +4,7 @@ Everything a user can set is a field here, with its unit, its default and a sent
 Words are those of docs/reference/glossary.md; the numbers of the products are derived in the papers' units (px, mm).
 """
 
-from config.schema.outputs import Modbus, Output, Outputs
+from config.schema.outputs import Modbus, Output, Outputs, Text, Webhook
 from config.schema.recipe import (
     DEFAULT_TEMPLATES,
     Classifier,
@@ -69,8 +69,10 @@ __all__ = [
     "Switch",
     "Telemetry",
     "Template",
+    "Text",
     "Threshold",
     "View",
+    "Webhook",
     "Windows",
     "Workers",
     "Zone",

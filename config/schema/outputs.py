@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from config.schema.section import Strict
@@ -51,15 +53,36 @@ class Modbus(Output):
         return self
 
 
+class Text(Output):
+    """A line of text over TCP for each verdict, and a line back (docs/how-to/tell-others.md)."""
+
+    host: str = Field(min_length=1, description="address of the listener")
+    port: int = Field(ge=1, le=65535, description="its port")
+
+
+class Webhook(Output):
+    """A POST of JSON for each verdict (docs/how-to/tell-others.md)."""
+
+    url: str = Field(
+        pattern=r"^https?://[^\s@/?#]+(/[^\s#]*)?$",
+        description="whole address, with http or https; nobody redirects it",
+    )
+    secret_file: Path | None = Field(
+        None, description="file with the key that signs each request, HMAC-SHA256; null: nothing is signed"
+    )
+
+
 class Outputs(Strict):
     """Who is told each verdict, once it is final. Each output is a process of its own."""
 
     modbus: tuple[Modbus, ...] = Field((), max_length=8, description="PLCs over Modbus TCP")
+    text: tuple[Text, ...] = Field((), max_length=8, description="lines of text over TCP")
+    webhook: tuple[Webhook, ...] = Field((), max_length=8, description="requests over HTTP")
 
     @property
     def all(self) -> tuple[Output, ...]:
         """All of them, in the order of their processes."""
-        return self.modbus
+        return (*self.modbus, *self.text, *self.webhook)
 
     @model_validator(mode="after")
     def _names_once(self) -> Outputs:

@@ -6,10 +6,14 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 
-from config.schema import Modbus, Output, Outputs
+from config.schema import Modbus, Output, Outputs, Text, Webhook
 from daemon.outputs.door import OutputLink
 
-_LINKS: dict[type[Output], str] = {Modbus: "daemon.outputs.modbus:ModbusLink"}
+_LINKS: dict[type[Output], str] = {
+    Modbus: "daemon.outputs.modbus:ModbusLink",
+    Text: "daemon.outputs.text:TextLink",
+    Webhook: "daemon.outputs.webhook:WebhookLink",
+}
 """Of each section: module and class; a module, and what it needs, is loaded only where its output is opened."""
 
 _EXTRAS: dict[type[Output], tuple[str, str]] = {Modbus: ("pymodbus", "modbus")}

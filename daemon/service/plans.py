@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from config.load import config_hash, recipe_hash
+from config.outputs import with_files
 from config.schema import MOST_WORKERS, Config, Recipe
 from daemon.service.child import Plan
 from daemon.service.sightings import Sightings
@@ -90,6 +91,7 @@ class Plans:
         changes = {
             "camera": camera.model_copy(update=absolute),
             "classify": classify.model_copy(update={"weights": own}),
+            "outputs": with_files(self.config.outputs, Path.absolute),
         }
         object.__setattr__(self, "config", self.config.model_copy(update=changes))
         if weights is not None:

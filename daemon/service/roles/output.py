@@ -19,7 +19,7 @@ from stages.output import Teller
 _ASK_S = 0.002
 """Between two questions for the echo, while one is awaited."""
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 2.0
-"""Between two tries to connect."""
+"""Between two tries to connect; the pauses double, and begin anew once something was acknowledged."""
 _QUIET_S, _FINISH_S = 0.2, 3.0
 """At a stop: for so long nothing more may come; and longest time to say what is left."""
 
@@ -104,11 +104,9 @@ class OutputProcess(Child):
         try:
             echo = self._link.connect()
         except OutputError as error:
-            self._connect_at = time.monotonic() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, _LAST_PAUSE_S)
+            self._pause()
             self._do(output.Disconnected(str(error)))
             return
-        self._pause_s = _FIRST_PAUSE_S
         self.log.info("output connected", output=self._settings.name)
         self._do(output.Connected(echo))
 
@@ -124,8 +122,12 @@ class OutputProcess(Child):
     def _cut(self, error: OutputError) -> None:
         self._link.close()
         self.tally.add("output_faults_total", 1, "cut off")
-        self._connect_at = time.monotonic() + self._pause_s
+        self._pause()
         self._do(output.Disconnected(str(error)))
+
+    def _pause(self) -> None:
+        self._connect_at = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, _LAST_PAUSE_S)
 
     def _do(self, event: output.Event) -> None:
         cut: OutputError | None = None
@@ -160,6 +162,8 @@ class OutputProcess(Child):
         match said:
             case VerdictTold():
                 self._record.send(said, now)
+                if said.answered_at is not None:
+                    self._pause_s = _FIRST_PAUSE_S
                 if said.outcome != "acknowledged":
                     self.log.warning(
                         "verdict not acknowledged in time",

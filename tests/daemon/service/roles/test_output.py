@@ -15,6 +15,7 @@ from daemon.outputs.modbus import VERDICTS
 from stages.events import OutputFailing, OutputWorks
 from stages.plate import Verdict
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
+from tests.listeners import Lines, Requests
 from tests.plc import WATCHDOG_S, Plc
 
 
@@ -148,3 +149,56 @@ def test_what_is_late_is_not_even_said_and_at_a_stop_what_is_left_is_told_and_no
     assert (late.outcome, late.times, late.divert) == ("late", 0, True)
     assert [heard.number for heard in plc.new] == [2, 3, 4, 5]
     assert {row.told[0].outcome for row in rows.values()} == {"acknowledged"}
+
+
+def test_over_deaths_of_outputs_and_listeners_each_verdict_is_told(tmp_path: Path) -> None:
+    lines, requests = [Lines()], [Requests()]
+    text: dict[str, object] = {"name": "marker", "host": "127.0.0.1", "port": lines[0].port, "again_s": 0.1}
+    webhook: dict[str, object] = {"name": "mes", "url": requests[0].url, "deadline_s": 0.5, "again_s": 0.1}
+    verdicts = {plate: Verdict.OK if plate % 2 else Verdict.NG for plate in range(1, 21)}
+    with RecordAndOutputs(tmp_path, config_of(text=[text], webhook=[webhook])) as house:
+        for plate, verdict in verdicts.items():
+            house.decide(plate, verdict)
+            if plate == 5:
+                house.kill("output-0")
+                house.start("output-0")
+            elif plate == 8:
+                lines[-1].stop()
+                requests[-1].stop()
+                house.wait(lambda: len(house.heard) >= 2)
+            elif plate == 12:
+                house.kill("output-1")
+                house.start("output-1")
+            elif plate == 16:
+                lines.append(Lines(lines[0].port))
+                requests.append(Requests(requests[0].port))
+        rows = house.wait_told(len(verdicts), outputs=2)
+    for listener in (lines[-1], requests[-1]):
+        listener.stop()
+    told = {
+        name: {plate: row.told[index] for plate, row in rows.items()} for index, name in enumerate(("marker", "mes"))
+    }
+    assert {one.output for one in told["marker"].values()} == {"marker"}
+    assert {int(fields[1]) for one in lines for fields in one.verdicts} == verdicts.keys()
+    assert {plate for one in requests for plate in one.plates} == verdicts.keys()
+    for plate, one in told["mes"].items():
+        assert one.outcome in {"acknowledged", "late"}
+        assert one.divert == (one.outcome == "late" or verdicts[plate] is Verdict.NG)
+
+
+def test_a_request_that_is_refused_is_told_no_more_and_keeps_nothing_behind_it(tmp_path: Path) -> None:
+    requests = Requests(answer=lambda said: 404 if said["plate"] == 1 else 503 if said["plate"] == 2 else 200)
+    with RecordAndOutputs(tmp_path, config_of(webhook=[{"name": "mes", "url": requests.url}])) as house:
+        for plate in (1, 2, 3):
+            house.decide(plate, Verdict.OK)
+        house.wait(lambda: requests.plates.count(2) > 2)
+        requests.answer = lambda _: 200
+        rows = house.wait_told(3)
+    requests.stop()
+    assert [(row.told[0].outcome, row.told[0].answer) for _, row in sorted(rows.items())] == [
+        ("refused", "404 Not Found"),
+        ("acknowledged", "200 OK"),
+        ("acknowledged", "200 OK"),
+    ]
+    assert requests.plates.count(1) == requests.plates.count(3) == 1
+    assert rows[2].told[0].times > 2
