@@ -68,6 +68,10 @@ class DeviceCamera(LineCamera):
     def open_device(self) -> Device:
         """The device that the configuration names. Raises CameraError."""
 
+    @abstractmethod
+    def devices(self) -> list[dict[str, str]]:
+        """Which devices there are: id, vendor, model, serial, name; what is not known is empty. Raises CameraError."""
+
     # --- the door ------------------------------------------------------------------------------------------------
 
     def open(self, progress: Progress) -> None:

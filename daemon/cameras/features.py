@@ -167,7 +167,7 @@ def _set_one(device: Features, full: str, name: str, value: Value) -> Setting:
         allowed = device.feature(name).allowed
         raise FeatureError(f"{full} cannot be {text}; allowed: {allowed} ({error})") from error
     rounded = _checked(full, feature, text, found)
-    return Setting(full, text, str(is_true(found)).lower() if feature.kind == "boolean" else found, rounded)
+    return Setting(full, text, found, rounded)
 
 
 def _selector(device: Features, name: str, entry: str) -> str:

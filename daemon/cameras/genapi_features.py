@@ -44,7 +44,7 @@ class GenApiFeatures(Features):
             if kind == "command":
                 return Feature(name, kind, None, writable=self._genapi.is_writable(node))
             readable = self._genapi.is_readable(node)
-            value = node.to_string(False, True) if readable else None
+            value = _value(node) if readable else None
             choices = tuple(node.symbolics) if kind == "enumeration" else ()
             limits = (float(node.min), float(node.max)) if readable and kind in ("integer", "float") else None
             unit = str(node.unit) if limits else ""
@@ -53,7 +53,7 @@ class GenApiFeatures(Features):
     def read(self, name: str) -> str:
         """Its value, asked of the device."""
         with self._errors():
-            return str(self._nodes.get_node(name).to_string(False, True))
+            return _value(self._nodes.get_node(name))
 
     def write(self, name: str, text: str) -> None:
         """Set it, or execute the command."""
@@ -78,6 +78,13 @@ class GenApiFeatures(Features):
             raise DeviceLostError(" ".join(str(error).split())) from error
         except self._genapi.GenericException as error:
             raise FeatureError(_short(error)) from error
+
+
+def _value(node: Native) -> str:
+    """The value as text, asked of the device."""
+    if type(node).__name__ == "IBoolean":
+        return str(node.get_value(False, True)).lower()
+    return str(node.to_string(False, True))
 
 
 def _short(error: Exception) -> str:

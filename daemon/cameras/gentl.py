@@ -32,6 +32,16 @@ class GentlCamera(DeviceCamera):
         """The device that `camera.device` names, or the only one."""
         return GentlDevice(self._camera)
 
+    def devices(self) -> list[dict[str, str]]:
+        """The devices of the producer, on the interface that is named, or on all."""
+        producer = Producer(self._camera)
+        try:
+            return [told(info) for info in producer.devices()]
+        except producer.gentl.GenericException as error:
+            raise CameraError(f"camera.producer: its devices cannot be listed: {_plain(error)}") from error
+        finally:
+            producer.close()
+
 
 class Producer:
     """A producer that is loaded, with its interfaces open."""

@@ -43,18 +43,24 @@ def open_camera(order: CameraOrder, progress: Progress) -> LineCamera:
     Raises:
         CameraError: it cannot be opened; CameraSetupError: there is no such camera, or it has no switch.
     """
-    camera = camera_class(order.config.camera.source)(order)
-    try:
-        camera.open(progress)
-    except BaseException:
-        camera.close()
-        raise
+    camera = open_any_camera(order, progress)
     if not camera.has_switch:
         camera.close()
         raise CameraSetupError(
             f"the camera {order.config.camera.source} has no switch, so no sheet would be seen: "
             "wire the photoelectric switch to the camera, and name it in camera.switch_feature"
         )
+    return camera
+
+
+def open_any_camera(order: CameraOrder, progress: Progress) -> LineCamera:
+    """The same, also of a camera without a switch: to look at what it delivers. Raises CameraError."""
+    camera = camera_class(order.config.camera.source)(order)
+    try:
+        camera.open(progress)
+    except BaseException:
+        camera.close()
+        raise
     return camera
 
 

@@ -11,6 +11,7 @@ import typer
 
 from daemon.cli.bench import bench
 from daemon.cli.calibrate import calibrate
+from daemon.cli.camera import camera
 from daemon.cli.check import check
 from daemon.cli.classify import classify
 from daemon.cli.crops import crops
@@ -31,7 +32,7 @@ from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Line: run the service and look after it": (run, results, check, calibrate, doctor, bench, schema, paths),
+    "Line: run the service and look after it": (run, results, check, camera, calibrate, doctor, bench, schema, paths),
     "Files: inspect images, and make some": (inspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),
 }
