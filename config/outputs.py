@@ -23,7 +23,7 @@ def output_faults(config: Config) -> list[tuple[str, str]]:
                 message = f"found {output.timeout_s:g}, allowed: up to {longest:g}, a third of restart.hang_s"
                 faults.append((f"{key}.timeout_s", f"{message}: waiting for the network would look like a hang"))
     for key, path in files(config.outputs):
-        if why := _unreadable(path):
+        if why := _unreadable(path, LEAST_SECRET if key.endswith(".secret_file") else 1):
             faults.append((key, why))
     return faults
 
@@ -31,26 +31,32 @@ def output_faults(config: Config) -> list[tuple[str, str]]:
 def files(outputs: Outputs) -> list[tuple[str, Path]]:
     """Files that the outputs name, by key."""
     return [
-        (f"outputs.webhook[{index}].secret_file", one.secret_file)
-        for index, one in enumerate(outputs.webhook)
-        if one.secret_file is not None
+        (f"outputs.{protocol}[{index}].{key}", path)
+        for protocol in type(outputs).model_fields
+        for index, output in enumerate(getattr(outputs, protocol))
+        for key, path in output
+        if isinstance(path, Path)
     ]
 
 
 def with_files(outputs: Outputs, place: Callable[[Path], Path]) -> Outputs:
     """The same outputs; of each file that they name, what `place` makes of its path."""
-    webhook = tuple(
-        one if one.secret_file is None else one.model_copy(update={"secret_file": place(one.secret_file)})
-        for one in outputs.webhook
+    return outputs.model_copy(
+        update={
+            protocol: tuple(
+                output.model_copy(update={key: place(path) for key, path in output if isinstance(path, Path)})
+                for output in getattr(outputs, protocol)
+            )
+            for protocol in type(outputs).model_fields
+        }
     )
-    return outputs.model_copy(update={"webhook": webhook})
 
 
-def _unreadable(path: Path) -> str | None:
-    """Why that file holds no key."""
+def _unreadable(path: Path, least: int) -> str | None:
+    """Why that file holds no key of so many bytes."""
     if not os.path.isfile(path):  # noqa: PTH113 - False for any odd path
         return f"found {str(path)!r}, which is no file"
     if not os.access(path, os.R_OK):
         return None  # whose it is, is another question: the service may read what this user may not
     size = len(path.read_bytes().strip())
-    return None if size >= LEAST_SECRET else f"{path} has a key of {size} bytes, allowed: {LEAST_SECRET} or more"
+    return None if size >= least else f"{path} has a key of {size} bytes, allowed: {least} or more"

@@ -72,17 +72,34 @@ class Webhook(Output):
     )
 
 
+class Mqtt(Output):
+    """A topic of an MQTT broker (docs/how-to/tell-others.md)."""
+
+    host: str = Field(min_length=1, description="address of the broker")
+    port: int = Field(1883, ge=1, le=65535, description="its port; with tls mostly 8883")
+    topic: str = Field(
+        "linesentry",
+        pattern=r"^[^/+#$\s\x00][^+#\s\x00]*[^/+#\s\x00]$",
+        max_length=200,
+        description="topic below which verdict and status are published",
+    )
+    username: str | None = Field(None, min_length=1, description="null: none is given")
+    password_file: Path | None = Field(None, description="file with the password; null: none is given")
+    tls: bool = Field(False, description="encrypted, to a broker whose certificate this machine trusts")
+
+
 class Outputs(Strict):
     """Who is told each verdict, once it is final. Each output is a process of its own."""
 
     modbus: tuple[Modbus, ...] = Field((), max_length=8, description="PLCs over Modbus TCP")
     text: tuple[Text, ...] = Field((), max_length=8, description="lines of text over TCP")
     webhook: tuple[Webhook, ...] = Field((), max_length=8, description="requests over HTTP")
+    mqtt: tuple[Mqtt, ...] = Field((), max_length=8, description="topics of MQTT brokers")
 
     @property
     def all(self) -> tuple[Output, ...]:
         """All of them, in the order of their processes."""
-        return (*self.modbus, *self.text, *self.webhook)
+        return (*self.modbus, *self.text, *self.webhook, *self.mqtt)
 
     @model_validator(mode="after")
     def _names_once(self) -> Outputs:

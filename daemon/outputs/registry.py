@@ -6,18 +6,19 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 
-from config.schema import Modbus, Output, Outputs, Text, Webhook
+from config.schema import Modbus, Mqtt, Output, Outputs, Text, Webhook
 from daemon.outputs.door import OutputLink
 
 _LINKS: dict[type[Output], str] = {
     Modbus: "daemon.outputs.modbus:ModbusLink",
+    Mqtt: "daemon.outputs.mqtt:MqttLink",
     Text: "daemon.outputs.text:TextLink",
     Webhook: "daemon.outputs.webhook:WebhookLink",
 }
 """Of each section: module and class; a module, and what it needs, is loaded only where its output is opened."""
 
-_EXTRAS: dict[type[Output], tuple[str, str]] = {Modbus: ("pymodbus", "modbus")}
-"""Of sections that need a package of their own: its name, and that of the extra that has it."""
+_EXTRAS: dict[type[Output], tuple[str, str]] = {Modbus: ("pymodbus", "modbus"), Mqtt: ("paho", "mqtt")}
+"""Of sections that need a package of their own: what it is imported as, and the extra that has it."""
 
 
 def open_link(output: Output) -> OutputLink:
