@@ -54,6 +54,7 @@ class Cause(StrEnum):
     SERVICE_DIED = "service died"
     SHUTDOWN = "shutdown"
     STORE_FAILED = "store failed"
+    CHECK_OVERDUE = "check overdue"
     UNREADABLE = "unreadable"
     WRONG_WIDTH = "wrong width"
     FURTHER_PAGES = "further pages"

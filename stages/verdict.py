@@ -61,6 +61,7 @@ TELLING = (
     Cause.SATURATION,
     Cause.CONTRAST,
     Cause.FOCUS,
+    Cause.CHECK_OVERDUE,
 )
 """All causes, most telling first."""
 

@@ -261,6 +261,18 @@ class Results(Strict):
     retention: Retention = Retention()
 
 
+class Golden(Strict):
+    """The check standard: a golden sheet that passes the line now and then (docs/how-to/golden.md)."""
+
+    every_h: float | None = Field(
+        None,
+        gt=0,
+        le=8760,
+        description="hours for which a check holds: without one that passed, no plate is OK (check overdue); null: "
+        "checks change no verdict",
+    )
+
+
 class OpticsLimits(Strict):
     """From which change of the optics on there is an alarm; no verdict depends on it."""
 
@@ -303,5 +315,6 @@ class Config(Strict):
     drain_s: float = Field(30.0, ge=0, le=_DAY_S, description="seconds to finish the plates in flight at a stop")
     results: Results = Results()
     optics: OpticsLimits = OpticsLimits()
+    golden: Golden = Golden()
     outputs: Outputs = Outputs()
     telemetry: Telemetry = Telemetry()

@@ -18,6 +18,7 @@ from daemon.cli.crops import crops
 from daemon.cli.doctor import doctor
 from daemon.cli.evaluate import evaluate
 from daemon.cli.export import export
+from daemon.cli.golden import golden
 from daemon.cli.inspect import inspect
 from daemon.cli.paths import paths
 from daemon.cli.pod import pod
@@ -32,7 +33,8 @@ from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Line: run the service and look after it": (run, results, check, camera, calibrate, doctor, bench, schema, paths),
+    "Line: run the service and look at it": (run, results, check, doctor, bench, schema, paths),
+    "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
     "Files: inspect images, and make some": (inspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),
 }

@@ -13,10 +13,10 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-READABLE = (2, 3, 4, 5)
+READABLE = (2, 3, 4, 5, 6)
 """Older versions that are read as they are; what of a plate they do not know is None."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -44,6 +44,11 @@ STEPS: dict[int, tuple[str, ...]] = {
     5: (
         "CREATE TABLE outputs (name VARCHAR NOT NULL PRIMARY KEY, first_plate INTEGER NOT NULL)",
         "CREATE TABLE tellings (plate INTEGER NOT NULL, output VARCHAR NOT NULL, outcome VARCHAR NOT NULL, divert BOOLEAN NOT NULL, times INTEGER NOT NULL, said_at VARCHAR(32), answered_at VARCHAR(32), answer VARCHAR NOT NULL, PRIMARY KEY (plate, output), FOREIGN KEY(plate) REFERENCES plates (plate) ON DELETE CASCADE) WITHOUT ROWID",  # noqa: E501 - one statement
+    ),
+    6: (
+        "CREATE TABLE golden_standards (recipe VARCHAR PRIMARY KEY NOT NULL, at VARCHAR(32) NOT NULL, plates JSON NOT NULL, standard JSON NOT NULL)",  # noqa: E501 - one statement
+        'CREATE TABLE golden_checks (id INTEGER NOT NULL PRIMARY KEY, at VARCHAR(32) NOT NULL, recipe VARCHAR NOT NULL, plate INTEGER NOT NULL, passed BOOLEAN NOT NULL, "values" JSON NOT NULL, failures JSON NOT NULL)',  # noqa: E501 - the same
+        "CREATE INDEX ix_golden_checks_recipe ON golden_checks (recipe)",
     ),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
@@ -190,6 +195,28 @@ events = sa.Table(
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("plate", sa.Integer),
     sa.Column("text", sa.String, nullable=False),
+)
+
+golden_standards = sa.Table(
+    "golden_standards",
+    metadata,
+    sa.Column("recipe", sa.String, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    # that it was set from; they are deleted with age
+    sa.Column("plates", sa.JSON, nullable=False),
+    sa.Column("standard", sa.JSON, nullable=False),
+)
+
+golden_checks = sa.Table(
+    "golden_checks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("recipe", sa.String, nullable=False, index=True),
+    sa.Column("plate", sa.Integer, nullable=False),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("values", sa.JSON, nullable=False),
+    sa.Column("failures", sa.JSON, nullable=False),
 )
 
 optics = sa.Table(

@@ -15,6 +15,7 @@ from daemon.service.child import Child, Plan
 from daemon.service.optics_watch import OpticsKeeper
 from daemon.service.outgoing import Outgoing
 from daemon.service.pictures import PictureKeeper, Written
+from daemon.store.golden import why_overdue
 from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
 from daemon.store.results import RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
 from daemon.store.rows import result_of
@@ -36,6 +37,7 @@ from stages.events import (
     VerdictCommitted,
     VerdictTold,
 )
+from stages.golden import without_check
 from stages.optics import unevenness
 from stages.plate import PlateResult
 from stages.record import Recorder
@@ -222,6 +224,8 @@ class RecordProcess(Child):
         result, last_row_at = write.decided.result, write.decided.last_row_at
         latency = None if last_row_at is None else time.monotonic() - last_row_at
         optics = self._optics.take(store, write.decided)
+        if (every_h := self.config.golden.every_h) is not None:
+            result = without_check(result, why_overdue(store, self.recipe.name, every_h, at))
         if store.commit_verdict(
             result,
             decided_at=at,

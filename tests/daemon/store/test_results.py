@@ -253,7 +253,7 @@ def test_files_that_are_no_store_are_named(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Store.open(newer).close()
     _sql(newer, "PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"version 99, this program knows 6: update"):
+    with pytest.raises(StoreError, match=r"version 99, this program knows 7: update"):
         Store.open(newer)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(tmp_path / "nowhere" / "results.sqlite")
@@ -288,10 +288,10 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     _sql(path, "ALTER TABLE plates DROP COLUMN image")
     _sql(path, "ALTER TABLE plates DROP COLUMN checksum")
     _without_optics(path)
-    for table in ("upkeep", "outputs", "tellings"):
+    for table in ("upkeep", "outputs", "tellings", "golden_standards", "golden_checks"):
         _sql(path, f"DROP TABLE {table}")
     _sql(path, "PRAGMA user_version = 1")
-    with pytest.raises(StoreError, match="version 1, this program knows 6: start the service once"):
+    with pytest.raises(StoreError, match="version 1, this program knows 7: start the service once"):
         Store.open(path, read_only=True)
     judged = replace(defect(0.8), probability=0.25, unanswered=2, vetoed=True, heat=Heat(1, 2, bytes(49)))
     with Store.open(path) as store:
@@ -315,7 +315,7 @@ def test_a_store_without_images_is_read_as_it_is_and_brought_up_by_a_writer(tmp_
     for statement in ("ALTER TABLE plates DROP COLUMN image", "ALTER TABLE plates DROP COLUMN checksum"):
         _sql(path, statement)
     _without_optics(path)
-    for table in ("upkeep", "outputs", "tellings"):
+    for table in ("upkeep", "outputs", "tellings", "golden_standards", "golden_checks"):
         _sql(path, f"DROP TABLE {table}")
     _sql(path, "PRAGMA user_version = 3")
     with Store.open(path, read_only=True) as reader:

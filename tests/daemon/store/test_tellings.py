@@ -125,7 +125,7 @@ def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) ->
     for path in (old, new):
         open_to_write(path).close()
     with closing(sqlite3.connect(old)) as connection:
-        for name in ("outputs", "tellings"):
+        for name in ("outputs", "tellings", "golden_standards", "golden_checks"):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("PRAGMA user_version = 5")
     with Store.open(old, read_only=True) as store:
@@ -139,5 +139,5 @@ def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) ->
         tables[-1]["keys"] = [str(looked.get_foreign_keys("tellings")), str(looked.get_pk_constraint("tellings"))]
         engine.dispose()
     assert tables[0] == tables[1]
-    assert max(STEPS) == 5
+    assert 5 in STEPS
     assert {"outputs", "tellings"} <= metadata.tables.keys()

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
+from config.schema import Config, Golden
 from daemon.store.evidence import CROP_SIZE
+from daemon.store.golden import add_check, set_standard
 from daemon.store.journal import Journal, journal_path
 from daemon.store.opening import set_aside_before
 from daemon.store.pictures import plate_directory
@@ -33,6 +35,7 @@ from stages.events import (
     StoreWorks,
     VerdictCommitted,
 )
+from stages.golden import Check, Standard
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from tests.daemon.conftest import FACTS, KEY, RUN, Parent
 
@@ -223,3 +226,34 @@ def test_a_store_that_is_damaged_or_taken_away_at_work_costs_no_verdict(
     with Store.open(store.path, read_only=True) as new:
         rows = {row.plate: row.verdict for row in new.plates()}
     assert rows == {7: Verdict.NG, 8: None, 9: None, **others}
+
+
+def test_while_a_check_is_overdue_no_plate_is_ok_and_one_that_passes_ends_that(
+    store: Store, parent: Start, tmp_path: Path
+) -> None:
+    config = Config(golden=Golden(every_h=8))
+    good = replace(RESULT, verdict=Verdict.OK, causes=(), reason="", defects=())
+    record = parent("record", config=config)
+    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record", KEY)) as merge:
+
+        def decided(plate: int) -> PlateResult:
+            record.tell(PlateSeen(plate))
+            merge.send(PlateDecided(replace(good, plate=plate)), time.monotonic())
+            until = time.monotonic() + 30
+            while time.monotonic() < until:
+                merge.receive(time.monotonic())
+                for _, said in record.link.receive(time.monotonic()):
+                    if isinstance(said, VerdictCommitted):
+                        return said.result
+                time.sleep(0.01)
+            pytest.fail("no verdict was committed")
+
+        first = decided(7)
+        assert (first.verdict, first.causes) == (Verdict.INCONCLUSIVE, (Cause.CHECK_OVERDUE,))
+        assert "no check standard is set: pass the golden sheet" in first.reason
+        set_standard(store, "P10B", [7], Standard((), {}))
+        add_check(store, "P10B", 8, datetime.now(UTC), Check({}, ()))
+        assert decided(9).verdict is Verdict.OK
+        add_check(store, "P10B", 10, datetime.now(UTC), Check({}, ("missed 1, allowed 0 to 0",)))
+        assert decided(11).causes == (Cause.CHECK_OVERDUE,)
+    assert [row.verdict for row in store.plates()] == [Verdict.INCONCLUSIVE, Verdict.OK, Verdict.INCONCLUSIVE]

@@ -1,0 +1,182 @@
+"""Setting and checking the check standard from plates that the line has seen, and its control chart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from daemon.store.golden import StoredCheck, add_check, checks_of, set_standard, standard_of
+from daemon.store.results import PlateRow, Store, StoreError, store_path
+from stages.golden import Check, GoldenError, Limit, Pass, Standard, checked, control_limits, standard_from
+
+_FREE_S, _PAUSE_S = 5.0, 0.1
+"""How long a store that the service writes to just now is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check came to, beside the limits and what is usual."""
+
+    plate: int
+    check: Check
+    limits: dict[str, Limit]
+    control: dict[str, Limit]
+    """Of the quantities for which enough checks have passed."""
+
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """Quantities within their limits that lie where chance does not bring them."""
+        return tuple(
+            name
+            for name, usual in self.control.items()
+            if name in self.check.values and not usual.least <= self.check.values[name] <= usual.most
+        )
+
+
+def set_golden(state: Path, recipe: str, plates: Sequence[int]) -> tuple[list[int], Standard]:
+    """Set a recipe's standard from these plates, or from the latest; their numbers and the standard.
+
+    Raises:
+        GoldenError: there is no such plate, or it is no pass of a golden sheet.
+        StoreError: the store cannot be read or written.
+    """
+    with _opened(state) as store:
+        rows = [_row(store, recipe, plate) for plate in plates] or [_row(store, recipe, None)]
+        standard = standard_from([_pass(row) for row in rows])
+        numbers = [row.plate for row in rows]
+        set_standard(store, recipe, numbers, standard)
+    return numbers, standard
+
+
+def run_golden(state: Path, recipe: str, plate: int | None) -> Outcome:
+    """Check a plate, or the latest, against its recipe's standard, and store the check.
+
+    Raises:
+        GoldenError: there is no standard or no such plate; or it passed before the standard was set, was checked
+            before, or was not seen whole.
+        StoreError: the store cannot be read or written.
+    """
+    with _opened(state) as store:
+        found = standard_of(store, recipe)
+        if found is None:
+            raise GoldenError(f"no standard is set for {recipe}: pass the golden sheet, then `linesentry golden set`")
+        set_at, standard = found
+        row, before = _row(store, recipe, plate), checks_of(store, recipe, set_at)
+        if row.seen_at < set_at:
+            raise GoldenError(
+                f"plate {row.plate} passed before the standard was set: pass the golden sheet again, as the last sheet"
+            )
+        if any(one.plate == row.plate for one in before):
+            raise GoldenError(f"plate {row.plate} was checked already: pass the golden sheet again, as the last sheet")
+        check = checked(standard, _pass(row))
+        add_check(store, recipe, row.plate, row.seen_at, check)
+    return Outcome(row.plate, check, standard.limits, _control(before))
+
+
+def draw_golden(state: Path, recipe: str, out: Path) -> int:
+    """Draw the control chart of a recipe's standard, as the file's ending says; how many checks it shows.
+
+    Raises:
+        GoldenError: there is no standard, or no check of it yet.
+        StoreError: the store cannot be read.
+        OSError: the chart cannot be written.
+        ValueError: the ending is of no kind of picture.
+    """
+    with Store.open(store_path(state), read_only=True) as store:
+        found = standard_of(store, recipe)
+        checks = checks_of(store, recipe, found[0]) if found is not None else []
+    if found is None or not checks:
+        raise GoldenError(
+            f"no check of a standard of {recipe} is stored: pass the golden sheet, `linesentry golden run`"
+        )
+    _chart(found[1], checks, recipe).savefig(out)
+    return len(checks)
+
+
+def _control(checks: Sequence[StoredCheck]) -> dict[str, Limit]:
+    passed = [one.check.values for one in checks if one.check.passed]
+    names = passed[-1].keys() if passed else ()
+    limits = {name: control_limits([one[name] for one in passed if name in one]) for name in names}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _chart(standard: Standard, checks: Sequence[StoredCheck], recipe: str) -> Figure:
+    mpl.rcParams["svg.hashsalt"] = "golden"
+    figure = Figure(figsize=(9, 1.7 * len(standard.limits)), layout="constrained")
+    control = _control(checks)
+    times = _times(checks)
+    for number, (name, limit) in enumerate(standard.limits.items(), start=1):
+        axes = figure.add_subplot(len(standard.limits), 1, number)
+        axes.plot(times, [one.check.values.get(name, float("nan")) for one in checks], "-", color="0.6", lw=0.8)
+        for passed, colour in ((True, "tab:green"), (False, "tab:red")):
+            chosen = [one for one in checks if one.check.passed is passed and name in one.check.values]
+            axes.plot(
+                _times(chosen),
+                [one.check.values[name] for one in chosen],
+                "o",
+                ms=3,
+                color=colour,
+            )
+        for bound in (limit.least, limit.most):
+            axes.axhline(bound, color="tab:red", lw=0.8)
+        for bound in (control[name].least, control[name].most) if name in control else ():
+            axes.axhline(bound, color="0.4", lw=0.8, ls="--")
+        axes.set_ylabel(name)
+        axes.tick_params(labelsize=7)
+    figure.suptitle(f"Check standard of {recipe}: limits red, what is usual dashed", fontsize=10)
+    return figure
+
+
+def _times(checks: Sequence[StoredCheck]) -> NDArray[np.datetime64]:
+    """UTC, as matplotlib takes it."""
+    return np.array([one.at.replace(tzinfo=None) for one in checks], "datetime64[s]")
+
+
+def _row(store: Store, recipe: str, plate: int | None) -> PlateRow:
+    """That plate, or the latest with a verdict."""
+    if plate is None:
+        row = next((one for one in store.plates(limit=16) if one.verdict is not None), None)
+    else:
+        row = store.plate(plate)
+    if row is None or row.verdict is None:
+        raise GoldenError(
+            "no plate has a verdict yet" if plate is None else f"there is no plate {plate} with a verdict"
+        )
+    if row.recipe != recipe:
+        raise GoldenError(f"plate {row.plate} is of the recipe {row.recipe}, not of {recipe}: name its configuration")
+    return row
+
+
+def _pass(row: PlateRow) -> Pass:
+    return Pass(
+        row.plate,
+        row.rows,
+        row.brightness,
+        row.contrast,
+        row.focus,
+        row.unevenness,
+        row.defects,
+        complete=bool(row.complete),
+    )
+
+
+def _opened(state: Path) -> Store:
+    """The store to write to, once the service lets go of it for a moment."""
+    path = store_path(state)
+    if not path.exists():
+        raise GoldenError(f"there are no results at {path}: run the line, or name another directory with --state")
+    until = time.monotonic() + _FREE_S
+    while True:
+        try:
+            return Store.open(path)
+        except StoreError as error:
+            if error.kind != "locked" or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
