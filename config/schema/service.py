@@ -21,7 +21,7 @@ _DAY_S = 86_400
 _MOST_ROWS = 1_000_000_000
 """Whether there is the memory for so many is another question (daemon/service/preflight.py)."""
 _REPLAYS = ("simulator", "folder")
-DEVICES = ("gentl",)
+DEVICES = ("gentl", "pylon")
 """Cameras with a driver, whose features are set by their names."""
 _CAMERAS = (*_REPLAYS, *DEVICES)
 _FEATURE = r"[A-Za-z_][A-Za-z0-9_]*(\[[A-Za-z0-9_]+\])?"
@@ -35,9 +35,9 @@ class Camera(Strict):
 
     source: str = Field(
         "simulator",
-        description="simulator: sheets made by the simulator; folder: image files; gentl: a GenICam camera or frame "
-        "grabber by its maker's producer (docs/how-to/genicam-camera.md); or a camera of your own as module:Class "
-        "(docs/how-to/add-a-camera.md)",
+        description="simulator: sheets made by the simulator; folder: image files. gentl: a GenICam camera or frame "
+        "grabber by its maker's producer; pylon: Basler's cameras (docs/how-to/genicam-camera.md). Or a camera of your "
+        "own as module:Class (docs/how-to/add-a-camera.md)",
         json_schema_extra={"anyOf": [{"enum": [*_CAMERAS]}, {"pattern": f"^{_OWN_CAMERA}$"}]},
     )
     folder: Path | None = Field(
@@ -55,7 +55,9 @@ class Camera(Strict):
         None, description="gentl: the .cti file of the maker of the camera or frame grabber; no other one is loaded"
     )
     interface: str | None = Field(
-        None, description="gentl: the one interface of the producer that is asked for devices; null: all of them"
+        None,
+        description="gentl: the one interface of the producer that is asked for devices; null: all of them. pylon: the "
+        "class of devices that is searched: BaslerGigE, BaslerUsb, BaslerCamEmu (the emulator)",
     )
     device: str | None = Field(
         None,
@@ -64,17 +66,20 @@ class Camera(Strict):
     )
     features: dict[str, bool | int | float | str] = Field(
         {},
-        description="gentl: features that are set, by their SFNC names and in this order, as ExposureTime: 20; "
+        description="gentl, pylon: features that are set, by their SFNC names and in this order, as ExposureTime: 20; "
         "Name[Entry] sets the selector first, as TriggerMode[LineStart]: On",
     )
     switch_feature: str | None = Field(
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="gentl: the feature that says whether the photoelectric switch sees a sheet, as LineStatus, or one "
-        "that comes with each strip, as ChunkLineStatusAll",
+        description="gentl, pylon: the feature that says whether the photoelectric switch sees a sheet, as LineStatus, "
+        "or one that comes with each strip, as ChunkLineStatusAll",
     )
     switch_bit: int | None = Field(
-        None, ge=0, le=63, description="gentl: bit of switch_feature where that is a number; null: it is true or false"
+        None,
+        ge=0,
+        le=63,
+        description="gentl, pylon: bit of switch_feature where that is a number; null: it is true or false",
     )
     width: int = Field(16384, ge=1, le=1_000_000, description="pixels of a row")
     strip_rows: int = Field(512, ge=2, le=_MOST_ROWS, description="rows of a strip as the camera delivers it")
@@ -111,6 +116,8 @@ class Camera(Strict):
     def _producer_given(self) -> Camera:
         if self.source == "gentl" and self.producer is None:
             raise ValueError("source is gentl, but producer names no .cti file of the camera's maker")
+        if self.source == "pylon" and self.interface is None:
+            raise ValueError("source is pylon, but interface says not where to search: BaslerGigE, BaslerUsb, ...")
         return self
 
     @field_validator("features")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from config.schema import Camera
 from daemon.cameras.device import Device, DeviceLostError, Filled
-from daemon.cameras.features import FeatureError, Setting, Value, is_true, lacks, set_features
+from daemon.cameras.features import FeatureError, Setting, Value, is_true, lacks, number, set_features
 from daemon.cameras.frames import Frame, FrameCounter
 from daemon.cameras.motion import Motion
 from daemon.cameras.pixels import FORMATS, Converter
@@ -265,4 +265,11 @@ class DeviceCamera(LineCamera):
         return tuple(name for name in wanted if name in names and device.features.feature(name).value is not None)
 
     def _temperature(self) -> float | None:
-        return None
+        """The device's own, where it has one."""
+        device = self._device
+        if device is None or "DeviceTemperature" not in device.features.names():
+            return None
+        try:
+            return number(device.features.read("DeviceTemperature"))
+        except (DeviceLostError, FeatureError):
+            return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import warnings
 from types import ModuleType
 
 from stages.camera import CameraSetupError
@@ -29,6 +30,9 @@ def load(source: str, module: str) -> ModuleType:
     if why is not None:
         raise CameraSetupError(f"camera.source: {why}")
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():
+            # Bindings made by SWIG warn while they load, and crash where a warning is an error.
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
     except ImportError as error:
         raise CameraSetupError(f"camera.source: {module} is installed and cannot be loaded: {error}") from error

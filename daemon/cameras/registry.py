@@ -14,6 +14,7 @@ CAMERAS = {
     "simulator": "daemon.cameras.simulated:SimulatedCamera",
     "folder": "daemon.cameras.folder:FolderCamera",
     "gentl": "daemon.cameras.gentl:GentlCamera",
+    "pylon": "daemon.cameras.pylon:PylonCamera",
 }
 """`camera.source` to module and class; a module, and what it needs, is loaded only where its camera is opened."""
 

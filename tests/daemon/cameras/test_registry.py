@@ -97,17 +97,18 @@ def test_what_is_no_camera_is_said(source: str, why: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("source", ["simulatr", "module", "module:", ":Class", "a b:C", "a:b:C", "os.system('x')"])
 def test_a_source_that_can_be_no_camera_is_refused_with_the_configuration(source: str) -> None:
-    with pytest.raises(ConfigError, match=r"camera.*allowed: simulator, folder, gentl, or module:Class of your own"):
+    with pytest.raises(ConfigError, match=r"camera.*allowed: simulator, folder, gentl, pylon, or module:Class of"):
         with_overrides(load_config(None), {"camera.source": source, "camera.folder": "/"})
 
 
 def test_the_configuration_knows_every_camera_that_ships(tmp_path: Path) -> None:
     for source in CAMERAS:
-        given = {"camera.source": source, "camera.folder": tmp_path, "camera.producer": tmp_path / "maker.cti"}
+        given = {"camera.source": source, "camera.folder": tmp_path, "camera.producer": tmp_path / "x.cti"}
+        given["camera.interface"] = "BaslerUsb"
         assert with_overrides(load_config(None), given).camera.source == source
 
 
-@pytest.mark.parametrize("unwanted", ["cv2", "torch", "simulator", "models.images", "tifffile", "genicam"])
+@pytest.mark.parametrize("unwanted", ["cv2", "torch", "simulator", "models.images", "tifffile", "genicam", "pypylon"])
 def test_finding_a_camera_loads_nothing_of_those_that_are_not_opened(unwanted: str) -> None:
     code = f"import sys, daemon.cameras.registry, stages.camera; sys.exit({unwanted!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

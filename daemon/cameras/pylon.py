@@ -1,0 +1,158 @@
+"""`camera.source: pylon`: Basler's cameras by Basler's own driver, and the camera emulator that comes with it.
+
+Only the device class that `camera.interface` names is searched: pylon would look for cameras on every network
+otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+
+from config.schema import Camera
+from daemon.cameras.device import Device, DeviceLostError, Filled, Native
+from daemon.cameras.device_camera import DeviceCamera
+from daemon.cameras.extras import load
+from daemon.cameras.pylon_features import PylonFeatures
+from stages.camera import CameraError, CameraSetupError
+
+EMULATOR = "BaslerCamEmu"
+_NO_ID = 2**64 - 1
+"""The block id of a camera that has none."""
+
+
+class PylonCamera(DeviceCamera):
+    """A device of the class `camera.interface`."""
+
+    def open_device(self) -> Device:
+        """The device that `camera.device` names, or the only one."""
+        return PylonDevice(self._camera)
+
+    def devices(self) -> list[dict[str, str]]:
+        """The devices of that class."""
+        return [_told(info) for info in _found(_pylon(self._camera), self._camera)]
+
+
+def _pylon(camera: Camera) -> Native:
+    if camera.interface == EMULATOR:
+        os.environ.setdefault("PYLON_CAMEMU", "1")
+    return load("pylon", "pypylon.pylon")
+
+
+def _found(pylon: Native, camera: Camera) -> list[Native]:
+    wanted = pylon.DeviceInfo()
+    wanted.SetDeviceClass(camera.interface)
+    try:
+        return list(pylon.TlFactory.GetInstance().EnumerateDevices([wanted]))
+    except pylon.GenericException as error:
+        raise CameraError(f"camera.interface: {camera.interface} cannot be searched: {_plain(error)}") from error
+
+
+def _told(info: Native) -> dict[str, str]:
+    return {
+        "id": info.GetFullName(),
+        "vendor": info.GetVendorName(),
+        "model": info.GetModelName(),
+        "serial": info.GetSerialNumber(),
+        "name": info.GetUserDefinedName(),
+    }
+
+
+class PylonDevice(Device):
+    """A device that is open."""
+
+    serial = "?"
+
+    def __init__(self, camera: Camera) -> None:
+        self._pylon = _pylon(camera)
+        self._held: Native = None
+        info = self._chosen(camera)
+        self.serial = info.GetSerialNumber()
+        self._camera: Native = self._pylon.InstantCamera()
+        try:
+            self._camera.Attach(self._pylon.TlFactory.GetInstance().CreateDevice(info))
+            self._camera.Open()
+            self.features = PylonFeatures(self._camera)
+        except self._pylon.GenericException as error:
+            self.close()
+            raise CameraError(
+                f"the camera {self.serial} cannot be opened: {_plain(error)}; does another program have it?"
+            ) from error
+
+    def _chosen(self, camera: Camera) -> Native:
+        found = _found(self._pylon, camera)
+        wanted = [one for one in found if camera.device is None or camera.device in _told(one).values()]
+        if len(wanted) == 1:
+            return wanted[0]
+        listed = ", ".join(f"{one.GetSerialNumber()} ({one.GetModelName()})" for one in found) or "none"
+        if camera.device is None and found:
+            raise CameraSetupError(f"camera.device is missing, and there are {len(found)} cameras: {listed}")
+        raise CameraError(f"camera.device: {camera.device or 'a camera'} is not there; there are: {listed}")
+
+    def start(self, buffers: int) -> None:
+        """Begin, every frame in its order."""
+        with self._loss():
+            self._camera.MaxNumBuffer.Value = buffers
+            self._camera.StartGrabbing(self._pylon.GrabStrategy_OneByOne)
+        self.buffers = buffers
+
+    def next(self, timeout_s: float) -> Filled | None:
+        """The next frame that the driver has filled."""
+        self._give_back()
+        with self._loss():
+            if self._camera.IsCameraDeviceRemoved():
+                raise DeviceLostError("it was removed")
+            milliseconds = max(0, round(1000 * timeout_s))
+            result = self._camera.RetrieveResult(milliseconds, self._pylon.TimeoutHandling_Return)
+            if result is None or not result.IsValid():
+                return None
+            self._held = result
+            number = None if result.BlockID == _NO_ID else int(result.BlockID)
+            if not result.GrabSucceeded():
+                return Filled(np.empty(0, np.uint8), 0, whole=False, id=number)
+            data = np.frombuffer(result.GetImageMemoryView(), np.uint8)
+            return Filled(data, int(result.Height), whole=True, id=number, padding=int(result.PaddingX))
+
+    def chunk(self, name: str) -> str:
+        """A value that came with the last frame."""
+        return PylonFeatures(self._camera, self._held.ChunkDataNodeMap).read(name)
+
+    def waiting(self) -> int:
+        """Frames that are filled and not asked for."""
+        with self._loss():
+            return int(self._camera.NumReadyBuffers.Value)
+
+    def stop(self) -> None:
+        """Stop; what a device that is gone says to it does not matter."""
+        self._give_back()
+        self._quietly(self._camera.StopGrabbing)
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self.stop()
+        self._quietly(self._camera.Close)
+        self._quietly(self._camera.DestroyDevice)
+
+    def _give_back(self) -> None:
+        result, self._held = self._held, None
+        if result is not None:
+            self._quietly(result.Release)
+
+    def _quietly(self, step: Callable[[], object]) -> None:
+        with suppress(self._pylon.GenericException):
+            step()
+
+    @contextmanager
+    def _loss(self) -> Iterator[None]:
+        try:
+            yield
+        except self._pylon.GenericException as error:
+            raise DeviceLostError(_plain(error)) from error
+
+
+def _plain(error: Exception) -> str:
+    """An error of the driver in one line."""
+    return " ".join(str(error).split()).partition(" : ")[0]
