@@ -130,20 +130,33 @@ class Teller:
         deadline_s: from a plate's last row, or from its commit where that is not known, until its OK is of no use.
         again_s: pause before a verdict is said again; doubles up to 10 s where late ones are said.
         says_late: a verdict that is late is said all the same, as one to divert; else nothing more is said of it.
+        hold_s: a release stands for so long before the next verdict is said, for the peer to see it.
         beat_s: between two changes of the heartbeat bit.
     """
 
-    def __init__(self, name: str, *, deadline_s: float, again_s: float, says_late: bool, beat_s: float = 0.25) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        deadline_s: float,
+        again_s: float,
+        says_late: bool,
+        hold_s: float = 0.0,
+        beat_s: float = 0.25,
+    ) -> None:
         self.name = name
         self.wrong_echoes = 0
         """Numbers that came back and were never said."""
-        self._deadline_s, self._again_s, self._says_late, self._beat_s = deadline_s, again_s, says_late, beat_s
+        self._deadline_s, self._again_s, self._says_late = deadline_s, again_s, says_late
+        self._hold_s, self._beat_s = hold_s, beat_s
         self._connected = False
         self._waiting: OrderedDict[int, VerdictDue] = OrderedDict()
         self._telling: _Telling | None = None
         self._told: OrderedDict[int, VerdictTold] = OrderedDict()
         self._released: tuple[int, float] | None = None
         """The plate for which an OK stands, and until when."""
+        self._held_until = 0.0
+        """Before this the next is not said."""
         self._echo: int | None = None
         """The number that came back last."""
         self._seen = 0
@@ -176,7 +189,7 @@ class Teller:
         """Seconds until a Tick has something to do, 0 at least."""
         times = [self._beat_at + self._beat_s] if self._connected else []
         if self._telling is not None:
-            times += [self._telling.again_at] if self._connected else []
+            times += [max(self._telling.again_at, self._held_until)] if self._connected else []
             times += [] if self._says_late else [self._useless_at(self._telling.due)]
         if self._released is not None:
             times.append(self._released[1])
@@ -245,7 +258,7 @@ class Teller:
         return done + self._tick(now)
 
     def _disconnect(self, text: str) -> list[Instruction]:
-        self._connected, self._released = False, None
+        self._connected, self._released, self._held_until = False, None, 0.0
         return self._fails(text)
 
     def _echoed(self, echo: Echoed, now: float) -> list[Instruction]:
@@ -267,6 +280,7 @@ class Teller:
         done = self._end(telling, "late" if late else "acknowledged", now, answered=True)
         if telling.due.verdict is Verdict.OK and not late:
             self._released = (telling.due.plate, self._useless_at(telling.due))
+            self._held_until = now + self._hold_s
             done.append(Release(telling.due.plate))
         return done + self._works() + self._go_on(now)
 
@@ -306,7 +320,7 @@ class Teller:
             done += self._end(telling, outcome, now, answered=False)
             if tried and self._connected:
                 done += self._fails("a verdict was not acknowledged in time")
-        if self._connected and now >= telling.again_at:
+        if self._connected and now >= max(telling.again_at, self._held_until):
             done += self._say(telling, now)
         return done
 

@@ -43,6 +43,13 @@ class Modbus(Output):
         0, ge=0, le=65534, description="first of the two coils release and heartbeat; null: no coils are written"
     )
 
+    hold_s: float = Field(
+        0.1,
+        ge=0,
+        le=5,
+        description="for so long a release stands before the next verdict is said; two cycles of the PLC at least",
+    )
+
     @model_validator(mode="after")
     def _echo_apart(self) -> Modbus:
         if self.first_register - 2 < self.echo_register < self.first_register + 10:

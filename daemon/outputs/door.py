@@ -21,6 +21,9 @@ class OutputLink(ABC):
     says_late: ClassVar[bool]
     """A verdict that comes too late is worth saying, as to a book; a gate has no use for it."""
 
+    hold_s: float = 0.0
+    """For so long a release stands before the next verdict is said, for peers that look at it now and then."""
+
     @abstractmethod
     def connect(self) -> int | None:
         """Connect; gives the number that stands in the peer's echo, None where there is none."""

@@ -78,6 +78,7 @@ class ModbusLink(OutputLink):
         # What it would log of each failed try is said by this class, and once.
         logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
         self._settings = settings
+        self.hold_s = settings.hold_s
         self._peer = f"PLC {settings.host}:{settings.port}"
         self._client: ModbusTcpClient | None = None
         self._on = False

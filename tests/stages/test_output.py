@@ -89,6 +89,17 @@ def test_an_ok_stands_until_the_next_verdict_is_said() -> None:
     assert talk.send(due(8)) == [Release(None), Say(due(8), divert=False, times=1)]
 
 
+def test_an_ok_stands_for_a_while_before_the_next_is_said_so_that_a_slow_peer_sees_it() -> None:
+    one = Teller("gate", deadline_s=DEADLINE_S, again_s=AGAIN_S, says_late=False, hold_s=0.1)
+    one.handle(Connected(), 100.0)
+    one.handle(due(7), 100.0)
+    one.handle(due(8), 100.0)
+    assert kinds(one.handle(Echoed(7), 100.01)) == [VerdictTold, Release]
+    assert one.due_in(100.01) == pytest.approx(0.1)
+    assert kinds(one.handle(Tick(), 100.1)) == []
+    assert kinds(one.handle(Tick(), 100.12)) == [Release, Say]
+
+
 def test_an_ok_stands_until_its_deadline_and_no_longer() -> None:
     talk = Talk()
     talk.send(due(7))

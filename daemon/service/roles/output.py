@@ -50,6 +50,7 @@ class OutputProcess(Child):
             deadline_s=self._settings.deadline_s,
             again_s=self._settings.again_s,
             says_late=self._link.says_late,
+            hold_s=self._link.hold_s,
         )
         self._record = self.connect("record", self._on_record)
 
