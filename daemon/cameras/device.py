@@ -29,6 +29,8 @@ class Filled:
     """Rows that the camera delivered."""
     whole: bool
     """Every packet came."""
+    width: int | None = None
+    """Pixels of a row; None: the driver does not say."""
     id: int | None = None
     """The camera's count of its frames; None: it has none."""
     padding: int = 0

@@ -61,8 +61,8 @@ class DeviceCamera(LineCamera):
         self._pause_s, self._due_at = _FIRST_PAUSE_S, 0.0
         self._away_since: float | None = None
         self._buffers = self._free = 0
-        self._unstored = 0
-        """Strips that found no buffer, by the driver's count."""
+        self._unstored = self._unstored_before = 0
+        """Strips that found no buffer, by the driver's count since it was last opened; and before that."""
 
     @abstractmethod
     def open_device(self) -> Device:
@@ -111,7 +111,7 @@ class DeviceCamera(LineCamera):
 
     def status(self) -> CameraStatus:
         """What the driver knows; a camera that is away has no buffers."""
-        losses = {**self._frames.losses, Loss.UNDERRUN: self._unstored}
+        losses = {**self._frames.losses, Loss.UNDERRUN: self._unstored_before + self._unstored}
         serial = self._serial if self._away_since is None else f"{self._serial} is away"
         return CameraStatus(serial, self._temperature(), self._buffers, self._free, losses)
 
@@ -139,7 +139,7 @@ class DeviceCamera(LineCamera):
         except (DeviceLostError, FeatureError) as error:
             raise CameraError(f"the camera {self._serial} does not start: {error}") from error
         self._buffers = self._free = self._device.buffers
-        self._unstored = 0
+        self._unstored_before, self._unstored = self._unstored_before + self._unstored, 0
         self._asked_at = time.monotonic()
         self._motion.strip(self._asked_at)
 
@@ -149,15 +149,18 @@ class DeviceCamera(LineCamera):
         self._motion.strip(now)
         self._free = max(0, device.buffers - device.waiting() - 1)
         self._unstored = filled.unstored
-        if filled.rows > len(into):
+        if filled.rows > len(into) or filled.width not in (None, into.shape[1]):
             raise CameraError(
-                f"the camera {self._serial} delivered a frame of {filled.rows} rows, camera.strip_rows is {len(into)}"
+                f"the camera {self._serial} delivered {filled.rows} x {filled.width} px, and was set to {len(into)} x "
+                f"{into.shape[1]}: does another program change it?"
             )
-        level = self._level(device) if filled.whole else False
-        strip = self._frames.take(Frame(filled.rows, filled.whole, filled.id, filled.unstored, level))
+        stride = self._converter.row_bytes + filled.padding
+        whole = filled.whole and len(filled.data) >= filled.rows * stride
+        level = self._level(device) if whole else False
+        strip = self._frames.take(Frame(filled.rows, whole, filled.id, filled.unstored, level))
         if strip is None:
             return NoStrip.WAITING
-        self._converter.write(filled.data, self._converter.row_bytes + filled.padding, into[: filled.rows])
+        self._converter.write(filled.data, stride, into[: filled.rows])
         return strip
 
     def _level(self, device: Device) -> bool:

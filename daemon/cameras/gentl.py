@@ -210,6 +210,7 @@ class GentlDevice(Device):
             np.frombuffer(buffer.raw_buffer, np.uint8, offset=offset),
             int(self._nodes.Height.value) if rows is None else rows,
             whole=True,
+            width=self._known(lambda: buffer.width),
             id=frame_id,
             padding=self._number(lambda: buffer.padding_x),
             unstored=self._number(lambda: self._stream.num_underrun),

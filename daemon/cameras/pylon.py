@@ -114,7 +114,7 @@ class PylonDevice(Device):
             if not result.GrabSucceeded():
                 return Filled(np.empty(0, np.uint8), 0, whole=False, id=number)
             data = np.frombuffer(result.GetImageMemoryView(), np.uint8)
-            return Filled(data, int(result.Height), whole=True, id=number, padding=int(result.PaddingX))
+            return Filled(data, int(result.Height), True, int(result.Width), number, int(result.PaddingX))
 
     def chunk(self, name: str) -> str:
         """A value that came with the last frame."""

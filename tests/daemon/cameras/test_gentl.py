@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,17 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from config.load import load_config, load_recipe
+from daemon.cameras.device import Filled
 from daemon.cameras.gentl import GentlCamera
+from daemon.cameras.registry import CameraOrder
+from stages.acquire import Assembler, SlotsFree
 from stages.camera import CameraError, CameraSetupError, Loss, NoStrip, Strip
+from stages.events import Place, PlateClosed, StripDelivered
+from stages.plate import Cause
+from stages.switch import SwitchState
 from tests.daemon.cameras.conformance import conforms
-from tests.daemon.cameras.viky import BOUNCE_STRIPS, FEATURES, STRIP, WIDTH, camera, needs_genicam
+from tests.daemon.cameras.viky import BOUNCE_STRIPS, FEATURES, STRIP, WIDTH, camera, needs_genicam, producer
 
 pytestmark = needs_genicam
 
@@ -123,6 +132,74 @@ def test_a_camera_that_delivers_nothing_while_its_switch_moves_is_frozen_within_
     assert [line["event"] for line in logs] == ["the camera is frozen: no strip, although the line moves"]
     assert logs[0]["moved"] == ["BouncingBallSize"]
     assert one.status().losses[Loss.FROZEN] == 1
+
+
+def test_a_frozen_camera_is_opened_anew_and_sheets_that_its_switch_saw_meanwhile_are_plates_without_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.cameras.motion._RESTART_S", 2.1)
+    # An even size of the ball is no sheet, and an odd one is a sheet.
+    one = camera(tmp_path, switch_feature="BouncingBallSize", switch_bit=0)
+    one.open(lambda _: None)
+    machine, plates = Assembler(load_recipe("P10B"), "skip", switch=SwitchState(1, count=0)), []
+    machine.handle(SlotsFree((Place(0, 1, WIDTH),)))
+    try:
+        one.start()
+        for strip in strips_of(one, 2):
+            machine.handle(StripDelivered(0, strip, 0.0))
+        device = one._device
+        assert device is not None
+        device.features.write("AcquisitionStop", "true")
+        for size in ("40", "39", "40", "39", "40"):
+            device.features.write("BouncingBallSize", size)
+            until = time.monotonic() + 0.6
+            while time.monotonic() < until and one._device is device:
+                one.next_strip(np.zeros((STRIP, WIDTH), np.uint8), 0.05)
+        for strip in strips_of(one, 5):
+            done = machine.handle(StripDelivered(0, strip, 0.0))
+            plates += [order for order in done if isinstance(order, PlateClosed)]
+        assert one._device is not device
+    finally:
+        one.close()
+    assert one.status().losses[Loss.FROZEN] == 1
+    assert len(plates) == 2
+    assert all(Cause.ROWS_MISSING in plate.causes for plate in plates)
+
+
+def test_the_configurations_of_the_page_are_read_and_the_ball_is_filmed_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "genicam-camera.md").read_text(encoding="utf-8")
+    blocks = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    maker, emulator, ball = (tmp_path / f"{number}.yaml" for number in range(3))
+    for path, block in zip((maker, emulator, ball), blocks, strict=True):
+        path.write_text(block.replace("producer: viky.cti", f"producer: {producer()}"), encoding="utf-8")
+    assert load_config(maker).camera.features["TriggerMode"] == "On"
+    assert load_config(emulator).camera.interface == "BaslerCamEmu"
+    camera = GentlCamera(CameraOrder(load_config(ball), load_recipe("P10B"), tmp_path))
+    conforms(camera, STRIP, WIDTH, strips=3)
+
+
+def test_what_a_driver_says_of_a_frame_is_not_believed_beyond_its_bytes(tmp_path: Path) -> None:
+    one = camera(tmp_path, switch_feature=None)
+    one.open(lambda _: None)
+    into, row = np.full((STRIP, WIDTH), 7, np.uint8), np.zeros(WIDTH, np.uint8)
+    device = one._device
+    assert device is not None
+    try:
+        one.start()
+        assert one._delivered(device, Filled(row, 2, whole=True, id=1), into) is NoStrip.WAITING
+        assert one._delivered(device, Filled(row, 1, whole=True, id=2, padding=1), into) is NoStrip.WAITING
+        assert one._delivered(device, Filled(row, 0, whole=True, id=3), into) is NoStrip.WAITING
+        assert (into == 7).all()
+        with pytest.raises(CameraError, match=f"delivered 101 x None px, and was set to {STRIP} x {WIDTH}"):
+            one._delivered(device, Filled(row, STRIP + 1, whole=True, id=4), into)
+        with pytest.raises(CameraError, match="delivered 1 x 699 px"):
+            one._delivered(device, Filled(row, 1, whole=True, width=WIDTH - 1, id=4), into)
+        strip = one._delivered(device, Filled(row, 1, whole=True, width=WIDTH, id=4), into)
+        assert strip == Strip(3, 3 * STRIP, 1, (), level=False)
+        assert (into[0] == 0).all()
+        assert one.status().losses == {Loss.PACKET: 2, Loss.FAILED: 1, Loss.UNDERRUN: 0}
+    finally:
+        one.close()
 
 
 def test_what_was_set_is_read_back_and_logged(tmp_path: Path) -> None:
