@@ -5,6 +5,7 @@ And one by a GenTL producer, from its driver's buffers to the verdict.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import socket
@@ -14,15 +15,22 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import pytest
+import tifffile
 
 from daemon.cameras.simulated import product_of
+from daemon.store.state import ROOT
 from simulator.sheets.sheet import render
 from stages.plate import Cause, Verdict
 from tests.daemon.cameras import viky
 from tests.daemon.cameras.grabber import Grabber, Sent, documented_camera
 from tests.integration.conftest import COLUMNS, Service
+from tests.integration.emulated_camera import ORDER_VARIABLE
 
 Make = Callable[..., Service]
+needs_pypylon = pytest.mark.skipif(
+    importlib.util.find_spec("pypylon") is None, reason="needs the package pypylon (the extra [pylon])"
+)
 
 ROWS, WIDTH, STRIP = 1280, 2048, 128
 """A sheet of ten strips, so that the grabber, which looks at its switch once a strip, sees its true length."""
@@ -208,3 +216,52 @@ def test_a_genicam_camera_is_inspected_from_its_producer_to_the_verdict(service:
         # The field is white: too bright to be a sheet, so the picture came through to the gates.
         assert plate.verdict is not Verdict.OK
         assert {Cause.BRIGHTNESS, Cause.SATURATION, Cause.COVERAGE} & set(plate.causes), plate.reason
+
+
+@needs_pypylon
+def test_buffers_that_fail_and_a_camera_that_is_pulled_out_have_the_right_verdicts(
+    service: Make, tmp_path: Path
+) -> None:
+    """Basler's emulator shows a sheet over and over: whole, with two strips lost, pulled out in its middle, whole."""
+    folder = tmp_path / "strips"
+    folder.mkdir()
+    one = service(
+        camera={
+            "source": "tests.integration.emulated_camera:Emulated",
+            "interface": "BaslerCamEmu",
+            "width": WIDTH,
+            "strip_rows": STRIP,
+            "buffers": 16,
+            "switch_feature": "UserOutputValue",
+            "features": {
+                "TestImageSelector": "Off",
+                "ImageFilename": str(folder),
+                "ImageFileMode": "On",
+                "ExposureTime": 1,
+                "AcquisitionFrameRate": 15,
+            },
+        },
+        recipe={"length": {"nominal_rows": ROWS}, "columns": {"first": 300, "last": 300 + COLUMNS}},
+        overload="skip",
+        slots=8,
+    )
+    strips = strips_of(one)[:-1]
+    for number, (_, pixels) in enumerate(strips):
+        tifffile.imwrite(folder / f"{number:02}.tif", pixels)
+    # Strips fail within the second sheet; the camera is pulled out in the third, and begins anew.
+    cycle = len(strips)
+    faults = {str(cycle + 6): "buffers", str(2 * cycle + 5): "removal"}
+    order = json.dumps({"levels": [level for level, _ in strips], "faults": faults})
+    one.start(None, {ORDER_VARIABLE: order, "PYTHONPATH": str(ROOT)})
+    one.wait_for(lambda: len(one.finals()) >= 4)
+    one.send(signal.SIGTERM)
+    assert one.finish() == 0, one.stderr()
+    whole, failed, pulled, after = [one.verdicts()[plate] for plate in (1, 2, 3, 4)]
+    for row in (whole, after):
+        assert (row.verdict, row.rows) == (Verdict.OK, ROWS), row.reason
+    for row in (failed, pulled):
+        assert row.verdict is Verdict.INCONCLUSIVE, row.reason
+        assert Cause.ROWS_MISSING in row.causes
+    assert failed.rows == ROWS
+    assert [line["cause"] for line in one.logged("the camera is away, and is looked for")] == ["camera away"]
+    assert not one.logged("process ended")
