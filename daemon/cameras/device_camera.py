@@ -60,6 +60,8 @@ class DeviceCamera(LineCamera):
         self._asked_at = 0.0
         self._pause_s, self._due_at = _FIRST_PAUSE_S, 0.0
         self._away_since: float | None = None
+        self._told: dict[Loss, int] = {}
+        """Losses that the log knows of."""
         self._buffers = self._free = 0
         self._unstored = self._unstored_before = 0
         """Strips that found no buffer, by the driver's count since it was last opened; and before that."""
@@ -112,6 +114,10 @@ class DeviceCamera(LineCamera):
     def status(self) -> CameraStatus:
         """What the driver knows; a camera that is away has no buffers."""
         losses = {**self._frames.losses, Loss.UNDERRUN: self._unstored_before + self._unstored}
+        new = {str(cause): count - self._told.get(cause, 0) for cause, count in losses.items()}
+        if new := {cause: count for cause, count in new.items() if count}:
+            self._log.warning("the camera did not deliver all: rows are missing", camera=self._serial, lost=new)
+        self._told = losses
         serial = self._serial if self._away_since is None else f"{self._serial} is away"
         return CameraStatus(serial, self._temperature(), self._buffers, self._free, losses)
 

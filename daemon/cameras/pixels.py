@@ -6,6 +6,9 @@
 | Mono10, Mono12, Mono14, Mono16 | two a pixel, the low one first |
 | Mono10p, Mono12p | packed without gaps, low bits first: 4 pixels in 5 bytes, 2 in 3 |
 | Mono10Packed, Mono12Packed | GigE Vision's: 2 pixels in 3 bytes, the middle one has the low bits of both |
+
+Each pixel of a group lies within two bytes that follow each other, so its grey level is one look into a table of all
+values that two bytes can have.
 """
 
 from __future__ import annotations
@@ -20,42 +23,17 @@ from numpy.typing import NDArray
 _BLOCK = 1 << 17
 """Pixels that are converted at once: what they need beside stays in the processor's cache."""
 
-Bytes = NDArray[np.uint8]
-Samples = NDArray[np.integer[Any]]
+Words = NDArray[np.integer[Any]]
 
 
-def _gige_10(data: Bytes) -> Samples:
-    b = data.reshape(len(data), -1, 3).astype(np.uint16)
-    return _woven(b[..., 0] << 2 | b[..., 1] & 3, b[..., 2] << 2 | (b[..., 1] >> 4) & 3)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one pixel of a group lies."""
 
-
-def _gige_12(data: Bytes) -> Samples:
-    b = data.reshape(len(data), -1, 3).astype(np.uint16)
-    return _woven(b[..., 0] << 4 | b[..., 1] & 15, b[..., 2] << 4 | b[..., 1] >> 4)
-
-
-def _packed_12(data: Bytes) -> Samples:
-    b = data.reshape(len(data), -1, 3).astype(np.uint16)
-    return _woven(b[..., 0] | (b[..., 1] & 15) << 8, b[..., 1] >> 4 | b[..., 2] << 4)
-
-
-def _packed_10(data: Bytes) -> Samples:
-    b = data.reshape(len(data), -1, 5).astype(np.uint16)
-    return _woven(
-        b[..., 0] | (b[..., 1] & 3) << 8,
-        b[..., 1] >> 2 | (b[..., 2] & 15) << 6,
-        b[..., 2] >> 4 | (b[..., 3] & 63) << 4,
-        b[..., 3] >> 6 | b[..., 4] << 2,
-    )
-
-
-def _two_bytes(data: Bytes) -> Samples:
-    return data.view("<u2")
-
-
-def _woven(*columns: Samples) -> Samples:
-    """Columns (rows, groups) of the first, second, ... pixel of each group, as rows of pixels."""
-    return np.stack(columns, axis=-1).reshape(len(columns[0]), -1)
+    offset: int
+    """Of its two bytes within the group."""
+    value: Callable[[Words], Words]
+    """Its value in the word of these bytes, of which the first is the low one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +43,42 @@ class PixelFormat:
     name: str
     bits: int
     """Significant bits: 2^bits - 1 is full scale."""
-    group: tuple[int, int]
-    """So many pixels in so many bytes."""
-    samples: Callable[[Bytes], Samples] | None = None
-    """Bytes (rows, bytes of a row) to values (rows, pixels); None: each byte is a grey value."""
+    group_bytes: int = 1
+    places: tuple[Place, ...] = ()
+    """Of the pixels of a group; none: each byte is a grey level."""
 
     def row_bytes(self, width: int) -> int:
         """Bytes of a row. Raises ValueError: a row of that width does not end with a byte."""
-        pixels, size = self.group
+        pixels = len(self.places) or 1
         if width % pixels:
             raise ValueError(f"a row of {width} px in {self.name} ends within a byte: take a multiple of {pixels}")
-        return width // pixels * size
+        return width // pixels * self.group_bytes
 
 
-FORMATS = {
-    one.name: one
-    for one in (
-        PixelFormat("Mono8", 8, (1, 1)),
-        PixelFormat("Mono10", 10, (1, 2), _two_bytes),
-        PixelFormat("Mono12", 12, (1, 2), _two_bytes),
-        PixelFormat("Mono14", 14, (1, 2), _two_bytes),
-        PixelFormat("Mono16", 16, (1, 2), _two_bytes),
-        PixelFormat("Mono10p", 10, (4, 5), _packed_10),
-        PixelFormat("Mono12p", 12, (2, 3), _packed_12),
-        PixelFormat("Mono10Packed", 10, (2, 3), _gige_10),
-        PixelFormat("Mono12Packed", 12, (2, 3), _gige_12),
+def _plain(bits: int) -> PixelFormat:
+    return PixelFormat(f"Mono{bits}", bits, 2, (Place(0, lambda word: word),))
+
+
+def _packed(bits: int, pixels: int) -> PixelFormat:
+    """Pixel after pixel without gaps, the low bits first."""
+    places = tuple(
+        Place(bits * one // 8, lambda word, shift=bits * one % 8: word >> shift & (1 << bits) - 1)  # type: ignore[misc]
+        for one in range(pixels)
     )
-}
+    return PixelFormat(f"Mono{bits}p", bits, bits * pixels // 8, places)
+
+
+def _gige(bits: int) -> PixelFormat:
+    """The high bits of two pixels in bytes of their own, and the low ones of both in the byte between."""
+    low = bits - 8
+    mask = (1 << low) - 1
+    first = Place(0, lambda word: (word & 255) << low | word >> 8 & mask)
+    second = Place(1, lambda word: word >> 8 << low | word >> 4 & mask)
+    return PixelFormat(f"Mono{bits}Packed", bits, 3, (first, second))
+
+
+_ALL = (PixelFormat("Mono8", 8), *map(_plain, (10, 12, 14, 16)), _packed(10, 4), _packed(12, 2), _gige(10), _gige(12))
+FORMATS = {one.name: one for one in _ALL}
 """The pixel formats that can be read, by their PFNC names."""
 
 
@@ -101,19 +88,24 @@ class Converter:
     def __init__(self, pixels: PixelFormat, width: int) -> None:
         self._pixels = pixels
         self.row_bytes = pixels.row_bytes(width)
-        self._rows = max(1, _BLOCK // width)
+        self._block = max(1, _BLOCK // width)
         top = (1 << pixels.bits) - 1
-        values = np.minimum(np.arange(1 << 16, dtype=np.int64), top)
+        words = np.arange(1 << 16, dtype=np.int64)
         # Bits beyond the significant ones are no light: such a value is taken as full scale.
-        self._table = ((2 * 255 * values + top) // (2 * top)).astype(np.uint8)
+        values = [np.minimum(place.value(words), top) for place in pixels.places]
+        self._tables = [((2 * 255 * one + top) // (2 * top)).astype(np.uint8) for one in values]
 
-    def write(self, data: Bytes, stride: int, into: NDArray[np.uint8]) -> None:
+    def write(self, data: NDArray[np.uint8], stride: int, into: NDArray[np.uint8]) -> None:
         """Fill `into` (rows x width) from bytes of which each row takes `stride`."""
-        rows = len(into)
-        lines = data[: rows * stride].reshape(rows, stride)[:, : self.row_bytes]
-        if self._pixels.samples is None:
-            into[:] = lines
+        rows, every = len(into), len(self._tables)
+        if not every:
+            into[:] = data[: rows * stride].reshape(rows, stride)[:, : self.row_bytes]
             return
-        for first in range(0, rows, self._rows):
-            block = np.ascontiguousarray(lines[first : first + self._rows])
-            into[first : first + self._rows] = self._table[self._pixels.samples(block)]
+        size = self._pixels.group_bytes
+        shape = (rows, self.row_bytes // size)
+        for one, (place, table) in enumerate(zip(self._pixels.places, self._tables, strict=True)):
+            words: NDArray[np.uint16] = np.ndarray(shape, "<u2", data, place.offset, (stride, size))
+            for first in range(0, rows, self._block):
+                last = first + self._block
+                # Every word has an entry: "wrap" asks for no check.
+                into[first:last, one::every] = table.take(words[first:last], mode="wrap")

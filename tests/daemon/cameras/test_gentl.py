@@ -71,9 +71,12 @@ def test_strips_that_find_no_buffer_are_a_gap_of_as_many_rows_and_counted(tmp_pa
         # The producer goes on, and nobody gives its buffers back.
         time.sleep(0.3)
         strips = [before, *strips_of(one, 8)]
-        lost = one.status().losses[Loss.MISSING]
+        with capture_logs() as logs:
+            lost = one.status().losses[Loss.MISSING]
+            one.status()
     finally:
         one.close()
+    assert [line["lost"] for line in logs] == [{"strip missing": lost}], "each loss is told once"
     assert lost >= 10
     assert strips[-1].block - before.block == 8 + lost
     assert strips[-1].first_row - before.first_row == (8 + lost) * STRIP
