@@ -26,6 +26,7 @@ _ALIVE_S = 0.2
 """Seconds between two questions to a camera that delivers nothing."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 """Before a camera that went away is looked for; twice as long each time."""
+_CAUSES = (Loss.MISSING, Loss.PACKET, Loss.REPEATED, Loss.FAILED, Loss.REMOVED, Loss.FROZEN)
 _SAID = (Loss.REMOVED, Loss.FROZEN)
 """They have lines of their own in the log."""
 _CHUNK = "Chunk"
@@ -115,7 +116,9 @@ class DeviceCamera(LineCamera):
 
     def status(self) -> CameraStatus:
         """What the driver knows; a camera that is away has no buffers."""
-        losses = {**self._frames.losses, Loss.UNDERRUN: self._unstored_before + self._unstored}
+        # Each cause from its first 0 on, so that what watches the counts sees the first one too.
+        losses = {cause: self._frames.losses[cause] for cause in _CAUSES}
+        losses[Loss.UNDERRUN] = self._unstored_before + self._unstored
         new = {str(cause): count - self._told.get(cause, 0) for cause, count in losses.items() if cause not in _SAID}
         if new := {cause: count for cause, count in new.items() if count}:
             self._log.warning("the camera did not deliver all: rows are missing", camera=self._serial, lost=new)
