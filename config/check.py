@@ -11,7 +11,7 @@ from pathlib import Path
 from config.errors import ConfigError, Fault, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
 from config.masks import DULL, LEAST_UNMASKED, unmasked
-from config.outputs import files, output_faults
+from config.outputs import files, hosts, output_faults
 from config.schema import Config, Recipe
 from config.schema.service import DEVICES
 from config.source import read
@@ -357,6 +357,10 @@ def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) 
         named.append((True, "weights", Path(recipe.weights)))
     named += [(False, key, file) for key, file in files(config.outputs)]
     faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
+    for key, host in hosts(config.outputs):
+        if setting := unit.shuts_out(host):
+            told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
+            faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))
     if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
         faults.append((False, "state_directory", fault))
     return faults

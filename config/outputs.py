@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.schema import Config, Outputs
 
@@ -50,6 +51,17 @@ def with_files(outputs: Outputs, place: Callable[[Path], Path]) -> Outputs:
             for protocol in type(outputs).model_fields
         }
     )
+
+
+def hosts(outputs: Outputs) -> list[tuple[str, str]]:
+    """Addresses or names that the outputs talk to, by key."""
+    named = [
+        (f"outputs.{protocol}[{index}].host", output.host)
+        for protocol in ("modbus", "text", "mqtt")
+        for index, output in enumerate(getattr(outputs, protocol))
+    ]
+    asked = [(f"outputs.webhook[{index}].url", urlsplit(one.url).hostname) for index, one in enumerate(outputs.webhook)]
+    return [*named, *((key, host) for key, host in asked if host)]
 
 
 def _unreadable(path: Path, least: int) -> str | None:

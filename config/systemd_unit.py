@@ -9,6 +9,7 @@ was emptied, not what was closed, and the permissions of the folders around it s
 from __future__ import annotations
 
 import grp
+import ipaddress
 import os
 import pwd
 import shlex
@@ -37,6 +38,12 @@ _OWN = {
     "RuntimeDirectory": "/run",
 }
 """Directories that systemd makes for the service and gives to its user."""
+_NETWORKS = {
+    "any": ("0.0.0.0/0", "::/0"),
+    "localhost": ("127.0.0.0/8", "::1/128"),
+    "link-local": ("169.254.0.0/16", "fe80::/64"),
+    "multicast": ("224.0.0.0/4", "ff00::/8"),
+}
 _PATHS: dict[str, tuple[Effect, ...]] = {
     "InaccessiblePaths": ("closed",),
     "TemporaryFileSystem": ("emptied",),
@@ -121,6 +128,17 @@ class Unit:
         wanted = stat.S_IROTH | (stat.S_IXOTH if real.is_dir() else 0) | (stat.S_IWOTH if write else 0)
         return None if _may(found, user, groups, wanted) else real
 
+    def shuts_out(self, host: str) -> str | None:
+        """The setting by which the service cannot reach that address; None where it can, and for a name."""
+        try:
+            address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        except ValueError:
+            return None
+        if any(address in network for word in self._words("IPAddressAllow") for network in _networks(word)):
+            return None
+        denied = (word for word in self._words("IPAddressDeny") if any(address in one for one in _networks(word)))
+        return next((f"IPAddressDeny={word}" for word in denied), None)
+
     def _rule(self, place: str, *effects: Effect) -> Rule | None:
         """The rule of these effects that holds there: of the longest prefix, among equals the last."""
         found = [rule for rule in self._rules if rule.effect in effects and _within(place, rule.prefix)]
@@ -193,6 +211,14 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
         elif section == "[Service]" and "=" in line and line[0] not in "#;":
             key, _, value = line.partition("=")
             yield key.strip(), value.strip()
+
+
+def _networks(word: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The addresses that a word of IPAddressAllow or IPAddressDeny means (systemd.resource-control)."""
+    try:
+        return [ipaddress.ip_network(one, strict=False) for one in _NETWORKS.get(word, (word,))]
+    except ValueError:
+        return []
 
 
 def _true(value: str) -> bool:

@@ -280,3 +280,20 @@ def test_a_configuration_that_the_service_cannot_use_is_told_what_to_do(tmp_path
     assert "state_directory: the service cannot write to /srv/plates (ProtectSystem=strict in its unit)" in state
     assert "the service writes to /var/lib/linesentry" in state
     assert "linesentry.service" in report.facts[-1]
+
+
+def test_an_output_that_the_units_service_cannot_reach_or_read_the_key_of_is_named(tmp_path: Path) -> None:
+    key = tmp_path / "mes.key"
+    key.write_bytes(bytes(range(65, 90)))
+    path = tmp_path / "line.yaml"
+    path.write_text(
+        "simulator: {}\noutputs:\n  modbus: [{name: gate, host: 192.168.0.10}, {name: near, host: 127.0.0.1}]\n"
+        "  webhook: [{name: mes, url: 'https://192.168.0.20:8443/v', secret_file: mes.key}]\n",
+        encoding="utf-8",
+    )
+    assert check(path).faults == []
+    secret, gate, webhook = check(path, service=True).faults
+    assert f"outputs.webhook[0].secret_file: the service cannot see {key}" in secret
+    assert "outputs.modbus[0].host: the service cannot reach 192.168.0.10 (IPAddressDeny=any in its unit)" in gate
+    assert "below [Service], IPAddressAllow=192.168.0.10" in gate
+    assert "outputs.webhook[0].url: the service cannot reach 192.168.0.20" in webhook

@@ -139,3 +139,27 @@ def test_the_installed_unit_and_its_drop_ins_are_read_where_there_are_any(tmp_pa
     assert here.hides(Path("/srv/images")) is not None
     (system / NAME).write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
     assert Unit.here(tmp_path).hides(Path("/home/me")) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "host", "setting"),
+    [
+        (["IPAddressDeny=any"], "192.0.2.1", "IPAddressDeny=any"),
+        (["IPAddressDeny=any", "IPAddressAllow=localhost"], "127.0.0.1", None),
+        (["IPAddressDeny=any", "IPAddressAllow=localhost"], "localhost", None),
+        (["IPAddressDeny=any", "IPAddressAllow=localhost", "IPAddressAllow=192.0.2.1"], "192.0.2.1", None),
+        (["IPAddressDeny=any", "IPAddressAllow=192.0.2.0/24"], "192.0.2.1", None),
+        (["IPAddressDeny=any", "IPAddressAllow=192.0.2.0/24"], "2001:db8::1", "IPAddressDeny=any"),
+        (["IPAddressDeny=any", "IPAddressDeny="], "192.0.2.1", None),
+        (["IPAddressDeny=192.0.2.0/24"], "198.51.100.1", None),
+        (["IPAddressDeny=any"], "plc.example.com", None),
+    ],
+)
+def test_a_setting_shuts_an_address_out_or_lets_it_in(lines: list[str], host: str, setting: str | None) -> None:
+    assert unit(*lines).shuts_out(host) == setting
+
+
+def test_the_unit_that_ships_reaches_this_machine_alone() -> None:
+    shipped_unit = Unit.here(Path("/nowhere"))
+    assert shipped_unit.shuts_out("127.0.0.1") is None
+    assert shipped_unit.shuts_out("192.168.0.10") == "IPAddressDeny=any"

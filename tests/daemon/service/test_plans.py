@@ -62,3 +62,11 @@ def test_a_recipe_that_does_not_ask_the_classifier_has_no_process_for_it() -> No
     assert "classify" not in processes(Config(), off, gpu=False)
     on = RECIPE.model_copy(update={"classifier": RECIPE.classifier.model_copy(update={"mode": "veto"})})
     assert processes(Config(), on, gpu=False)["classify"] == 1
+
+
+def test_each_output_is_a_process_of_its_own_and_without_outputs_there_is_none() -> None:
+    assert "output" not in processes(Config(), RECIPE, gpu=False)
+    gates = [{"name": name, "host": "plc"} for name in ("one", "two")]
+    config = Config.model_validate({"outputs": {"modbus": gates, "webhook": [{"name": "mes", "url": "http://mes/"}]}})
+    wanted = processes(config, RECIPE, gpu=False)
+    assert (wanted["output"], list(wanted)[-1]) == (3, "output")
