@@ -160,6 +160,13 @@ class OpticsWatch:
         """Whether the reference is not whole yet."""
         return self.kept.reference.plates < self._limits.plates
 
+    @property
+    def profiles(self) -> tuple[Profile, Profile]:
+        """Grey levels by column, of the reference and of the latest plates; 0 where not known."""
+        kept = (self.kept.reference.profile, self.kept.present.profile)
+        reference, present = (np.frombuffer(one, np.float32).astype(np.float64) for one in kept)
+        return reference, present
+
     def take(self, result: PlateResult, profile: bytes) -> OpticsState | None:
         """How the optics are after this plate; None for one that says nothing of them, as it was not seen whole."""
         seen = self._seen(result, profile)
@@ -194,7 +201,7 @@ class OpticsWatch:
         if not self.learning:
             changes[OpticalFault.LIGHT] = 1 - present.light / reference.light
             changes[OpticalFault.FOCUS] = 1 - present.focus / reference.focus if reference.focus > 0 else None
-            before, now = (np.frombuffer(one.profile, np.float32).astype(np.float64) for one in (reference, present))
+            before, now = self.profiles
             share = np.where((before > 0) & (now > 0), now / np.maximum(before, 1e-6), 0)
             slow = _slow(share)
             if slow is not None:

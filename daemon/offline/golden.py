@@ -130,6 +130,8 @@ def _chart(standard: Standard, checks: Sequence[StoredCheck], recipe: str) -> Fi
             axes.axhline(bound, color="0.4", lw=0.8, ls="--")
         axes.set_ylabel(name)
         axes.tick_params(labelsize=7)
+        # A single check, or several of one hour, need not be shown over years.
+        axes.set_xlim(times[0] - np.timedelta64(6, "h"), times[-1] + np.timedelta64(6, "h"))
     figure.suptitle(f"Check standard of {recipe}: limits red, what is usual dashed", fontsize=10)
     return figure
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import structlog
 
 from config.schema import Config, Recipe
 from daemon.store.optics import keep_optics, kept_optics, note_optics
+from daemon.store.optics_picture import draw_profiles, keep_picture
 from daemon.store.results import Store, StoreError
 from models.optics.flat_field import FlatFieldError, read
 from stages.events import PlateDecided
@@ -25,6 +28,7 @@ class OpticsKeeper:
     def __init__(self, config: Config, recipe: Recipe, run: str) -> None:
         self._limits, self._recipe, self._run = config.optics, recipe, run
         self._product = product_of(config, recipe)
+        self._first = recipe.columns.first if recipe.columns else 0
         self._watch: OpticsWatch | None = None
         self._last: tuple[int, OpticsState | None] | None = None
         self._unkept = 0
@@ -67,9 +71,10 @@ class OpticsKeeper:
             return None
 
     def _tell(self, store: Store, plate: int, fault: OpticalFault, state: OpticsState) -> None:
-        words = said_of(fault, state)
+        words = said_of(fault, state, self._first)
         if fault in state.faults:
-            self._log.warning("the optics have changed", plate=plate, fault=fault, found=words)
+            picture = self._draw(store.path.parent, plate, fault, words)
+            self._log.warning("the optics have changed", plate=plate, fault=fault, found=words, picture=picture)
         else:
             self._log.info("the optics are well again", plate=plate, fault=fault, found=words)
         try:
@@ -78,6 +83,16 @@ class OpticsKeeper:
             )
         except StoreError as error:
             self._log.warning("an alarm of the optics could not be noted", error=str(error))
+
+    def _draw(self, state: Path, plate: int, fault: OpticalFault, words: str) -> str | None:
+        """Keep a picture of the light over the columns; its path, None where it could not be written."""
+        assert self._watch is not None
+        picture = draw_profiles(*self._watch.profiles, self._first, f"{fault}, plate {plate}: {words}")
+        try:
+            return str(keep_picture(state, f"{plate:08d}-{fault.replace(' ', '-')}", picture))
+        except OSError as error:
+            self._log.warning("a picture of the optics could not be written", error=str(error))
+            return None
 
 
 def product_of(config: Config, recipe: Recipe) -> str:
@@ -91,8 +106,8 @@ def product_of(config: Config, recipe: Recipe) -> str:
         return recipe.name
 
 
-def said_of(fault: OpticalFault, state: OpticsState) -> str:
-    """The change in words."""
+def said_of(fault: OpticalFault, state: OpticsState, first: int = 0) -> str:
+    """The change in words; `first` is the camera column of a plate's first."""
     change = state.changes.get(fault)
     if change is None or (fault is OpticalFault.DUST and not state.dust):
         return "nothing is known" if change is None else "no column is darker than those around it"
@@ -105,5 +120,5 @@ def said_of(fault: OpticalFault, state: OpticsState) -> str:
     }
     if fault is OpticalFault.DUST:
         worst = state.dust[0]
-        return f"{share} of the light is missing in plate columns {worst.first} to {worst.last - 1}"
+        return f"{share} of the light is missing in camera columns {first + worst.first} to {first + worst.last - 1}"
     return words[fault]

@@ -89,7 +89,9 @@ def test_dust_fading_light_and_a_lens_that_moves_are_alarms_and_stand_with_the_p
         noted = store.execute("SELECT plate, text FROM events WHERE kind = 'optics'").fetchall()
     assert {plate for plate, _ in noted} == set(told.values())
     (dust,) = [text for _, text in noted if text.startswith("dust")]
-    first, last = map(int, re.findall(r"plate columns (\d+) to (\d+)", dust)[0])
+    first, last = map(int, re.findall(r"camera columns (\d+) to (\d+)", dust)[0])
     # The lens blurs its edges.
-    assert first in range(497, 502)
-    assert last in range(504, 509)
+    assert first in range(797, 802)
+    assert last in range(804, 809)
+    for line in service.logged("the optics have changed"):
+        assert cv2.imread(line["picture"]) is not None
