@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli.options import fail
+from daemon.cli.options import ConfigOption, SetOption, StateOption, configured, fail
 
 calibrate = typer.Typer(name="calibrate", no_args_is_help=True, help="Calibrate the camera: light by column, scale.")
 
@@ -69,3 +69,25 @@ def scale(
     )
     for name, now, before in pitches:
         typer.echo(f"{name} is {now / before - 1:+.2%} against the recipe's {before}")
+
+
+@calibrate.command()
+def reference(config: ConfigOption = None, state: StateOption = None, set_: SetOption = None) -> None:
+    """Take the next plates for the reference of the optics: after a new lamp, lens or exposure."""
+    from daemon.service.optics_watch import product_of  # noqa: PLC0415 - load what they need
+    from daemon.store.optics import forget_optics  # noqa: PLC0415
+    from daemon.store.results import Store, StoreError, store_path  # noqa: PLC0415
+    from daemon.store.state import StateError, state_path  # noqa: PLC0415
+
+    settings, recipe = configured(config, set_, state)
+    try:
+        path = store_path(state_path(settings))
+        if not path.exists():
+            fail(f"there are no results at {path}: run the line, or name another directory with --state")
+        with Store.open(path) as store:
+            known = forget_optics(store, product_of(settings, recipe))
+    except (StoreError, StateError) as error:
+        fail(str(error))
+    if not known:
+        fail(f"no reference of {recipe.name} is kept yet: the first {settings.optics.plates} plates are being learnt")
+    typer.echo(f"the next {settings.optics.plates} plates of {recipe.name} are the reference of the optics")

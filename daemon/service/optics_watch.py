@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from config.schema import Config, Recipe
-from daemon.store.optics import keep_optics, kept_optics, note_optics
+from daemon.store.optics import keep_optics, kept_optics, note_optics, optics_kept_at
 from daemon.store.optics_picture import draw_profiles, keep_picture
 from daemon.store.results import Store, StoreError
 from models.optics.flat_field import FlatFieldError, read
@@ -32,6 +33,8 @@ class OpticsKeeper:
         self._watch: OpticsWatch | None = None
         self._last: tuple[int, OpticsState | None] | None = None
         self._unkept = 0
+        self._kept_at: datetime | None = None
+        """When this watch was stored last: a store that says otherwise was told to forget it."""
         self._log = structlog.get_logger()
 
     def take(self, store: Store, decided: PlateDecided) -> OpticsState | None:
@@ -39,8 +42,8 @@ class OpticsKeeper:
         plate = decided.result.plate
         if self._last is not None and self._last[0] == plate:
             return self._last[1]
-        if self._watch is None:
-            self._watch = OpticsWatch(self._limits, self._recipe, self._from(store))
+        self._take_up(store)
+        assert self._watch is not None
         before = self._watch.kept.faults
         state = self._watch.take(decided.result, decided.profile)
         self._last = (plate, state)
@@ -57,10 +60,23 @@ class OpticsKeeper:
         if store is None or self._watch is None or self._unkept < (1 if now else _KEEP_EVERY):
             return
         try:
-            keep_optics(store, self._product, msgspec.msgpack.encode(self._watch.kept))
+            self._kept_at = keep_optics(store, self._product, msgspec.msgpack.encode(self._watch.kept))
         except StoreError as error:
             self._log.warning("what is known of the optics could not be kept", error=str(error))
         self._unkept = 0
+
+    def _take_up(self, store: Store) -> None:
+        """Go on from what the store keeps, at the start, and where somebody has had it forget the reference."""
+        try:
+            at = optics_kept_at(store, self._product)
+        except StoreError as error:
+            self._log.warning("what is known of the optics cannot be read", error=str(error))
+            at = self._kept_at
+        if self._watch is not None and at == self._kept_at:
+            return
+        if self._watch is not None:
+            self._log.info("the reference of the optics is learnt anew")
+        self._watch, self._kept_at = OpticsWatch(self._limits, self._recipe, self._from(store)), at
 
     def _from(self, store: Store) -> Kept | None:
         try:

@@ -19,13 +19,27 @@ def kept_optics(store: Store, product: str) -> bytes | None:
         return connection.scalar(sa.select(optics.c.kept).where(optics.c.product == product))
 
 
-def keep_optics(store: Store, product: str, kept: bytes) -> None:
-    """Keep it in place of what was kept before. Raises StoreError."""
-    values = {"at": datetime.now(UTC), "kept": kept}
+def optics_kept_at(store: Store, product: str) -> datetime | None:
+    """When something was kept of a product last; None where nothing is. Raises StoreError."""
+    with store.transaction(write=False) as connection:
+        return connection.scalar(sa.select(optics.c.at).where(optics.c.product == product))
+
+
+def forget_optics(store: Store, product: str) -> bool:
+    """Forget what is kept of a product; False where nothing was. Raises StoreError."""
+    with store.transaction() as connection:
+        return bool(connection.execute(sa.delete(optics).where(optics.c.product == product)).rowcount)
+
+
+def keep_optics(store: Store, product: str, kept: bytes) -> datetime:
+    """Keep it in place of what was kept before; when that was. Raises StoreError."""
+    at = datetime.now(UTC)
+    values = {"at": at, "kept": kept}
     with store.transaction() as connection:
         connection.execute(
             insert(optics).values(product=product, **values).on_conflict_do_update(["product"], set_=values)
         )
+    return at
 
 
 def note_optics(store: Store, run: str, plate: int, text: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from daemon.store.optics import keep_optics
+from daemon.store.results import Store, store_path
 from models.optics.flat_field import read
 from tests.command import SMALL, linesentry
 
@@ -65,3 +67,14 @@ def test_a_picture_without_a_target_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "white.png: " in done.stderr
     assert "dots" in done.stderr
+
+
+def test_the_reference_of_the_optics_is_taken_back(tmp_path: Path) -> None:
+    done = linesentry("calibrate", "reference", "--state", str(tmp_path))
+    assert (done.returncode, "there are no results at" in done.stderr) == (1, True)
+    with Store.open(store_path(tmp_path)) as store:
+        keep_optics(store, "P10B", b"known")
+    done = linesentry("calibrate", "reference", "--state", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "the next 20 plates of P10B are the reference of the optics\n")
+    done = linesentry("calibrate", "reference", "--state", str(tmp_path))
+    assert (done.returncode, "no reference of P10B is kept yet" in done.stderr) == (1, True)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from config.schema import Config, OpticsLimits, Recipe
 from daemon.service.optics_watch import OpticsKeeper
-from daemon.store.optics import keep_optics
+from daemon.store.optics import forget_optics, keep_optics
 from daemon.store.results import Store, store_path
 from models.detector.findings import COLUMN_STEPS, Quality
 from stages.events import PlateDecided
@@ -95,3 +95,21 @@ def test_what_cannot_be_read_is_learnt_anew(store: Store) -> None:
     assert state is not None
     assert state.learnt == 1
     assert said[0]["log_level"] == "warning"
+
+
+def test_a_reference_that_was_taken_back_is_learnt_anew_while_the_service_runs(store: Store, tmp_path: Path) -> None:
+    keeper = OpticsKeeper(CONFIG, RECIPE, RUN)
+    for plate in range(1, 6):
+        keeper.take(store, decided(plate))
+    keeper.keep(store, now=True)
+    with Store.open(store_path(tmp_path)) as other:
+        assert forget_optics(other, "small")
+        assert not forget_optics(other, "small")
+    state = keeper.take(store, decided(6, 130.0))
+    assert state is not None
+    assert state.learnt == 1
+    for plate in range(7, 16):
+        state = keeper.take(store, decided(plate, 130.0))
+        keeper.keep(store, now=True)
+    assert state is not None
+    assert (state.learnt, state.faults) == (4, ())
