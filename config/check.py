@@ -155,6 +155,9 @@ def _camera_faults(config: Config, recipe: Recipe) -> Told:
     producer = config.camera.producer
     if source == "gentl" and producer is not None and not os.path.isfile(producer):  # noqa: PTH113 - as below
         faults.append((False, "camera.producer", f"found {str(producer)!r}, which is no file: name the maker's .cti"))
+    saved = config.camera.feature_file
+    if source in DEVICES and saved is not None and not os.path.isfile(saved):  # noqa: PTH113 - as below
+        faults.append((False, "camera.feature_file", f"found {str(saved)!r}, which is no file"))
     folder = config.camera.folder
     if source == "folder" and folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - False for any odd path
         faults.append((False, "camera.folder", f"found {str(folder)!r}, which is no directory"))
@@ -351,6 +354,8 @@ def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) 
         named.append((False, "camera.flat_field", config.camera.flat_field))
     if config.camera.source == "gentl" and config.camera.producer is not None:
         named.append((False, "camera.producer", config.camera.producer))
+    if config.camera.source in DEVICES and config.camera.feature_file is not None:
+        named.append((False, "camera.feature_file", config.camera.feature_file))
     if recipe.classifier.mode != "off" and config.classify.weights is not None:
         named.append((False, "classify.weights", config.classify.weights))
     if recipe.weights is not None:

@@ -32,8 +32,8 @@ def shipped(*parts: str) -> Path:
 def load_config(path: Path | str | None = None) -> Config:
     """Load a configuration; None takes the default.yaml that ships.
 
-    Paths in the file (recipe, state_directory, camera.folder, camera.flat_field, camera.producer, classify.weights)
-    are relative to its folder. Raises ConfigError.
+    Paths in the file (recipe, state_directory, camera.folder, camera.flat_field, camera.producer,
+    camera.feature_file, classify.weights) are relative to its folder. Raises ConfigError.
     """
     if path is None:
         return _validated(Config, read(shipped("default.yaml")))
@@ -150,9 +150,8 @@ def _paths_from(config: Config, folder: Path) -> Config:
     if config.state_directory is not None:
         changes["state_directory"] = folder / config.state_directory
     camera = config.camera
-    named = {
-        key: folder / path for key in ("folder", "flat_field", "producer") if (path := getattr(camera, key)) is not None
-    }
+    files = ("folder", "flat_field", "producer", "feature_file")
+    named = {key: folder / path for key in files if (path := getattr(camera, key)) is not None}
     if named:
         changes["camera"] = camera.model_copy(update=named)
     if config.classify.weights is not None:

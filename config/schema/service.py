@@ -64,6 +64,11 @@ class Camera(Strict):
         description="which device: its serial number, id or name; a camera of your own takes what it likes. null: the "
         "only one",
     )
+    feature_file: Path | None = Field(
+        None,
+        description="gentl, pylon: features as the maker's viewer saved them in GenApi's form (Basler's .pfs), set "
+        "before camera.features",
+    )
     features: dict[str, bool | int | float | str] = Field(
         {},
         description="gentl, pylon: features that are set, by their SFNC names and in this order, as ExposureTime: 20; "

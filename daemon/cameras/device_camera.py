@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from config.schema import Camera
 from daemon.cameras.device import Device, DeviceLostError, Filled
+from daemon.cameras.feature_file import load_features, read_feature_file
 from daemon.cameras.features import FeatureError, Setting, Value, is_true, lacks, number, set_features
 from daemon.cameras.frames import Frame, FrameCounter
 from daemon.cameras.motion import Motion
@@ -131,6 +132,9 @@ class DeviceCamera(LineCamera):
     def _open(self) -> None:
         device = self.open_device()
         try:
+            if self._camera.feature_file is not None:
+                changed = load_features(device.features, read_feature_file(self._camera.feature_file))
+                self._log.info("feature file is loaded", file=str(self._camera.feature_file), changed=changed)
             settings = set_features(device.features, asked_features(self._camera))
             self._say(device, settings)
             self._converter = self._made_converter(device)

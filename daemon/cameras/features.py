@@ -210,3 +210,8 @@ def is_true(text: str) -> bool:
 def number(text: str) -> float:
     """The number that a feature's text says; whole numbers may be hexadecimal."""
     return float(int(text, 16)) if text.lower().startswith("0x") else float(text)
+
+
+def plain(error: str) -> str:
+    """What GenApi said in one line, without the place in its source at which it did."""
+    return re.split(r" : \w+Exception thrown", " ".join(error.split()))[0].rstrip(". ")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from daemon.cameras.device import DeviceLostError, Native
-from daemon.cameras.features import Feature, FeatureError, Features
+from daemon.cameras.features import Feature, FeatureError, Features, plain
 
 _KINDS = {
     "IInteger": "integer",
@@ -77,7 +77,7 @@ class GenApiFeatures(Features):
         except self._gentl.GenericException as error:
             raise DeviceLostError(" ".join(str(error).split())) from error
         except self._genapi.GenericException as error:
-            raise FeatureError(_short(error)) from error
+            raise FeatureError(plain(str(error))) from error
 
 
 def _value(node: Native) -> str:
@@ -85,8 +85,3 @@ def _value(node: Native) -> str:
     if type(node).__name__ == "IBoolean":
         return str(node.get_value(False, True)).lower()
     return str(node.to_string(False, True))
-
-
-def _short(error: Exception) -> str:
-    """What GenApi said, without the place in its source at which it did."""
-    return " ".join(str(error).split()).partition(" : ")[0].rstrip(". ")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from daemon.cameras.device import DeviceLostError, Native
 from daemon.cameras.extras import load
-from daemon.cameras.features import Feature, FeatureError, Features
+from daemon.cameras.features import Feature, FeatureError, Features, plain
 
 _KINDS = {
     "IntegerParameter": "integer",
@@ -80,7 +80,6 @@ class PylonFeatures(Features):
         try:
             yield
         except self._genicam.GenericException as error:
-            words = " ".join(str(error).split()).partition(" : ")[0].rstrip(". ")
             if self._camera.IsCameraDeviceRemoved():
-                raise DeviceLostError(words) from error
-            raise FeatureError(words) from error
+                raise DeviceLostError(plain(str(error))) from error
+            raise FeatureError(plain(str(error))) from error

@@ -107,8 +107,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones_and_the_nearest(tmp_path:
     (line,) = refusal(tmp_path, "camera:\n  widht: 3\n")
     assert line == (
         "c.yaml:2: camera.widht: unknown key; known here: source, folder, bits, producer, interface, device, "
-        "features, switch_feature, switch_bit, width, strip_rows, buffers, line_rate_hz, gap_rows, flat_field; "
-        "did you mean width?"
+        "feature_file, features, switch_feature, switch_bit, width, strip_rows, buffers, line_rate_hz, gap_rows, "
+        "flat_field; did you mean width?"
     )
 
 
