@@ -22,6 +22,8 @@ from stages.plate import found_and_vetoed
 _RECENT = 256
 """Plates of which this process knows when it committed them."""
 
+_RETRY_S = 1.0
+
 
 class Outgoing:
     """All outputs of one run; does nothing at all where there is none."""
@@ -37,6 +39,8 @@ class Outgoing:
         self._said: list[tuple[str, VerdictTold]] = []
         """What is to be stored, and who said it."""
         self._seen = 0
+        self._try_at = 0.0
+        """Before this the store is not asked again."""
 
     def begin(self, store: Store) -> None:
         """The store is open, perhaps another one than before. Raises StoreError."""
@@ -89,10 +93,16 @@ class Outgoing:
 
     def tick(self, store: Store | None, now: float) -> None:
         """Store what was said, and hand over what the store has for those that are behind. Raises StoreError."""
-        if store is None:
+        if store is None or now < self._try_at:
             return
+        # Where this fails, the next try is a while later: what others write goes first.
+        self._try_at = now + _RETRY_S
         if self._said:
             self._store_said(store)
+        self._hand_over(store, now)
+        self._try_at = now
+
+    def _hand_over(self, store: Store, now: float) -> None:
         for process, outbox in self._outboxes.items():
             room = outbox.room
             if room:
