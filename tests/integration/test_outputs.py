@@ -19,6 +19,7 @@ def test_a_plc_passes_what_is_ok_and_nothing_after_the_service_was_killed_and_he
     try:
         one = service(
             outputs={"modbus": [{"name": "gate", "host": "127.0.0.1", "port": plc.port}]},
+            recipe={"classifier": {"mode": "off"}},
             simulator={"density": 0, "sheets": 1},
             camera={"line_rate_hz": 6000},
         )
@@ -31,7 +32,7 @@ def test_a_plc_passes_what_is_ok_and_nothing_after_the_service_was_killed_and_he
             assert time.monotonic() < until
             time.sleep(0.01)
         passed = set(plc.released)
-        one.start(2)
+        one.start(1)
         assert one.finish() == 0, one.stderr()
         rows = one.verdicts()
         assert {plate for plate, row in rows.items() if row.verdict is Verdict.OK} >= passed
