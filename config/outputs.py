@@ -15,13 +15,13 @@ LEAST_SECRET = 16
 
 def output_faults(config: Config) -> list[tuple[str, str]]:
     """Key and message of each fault."""
-    longest = config.restart.hang_s / 3
+    longest = config.restart.hang_s / 5  # several waits may follow one another
     faults: list[tuple[str, str]] = []
     for protocol in type(config.outputs).model_fields:
         for index, output in enumerate(getattr(config.outputs, protocol)):
             key = f"outputs.{protocol}[{index}]"
             if output.timeout_s > longest:
-                message = f"found {output.timeout_s:g}, allowed: up to {longest:g}, a third of restart.hang_s"
+                message = f"found {output.timeout_s:g}, allowed: up to {longest:g}, a fifth of restart.hang_s"
                 faults.append((f"{key}.timeout_s", f"{message}: waiting for the network would look like a hang"))
     for key, path in files(config.outputs):
         if why := _unreadable(path, LEAST_SECRET if key.endswith(".secret_file") else 1):

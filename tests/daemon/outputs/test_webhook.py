@@ -135,7 +135,7 @@ def test_a_key_is_a_file_beside_the_configuration_and_of_some_length(tmp_path: P
 
 def test_an_output_may_not_wait_so_long_that_it_looks_hung() -> None:
     webhook = {"name": "mes", "url": "http://mes/", "timeout_s": 5.0}
-    config = Config.model_validate({"outputs": {"webhook": [webhook]}, "restart": {"hang_s": 12.0}})
+    config = Config.model_validate({"outputs": {"webhook": [webhook]}, "restart": {"hang_s": 20.0}})
     ((key, message),) = output_faults(config)
     assert key == "outputs.webhook[0].timeout_s"
-    assert message.startswith("found 5, allowed: up to 4, a third of restart.hang_s")
+    assert message.startswith("found 5, allowed: up to 4, a fifth of restart.hang_s")
