@@ -139,9 +139,9 @@ class DeviceCamera(LineCamera):
             self._say(device, settings)
             self._converter = self._made_converter(device)
             self._watched = self._found_watched(device)
-        except DeviceLostError as error:
+        except (DeviceLostError, FeatureError) as error:
             device.close()
-            raise CameraError(f"the camera {device.serial} was lost while it was set up: {error}") from error
+            raise CameraError(f"the camera {device.serial} cannot be set up: {error}") from error
         except BaseException:
             device.close()
             raise

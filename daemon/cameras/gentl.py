@@ -120,7 +120,7 @@ class GentlDevice(Device):
         self._chunks: Native = None
         try:
             self._open(camera)
-        except self._gentl.GenericException as error:
+        except (self._gentl.GenericException, self._producer.genapi.GenericException) as error:
             self.close()
             raise CameraError(f"the camera {self.serial} cannot be opened: {_plain(error)}") from error
         except BaseException:

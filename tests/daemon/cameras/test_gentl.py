@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from config.load import load_config, load_recipe
 from daemon.cameras.device import Filled
-from daemon.cameras.gentl import GentlCamera
+from daemon.cameras.gentl import GentlCamera, GentlDevice
 from daemon.cameras.registry import CameraOrder
 from stages.acquire import Assembler, SlotsFree
 from stages.camera import CameraError, CameraSetupError, Loss, NoStrip, Strip
@@ -204,6 +204,22 @@ def test_what_a_driver_says_of_a_frame_is_not_believed_beyond_its_bytes(tmp_path
         assert {cause: count for cause, count in told.items() if count} == {Loss.PACKET: 2, Loss.FAILED: 1}
     finally:
         one.close()
+
+
+def test_a_camera_that_is_lost_while_it_is_set_up_is_said_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = camera(tmp_path)
+    opened = one.open_device()
+    assert isinstance(opened, GentlDevice)
+    # Its driver closes it, and every call of the features fails for real.
+    opened._device.close()
+    monkeypatch.setattr(one, "open_device", lambda: opened)
+    with pytest.raises(CameraError, match="the camera 0 cannot be set up: "):
+        one.open(lambda _: None)
+    again = camera(tmp_path)
+    again.open(lambda _: None)
+    again.close()
 
 
 def test_what_was_set_is_read_back_and_logged(tmp_path: Path) -> None:
