@@ -8,18 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.errors import ConfigError, Fault, shown_bytes
+from config.errors import ConfigError, Fault, Told, shown_bytes
 from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
 from config.masks import DULL, LEAST_UNMASKED, unmasked
-from config.outputs import files, hosts, output_faults
+from config.outputs import output_faults
 from config.schema import Config, Recipe
 from config.schema.service import DEVICES
 from config.source import read
-from config.systemd_unit import NAME, Unit
+from config.systemd_unit import Unit
+from config.unit_faults import configures, unit_faults
 from config.weights import classifier_path, weights_path
 
-Told = list[tuple[bool, str, str]]
-"""Whether it is the recipe's fault, the dotted key, the message."""
 Look = Callable[[Config | None, Recipe, str, bool], tuple[list[Fault], list[Fault]]]
 """Configuration (None: a recipe by itself), recipe, source and whether it is the systemd service's, to faults and
 warnings of its machine."""
@@ -72,9 +71,9 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
     if path is not None:
         faults += unsaid_camera(config, source)
     if service is None:
-        service = path is not None and _configures(unit, path)
+        service = path is not None and configures(unit, path)
     if service:
-        faults += located(_unit_faults(config, recipe, path, unit), config, source)
+        faults += located(unit_faults(config, recipe, path, unit), config, source)
         facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
     warnings = located([*_deadline_warnings(config, recipe), *_switch_warnings(recipe)], config, source)
     if machine is not None and sound:
@@ -339,74 +338,6 @@ def _switch_warnings(recipe: Recipe) -> Told:
         return []
     message = f"found {offset}, more than the {rows} rows of a plate: a sheet would leave the switch before the camera"
     return [(True, "switch.offset_rows", f"{message} sees it; check it")]
-
-
-def _unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> Told:
-    """What the configuration names and the service could not use: hidden, locked, or read-only for it."""
-    named: list[tuple[bool, str, Path]] = []
-    if path is not None and _configures(unit, path):
-        named.append((False, "", path))
-    if is_recipe_path(config.recipe):
-        named.append((False, "recipe", Path(config.recipe)))
-    if config.camera.source == "folder" and config.camera.folder is not None:
-        named.append((False, "camera.folder", config.camera.folder))
-    if config.camera.flat_field is not None:
-        named.append((False, "camera.flat_field", config.camera.flat_field))
-    if config.camera.source == "gentl" and config.camera.producer is not None:
-        named.append((False, "camera.producer", config.camera.producer))
-    if config.camera.source in DEVICES and config.camera.feature_file is not None:
-        named.append((False, "camera.feature_file", config.camera.feature_file))
-    if recipe.classifier.mode != "off" and config.classify.weights is not None:
-        named.append((False, "classify.weights", config.classify.weights))
-    if recipe.weights is not None:
-        named.append((True, "weights", Path(recipe.weights)))
-    named += [(False, key, file) for key, file in files(config.outputs)]
-    faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
-    for key, host in hosts(config.outputs):
-        if setting := unit.shuts_out(host):
-            told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
-            faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))
-    if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
-        faults.append((False, "state_directory", fault))
-    return faults
-
-
-def _configures(unit: Unit, path: Path) -> bool:
-    """Whether the file lies where the unit keeps its configuration."""
-    return any(path.absolute().is_relative_to(folder) for folder in unit.configuration)
-
-
-def _unseen(path: Path, unit: Unit) -> str | None:
-    """Why the service cannot read that file or folder, and what to do; None where it can."""
-    path = path.absolute()
-    if rule := unit.hides(path):
-        told = f"the service cannot see {path} ({rule.setting} in its unit): put it elsewhere, as below /srv/linesentry"
-        if rule.setting.startswith("InaccessiblePaths"):
-            return told
-        home = "ProtectHome=tmpfs and " if rule.setting.startswith("ProtectHome") else ""
-        return f"{told}; or `systemctl edit {NAME}` and add, below [Service], {home}BindReadOnlyPaths={path}"
-    stopped = unit.locked(path)
-    if stopped is None and path.is_dir():
-        stopped = next((locked for file in sorted(path.iterdir()) if (locked := unit.locked(file))), None)
-    if stopped is None:
-        return None
-    return f"the service's user cannot read {path}: run chmod o+r{'x' if stopped.is_dir() else ''} {stopped}"
-
-
-def _unwritten(path: Path, unit: Unit) -> str | None:
-    """Why the service cannot write into that state directory, and what to do; None where it can."""
-    path = path.absolute()
-    instead = "" if unit.state is None else f"leave it out, and the service writes to {unit.state}; or "
-    if rule := unit.hides(path):
-        return f"the service cannot see {path} ({rule.setting} in its unit): {instead}choose another place"
-    if rule := unit.forbids_writing(path):
-        return (
-            f"the service cannot write to {path} ({rule.setting} in its unit): {instead}`systemctl edit {NAME}` and "
-            f"add, below [Service], User=NAME and ReadWritePaths={path}, a directory that user NAME owns"
-        )
-    if stopped := unit.locked(path, write=True):
-        return f"the service's user cannot write to {path} because of {stopped}: {instead}give it to that user (chown)"
-    return None
 
 
 def _facts(config: Config, recipe: Recipe, source: str) -> list[str]:

@@ -29,6 +29,10 @@ class Fault:
         return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
+Told = list[tuple[bool, str, str]]
+"""Whether it is the recipe's fault, the dotted key, the message."""
+
+
 class ConfigError(Exception):
     """A configuration or recipe that cannot be used; its text has one line for each fault."""
 

@@ -1,6 +1,6 @@
 """`linesentry check`: what is wrong with a configuration or a recipe, before a service runs with it.
 
-The checks are in config/check.py, what the systemd unit hides in config/systemd_unit.py, and what this machine lacks in
+The checks are in config/check.py, what the systemd unit hides in config/unit_faults.py, and what this machine lacks in
 daemon/service/preflight.py.
 """
 

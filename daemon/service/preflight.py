@@ -12,8 +12,8 @@ import resource
 import socket
 from pathlib import Path
 
-from config.check import Told, located, service_faults
-from config.errors import Fault
+from config.check import located, service_faults
+from config.errors import Fault, Told
 from config.schema import Config, Recipe
 from daemon.cameras.extras import missing
 from daemon.cameras.folder_files import listed

@@ -10,7 +10,7 @@ import sys
 
 import msgspec
 
-from config.check import Told
+from config.errors import Told
 from config.schema import Classify, Config, Recipe
 from daemon.cameras.registry import CAMERAS
 

@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from config.check import Told
+from config.errors import Told
 from config.schema import Config, Recipe
 from config.weights import classifier_path
 from daemon.cameras.registry import camera_class

@@ -1,0 +1,80 @@
+"""What a configuration names and the systemd unit's service could not use: hidden, locked, or out of its reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from config.errors import Told
+from config.load import is_recipe_path
+from config.outputs import files, hosts
+from config.schema import Config, Recipe
+from config.schema.service import DEVICES
+from config.systemd_unit import NAME, Unit
+
+
+def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> Told:
+    """What the configuration names and the service could not use: hidden, locked, or read-only for it."""
+    named: list[tuple[bool, str, Path]] = []
+    if path is not None and configures(unit, path):
+        named.append((False, "", path))
+    if is_recipe_path(config.recipe):
+        named.append((False, "recipe", Path(config.recipe)))
+    if config.camera.source == "folder" and config.camera.folder is not None:
+        named.append((False, "camera.folder", config.camera.folder))
+    if config.camera.flat_field is not None:
+        named.append((False, "camera.flat_field", config.camera.flat_field))
+    if config.camera.source == "gentl" and config.camera.producer is not None:
+        named.append((False, "camera.producer", config.camera.producer))
+    if config.camera.source in DEVICES and config.camera.feature_file is not None:
+        named.append((False, "camera.feature_file", config.camera.feature_file))
+    if recipe.classifier.mode != "off" and config.classify.weights is not None:
+        named.append((False, "classify.weights", config.classify.weights))
+    if recipe.weights is not None:
+        named.append((True, "weights", Path(recipe.weights)))
+    named += [(False, key, file) for key, file in files(config.outputs)]
+    faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
+    for key, host in hosts(config.outputs):
+        if setting := unit.shuts_out(host):
+            told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
+            faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))
+    if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
+        faults.append((False, "state_directory", fault))
+    return faults
+
+
+def configures(unit: Unit, path: Path) -> bool:
+    """Whether the file lies where the unit keeps its configuration."""
+    return any(path.absolute().is_relative_to(folder) for folder in unit.configuration)
+
+
+def _unseen(path: Path, unit: Unit) -> str | None:
+    """Why the service cannot read that file or folder, and what to do; None where it can."""
+    path = path.absolute()
+    if rule := unit.hides(path):
+        told = f"the service cannot see {path} ({rule.setting} in its unit): put it elsewhere, as below /srv/linesentry"
+        if rule.setting.startswith("InaccessiblePaths"):
+            return told
+        home = "ProtectHome=tmpfs and " if rule.setting.startswith("ProtectHome") else ""
+        return f"{told}; or `systemctl edit {NAME}` and add, below [Service], {home}BindReadOnlyPaths={path}"
+    stopped = unit.locked(path)
+    if stopped is None and path.is_dir():
+        stopped = next((locked for file in sorted(path.iterdir()) if (locked := unit.locked(file))), None)
+    if stopped is None:
+        return None
+    return f"the service's user cannot read {path}: run chmod o+r{'x' if stopped.is_dir() else ''} {stopped}"
+
+
+def _unwritten(path: Path, unit: Unit) -> str | None:
+    """Why the service cannot write into that state directory, and what to do; None where it can."""
+    path = path.absolute()
+    instead = "" if unit.state is None else f"leave it out, and the service writes to {unit.state}; or "
+    if rule := unit.hides(path):
+        return f"the service cannot see {path} ({rule.setting} in its unit): {instead}choose another place"
+    if rule := unit.forbids_writing(path):
+        return (
+            f"the service cannot write to {path} ({rule.setting} in its unit): {instead}`systemctl edit {NAME}` and "
+            f"add, below [Service], User=NAME and ReadWritePaths={path}, a directory that user NAME owns"
+        )
+    if stopped := unit.locked(path, write=True):
+        return f"the service's user cannot write to {path} because of {stopped}: {instead}give it to that user (chown)"
+    return None
