@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from models.classifier.classifier import Classifier
 from models.classifier.crops import SIDE, crop_at
-from stages.events import Answer, ClassifyCrops, Crop, CropsClassified
+from stages.crops import Answer, Crop
+from stages.events import ClassifyCrops, CropsClassified
 from stages.opinions import can_wait
 
 Rank = tuple[int, bool]

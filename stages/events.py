@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from stages.camera import Sheet, Strip
+from stages.crops import Answer, Crop
 from stages.optics import OpticsState
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult
 
@@ -244,27 +245,6 @@ class WindowsMerged(Said, frozen=True):
 
 
 # --- classifier ------------------------------------------------------------------------------------------------------
-
-
-class Crop(msgspec.Struct, frozen=True):
-    """The square around the peak of a region."""
-
-    region: int
-    """Index of the region in its window's result."""
-    x: int
-    """Plate pixel around which it lies; likewise y."""
-    y: int
-    faint: bool = False
-    """It can wait: without an answer its region is no defect."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the classifier says of one crop."""
-
-    region: int
-    """Index of the region in its window's result."""
-    probability: float
-    heat: bytes
 
 
 class ClassifyCrops(Said, frozen=True):

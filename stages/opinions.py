@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 
 from config.schema import Recipe
 from models.detector.findings import Region
-from stages.events import Answer, ClassifyCrops, Crop, CropsClassified, CropsUnwanted, Place
+from stages.crops import Answer, Crop
+from stages.events import ClassifyCrops, CropsClassified, CropsUnwanted, Place
 from stages.plate import HEAT_CELLS, Defect, Heat, WindowResult, window_columns
 
 MOST_AT_ONCE = 8

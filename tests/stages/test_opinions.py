@@ -16,12 +16,11 @@ from msgspec import structs
 
 from config.schema import Classifier, Columns, Decision, Gates, Length, Recipe, Windows
 from models.detector.findings import Quality, Region
+from stages.crops import Answer, Crop
 from stages.events import (
     Abort,
-    Answer,
     ClassifierLost,
     ClassifyCrops,
-    Crop,
     CropsClassified,
     CropsUnwanted,
     Place,

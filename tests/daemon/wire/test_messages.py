@@ -14,6 +14,7 @@ from daemon.wire import messages as m
 from models.detector.findings import Quality, Region
 from stages import events as e
 from stages.camera import Edge, Sheet, Strip
+from stages.crops import Answer, Crop
 from stages.events import Place
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
 
@@ -72,8 +73,8 @@ BODIES: list[m.AnyMessage] = [
     ),
     e.WindowQuarantined(1, 4),
     e.WindowsMerged(1, (0, 1)),
-    e.ClassifyCrops(1, PLACE, 4, (e.Crop(0, 12, 34), e.Crop(2, 56, 78)), 1),
-    e.CropsClassified(1, 4, (e.Answer(0, 0.25, bytes(49)), e.Answer(2, 1.0, b"\xff" * 49)), 1),
+    e.ClassifyCrops(1, PLACE, 4, (Crop(0, 12, 34), Crop(2, 56, 78)), 1),
+    e.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49)), 1),
     e.CropsUnwanted(1),
     e.ClassifierLost(),
     e.VerdictDue(1, Verdict.NG, (Cause.DEFECT,), "1 defect", 1, "7-b", 0.25, 12.5, simulated=True),

@@ -26,7 +26,8 @@ from models.classifier.crops import SIDE, crop_at
 from models.classifier.errors import ClassifierError
 from models.classifier.views import DEFAULT_VIEWS
 from stages.classify import Questions, Work, rows_needed
-from stages.events import ClassifyCrops, Crop, CropsClassified, CropsUnwanted, Place, PlateClosed
+from stages.crops import Crop
+from stages.events import ClassifyCrops, CropsClassified, CropsUnwanted, Place, PlateClosed
 from stages.plate import HEAT_CELLS
 from tests.classifier_weights import untrained
 from tests.daemon.conftest import KEY, RUN, SHAPE, Parent, plan_of

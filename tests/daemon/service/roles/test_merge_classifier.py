@@ -19,11 +19,10 @@ from daemon.service.roles.merge import MergeProcess
 from daemon.wire import messages as m
 from daemon.wire.channel import Client
 from models.detector.findings import Region
+from stages.crops import Answer, Crop
 from stages.events import (
-    Answer,
     ClassifierLost,
     ClassifyCrops,
-    Crop,
     CropsClassified,
     CropsUnwanted,
     Place,
