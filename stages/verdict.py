@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import fsum, isnan, sqrt
+from math import fsum, isnan
 from typing import Literal
 
-from config.schema import Limits, Recipe
+from config.schema import Recipe
 from models.detector.findings import Quality, clearer
 from stages.camera import Sheet
+from stages.gates import failed_gates
 from stages.integrity import NO_FAULTS, Faults, faults_of
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
 from stages.through_lines import through_lines
-
-LIT_SHARE = 0.1
-"""A band with a smaller share of lit pixels says nothing of contrast and focus; it counts as not judged. A dark one at
-an end of the plate may lie beyond the sheet; between others it fails the gate of brightness."""
 
 NARROW = 0.25
 """Share of the pixels of the band before, below which the last one is judged with it; likewise of blocks of columns."""
@@ -183,17 +180,7 @@ def verdict_of(
     coverage = None
     if facts.windows_scored:
         coverage = quality.judged / quality.unmasked if quality.unmasked else 0.0
-    judged = [_judged(defect, recipe) for defect in defects]
-    defects = [defect for defect, _ in judged]
-    confirmed = [defect for defect, said in judged if said == "confirmed"]
-    if confirmed:
-        found[Cause.DEFECT] = _defects(confirmed, recipe)
-    if any(said == "unclear" for _, said in judged):
-        number = _number(sum(said == "unclear" for _, said in judged))
-        found[Cause.CLASSIFIER_LATE] = f"{number} without an answer of the classifier ({facts.classifier})"
-    if any(defect.vetoed for defect in defects):
-        warnings.append(_vetoes([defect for defect in defects if defect.vetoed]))
-    warnings += through_lines(confirmed, facts.rows, facts.columns)
+    defects = _defects(found, warnings, defects, facts, recipe)
     found |= {cause: PLAIN[cause] for cause in facts.causes if cause in PLAIN}
     if facts.sheet is not None:
         found |= dict(facts.sheet.faults)
@@ -202,16 +189,7 @@ def verdict_of(
     _windows(found, facts)
     if coverage is not None and not coverage >= recipe.gates.judged:
         found[Cause.COVERAGE] = f"only {coverage:.1%} of the sheet could be judged, least is {recipe.gates.judged:.1%}"
-    warnings += faults.warnings
-    if recipe.gates.integrity == "warn":
-        warnings += [words for _, words in faults.causes]
-    else:
-        found |= faults.causes
-    gates = dict(_gates(blocks, recipe, "blocks of columns")) | dict(_gates(bands, recipe, "bands"))
-    if recipe.gates.action == "warn":
-        warnings += gates.values()
-    else:
-        found |= gates
+    _picture(found, warnings, faults, failed_gates(bands, blocks, recipe.gates), recipe)
     for cause in facts.causes:
         # Whatever else the line said of the plate must not get lost on the way to an OK.
         if cause is not Cause.DEFECT:
@@ -238,6 +216,24 @@ def verdict_of(
         image=facts.sheet.image or None if facts.sheet is not None else None,
         classifier=facts.classifier,
     )
+
+
+def _defects(
+    found: dict[Cause, str], warnings: list[str], defects: Sequence[Defect], facts: PlateFacts, recipe: Recipe
+) -> list[Defect]:
+    """What the defects do to their plate; gives them, marked where the classifier vetoed them."""
+    judged = [_judged(defect, recipe) for defect in defects]
+    marked = [defect for defect, _ in judged]
+    confirmed = [defect for defect, said in judged if said == "confirmed"]
+    if confirmed:
+        found[Cause.DEFECT] = _confirmed(confirmed, recipe)
+    if any(said == "unclear" for _, said in judged):
+        number = _number(sum(said == "unclear" for _, said in judged))
+        found[Cause.CLASSIFIER_LATE] = f"{number} without an answer of the classifier ({facts.classifier})"
+    if any(defect.vetoed for defect in marked):
+        warnings.append(_vetoes([defect for defect in marked if defect.vetoed]))
+    warnings += through_lines(confirmed, facts.rows, facts.columns)
+    return marked
 
 
 def _judged(defect: Defect, recipe: Recipe) -> tuple[Defect, Literal["minor", "confirmed", "unclear", "vetoed"]]:
@@ -300,7 +296,7 @@ def _complete(facts: PlateFacts) -> bool:
     return all_scored and facts.rows_missing == 0 and not set(facts.causes) - {Cause.LATE}
 
 
-def _defects(confirmed: Sequence[Defect], recipe: Recipe) -> str:
+def _confirmed(confirmed: Sequence[Defect], recipe: Recipe) -> str:
     least = recipe.decision.ng_score
     clear = [defect for defect in confirmed if not defect.score < least]
     backed = [defect for defect in confirmed if defect.score < least]
@@ -358,43 +354,16 @@ def _windows(found: dict[Cause, str], facts: PlateFacts) -> None:
         found[Cause.REGIONS_TRUNCATED] = words
 
 
-def _gates(bands: Sequence[Quality], recipe: Recipe, name: str) -> list[tuple[Cause, str]]:
-    """Each quality gate that a band (or block of columns) failed, with the value of the worst and how many failed."""
-    gates = recipe.gates
-    brightness: list[float] = []
-    contrast: list[float] = []
-    saturation: list[float] = []
-    focus: list[float] = []
-    for place, band in enumerate(bands):
-        if band.unmasked <= 0:
-            continue
-        saturation.append(band.clipped / band.unmasked)
-        if band.lit < LIT_SHARE * band.unmasked or band.lit <= 0:
-            if 0 < place < len(bands) - 1 and 2 * band.clipped < band.unmasked:
-                # Between bright bands the sheet has no end: the light was off.
-                brightness.append(0.0)
-            continue
-        mean = band.total / band.lit
-        brightness.append(mean)
-        contrast.append(sqrt(max(band.squares / band.lit - mean * mean, 0.0)))
-        focus.append(band.focus)
-    failed = [
-        (Cause.BRIGHTNESS, _failed("brightness", "{:.1f} grey levels", brightness, gates.brightness, name)),
-        (Cause.CONTRAST, _failed("contrast", "{:.2f} grey levels", contrast, gates.contrast, name)),
-        (Cause.SATURATION, _failed("saturated share", "{:.1%}", saturation, gates.saturation, name)),
-        (Cause.FOCUS, _failed("focus", "{:.3f}", focus, gates.focus, name)),
-    ]
-    return [(cause, words) for cause, words in failed if words]
-
-
-def _failed(name: str, form: str, values: Sequence[float], limits: Limits, parts: str) -> str:
-    """The words for the bands whose value is outside the limits, empty when all are within."""
-    # Written so that a value that is not a number fails.
-    low = [] if limits.least is None else [v for v in values if not v >= limits.least]
-    high = [] if limits.most is None else [v for v in values if not v <= limits.most]
-    words = []
-    for outside, worst, bound, limit in ((low, min, "least", limits.least), (high, max, "most", limits.most)):
-        if outside and limit is not None:
-            where = f"in {len(outside)} of {len(values)} {parts}"
-            words.append(f"{name} {form.format(worst(outside))} {where}, {bound} is {form.format(limit)}")
-    return ", ".join(words)
+def _picture(
+    found: dict[Cause, str], warnings: list[str], faults: Faults, gates: dict[Cause, str], recipe: Recipe
+) -> None:
+    """Faults of the camera and gates that failed: causes, or warnings where the recipe says so."""
+    warnings += faults.warnings
+    if recipe.gates.integrity == "warn":
+        warnings += [words for _, words in faults.causes]
+    else:
+        found |= faults.causes
+    if recipe.gates.action == "warn":
+        warnings += gates.values()
+    else:
+        found |= gates
