@@ -112,13 +112,17 @@ def train(
         batches.close()
         if checkpoint is not None and learner.step:  # also of a training that was interrupted
             learner.save(checkpoint, batches.drawn)
+    return _outcome(learner, looks, batches.drawn)
+
+
+def _outcome(learner: Learner, looks: Validation, drawn: int) -> Outcome:
     state, state_step = looks.kept(learner)
     return Outcome(
         state=state,
         state_step=state_step,
         steps=learner.step,
         seconds=learner.seconds(),
-        crops=learner.drawn + batches.drawn,
+        crops=learner.drawn + drawn,
         loss=learner.loss,
         history=tuple(learner.history),
         started_from=learner.started_from,
