@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 
 from config.schema import Camera
+from daemon.cameras.choice import chosen
 from daemon.cameras.device import Device, DeviceLostError, Filled, Native
 from daemon.cameras.device_camera import DeviceCamera
 from daemon.cameras.extras import load
@@ -130,7 +131,8 @@ class GentlDevice(Device):
     serial = "?"
 
     def _open(self, camera: Camera) -> None:
-        info = self._chosen(camera)
+        found = self._producer.devices()
+        info = found[chosen([told(one) for one in found], camera.device)]
         self.serial = told(info)["serial"] or told(info)["id"]
         device = info.create_device()
         try:
@@ -143,21 +145,6 @@ class GentlDevice(Device):
         self._port = _port(self._producer.genapi, port)
         self._nodes.connect(self._port, port.name)
         self.features = GenApiFeatures(self._producer.genapi, self._gentl, self._nodes)
-
-    def _chosen(self, camera: Camera) -> Native:
-        found = self._producer.devices()
-        if camera.device is None and len(found) == 1:
-            return found[0]
-        wanted = [one for one in found if camera.device in list(told(one).values())] if camera.device else []
-        if len(wanted) == 1:
-            return wanted[0]
-        listed = ", ".join(f"{words['serial'] or words['id']} ({words['id']})" for words in map(told, found))
-        if not found:
-            raise CameraError("no camera is there: check its power, its cable, and camera.producer")
-        if camera.device is None:
-            raise CameraSetupError(f"camera.device is missing, and there are {len(found)} cameras: {listed}")
-        many = "is the name of several cameras" if wanted else "is not there"
-        raise CameraError(f"camera.device: {camera.device} {many}; there are: {listed}")
 
     # --- frames --------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from config.schema import Camera
+from daemon.cameras.choice import chosen
 from daemon.cameras.device import Device, DeviceLostError, Filled, Native
 from daemon.cameras.device_camera import DeviceCamera
 from daemon.cameras.extras import load
 from daemon.cameras.pylon_features import PylonFeatures
-from stages.camera import CameraError, CameraSetupError
+from stages.camera import CameraError
 
 EMULATOR = "BaslerCamEmu"
 _NO_ID = 2**64 - 1
@@ -69,7 +70,8 @@ class PylonDevice(Device):
     def __init__(self, camera: Camera) -> None:
         self._pylon = _pylon(camera)
         self._held: Native = None
-        info = self._chosen(camera)
+        found = _found(self._pylon, camera)
+        info = found[chosen([_told(one) for one in found], camera.device)]
         self.serial = info.GetSerialNumber()
         self._camera: Native = self._pylon.InstantCamera()
         try:
@@ -81,16 +83,6 @@ class PylonDevice(Device):
             raise CameraError(
                 f"the camera {self.serial} cannot be opened: {_plain(error)}; does another program have it?"
             ) from error
-
-    def _chosen(self, camera: Camera) -> Native:
-        found = _found(self._pylon, camera)
-        wanted = [one for one in found if camera.device is None or camera.device in _told(one).values()]
-        if len(wanted) == 1:
-            return wanted[0]
-        listed = ", ".join(f"{one.GetSerialNumber()} ({one.GetModelName()})" for one in found) or "none"
-        if camera.device is None and found:
-            raise CameraSetupError(f"camera.device is missing, and there are {len(found)} cameras: {listed}")
-        raise CameraError(f"camera.device: {camera.device or 'a camera'} is not there; there are: {listed}")
 
     def start(self, buffers: int) -> None:
         """Begin, every frame in its order."""

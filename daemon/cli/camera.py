@@ -28,7 +28,8 @@ _EVERY_S = 0.25
 @camera.command("list")
 def list_(config: ConfigOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
     """List the devices of camera.producer: id, maker, model, serial number, name."""
-    from daemon.offline.camera import devices  # noqa: PLC0415 - commands load what they need
+    from daemon.cameras.choice import NONE_THERE  # noqa: PLC0415 - commands load what they need
+    from daemon.offline.camera import devices  # noqa: PLC0415
 
     settings, recipe = configured(config, set_, None)
     with _errors():
@@ -37,7 +38,7 @@ def list_(config: ConfigOption = None, set_: SetOption = None, json_: JsonOption
         typer.echo(json.dumps(found))
         return
     if not found:
-        fail("no camera is there: check its power, its cable, and camera.producer")
+        fail(NONE_THERE)
     _table(["id", "vendor", "model", "serial", "name"], [list(one.values()) for one in found])
 
 

@@ -194,7 +194,7 @@ def test_deeper_pixels_are_scaled_by_their_full_range(tmp_path: Path, folder: Pa
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"device": "123"}, "camera.device: 123 is not there; there are: 0815-0000 .Emulation"),
+        ({"device": "123"}, "camera.device: 123 is not there; there are: Emulation .0815-0000"),
         ({"features": {"ExposurTime": 1}}, "no feature ExposurTime; the nearest it has: ExposureTime"),
         ({"features": {"PixelFormat": "Mono10p"}}, "PixelFormat cannot be Mono10p; the nearest it can: Mono10"),
         ({"features": {}, "width": 16384}, "Width cannot be 16384; allowed: 1 to 4096"),
