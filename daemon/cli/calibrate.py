@@ -76,15 +76,13 @@ def reference(config: ConfigOption = None, state: StateOption = None, set_: SetO
     """Take the next plates for the reference of the optics: after a new lamp, lens or exposure."""
     from daemon.service.optics_watch import product_of  # noqa: PLC0415 - load what they need
     from daemon.store.optics import forget_optics  # noqa: PLC0415
-    from daemon.store.results import Store, StoreError, store_path  # noqa: PLC0415
+    from daemon.store.results import StoreError  # noqa: PLC0415
+    from daemon.store.shared import open_shared  # noqa: PLC0415
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
 
     settings, recipe = configured(config, set_, state)
     try:
-        path = store_path(state_path(settings))
-        if not path.exists():
-            fail(f"there are no results at {path}: run the line, or name another directory with --state")
-        with Store.open(path) as store:
+        with open_shared(state_path(settings)) as store:
             known = forget_optics(store, product_of(settings, recipe))
     except (StoreError, StateError) as error:
         fail(str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from daemon.store.golden import StoredCheck, add_check, checks_of, set_standard, standard_of
-from daemon.store.results import PlateRow, Store, StoreError, store_path
+from daemon.store.results import PlateRow, Store, store_path
+from daemon.store.shared import open_shared
 from stages.golden import Check, GoldenError, Limit, Pass, Standard, checked, control_limits, standard_from
-
-_FREE_S, _PAUSE_S = 5.0, 0.1
-"""How long a store that the service writes to just now is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def set_golden(state: Path, recipe: str, plates: Sequence[int]) -> tuple[list[in
         GoldenError: there is no such plate, or it is no pass of a golden sheet.
         StoreError: the store cannot be read or written.
     """
-    with _opened(state) as store:
+    with open_shared(state) as store:
         rows = [_row(store, recipe, plate) for plate in plates] or [_row(store, recipe, None)]
         standard = standard_from([_pass(row) for row in rows])
         numbers = [row.plate for row in rows]
@@ -63,7 +60,7 @@ def run_golden(state: Path, recipe: str, plate: int | None) -> Outcome:
             before, or was not seen whole.
         StoreError: the store cannot be read or written.
     """
-    with _opened(state) as store:
+    with open_shared(state) as store:
         found = standard_of(store, recipe)
         if found is None:
             raise GoldenError(f"no standard is set for {recipe}: pass the golden sheet, then `linesentry golden set`")
@@ -167,18 +164,3 @@ def _pass(row: PlateRow) -> Pass:
         row.defects,
         complete=bool(row.complete),
     )
-
-
-def _opened(state: Path) -> Store:
-    """The store to write to, once the service lets go of it for a moment."""
-    path = store_path(state)
-    if not path.exists():
-        raise GoldenError(f"there are no results at {path}: run the line, or name another directory with --state")
-    until = time.monotonic() + _FREE_S
-    while True:
-        try:
-            return Store.open(path)
-        except StoreError as error:
-            if error.kind != "locked" or time.monotonic() > until:
-                raise
-            time.sleep(_PAUSE_S)
