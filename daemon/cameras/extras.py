@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 import warnings
 from types import ModuleType
 
+from models.machine import packages
 from stages.camera import CameraSetupError
 
 EXTRAS = {"gentl": "genicam", "pylon": "pypylon"}
@@ -16,12 +15,8 @@ EXTRAS = {"gentl": "genicam", "pylon": "pypylon"}
 
 def missing(source: str) -> str | None:
     """What to do where the package of that camera is not installed; None where it is, or none is needed."""
-    package = EXTRAS.get(source)
-    if package is None or importlib.util.find_spec(package) is not None:
-        return None
-    return (
-        f"found {source}, which needs the package {package}: run {sys.executable} -m pip install 'linesentry[{source}]'"
-    )
+    why = packages.missing(EXTRAS[source], source) if source in EXTRAS else None
+    return None if why is None else f"found {source}, which {why}"
 
 
 def load(source: str, module: str) -> ModuleType:

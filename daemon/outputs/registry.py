@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 
 from config.schema import Modbus, Mqtt, Output, Outputs, Text, Webhook
 from daemon.outputs.door import OutputLink
+from models.machine import packages
 
 _LINKS: dict[type[Output], str] = {
     Modbus: "daemon.outputs.modbus:ModbusLink",
@@ -30,10 +30,8 @@ def open_link(output: Output) -> OutputLink:
 
 def missing_package(output: Output) -> str | None:
     """What the output needs and is not installed, with the command that installs it; None where nothing is missing."""
-    package, extra = _EXTRAS.get(type(output), ("", ""))
-    if not package or importlib.util.find_spec(package) is not None:
-        return None
-    return f"needs the package {package}, which is not installed: pip install 'linesentry[{extra}]'"
+    needed = _EXTRAS.get(type(output))
+    return None if needed is None else packages.missing(*needed)
 
 
 def missing_packages(outputs: Outputs) -> list[tuple[str, str]]:

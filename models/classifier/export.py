@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import importlib.util
 import io
 import json
 import warnings
@@ -26,6 +25,7 @@ from models.classifier.classifier import Classifier
 from models.classifier.errors import ClassifierError
 from models.classifier.networks import CLASSES, Network
 from models.classifier.preprocess import INPUT, MEAN, STD, prepared
+from models.machine.packages import missing
 
 SCRIPTED = "crack_detector_scripted.pt"
 PROGRAM = "crack_detector.pt2"
@@ -270,5 +270,6 @@ def run_onnx(content: bytes) -> Logits:
 
 
 def _needs(package: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise ClassifierError(f"the package {package} is not installed: pip install 'linesentry[onnx]'")
+    why = missing(package, "onnx")
+    if why is not None:
+        raise ClassifierError(f"it {why}")

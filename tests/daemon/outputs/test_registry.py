@@ -22,8 +22,8 @@ def test_a_missing_package_refuses_the_start_with_the_command_that_installs_it(m
     monkeypatch.setitem(sys.modules, "pymodbus", None)
     (fault,) = lasting_faults(MODBUS, load_recipe("P10B"), "line.yaml")
     assert str(fault) == (
-        "line.yaml: outputs.modbus[0]: needs the package pymodbus, which is not installed: "
-        "pip install 'linesentry[modbus]'"
+        "line.yaml: outputs.modbus[0]: needs the package pymodbus: "
+        f"run {sys.executable} -m pip install 'linesentry[modbus]'"
     )
 
 

@@ -95,7 +95,7 @@ def test_what_was_not_exported_is_said_with_its_reason(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     train_classifier_command(Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18"))
     said = capsys.readouterr().err
-    assert f"without {export.ONNX}: the package onnxruntime is not installed" in said
+    assert f"without {export.ONNX}: it needs the package onnxruntime: run" in said
     assert {path.name for path in (tmp_path / "out" / "export").iterdir()} == {
         export.SCRIPTED,
         export.PROGRAM,
