@@ -212,6 +212,6 @@ def number(text: str) -> float:
     return float(int(text, 16)) if text.lower().startswith("0x") else float(text)
 
 
-def plain(error: str) -> str:
-    """What GenApi said in one line, without the place in its source at which it did."""
-    return re.split(r" : \w+Exception thrown", " ".join(error.split()))[0].rstrip(". ")
+def plain(error: Exception) -> str:
+    """What a binding said in one line, without the place in its source at which it did."""
+    return re.split(r" : \w+Exception thrown", " ".join(str(error).split()))[0].rstrip(". ")

@@ -75,9 +75,9 @@ class GenApiFeatures(Features):
         try:
             yield
         except self._gentl.GenericException as error:
-            raise DeviceLostError(" ".join(str(error).split())) from error
+            raise DeviceLostError(plain(error)) from error
         except self._genapi.GenericException as error:
-            raise FeatureError(plain(str(error))) from error
+            raise FeatureError(plain(error)) from error
 
 
 def _value(node: Native) -> str:

@@ -19,6 +19,7 @@ from daemon.cameras.choice import chosen
 from daemon.cameras.device import Device, DeviceLostError, Filled, Native
 from daemon.cameras.device_camera import DeviceCamera
 from daemon.cameras.extras import load
+from daemon.cameras.features import plain
 from daemon.cameras.genapi_features import GenApiFeatures
 from stages.camera import CameraError, CameraSetupError
 
@@ -39,7 +40,7 @@ class GentlCamera(DeviceCamera):
         try:
             return [told(info) for info in producer.devices()]
         except producer.gentl.GenericException as error:
-            raise CameraError(f"camera.producer: its devices cannot be listed: {_plain(error)}") from error
+            raise CameraError(f"camera.producer: its devices cannot be listed: {plain(error)}") from error
         finally:
             producer.close()
 
@@ -61,7 +62,7 @@ class Producer:
             self._open_interfaces(self._opened(library.create_system()), camera.interface)
         except self.gentl.GenericException as error:
             self.close()
-            raise CameraError(f"camera.producer: {path} does not work: {_plain(error)}") from error
+            raise CameraError(f"camera.producer: {path} does not work: {plain(error)}") from error
         except BaseException:
             self.close()
             raise
@@ -123,7 +124,7 @@ class GentlDevice(Device):
             self._open(camera)
         except (self._gentl.GenericException, self._producer.genapi.GenericException) as error:
             self.close()
-            raise CameraError(f"the camera {self.serial} cannot be opened: {_plain(error)}") from error
+            raise CameraError(f"the camera {self.serial} cannot be opened: {plain(error)}") from error
         except BaseException:
             self.close()
             raise
@@ -280,7 +281,7 @@ class GentlDevice(Device):
         try:
             yield
         except (self._gentl.GenericException, self._producer.genapi.GenericException) as error:
-            raise DeviceLostError(_plain(error)) from error
+            raise DeviceLostError(plain(error)) from error
 
 
 def _node_map(genapi: Native, port: Native) -> Native:
@@ -336,8 +337,3 @@ def _word(ask: Callable[[], Native]) -> str:
         return str(ask())
     except Exception:  # noqa: BLE001 - a producer says in many ways that it does not know
         return ""
-
-
-def _plain(error: Exception) -> str:
-    """An error of the binding in one line."""
-    return " ".join(str(error).split())

@@ -17,6 +17,7 @@ from daemon.cameras.choice import chosen
 from daemon.cameras.device import Device, DeviceLostError, Filled, Native
 from daemon.cameras.device_camera import DeviceCamera
 from daemon.cameras.extras import load
+from daemon.cameras.features import plain
 from daemon.cameras.pylon_features import PylonFeatures
 from stages.camera import CameraError
 
@@ -49,7 +50,7 @@ def _found(pylon: Native, camera: Camera) -> list[Native]:
     try:
         return list(pylon.TlFactory.GetInstance().EnumerateDevices([wanted]))
     except pylon.GenericException as error:
-        raise CameraError(f"camera.interface: {camera.interface} cannot be searched: {_plain(error)}") from error
+        raise CameraError(f"camera.interface: {camera.interface} cannot be searched: {plain(error)}") from error
 
 
 def _told(info: Native) -> dict[str, str]:
@@ -81,7 +82,7 @@ class PylonDevice(Device):
         except self._pylon.GenericException as error:
             self.close()
             raise CameraError(
-                f"the camera {self.serial} cannot be opened: {_plain(error)}; does another program have it?"
+                f"the camera {self.serial} cannot be opened: {plain(error)}; does another program have it?"
             ) from error
 
     def start(self, buffers: int) -> None:
@@ -142,9 +143,4 @@ class PylonDevice(Device):
         try:
             yield
         except self._pylon.GenericException as error:
-            raise DeviceLostError(_plain(error)) from error
-
-
-def _plain(error: Exception) -> str:
-    """An error of the driver in one line."""
-    return " ".join(str(error).split()).partition(" : ")[0]
+            raise DeviceLostError(plain(error)) from error

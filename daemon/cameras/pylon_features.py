@@ -81,5 +81,5 @@ class PylonFeatures(Features):
             yield
         except self._genicam.GenericException as error:
             if self._camera.IsCameraDeviceRemoved():
-                raise DeviceLostError(plain(str(error))) from error
-            raise FeatureError(plain(str(error))) from error
+                raise DeviceLostError(plain(error)) from error
+            raise FeatureError(plain(error)) from error
