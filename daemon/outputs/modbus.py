@@ -57,6 +57,7 @@ CAUSES = {
     Cause.WRONG_WIDTH: 34,
     Cause.FURTHER_PAGES: 35,
     Cause.DEPTH: 36,
+    Cause.CHECK_OVERDUE: 37,
 }
 """PLCs are programmed by these: a number is never given again."""
 OTHER_CAUSE = 255

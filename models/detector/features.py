@@ -121,6 +121,12 @@ class FeatureNetwork(ValueNetwork):
             _Layer(_SIXTEENTH, _SIXTEENTH),
             nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 1),
         )
+        self.deeper: nn.Sequential | None = nn.Sequential(
+            _Layer(_SIXTEENTH, _SIXTEENTH),
+            _Layer(_SIXTEENTH, _SIXTEENTH, dilation=2),
+            _Layer(_SIXTEENTH, _SIXTEENTH),
+            nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 3, padding=1),
+        )
         self.more = nn.Sequential(_Layer(_SIXTEENTH, _SIXTEENTH), nn.Conv2d(_SIXTEENTH, _SIXTEENTH, 1))
         self.from_sixteenth = _Layer(_SIXTEENTH, _EIGHTH)
         self.at_eighth = _Layer(_EIGHTH, _EIGHTH)
@@ -130,11 +136,12 @@ class FeatureNetwork(ValueNetwork):
         self.from_eighth = _Layer(_EIGHTH, _QUARTER, size=1)
         self.at_quarter = _Layer(_QUARTER, _QUARTER)
         self.head = nn.Conv2d(_QUARTER, 4, 1)
-        for last in (self.context[-1], self.more[-1], self.finer[-1]):  # they start as if they were not there
+        # They start as if they were not there.
+        for last in (self.context[-1], self.deeper[-1], self.more[-1], self.finer[-1]):
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # most pixels are background
-        self.register_load_state_dict_pre_hook(_without_finer)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_without_later)  # type: ignore[no-untyped-call]
 
     def _kernels(self) -> Tensor:
         """The templates' kernels, (n, 1, side, side)."""
@@ -170,6 +177,8 @@ class FeatureNetwork(ValueNetwork):
         sixteenth = self.sixteenth(eighth)
         coarse = self.coarse(sixteenth)
         coarse = coarse + self.context(coarse)
+        if self.deeper is not None:
+            coarse = coarse + self.deeper(coarse)
         sixteenth = sixteenth + _doubled(coarse, sixteenth)
         if part is None:
             far = near = part = Part(0, 0, 8 * sixteenth.shape[-1], 8 * sixteenth.shape[-2])
@@ -190,10 +199,16 @@ class FeatureNetwork(ValueNetwork):
         return Folded(self, dtype)
 
 
-def _without_finer(network: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    """Weights from before `finer` was added are loaded as if it were not there, which is how it starts."""
-    if not any(name.startswith(f"{prefix}finer.") for name in state):
-        state.update({f"{prefix}{name}": value for name, value in network.state_dict().items() if "finer." in name})
+_LATER = ("deeper", "finer")
+"""Parts that were added to trained weights; they start as if they were not there."""
+
+
+def _without_later(network: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """Weights from before a part was added are loaded as if it were not there, which is how it starts."""
+    for part in _LATER:
+        if not any(name.startswith(f"{prefix}{part}.") for name in state):
+            fresh = network.state_dict()
+            state.update({f"{prefix}{name}": fresh[name] for name in fresh if name.startswith(f"{part}.")})
 
 
 def network_for(recipe: Recipe) -> FeatureNetwork:
@@ -229,8 +244,10 @@ class Folded(nn.Module):
         self.network = FeatureNetwork(network.resolution, network.templates, network.pitch)
         self.network.load_state_dict(network.state_dict())
         del self.network.learned
-        if self.network.finer is not None and not any(map(torch.count_nonzero, self.network.finer[-1].parameters())):
-            self.network.finer = None  # weights from before it was added: what adds nothing is not computed
+        for name in _LATER:  # weights from before a part was added: what adds nothing is not computed
+            part = getattr(self.network, name)
+            if part is not None and not any(map(torch.count_nonzero, part[-1].parameters())):
+                setattr(self.network, name, None)
         _fold_layers(self.network)
         self.eval().requires_grad_(requires_grad=False)
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

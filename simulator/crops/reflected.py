@@ -29,14 +29,14 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     One in three is the negative of such a picture, cracks apart: dark crest lines, and the ground of dark cracks.
     Without `other_lines` no grinding lines lie on it.
     """
-    heights, ridges = _heights(rng, size)
-    shade = _reflected(rng, heights)
+    heights, ridges = heights_of_ridges(rng, size)
+    lit = shade(rng, heights)
     surface = skin(rng, size, other_lines=other_lines)
     base = rng.uniform(55, 190)
-    picture = base + np.clip(shade, -0.6 * base, 0.8 * (255 - base)) + surface
+    picture = base + np.clip(lit, -0.6 * base, 0.8 * (255 - base)) + surface
     picture = np.asarray(picture, np.float32)
     if rng.random() < 0.12:
-        _hole(rng, picture)
+        hole(rng, picture)
     if rng.random() < 1 / 3:
         picture = np.float32(255) - picture
     noise = sensor(rng, size)
@@ -46,7 +46,7 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     return labelled(rng, picture, noise, mask, ignore)
 
 
-def _heights(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
+def heights_of_ridges(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
     """Heights (size, size) of a pressed sheet, px, and the direction of its ridges, radians."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     angle = rng.uniform(0, math.pi) if rng.random() < 0.5 else float(rng.integers(2)) * math.pi / 2
@@ -82,13 +82,13 @@ def _heights(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
         share = np.float32(0.5) + np.float32(0.5) * np.tanh(beyond / np.float32(log_uniform(rng, 6, 80)))
         heights = heights * share + np.float32(rng.uniform(-3, 3)) * share
     if rng.random() < 0.12:
-        heights = heights + _stamp(rng, size)
+        heights = heights + stamp(rng, size)
     if rng.random() < 0.4:  # dents and waviness
         heights = heights + textures.cut(rng, "cloud", size, 2.5) * np.float32(log_uniform(rng, 0.3, 4))
     return np.asarray(heights, np.float32), angle
 
 
-def _stamp(rng: np.random.Generator, size: int) -> Grey:
+def stamp(rng: np.random.Generator, size: int) -> Grey:
     """Letters that are pressed in or out, px of height."""
     drawn = np.zeros((size, size), np.uint8)
     text = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXZ0123456789-/#"), int(rng.integers(2, 9))))
@@ -100,7 +100,7 @@ def _stamp(rng: np.random.Generator, size: int) -> Grey:
     return soft * np.float32(log_uniform(rng, 0.5, 6) / 255 * rng.choice([-1, 1]))
 
 
-def _hole(rng: np.random.Generator, picture: Grey) -> None:
+def hole(rng: np.random.Generator, picture: Grey) -> None:
     """A port, in place: dark or bright, its rim lit on a part of its way or all around."""
     size = picture.shape[0]
     radius, soft = log_uniform(rng, 0.08, 0.9) * size, log_uniform(rng, 0.7, 3)
@@ -118,7 +118,7 @@ def _hole(rng: np.random.Generator, picture: Grey) -> None:
     picture += (np.float32(dark) - picture) * np.clip(np.float32(0.5) - away / np.float32(soft), 0, 1)
 
 
-def _reflected(rng: np.random.Generator, heights: Grey) -> Grey:
+def shade(rng: np.random.Generator, heights: Grey) -> Grey:
     """Grey levels of a relief in light from one or two sides, each with a curve of its own over the slope that way."""
     size = heights.shape[0]
     soft = cv2.GaussianBlur(heights, (0, 0), log_uniform(rng, 1, 6))

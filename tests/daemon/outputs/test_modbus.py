@@ -104,6 +104,7 @@ def test_a_plc_without_coils_gets_registers_alone(plc: Plc) -> None:
 def test_each_cause_has_its_number_on_the_page_and_none_has_that_of_another() -> None:
     pairs = re.findall(r"\| (\d+) \| ([a-z -]+?) (?=\|)", PAGE.read_text("utf-8"))
     assert {Cause(name): int(number) for number, name in pairs} == CAUSES
+    assert set(CAUSES) == set(Cause)
     assert len({*CAUSES.values(), OTHER_CAUSE}) == len(CAUSES) + 1
 
 

@@ -21,8 +21,9 @@ def network() -> FeatureNetwork:
             assert module.running_var is not None
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
+    assert made.deeper is not None
     assert made.finer is not None
-    for layers in (made.context, made.more, made.finer):
+    for layers in (made.context, made.deeper, made.more, made.finer):
         last = layers[-1]
         assert isinstance(last, torch.nn.Conv2d)
         torch.nn.init.normal_(last.weight, 0, 0.1)
@@ -42,14 +43,15 @@ def test_the_values_of_a_part_are_those_of_the_whole_to_the_bit(
         assert torch.equal(folded(x, part), part.of(whole, 1))
 
 
-def test_weights_from_before_a_part_was_added_are_computed_without_it(network: FeatureNetwork) -> None:
-    state = {name: value for name, value in network.state_dict().items() if not name.startswith("finer.")}
+@pytest.mark.parametrize("later", ["deeper", "finer"])
+def test_weights_from_before_a_part_was_added_are_computed_without_it(network: FeatureNetwork, later: str) -> None:
+    state = {name: value for name, value in network.state_dict().items() if not name.startswith(f"{later}.")}
     older = FeatureNetwork()
     older.load_state_dict(state)
     x = torch.randn(1, 1, 96, 96)
     with torch.inference_mode():
         folded = older.folded(torch.float32)
-        assert folded.network.finer is None
+        assert getattr(folded.network, later) is None
         network.eval()
         assert torch.allclose(folded(x), older.eval()(x)[:, 0], atol=1e-3)
         assert not torch.allclose(folded(x), network(x)[:, 0], atol=1e-3)
