@@ -1,9 +1,13 @@
-"""What holds for every test: one thread for numeric code, no time limit of hypothesis, no silent skip in CI."""
+"""What holds for every test: one thread for numeric code, no time limit of hypothesis, no silent skip in CI.
+
+And signals go where they went before, for a command that ends its process leaves them ignored.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 
 # Before anything imports a numeric library: their thread pools are sized when they are loaded.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -27,3 +31,24 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped where CI is set: {report.longrepr}"
     return report
+
+
+_SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+)
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)

@@ -62,7 +62,7 @@ class CropStream:
         """End the process."""
         self._open = False
         self._thread.join()
-        self._process.terminate()
+        self._process.kill()  # it has nothing to save, and may have been started with SIGTERM ignored
         self._process.join()
 
 
