@@ -17,7 +17,7 @@ from models.detector.features import Architecture, ValueNetwork
 from models.study.backbone import layer
 from models.study.variants import Unfolded
 
-_WIDTHS = (16, 32, 48, 64, 96, 128)
+_WIDTHS = (16, 32, 48, 80, 112, 128)
 """Channels of each level; each has half the resolution of the one before."""
 _CELL = 2
 """Px that the first level sees as channels, along each axis."""
