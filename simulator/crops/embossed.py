@@ -13,16 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.crops import rough
-from simulator.crops.labelled import LabelledCrop, labelled
-from simulator.crops.reflected import heights_of_ridges, hole, shade, stamp
+from simulator.crops.labelled import LabelledCrop
+from simulator.crops.recorded import recorded
+from simulator.crops.reflected import heights_of_ridges, lit, stamp
 from simulator.crops.ridges import log_uniform
-from simulator.crops.skins import sensor, skin
-from simulator.crops.wild import disturbance_of
 from simulator.sheets import textures
 from simulator.sheets.cracks import Grey
 
-_CRACKED_SHARE = 0.6
 _FINE = 4
 """Binary digits of a px that forms are drawn to."""
 _ONE = 1 << _FINE
@@ -36,19 +33,8 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     Without `other_lines` no grinding lines lie on it.
     """
     way = rng.uniform(0, math.pi) if rng.random() < 0.4 else float(rng.integers(4)) * math.pi / 4
-    lit = shade(rng, _heights(rng, size, way))
-    surface = skin(rng, size, other_lines=other_lines)
-    base = rng.uniform(45, 190)
-    picture = np.asarray(base + np.clip(lit, -0.6 * base, 0.8 * (255 - base)) + surface, np.float32)
-    if rng.random() < 0.15:
-        hole(rng, picture)
-    if rng.random() < 1 / 3:
-        picture = np.float32(255) - picture
-    noise = sensor(rng, size)
-    mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
-    if rng.random() < _CRACKED_SHARE:
-        mask, ignore = rough.add_cracks(rng, picture, disturbance_of(surface, noise), way)
-    return labelled(rng, picture, noise, mask, ignore)
+    picture, surface = lit(rng, _heights(rng, size, way), darkest=45, holes=0.15, other_lines=other_lines)
+    return recorded(rng, picture, surface, way)
 
 
 def _heights(rng: np.random.Generator, size: int, way: float) -> Grey:

@@ -11,15 +11,13 @@ import math
 import cv2
 import numpy as np
 
-from simulator.crops import rough
-from simulator.crops.labelled import LabelledCrop, labelled
+from simulator.crops.labelled import LabelledCrop
+from simulator.crops.recorded import recorded
 from simulator.crops.ridges import log_uniform
-from simulator.crops.skins import sensor, skin
-from simulator.crops.wild import disturbance_of
+from simulator.crops.skins import skin
 from simulator.sheets import textures
 from simulator.sheets.cracks import Grey
 
-_CRACKED_SHARE = 0.6
 _CURVE = 2048
 
 
@@ -30,20 +28,29 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
     Without `other_lines` no grinding lines lie on it.
     """
     heights, ridges = heights_of_ridges(rng, size)
-    lit = shade(rng, heights)
-    surface = skin(rng, size, other_lines=other_lines)
-    base = rng.uniform(55, 190)
-    picture = base + np.clip(lit, -0.6 * base, 0.8 * (255 - base)) + surface
-    picture = np.asarray(picture, np.float32)
-    if rng.random() < 0.12:
-        hole(rng, picture)
-    if rng.random() < 1 / 3:
-        picture = np.float32(255) - picture
-    noise = sensor(rng, size)
-    mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
-    if rng.random() < _CRACKED_SHARE:
-        mask, ignore = rough.add_cracks(rng, picture, disturbance_of(surface, noise), ridges)
-    return labelled(rng, picture, noise, mask, ignore)
+    picture, surface = lit(rng, heights, darkest=55, holes=0.12, other_lines=other_lines)
+    return recorded(rng, picture, surface, ridges)
+
+
+def lit(
+    rng: np.random.Generator, heights: Grey, *, darkest: float, holes: float, other_lines: bool
+) -> tuple[Grey, Grey]:
+    """A relief (size, size), px of height, in light: grey levels, and what of them is the metal's own surface.
+
+    Args:
+        rng: draws light, surface and brightness.
+        heights: px.
+        darkest: least grey level of the flat metal.
+        holes: share of crops with a port.
+        other_lines: whether grinding lines may lie on it.
+    """
+    slopes = _reflected(rng, heights)
+    surface = skin(rng, len(heights), other_lines=other_lines)
+    base = rng.uniform(darkest, 190)
+    picture = np.asarray(base + np.clip(slopes, -0.6 * base, 0.8 * (255 - base)) + surface, np.float32)
+    if rng.random() < holes:
+        _hole(rng, picture)
+    return picture, surface
 
 
 def heights_of_ridges(rng: np.random.Generator, size: int) -> tuple[Grey, float]:
@@ -100,7 +107,7 @@ def stamp(rng: np.random.Generator, size: int) -> Grey:
     return soft * np.float32(log_uniform(rng, 0.5, 6) / 255 * rng.choice([-1, 1]))
 
 
-def hole(rng: np.random.Generator, picture: Grey) -> None:
+def _hole(rng: np.random.Generator, picture: Grey) -> None:
     """A port, in place: dark or bright, its rim lit on a part of its way or all around."""
     size = picture.shape[0]
     radius, soft = log_uniform(rng, 0.08, 0.9) * size, log_uniform(rng, 0.7, 3)
@@ -118,7 +125,7 @@ def hole(rng: np.random.Generator, picture: Grey) -> None:
     picture += (np.float32(dark) - picture) * np.clip(np.float32(0.5) - away / np.float32(soft), 0, 1)
 
 
-def shade(rng: np.random.Generator, heights: Grey) -> Grey:
+def _reflected(rng: np.random.Generator, heights: Grey) -> Grey:
     """Grey levels of a relief in light from one or two sides, each with a curve of its own over the slope that way."""
     size = heights.shape[0]
     soft = cv2.GaussianBlur(heights, (0, 0), log_uniform(rng, 1, 6))

@@ -11,15 +11,13 @@ import math
 import cv2
 import numpy as np
 
-from simulator.crops import rough
-from simulator.crops.labelled import LabelledCrop, labelled
+from simulator.crops.labelled import LabelledCrop
+from simulator.crops.recorded import recorded
 from simulator.crops.ridges import log_uniform
-from simulator.crops.skins import sensor, skin
-from simulator.crops.wild import disturbance_of
+from simulator.crops.skins import skin
 from simulator.sheets import textures
 from simulator.sheets.cracks import Grey
 
-_CRACKED_SHARE = 0.6
 _LINES = 256
 
 
@@ -42,13 +40,7 @@ def training_window(rng: np.random.Generator, size: int, *, other_lines: bool = 
         slope = rng.uniform(-0.4, 0.4, 2) / size
         axis = np.arange(size, dtype=np.float32) - np.float32(size / 2)
         picture *= 1 + np.float32(slope[0]) * axis[None] + np.float32(slope[1]) * axis[:, None]
-    if rng.random() < 1 / 3:
-        picture = np.float32(255) - picture
-    noise = sensor(rng, size)
-    mask, ignore = np.zeros((size, size), np.bool_), np.zeros((size, size), np.bool_)
-    if rng.random() < _CRACKED_SHARE:
-        mask, ignore = rough.add_cracks(rng, picture, disturbance_of(surface, noise), way)
-    return labelled(rng, picture, noise, mask, ignore)
+    return recorded(rng, picture, surface, way)
 
 
 def _field(rng: np.random.Generator, size: int) -> tuple[Grey, Grey, float]:
