@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from config.schema import Config, Outputs
+from config.schema import Config, Modbus, Mqtt, Output, Outputs, Text, Webhook
 
 LEAST_SECRET = 16
 """Bytes of a key that signs; shorter ones are guessed."""
@@ -17,26 +17,29 @@ def output_faults(config: Config) -> list[tuple[str, str]]:
     """Key and message of each fault."""
     longest = config.restart.hang_s / 5  # several waits may follow one another
     faults: list[tuple[str, str]] = []
-    for protocol in type(config.outputs).model_fields:
-        for index, output in enumerate(getattr(config.outputs, protocol)):
-            key = f"outputs.{protocol}[{index}]"
-            if output.timeout_s > longest:
-                message = f"found {output.timeout_s:g}, allowed: up to {longest:g}, a fifth of restart.hang_s"
-                faults.append((f"{key}.timeout_s", f"{message}: waiting for the network would look like a hang"))
+    for key, output in by_key(config.outputs):
+        if output.timeout_s > longest:
+            message = f"found {output.timeout_s:g}, allowed: up to {longest:g}, a fifth of restart.hang_s"
+            faults.append((f"{key}.timeout_s", f"{message}: waiting for the network would look like a hang"))
     for key, path in files(config.outputs):
         if why := _unreadable(path, LEAST_SECRET if key.endswith(".secret_file") else 1):
             faults.append((key, why))
     return faults
 
 
+def by_key(outputs: Outputs) -> list[tuple[str, Output]]:
+    """All outputs, each with its key in the configuration."""
+    return [
+        (f"outputs.{protocol}[{index}]", output)
+        for protocol in type(outputs).model_fields
+        for index, output in enumerate(getattr(outputs, protocol))
+    ]
+
+
 def files(outputs: Outputs) -> list[tuple[str, Path]]:
     """Files that the outputs name, by key."""
     return [
-        (f"outputs.{protocol}[{index}].{key}", path)
-        for protocol in type(outputs).model_fields
-        for index, output in enumerate(getattr(outputs, protocol))
-        for key, path in output
-        if isinstance(path, Path)
+        (f"{key}.{name}", path) for key, output in by_key(outputs) for name, path in output if isinstance(path, Path)
     ]
 
 
@@ -55,12 +58,8 @@ def with_files(outputs: Outputs, place: Callable[[Path], Path]) -> Outputs:
 
 def hosts(outputs: Outputs) -> list[tuple[str, str]]:
     """Addresses or names that the outputs talk to, by key."""
-    named = [
-        (f"outputs.{protocol}[{index}].host", output.host)
-        for protocol in ("modbus", "text", "mqtt")
-        for index, output in enumerate(getattr(outputs, protocol))
-    ]
-    asked = [(f"outputs.webhook[{index}].url", urlsplit(one.url).hostname) for index, one in enumerate(outputs.webhook)]
+    named = [(f"{key}.host", one.host) for key, one in by_key(outputs) if isinstance(one, Modbus | Text | Mqtt)]
+    asked = [(f"{key}.url", urlsplit(one.url).hostname) for key, one in by_key(outputs) if isinstance(one, Webhook)]
     return [*named, *((key, host) for key, host in asked if host)]
 
 

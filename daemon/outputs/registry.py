@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
+from config.outputs import by_key
 from config.schema import Modbus, Mqtt, Output, Outputs, Text, Webhook
 from daemon.outputs.door import OutputLink
 from models.machine import packages
@@ -36,9 +37,4 @@ def missing_package(output: Output) -> str | None:
 
 def missing_packages(outputs: Outputs) -> list[tuple[str, str]]:
     """The same for each output of a configuration, by its key."""
-    return [
-        (f"outputs.{protocol}[{index}]", why)
-        for protocol in type(outputs).model_fields
-        for index, output in enumerate(getattr(outputs, protocol))
-        if (why := missing_package(output)) is not None
-    ]
+    return [(key, why) for key, output in by_key(outputs) if (why := missing_package(output)) is not None]
