@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +34,6 @@ class Outgoing:
         self._tally = tally
         self._simulated = simulated
         self._committed_at: dict[int, float] = {}
-        self._recent: deque[int] = deque()
         self._said: list[tuple[str, VerdictTold]] = []
         """What is to be stored, and who said it."""
         self._seen = 0
@@ -78,9 +76,8 @@ class Outgoing:
             return
         plate = committed.result.plate
         self._committed_at[plate] = now
-        self._recent.append(plate)
-        if len(self._recent) > _RECENT:
-            self._committed_at.pop(self._recent.popleft(), None)
+        if len(self._committed_at) > _RECENT:
+            del self._committed_at[next(iter(self._committed_at))]
         due = self._due(committed, now)
         for process, outbox in self._outboxes.items():
             if outbox.committed(plate):
