@@ -12,7 +12,6 @@ import random
 import statistics
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -41,8 +40,7 @@ def main() -> int:
         with RecordAndOutputs(Path(directory), config_of(modbus=[gate])) as house:
             for plate, verdict in verdicts.items():
                 house.decide(plate, verdict)
-                until = time.monotonic() + chance.uniform(0.5, 1.5) / given.rate
-                house.wait(lambda until=until: time.monotonic() > until)  # type: ignore[misc] # mypy takes no default
+                house.pause(chance.uniform(0.5, 1.5) / given.rate)
                 match dying.get(plate):
                     case None:
                         continue

@@ -129,6 +129,11 @@ class RecordAndOutputs:
             self.listen()
             time.sleep(0.002)
 
+    def pause(self, seconds: float) -> None:
+        """Listen for so long."""
+        until = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() > until)
+
     def wait_told(self, plates: int, outputs: int = 1) -> dict[int, PlateRow]:
         """Wait until so many plates are told by so many outputs each; the rows of the store, by plate."""
         rows: dict[int, PlateRow] = {}
