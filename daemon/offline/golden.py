@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from daemon.store.golden import StoredCheck, add_check, checks_of, set_standard, standard_of
 from daemon.store.results import PlateRow, Store, store_path
 from daemon.store.shared import open_shared
 from stages.golden import Check, GoldenError, Limit, Pass, Standard, checked, control_limits, standard_from
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def draw_golden(state: Path, recipe: str, out: Path) -> int:
         OSError: the chart cannot be written.
         ValueError: the ending is of no kind of picture.
     """
+    from matplotlib import rc_context  # noqa: PLC0415 - only who draws loads it
+
     with Store.open(store_path(state), read_only=True) as store:
         found = standard_of(store, recipe)
         checks = checks_of(store, recipe, found[0]) if found is not None else []
@@ -93,7 +97,8 @@ def draw_golden(state: Path, recipe: str, out: Path) -> int:
         raise GoldenError(
             f"no check of a standard of {recipe} is stored: pass the golden sheet, `linesentry golden run`"
         )
-    _chart(found[1], checks, recipe).savefig(out)
+    with rc_context({"svg.hashsalt": "golden"}):
+        _chart(found[1], checks, recipe).savefig(out)
     return len(checks)
 
 
@@ -105,7 +110,8 @@ def _control(checks: Sequence[StoredCheck]) -> dict[str, Limit]:
 
 
 def _chart(standard: Standard, checks: Sequence[StoredCheck], recipe: str) -> Figure:
-    mpl.rcParams["svg.hashsalt"] = "golden"
+    from matplotlib.figure import Figure  # noqa: PLC0415 - only who draws loads it
+
     figure = Figure(figsize=(9, 1.7 * len(standard.limits)), layout="constrained")
     control = _control(checks)
     times = _times(checks)
