@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 
@@ -22,6 +21,7 @@ from daemon.store.reading import is_alone
 from daemon.store.reconcile import Missing
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.rows import RunFacts
+from daemon.store.shared import Opened, when_free
 from daemon.store.sound import open_sound
 from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
@@ -31,11 +31,9 @@ from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
 _START_S = 10.0
 """Longest wait at the start for a program that holds the store; at the end less, for nobody waits for a stop."""
 _END_S = 3.0
-_PAUSE_S = 0.1
 _LONG_LOOK_BYTES = 200_000_000
 """To look at a store of that size takes about a second."""
 
-Opened = TypeVar("Opened")
 IMAGES_LEFT = 3
 """Exit code of a run that gave every plate its verdict, and could not inspect some images of a replayed folder."""
 _NOT_INSPECTED = frozenset({Cause.UNREADABLE, Cause.WRONG_WIDTH})
@@ -211,17 +209,11 @@ class RunLedger:
 
     def _when_free(self, use: Callable[[], Opened], most_s: float) -> Opened:
         """Use the store, once a program that holds it has let go; raises StoreError when it has not in that time."""
-        until, told = time.monotonic() + most_s, False
-        while True:
-            try:
-                return use()
-            except StoreError as error:
-                if error.kind != "locked" or time.monotonic() > until:
-                    raise
-                if not told:
-                    self._log.warning("waiting for the result store", error=str(error), most_s=most_s)
-                told = True
-                time.sleep(_PAUSE_S)
+
+        def waiting(error: StoreError) -> None:
+            self._log.warning("waiting for the result store", error=str(error), most_s=most_s)
+
+        return when_free(use, most_s, waiting)
 
     def _tell_long_look(self, path: Path) -> None:
         size = path.stat().st_size if path.is_file() else 0

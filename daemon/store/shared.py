@@ -1,14 +1,42 @@
-"""The result store of a line that may be at work: opened by a command that writes something of its own into it."""
+"""The result store that another program may hold: waited for by the service, and by commands beside a line at work."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from daemon.store.results import Store, StoreError, store_path
 
 _FREE_S, _PAUSE_S = 5.0, 0.1
 """How long a store that the service writes to just now is waited for."""
+
+Opened = TypeVar("Opened")
+
+
+def when_free(use: Callable[[], Opened], most_s: float, waiting: Callable[[StoreError], None] | None = None) -> Opened:
+    """Use the store, once a program that holds it has let go.
+
+    Args:
+        use: opens it.
+        most_s: longest wait, s.
+        waiting: told once, when there is something to wait for.
+
+    Raises:
+        StoreError: it was not let go in that time; or it fails otherwise, then at once.
+    """
+    until, told = time.monotonic() + most_s, False
+    while True:
+        try:
+            return use()
+        except StoreError as error:
+            if error.kind != "locked" or time.monotonic() > until:
+                raise
+            if waiting is not None and not told:
+                waiting(error)
+            told = True
+            time.sleep(_PAUSE_S)
 
 
 def open_shared(state: Path) -> Store:
@@ -22,11 +50,4 @@ def open_shared(state: Path) -> Store:
         raise StoreError(
             "broken", f"there are no results at {path}: run the line, or name another directory with --state"
         )
-    until = time.monotonic() + _FREE_S
-    while True:
-        try:
-            return Store.open(path)
-        except StoreError as error:
-            if error.kind != "locked" or time.monotonic() > until:
-                raise
-            time.sleep(_PAUSE_S)
+    return when_free(lambda: Store.open(path), _FREE_S)
