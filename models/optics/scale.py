@@ -118,11 +118,11 @@ def _dots(image: NDArray[np.uint8]) -> Points:
     typical = float(np.median(area[round_]))
     chosen = np.flatnonzero(round_ & (area > _ALIKE[0] * typical) & (area < _ALIKE[1] * typical))
     del labels, middles
-    weight = (np.float64(level) - smooth) if dark else (smooth - np.float64(level))
     found = []
     for one in chosen:
         x0, y0 = max(0, left[one] - 2), max(0, top[one] - 2)
-        part = np.clip(weight[y0 : top[one] + height[one] + 2, x0 : left[one] + width[one] + 2], 0, None)
+        near = smooth[y0 : top[one] + height[one] + 2, x0 : left[one] + width[one] + 2].astype(np.float64)
+        part = np.clip(level - near if dark else near - level, 0, None)
         ys, xs = np.mgrid[0 : part.shape[0], 0 : part.shape[1]]
         found.append((x0 + float((part * xs).sum() / part.sum()), y0 + float((part * ys).sum() / part.sum())))
     return np.array(found, np.float64)
