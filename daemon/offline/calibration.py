@@ -97,12 +97,9 @@ def _rows(paths: Sequence[Path], most: int = MOST_ROWS) -> NDArray[np.uint8]:
     parts: list[NDArray[np.uint8]] = []
     for path in paths:
         try:
-            source = open_image(path)
-            try:
+            with open_image(path) as source:
                 source.load()
                 parts.append(source.rows(0, min(source.height, most)))
-            finally:
-                source.close()
         except ImageError as error:
             raise CalibrationError(f"{path}: {error}") from error
         if parts[-1].shape[1] != parts[0].shape[1]:
