@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.line.replay import Image, Picture
-
-_DARK_VARIANCE, _GAIN = 1.0, 0.025
-"""Of the sensor's noise (simulator/sheets/reference.yaml): it is added after the lens has blurred."""
+from simulator.sheets.reference import load_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,11 @@ class _Seen:
         grey = np.multiply(self._picture.rows(top, bottom), self._light, dtype=np.float32)
         if reach:
             cv2.GaussianBlur(grey, (0, 0), self._sigma, dst=grey, borderType=cv2.BORDER_REPLICATE)
+            # The sensor's noise is added after the lens has blurred.
+            sensor = load_reference().sensor
             rng = np.random.default_rng((self._number, first))
             noise = rng.standard_normal(grey.shape, np.float32)
-            grey += noise * np.sqrt(_DARK_VARIANCE + _GAIN * np.maximum(grey, 0))
+            grey += noise * np.sqrt(sensor.dark_noise**2 + sensor.gain * np.maximum(grey, 0))
         return np.clip(np.rint(grey[first - top : last - top]), 0, 255).astype(np.uint8)
 
     def close(self) -> None:
