@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.images.source import range_table
+
 _BLOCK = 1 << 17
 """Pixels that are converted at once: what they need beside stays in the processor's cache."""
 
@@ -89,11 +91,10 @@ class Converter:
         self._pixels = pixels
         self.row_bytes = pixels.row_bytes(width)
         self._block = max(1, _BLOCK // width)
-        top = (1 << pixels.bits) - 1
         words = np.arange(1 << 16, dtype=np.int64)
         # Bits beyond the significant ones are no light: such a value is taken as full scale.
-        values = [np.minimum(place.value(words), top) for place in pixels.places]
-        self._tables = [((2 * 255 * one + top) // (2 * top)).astype(np.uint8) for one in values]
+        grey = range_table(pixels.bits)
+        self._tables = [grey[place.value(words)] for place in pixels.places]
 
     def write(self, data: NDArray[np.uint8], stride: int, into: NDArray[np.uint8]) -> None:
         """Fill `into` (rows x width) from bytes of which each row takes `stride`."""
