@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from config.schema import Camera
 from daemon.cameras.device import Device, DeviceLostError, Filled
 from daemon.cameras.feature_file import load_features, read_feature_file
-from daemon.cameras.features import FeatureError, Setting, Value, is_true, lacks, number, set_features
+from daemon.cameras.features import FeatureError, Setting, Value, is_true, lacking, number, set_features
 from daemon.cameras.frames import Frame, FrameCounter
 from daemon.cameras.motion import Motion
 from daemon.cameras.pixels import FORMATS, Converter
@@ -277,8 +277,8 @@ class DeviceCamera(LineCamera):
         """What shows that the line moves: the encoder's count and the switch, where they can be read at any time."""
         names = device.features.names()
         switch = self._camera.switch_feature
-        if switch is not None and (why := lacks(device.features, switch)):
-            raise CameraSetupError(f"camera.switch_feature: {why}")
+        if switch is not None and (missing := lacking(device.features, [switch])):
+            raise CameraSetupError(f"camera.switch_feature: {missing[0]}")
         wanted = ("EncoderValue", *([] if switch is None else [unchunked(switch)]))
         return tuple(name for name in wanted if name in names and device.features.feature(name).value is not None)
 

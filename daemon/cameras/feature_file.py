@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.cameras.features import FeatureError, Features, lacks
+from daemon.cameras.features import FeatureError, Features, lacking
 from stages.camera import CameraSetupError
 
 _MOST_BYTES = 1 << 20
@@ -66,9 +66,8 @@ def load_features(device: Features, entries: list[Entry]) -> dict[str, tuple[str
         CameraSetupError: the camera lacks a feature, or refuses a value; all that is wrong is told.
     """
     names = [name for entry in entries for name in (entry.name, *(selector for selector, _ in entry.selectors))]
-    lacking = [why for name in dict.fromkeys(names) if (why := lacks(device, name))]
-    if lacking:
-        raise CameraSetupError(f"camera.feature_file: {'; '.join(lacking)}")
+    if missing := lacking(device, names):
+        raise CameraSetupError(f"camera.feature_file: {'; '.join(missing)}")
     changed: dict[str, tuple[str, str]] = {}
     refused: dict[str, str] = {}
     for _ in range(2):

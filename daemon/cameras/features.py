@@ -93,14 +93,13 @@ def set_features(device: Features, asked: Mapping[str, Value]) -> list[Setting]:
     Raises:
         CameraSetupError: the camera lacks a feature or does not take a value; all that is wrong is told.
     """
-    lacking = _lacking(device, [name.partition("[")[0] for name in asked])
-    if lacking:
-        raise CameraSetupError(f"camera.features: {'; '.join(lacking)}")
+    if missing := lacking(device, asked):
+        raise CameraSetupError(f"camera.features: {'; '.join(missing)}")
     done: dict[str, Setting] = {}
-    refused: dict[str, str] = {}
-    for names in (list(asked), None):
-        for name in list(refused) if names is None else names:
-            refused.pop(name, None)
+    refused = dict.fromkeys(asked, "")
+    for _ in range(2):
+        left, refused = refused, {}
+        for name in left:
             try:
                 done[name] = _set(device, name, asked[name])
             except FeatureError as error:
@@ -117,15 +116,11 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
     return [by_lower[one] for one in found]
 
 
-def lacks(device: Features, name: str) -> str | None:
-    """That the device has no such feature, and the nearest ones; None where it has it."""
-    return next(iter(_lacking(device, [name])), None)
-
-
-def _lacking(device: Features, names: Iterable[str]) -> list[str]:
+def lacking(device: Features, names: Iterable[str]) -> list[str]:
+    """Words on each feature that the device lacks, with the nearest it has. Entries of selectors are left out."""
     has = device.names()
     told = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(name.partition("[")[0] for name in names):
         if name in has:
             continue
         near = nearest(name, has)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from config.schema import Config, Recipe
 from daemon.cameras.device_camera import DeviceCamera, asked_features
-from daemon.cameras.features import Feature, FeatureError, is_true, lacks, number
+from daemon.cameras.features import Feature, FeatureError, is_true, lacking, number
 from daemon.cameras.registry import CameraOrder, camera_class, open_any_camera
 from stages.camera import CameraError, CameraSetupError, LineCamera, NoStrip, Strip
 
@@ -101,7 +101,7 @@ def features(config: Config, recipe: Recipe, *, everything: bool = False) -> tup
             names = device.features.names()
             wanted = names if everything else [name for name in (*ESSENTIAL, *asked) if name in names]
             shown = [_shown(device.features.feature(name), asked.get(name)) for name in dict.fromkeys(wanted)]
-            told = [why for name in asked if (why := lacks(device.features, name.partition("[")[0]))]
+            told = lacking(device.features, asked)
         except FeatureError as error:
             raise CameraError(f"the camera {device.serial} does not say what it is set to: {error}") from error
         finally:
