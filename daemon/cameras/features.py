@@ -147,7 +147,7 @@ def _set(device: Features, full: str, value: Value) -> Setting:
 
 def _set_one(device: Features, full: str, name: str, value: Value) -> Setting:
     feature = device.feature(name)
-    text = _text(feature, value)
+    text = as_text(feature, value)
     if not feature.writable:
         raise FeatureError(f"{full} cannot be set to {text} as the camera is now (it is {feature.value}): leave it out")
     if feature.choices and text not in feature.choices:
@@ -176,7 +176,7 @@ def _selector(device: Features, name: str, entry: str) -> str:
     raise FeatureError(f"{name}[{entry}]: no selector of {name} has the entry {entry}; {has}")
 
 
-def _text(feature: Feature, value: Value) -> str:
+def as_text(feature: Feature, value: Value) -> str:
     """The value as GenApi reads it. A bare On or Off is text in our files, and true and false serve for them too."""
     if isinstance(value, bool):
         word = "On" if value else "Off"
@@ -191,7 +191,7 @@ def _checked(full: str, feature: Feature, text: str, found: str) -> bool:
         if not same:
             raise FeatureError(f"{full} was set to {text}, and the camera says {found}: it did not take it")
         return False
-    asked, has = float(text), number(found)
+    asked, has = number(text), number(found)
     if feature.kind == "integer" and asked != has:
         raise FeatureError(f"{full} was set to {text}, and the camera says {found}: take that, or another value")
     return abs(asked - has) > _ROUNDING * max(abs(asked), 1e-9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from config.schema import Config, Recipe
 from daemon.cameras.device_camera import DeviceCamera, asked_features
-from daemon.cameras.features import Feature, FeatureError, is_true, lacking, number
+from daemon.cameras.features import Feature, FeatureError, Value, as_text, is_true, lacking, number
 from daemon.cameras.registry import CameraOrder, camera_class, open_any_camera
 from stages.camera import CameraError, CameraSetupError, LineCamera, NoStrip, Strip
 
@@ -94,7 +94,7 @@ def features(config: Config, recipe: Recipe, *, everything: bool = False) -> tup
 
     Nothing is set. Raises CameraError.
     """
-    asked = {name: str(value) for name, value in asked_features(config.camera).items()}
+    asked = asked_features(config.camera)
     with TemporaryDirectory() as folder:
         device = _device_camera(config, recipe, Path(folder)).open_device()
         try:
@@ -109,13 +109,15 @@ def features(config: Config, recipe: Recipe, *, everything: bool = False) -> tup
     return device.serial, shown, told
 
 
-def _shown(feature: Feature, asked: str | None) -> Shown:
+def _shown(feature: Feature, value: Value | None) -> Shown:
+    asked = None if value is None else as_text(feature, value)
     if asked is None or feature.value is None:
         return Shown(feature, asked, differs=False)
     if feature.kind == "boolean":
         return Shown(feature, asked, differs=is_true(asked) != is_true(feature.value))
     if feature.kind in ("integer", "float"):
-        return Shown(feature, asked, differs=abs(float(asked) - number(feature.value)) > 1e-9)
+        with suppress(ValueError):
+            return Shown(feature, asked, differs=abs(number(asked) - number(feature.value)) > 1e-9)
     return Shown(feature, asked, differs=asked != feature.value)
 
 

@@ -244,6 +244,15 @@ def test_what_was_set_is_read_back_and_logged(tmp_path: Path) -> None:
     }
 
 
+def test_a_whole_number_may_be_hexadecimal(tmp_path: Path) -> None:
+    one = camera(tmp_path, features={**FEATURES, "BouncingBallSize": "0x28"})
+    with capture_logs() as logs:
+        one.open(lambda _: None)
+    one.close()
+    (told,) = [line for line in logs if line["event"] == "camera is set up"]
+    assert told["features"]["BouncingBallSize"] == "40"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
