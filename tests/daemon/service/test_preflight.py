@@ -74,7 +74,6 @@ def test_a_folder_without_images_is_a_fault(base: dict[str, Any], tmp_path: Path
     assert keys(config)[0] == []
 
 
-@pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU")
 def test_a_camera_whose_package_is_not_installed_is_a_fault(
     base: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +82,7 @@ def test_a_camera_whose_package_is_not_installed_is_a_fault(
     assert keys({**base, **asked})[0] == ["camera.source"]
 
 
+@pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_a_fault_for_each_who_asks_for_it(base: dict[str, Any]) -> None:
     config = base | {"workers.device": "cuda", "classify.device": "cuda"}
     assert keys(config)[0] == ["workers.device", "classify.device"]
