@@ -133,9 +133,10 @@ class GentlDevice(Device):
 
     def _open(self, camera: Camera) -> None:
         found = self._producer.devices()
-        info = found[chosen([told(one) for one in found], camera.device)]
-        self.serial = told(info)["serial"] or told(info)["id"]
-        device = info.create_device()
+        words = [told(one) for one in found]
+        index = chosen(words, camera.device)
+        self.serial = words[index]["serial"] or words[index]["id"]
+        device = found[index].create_device()
         try:
             device.open(self._gentl.DEVICE_ACCESS_FLAGS_LIST.DEVICE_ACCESS_EXCLUSIVE)
         except (self._gentl.ResourceInUseException, self._gentl.AccessDeniedException) as error:
@@ -267,9 +268,11 @@ class GentlDevice(Device):
         """What a producer may leave out."""
         try:
             return int(ask())
-        except (self._gentl.NotAvailableException, self._gentl.NotImplementedException):
-            return None
-        except self._gentl.InvalidParameterException:
+        except (
+            self._gentl.NotAvailableException,
+            self._gentl.NotImplementedException,
+            self._gentl.InvalidParameterException,
+        ):
             return None
 
     def _number(self, ask: Callable[[], int]) -> int:

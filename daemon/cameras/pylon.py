@@ -70,6 +70,7 @@ class PylonDevice(Device):
 
     def __init__(self, camera: Camera) -> None:
         self._pylon = _pylon(camera)
+        self._genicam = load("pylon", "pypylon.genicam")
         self._held: Native = None
         found = _found(self._pylon, camera)
         info = found[chosen([_told(one) for one in found], camera.device)]
@@ -78,7 +79,7 @@ class PylonDevice(Device):
         try:
             self._camera.Attach(self._pylon.TlFactory.GetInstance().CreateDevice(info))
             self._camera.Open()
-            self.features = PylonFeatures(self._camera)
+            self.features = PylonFeatures(self._genicam, self._camera)
         except self._pylon.GenericException as error:
             self.close()
             raise CameraError(
@@ -111,7 +112,7 @@ class PylonDevice(Device):
 
     def chunk(self, name: str) -> str:
         """A value that came with the last frame."""
-        return PylonFeatures(self._camera, self._held.ChunkDataNodeMap).read(name)
+        return PylonFeatures(self._genicam, self._camera, self._held.ChunkDataNodeMap).read(name)
 
     def waiting(self) -> int:
         """Frames that are filled and not asked for."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from daemon.cameras.device import DeviceLostError, Native
-from daemon.cameras.extras import load
 from daemon.cameras.features import Feature, FeatureError, Features, plain
 
 _KINDS = {
@@ -22,9 +21,8 @@ _KINDS = {
 class PylonFeatures(Features):
     """The features of a camera that is open, or of what came with a frame (`nodes`)."""
 
-    def __init__(self, camera: Native, nodes: Native = None) -> None:
-        self._genicam = load("pylon", "pypylon.genicam")
-        self._camera = camera
+    def __init__(self, genicam: Native, camera: Native, nodes: Native = None) -> None:
+        self._genicam, self._camera = genicam, camera
         self._nodes = camera.GetNodeMap() if nodes is None else nodes
         self._names: list[str] = []
 
