@@ -100,7 +100,7 @@ class DeviceCamera(LineCamera):
                 return NoStrip.WAITING
             return self._delivered(self._device, filled, into)
         except (DeviceLostError, FeatureError) as error:
-            self._lost(str(error), Loss.REMOVED)
+            self._lost(str(error))
             return NoStrip.WAITING
 
     def stop(self) -> None:
@@ -219,14 +219,16 @@ class DeviceCamera(LineCamera):
                 moved=list(self._watched),
             )
         if self._motion.restart(now):
-            self._lost("it froze", Loss.REMOVED)
+            self._lost("it froze")
 
     # --- away ----------------------------------------------------------------------------------------------------
 
-    def _lost(self, why: str, cause: Loss) -> None:
+    def _lost(self, why: str) -> None:
         now = time.monotonic()
-        self._log.error("the camera is away, and is looked for", camera=self._serial, error=why, cause=str(cause))
-        self._frames.away(cause)
+        self._log.error(
+            "the camera is away, and is looked for", camera=self._serial, error=why, cause=str(Loss.REMOVED)
+        )
+        self._frames.away()
         self.close()
         self._buffers = self._free = 0
         self._away_since, self._pause_s, self._due_at = now, _FIRST_PAUSE_S, now + _FIRST_PAUSE_S

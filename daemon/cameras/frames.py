@@ -91,13 +91,9 @@ class FrameCounter:
             return None
         return self._strip(frame)
 
-    def fail(self) -> None:
-        """The driver gave up a frame of which it knows nothing."""
-        self._give_up(Loss.FAILED)
-
-    def away(self, why: Loss) -> None:
+    def away(self) -> None:
         """The camera was away, and counts anew: rows were lost in unknown number."""
-        self.losses[why] += 1
+        self.losses[Loss.REMOVED] += 1
         self._lost_blocks += 1
         self._lost_rows += self._away_rows + len(self._unheard) * self._apart
         self._id = self._unstored = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from config.schema import Config, Recipe
 from daemon.cameras.device_camera import DeviceCamera, asked_features
 from daemon.cameras.features import Feature, FeatureError, Value, as_text, is_true, lacking, number
 from daemon.cameras.registry import CameraOrder, camera_class, open_any_camera
-from stages.camera import CameraError, CameraSetupError, LineCamera, NoStrip, Strip
+from stages.camera import CameraError, CameraSetupError, LineCamera, NoStrip, Progress, Strip
 
 ESSENTIAL = (
     "DeviceVendorName",
@@ -56,7 +56,6 @@ ESSENTIAL = (
 _TIMEOUT_S = 0.2
 _SILENCE_S = 10.0
 """After so many seconds without a strip there is something to say."""
-_THIRDS = ("left", "middle", "right")
 _PROFILE = 60
 """Places of a column profile."""
 
@@ -132,7 +131,7 @@ class Grabbed:
     losses: dict[str, int]
 
 
-def grab(config: Config, recipe: Recipe, rows: int, out: Path, progress: Callable[[str], None]) -> Grabbed:
+def grab(config: Config, recipe: Recipe, rows: int, out: Path, progress: Progress) -> Grabbed:
     """Write the next rows of the camera into a TIFF, uint8, rows x width, whole or not at all.
 
     Raises:
@@ -171,7 +170,7 @@ def sharpness(pixels: NDArray[np.uint8]) -> Sharpness:
     """Of a strip, rows x columns, uint8."""
     from models.detector.quality import measure  # noqa: PLC0415 - other commands need none of it
 
-    left, middle, right = np.array_split(pixels, len(_THIRDS), axis=1)
+    left, middle, right = np.array_split(pixels, 3, axis=1)
     means = pixels.mean(axis=0)
     parts = np.array([part.mean() for part in np.array_split(means, min(_PROFILE, len(means)))])
     thirds = (measure(left, None).focus, measure(middle, None).focus, measure(right, None).focus)
@@ -179,10 +178,10 @@ def sharpness(pixels: NDArray[np.uint8]) -> Sharpness:
 
 
 @contextmanager
-def started(config: Config, recipe: Recipe, progress: Callable[[str], None]) -> Iterator[LineCamera]:
+def started(config: Config, recipe: Recipe, progress: Progress) -> Iterator[LineCamera]:
     """The configured camera, delivering; with or without a switch. Raises CameraError."""
     with TemporaryDirectory() as folder:
-        camera = open_any_camera(CameraOrder(config, recipe, Path(folder), None), progress)
+        camera = open_any_camera(CameraOrder(config, recipe, Path(folder)), progress)
         try:
             camera.start()
             yield camera
@@ -191,9 +190,7 @@ def started(config: Config, recipe: Recipe, progress: Callable[[str], None]) -> 
             camera.close()
 
 
-def strips(
-    camera: LineCamera, config: Config, progress: Callable[[str], None]
-) -> Iterator[tuple[Strip, NDArray[np.uint8]]]:
+def strips(camera: LineCamera, config: Config, progress: Progress) -> Iterator[tuple[Strip, NDArray[np.uint8]]]:
     """Its strips with their valid pixels, which the next one overwrites. Raises CameraError: 10 s without any."""
     into = np.zeros((config.camera.strip_rows, config.camera.width), np.uint8)
     came_at = time.monotonic()

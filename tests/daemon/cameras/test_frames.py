@@ -86,7 +86,7 @@ def test_edges_that_are_heard_while_no_strip_comes_are_told_with_the_next() -> N
     frames.take(Frame(STRIP, id=1))
     for level in (True, True, False, True):
         frames.hear(level)
-    frames.away(Loss.REMOVED)
+    frames.away()
     strip = frames.take(Frame(STRIP, id=1, level=False))
     assert strip is not None
     assert strip.level is False
@@ -123,7 +123,7 @@ def delivered(happenings: list[tuple[str, bool, bool, int]]) -> list[Strip]:
     frames, number, strips = counter(), 0, []
     for what, level, whole, step in happenings:
         if what == "away":
-            frames.away(Loss.REMOVED)
+            frames.away()
             number = 0
         elif what == "heard":
             frames.hear(level)
