@@ -5,7 +5,6 @@ And one by a GenTL producer, from its driver's buffers to the verdict.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import socket
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import pytest
 import tifffile
 
 from daemon.cameras.simulated import product_of
@@ -24,13 +22,11 @@ from simulator.sheets.sheet import render
 from stages.plate import Cause, Verdict
 from tests.daemon.cameras import viky
 from tests.daemon.cameras.grabber import Grabber, Sent, documented_camera
+from tests.daemon.cameras.test_pylon import needs_pypylon
 from tests.integration.conftest import COLUMNS, Service
 from tests.integration.emulated_camera import ORDER_VARIABLE
 
 Make = Callable[..., Service]
-needs_pypylon = pytest.mark.skipif(
-    importlib.util.find_spec("pypylon") is None, reason="needs the package pypylon (the extra [pylon])"
-)
 
 ROWS, WIDTH, STRIP = 1280, 2048, 128
 """A sheet of ten strips, so that the grabber, which looks at its switch once a strip, sees its true length."""

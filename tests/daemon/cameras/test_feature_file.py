@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,7 @@ from daemon.cameras.feature_file import read_feature_file
 from daemon.cameras.pylon import PylonDevice
 from stages.camera import CameraError, CameraSetupError
 from tests.daemon.cameras import viky
-from tests.daemon.cameras.test_pylon import made
-
-needs_pypylon = pytest.mark.skipif(
-    importlib.util.find_spec("pypylon") is None, reason="needs the package pypylon (the extra [pylon])"
-)
+from tests.daemon.cameras.test_pylon import made, needs_pypylon
 
 
 @needs_pypylon

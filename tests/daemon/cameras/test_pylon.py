@@ -24,9 +24,10 @@ from stages.plate import Cause
 from stages.switch import SwitchState
 from tests.daemon.cameras.conformance import conforms
 
-pytestmark = pytest.mark.skipif(
+needs_pypylon = pytest.mark.skipif(
     importlib.util.find_spec("pypylon") is None, reason="needs the package pypylon (the extra [pylon])"
 )
+pytestmark = needs_pypylon
 WIDTH, STRIP = 16384, 512
 FRAMES = 3
 
