@@ -32,6 +32,8 @@ class OpticsKeeper:
         self._first = recipe.columns.first if recipe.columns else 0
         self._watch: OpticsWatch | None = None
         self._last: tuple[int, OpticsState | None] | None = None
+        self._untold: list[tuple[int, OpticalFault, OpticsState]] = []
+        """Alarms that began or ended with a plate, until its verdict is out."""
         self._unkept = 0
         self._kept_at: datetime | None = None
         """When this watch was stored last: a store that says otherwise was told to forget it."""
@@ -50,14 +52,19 @@ class OpticsKeeper:
         if state is None:
             return None
         self._unkept += 1
-        for fault in OpticalFault:
-            if (fault in state.faults) != (fault in before):
-                self._tell(store, plate, fault, state)
+        self._untold += [
+            (plate, fault, state) for fault in OpticalFault if (fault in state.faults) != (fault in before)
+        ]
         return state
 
     def keep(self, store: Store | None, *, now: bool = False) -> None:
-        """Store what is known, if it is time to."""
-        if store is None or self._watch is None or self._unkept < (1 if now else _KEEP_EVERY):
+        """What no verdict is to wait for: tell alarms that began or ended, and store what is known if it is time to."""
+        if store is None or self._watch is None:
+            return
+        for plate, fault, state in self._untold:
+            self._tell(store, plate, fault, state)
+        self._untold.clear()
+        if self._unkept < (1 if now else _KEEP_EVERY):
             return
         try:
             self._kept_at = keep_optics(store, self._product, msgspec.msgpack.encode(self._watch.kept))

@@ -58,6 +58,7 @@ def test_an_alarm_is_told_once_with_its_plate_and_noted_in_the_store(store: Stor
     with capture_logs() as said:
         for plate in range(1, 20):
             state = keeper.take(store, decided(plate, 100.0 if plate <= 8 else 70.0))
+            keeper.keep(store)
     assert state is not None
     assert state.faults == (OpticalFault.LIGHT,)
     (line,) = [one for one in said if one["event"] == "the optics have changed"]
@@ -65,6 +66,17 @@ def test_an_alarm_is_told_once_with_its_plate_and_noted_in_the_store(store: Stor
     assert "darker than the reference" in line["found"]
     with closing(sqlite3.connect(store_path(tmp_path))) as other:
         assert other.execute("SELECT plate FROM events WHERE kind = 'optics'").fetchall() == [(line["plate"],)]
+
+
+def test_an_alarm_does_not_keep_its_plate_from_its_verdict(store: Store) -> None:
+    keeper = OpticsKeeper(CONFIG, RECIPE, RUN)
+    with capture_logs() as said:
+        for plate in range(1, 20):
+            keeper.take(store, decided(plate, 100.0 if plate <= 8 else 70.0))
+        assert not said
+        keeper.keep(store)
+        keeper.keep(store)
+    assert [one["event"] for one in said] == ["the optics have changed"]
 
 
 def test_a_verdict_that_is_written_twice_counts_once(store: Store) -> None:
