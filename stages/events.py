@@ -332,6 +332,28 @@ class OutputWorks(Said, frozen=True):
     output: str
 
 
+# --- recipes ---------------------------------------------------------------------------------------------------------
+
+
+class ChangeRecipe(Said, frozen=True):
+    """output -> supervisor: the plates to come are of the product of that loaded recipe, by its name."""
+
+    name: str
+    request: int = 0
+    """Which question of the asker it is: the answer names it, and the same one again is answered again."""
+
+
+class RecipeChangeAnswered(Said, frozen=True):
+    """supervisor -> output: what became of a change of the recipe; a refused one has changed nothing."""
+
+    name: str
+    request: int
+    refused: str = ""
+    """Why not, in words; empty where it is done."""
+    first_plate: int | None = None
+    """The first plate that is judged by that recipe; None where it was refused."""
+
+
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
@@ -380,6 +402,8 @@ AnyEvent = (
     | VerdictTold
     | OutputFailing
     | OutputWorks
+    | ChangeRecipe
+    | RecipeChangeAnswered
     | Abort
     | Aborted
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.service.children import RoleState
+from daemon.service.stopping import Stopping
 from daemon.wire.messages import Progress
 from daemon.wire.plate_memory import SlotFacts
 from stages.plate import Cause, Verdict
@@ -42,3 +43,9 @@ class Status:
     """Rows that the camera has delivered since the service began."""
     stop: Stop | None = None
     """None while the service goes on."""
+
+
+def stop_of(stopping: Stopping, now: float, *, at_once: bool) -> Stop | None:
+    """The stop that has begun by a monotonic time, s; None where none has."""
+    left_s = stopping.drain_left_s(now)
+    return Stop(left_s or 0.0, stopping.cause, at_once) if left_s is not None or at_once else None

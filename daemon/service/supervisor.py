@@ -27,10 +27,11 @@ from daemon.service.observer import Observer
 from daemon.service.overdue_alarm import OverdueAlarm
 from daemon.service.plans import OPTIONAL, Plans, ServiceError, plate_shape, processes, run_facts
 from daemon.service.publisher import Publisher
+from daemon.service.recipes import Recipes
 from daemon.service.sightings import Sighting, Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import SocketDirectory, allow_many_connections
-from daemon.service.status import Status, Stop
+from daemon.service.status import Status, stop_of
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.service.unusable import UNUSABLE, said_why
 from daemon.store.state import Lock, RunEnd, StateDirectory
@@ -46,6 +47,7 @@ from stages.events import (
     Abort,
     Aborted,
     AcquisitionEnded,
+    ChangeRecipe,
     ClassifierLost,
     DecidedUnseen,
     LineEnded,
@@ -100,6 +102,7 @@ class Supervisor:
         self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
         self._publisher = Publisher(self.metrics, self._notifier, self._vram, config.restart.start_s)
         self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
+        self._recipes = Recipes(recipe)
         self._overdue = OverdueAlarm(config, recipe, self.metrics, self.ledger)
 
     @property
@@ -119,8 +122,6 @@ class Supervisor:
 
     def status(self, now: float) -> Status:
         """How the service is at that time, monotonic s; to be asked by an observer, while it runs."""
-        left_s = self._stopping.drain_left_s(now)
-        stopping = left_s is not None or self.hurried
         return Status(
             at=now,
             reasons=self._reasons(),
@@ -131,7 +132,7 @@ class Supervisor:
             slots=self.memory.all_facts(),
             progress=self.children.plates(),
             camera_rows=self.metrics.total("rows_total"),
-            stop=Stop(left_s or 0.0, self._stopping.cause, self.hurried) if stopping else None,
+            stop=stop_of(self._stopping, now, at_once=self.hurried),
         )
 
     def run(self) -> int:
@@ -279,6 +280,8 @@ class Supervisor:
                 self._condition.hear(sender.name, body)
             case SayAgain():
                 self._say_open(now)
+            case ChangeRecipe():
+                self._link.send(sender.name, self._recipes.asked(body, self._sightings.state.next_plate), now)
             case Aborted():
                 self._aborted_store = True
 

@@ -81,6 +81,8 @@ BODIES: list[m.AnyMessage] = [
     e.VerdictTold(1, "acknowledged", divert=True, times=2, said_at=12.5, answered_at=12.75, answer="echo 1"),
     e.OutputFailing("gate", "cannot be reached"),
     e.OutputWorks("gate"),
+    e.ChangeRecipe("02CG", 7),
+    e.RecipeChangeAnswered("02CG", 7, "", 12),
     e.Abort(Cause.SHUTDOWN),
     e.Aborted(),
 ]
