@@ -333,7 +333,7 @@ def _deadline_warnings(config: Config, recipe: Recipe) -> Told:
 
 
 def _switch_warnings(recipe: Recipe) -> Told:
-    offset, rows = recipe.switch.offset_rows, recipe.slot_rows
+    offset, rows = recipe.offset_rows, recipe.slot_rows
     if rows is None or offset <= rows:
         return []
     message = f"found {offset}, more than the {rows} rows of a plate: a sheet would leave the switch before the camera"

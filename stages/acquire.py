@@ -162,7 +162,7 @@ class Assembler:
                 f"recipe {recipe.name} has neither length nor most_rows, so the rows of a slot are unknown: set one"
             )
         self._most = most
-        self._offset = recipe.switch.offset_rows
+        self._offset = recipe.offset_rows
         self._wait = overload == "wait"
         self._switch = SwitchCounter(recipe.switch.debounce_rows, switch)
         self._row = camera_row

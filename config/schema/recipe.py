@@ -10,6 +10,8 @@ from config.schema.section import Positive, Share, Strict
 
 _FAR = 10_000_000
 """px; no plate reaches so far."""
+_OFFSET_ROWS = 64
+"""Rows from the switch to the camera where nothing is said."""
 Coordinate = Annotated[int, Field(ge=0, le=_FAR)]
 Corner = tuple[Coordinate, Coordinate]
 
@@ -54,17 +56,27 @@ class Columns(Strict):
 class Switch(Strict):
     """How the edges of the photoelectric switch become the edges of a plate."""
 
-    offset_rows: int = Field(
-        64, ge=0, le=_FAR, description="rows from the switch's edge until the sheet's edge is at the camera"
+    offset_rows: int | None = Field(
+        None,
+        ge=0,
+        le=_FAR,
+        description="rows from the switch's edge until the sheet's edge is at the camera; null: as offset_mm says, "
+        f"else {_OFFSET_ROWS}",
+    )
+    offset_mm: float | None = Field(
+        None,
+        ge=0,
+        le=100_000,
+        description="the same as mm along the travel, made into rows by pitch.row_mm, the encoder's mm a row; give one "
+        "of the two",
     )
     debounce_rows: int = Field(16, ge=0, le=_FAR, description="rows for which a level must hold to count as an edge")
 
     @model_validator(mode="after")
-    def _decided_in_time(self) -> Switch:
-        if self.debounce_rows > self.offset_rows:
+    def _one_offset(self) -> Switch:
+        if self.offset_rows is not None and self.offset_mm is not None:
             raise ValueError(
-                f"debounce_rows ({self.debounce_rows}) must not exceed offset_rows ({self.offset_rows}): "
-                "an edge must be decided before the sheet is at the camera"
+                f"offset_rows ({self.offset_rows}) and offset_mm ({self.offset_mm:g}) say the same: give one of the two"
             )
         return self
 
@@ -322,6 +334,24 @@ class Recipe(Strict):
     gates: Gates = Gates()
     decision: Decision = Decision()
     classifier: Classifier = Classifier()
+
+    @model_validator(mode="after")
+    def _switch_decided_in_time(self) -> Recipe:
+        if self.switch.offset_mm is not None and self.pitch is None:
+            raise ValueError("switch.offset_mm needs pitch.row_mm, the mm of a row, to be made into rows: give both")
+        if self.switch.debounce_rows > self.offset_rows:
+            raise ValueError(
+                f"switch.debounce_rows ({self.switch.debounce_rows}) must not exceed the rows from the switch to the "
+                f"camera ({self.offset_rows}): an edge must be decided before the sheet is at the camera"
+            )
+        return self
+
+    @property
+    def offset_rows(self) -> int:
+        """Rows from the switch's edge until the sheet's edge is at the camera."""
+        if self.switch.offset_mm is not None and self.pitch is not None:
+            return round(self.switch.offset_mm / self.pitch.row_mm)
+        return _OFFSET_ROWS if self.switch.offset_rows is None else self.switch.offset_rows
 
     @property
     def slot_rows(self) -> int | None:

@@ -51,12 +51,12 @@ class DeviceCamera(LineCamera):
 
     def __init__(self, order: CameraOrder) -> None:
         self._camera = order.config.camera
-        switch = order.recipe.switch
+        recipe = order.recipe
         self.has_switch = self._camera.switch_feature is not None
         self._log = structlog.get_logger()
         self._device: Device | None = None
         self._converter: Converter | None = None
-        self._frames = FrameCounter(self._camera.strip_rows, switch.offset_rows, switch.debounce_rows)
+        self._frames = FrameCounter(self._camera.strip_rows, recipe.offset_rows, recipe.switch.debounce_rows)
         self._motion = Motion()
         self._watched: tuple[str, ...] = ()
         """Features that move while the line does."""

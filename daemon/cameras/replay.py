@@ -34,7 +34,7 @@ class ReplayCamera(LineCamera):
             width=camera.width,
             strip_rows=camera.strip_rows,
             gap_rows=camera.gap_rows,
-            switch_offset_rows=recipe.switch.offset_rows,
+            switch_offset_rows=recipe.offset_rows,
         )
         self._line = self.make_line(settings, progress)
 

@@ -55,7 +55,7 @@ class Watch:
     def __init__(self, config: Config, recipe: Recipe) -> None:
         self._within_s = within_s(config, recipe)
         self._deadline_s = recipe.decision.deadline_s
-        self._rows = (recipe.slot_rows or 0) + recipe.switch.offset_rows
+        self._rows = (recipe.slot_rows or 0) + recipe.offset_rows
         """Of the camera, within which a plate that the switch saw is whole: a longer one is cut off."""
         self._looked_at: float | None = None
         self._awake_since = 0.0

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from config.errors import ConfigError
 from config.load import (
@@ -24,7 +24,7 @@ from config.load import (
     shipped,
     with_overrides,
 )
-from config.schema import Camera, Config, Recipe
+from config.schema import Camera, Config, Pitch, Recipe, Switch
 from config.source import MOST_BYTES
 
 
@@ -390,3 +390,29 @@ def test_what_would_make_every_plate_of_one_verdict_is_refused(
         path.write_text(f"name: own\n{section}: {{{name}: {written}}}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=rf"{key}: "):
             load_recipe(path)
+
+
+def test_the_way_from_switch_to_camera_is_told_in_rows_or_in_mm_by_the_encoders_pitch() -> None:
+    pitch = Pitch(row_mm=0.05, column_mm=0.04)
+    assert Recipe(name="r").offset_rows == 64
+    assert Recipe(name="r", switch=Switch(offset_rows=100)).offset_rows == 100
+    assert Recipe(name="r", pitch=pitch, switch=Switch(offset_mm=30)).offset_rows == 600
+    assert Recipe(name="r", pitch=pitch, switch=Switch(offset_mm=0.974, debounce_rows=16)).offset_rows == 19
+    read_again = Recipe.model_validate(Recipe(name="r", pitch=pitch, switch=Switch(offset_mm=30)).model_dump())
+    assert read_again.offset_rows == 600
+
+
+@pytest.mark.parametrize(
+    ("switch", "pitch", "said"),
+    [
+        ({"offset_rows": 64, "offset_mm": 3}, {"row_mm": 0.05, "column_mm": 0.05}, "give one of the two"),
+        ({"offset_mm": 3}, None, "pitch.row_mm"),
+        ({"offset_mm": 0.7}, {"row_mm": 0.05, "column_mm": 0.05}, "must not exceed the rows from the switch"),
+        ({"offset_rows": 8}, None, "must not exceed the rows from the switch"),
+    ],
+)
+def test_a_way_from_switch_to_camera_that_cannot_be_is_refused(
+    switch: dict[str, float], pitch: dict[str, float] | None, said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Recipe.model_validate({"name": "r", "switch": switch, "pitch": pitch})

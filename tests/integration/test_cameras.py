@@ -73,7 +73,7 @@ def strips_of(one: Service) -> list[Sent]:
     """A sheet between empty belts, cut into strips: the switch is half a strip, its offset, before the sheet."""
     empty = np.full((STRIP, WIDTH), 10, np.uint8)
     rows = np.full((ROWS + 6 * STRIP, WIDTH), 10, np.uint8)
-    first = 2 * STRIP + one.recipe.switch.offset_rows
+    first = 2 * STRIP + one.recipe.offset_rows
     rows[first : first + ROWS, 300 : 300 + COLUMNS] = render(product_of(one.recipe), 5, 0).image
     blocks = [rows[row : row + STRIP] for row in range(0, len(rows), STRIP)]
     sheet = range(2, 2 + ROWS // STRIP)

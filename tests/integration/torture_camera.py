@@ -92,7 +92,7 @@ class TortureCamera(LineCamera):
             width=camera.width,
             strip_rows=camera.strip_rows,
             gap_rows=camera.gap_rows,
-            switch_offset_rows=recipe.switch.offset_rows,
+            switch_offset_rows=recipe.offset_rows,
             faults=Faults(
                 lost_strips=self._drawn(),
                 short_strips=self._drawn(),

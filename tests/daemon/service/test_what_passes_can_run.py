@@ -69,7 +69,7 @@ def makes_every_part(config: Config, recipe: Recipe) -> None:
     needs = service_needs(config, recipe, config.workers.count or 1)
     assert all(need.size >= 0 for need in needs)
     camera = config.camera
-    LineSettings(camera.width, camera.strip_rows, camera.gap_rows, recipe.switch.offset_rows)
+    LineSettings(camera.width, camera.strip_rows, camera.gap_rows, recipe.offset_rows)
     simulator = config.simulator
     order = Order(
         product_of(recipe),
