@@ -127,13 +127,6 @@ def _notes(store: Store, kept: Kept, found: Missing) -> list[str]:
 
 def _row(one: KeptPlate) -> PlateRow:
     nothing: dict[str, object] = {field.name: None for field in fields(PlateRow)}
-    known = {
-        "plate": one.plate,
-        "seen_at": one.seen_at,
-        "image": one.image,
-        "causes": (),
-        "warnings": (),
-        "defects": (),
-        "told": (),
-    }
+    known = {"plate": one.plate, "seen_at": one.seen_at, "image": one.image}
+    known |= dict.fromkeys(("causes", "warnings", "optics", "defects", "told"), ())
     return PlateRow(**{**nothing, **asdict(one.facts), **known})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def test_plates_that_only_the_journal_knows_are_open(state: Path) -> None:
     assert (first.run, first.recipe, first.batch_id, first.verdict, first.defects) == (RUN, "P10B", "7", None, ())
     assert [row.plate for row in read_results(state, 2).plates] == [5, 4]
     assert [row.plate for row in read_results(state, verdict=Verdict.INCONCLUSIVE).plates] == [2, 1]
+
+
+def test_what_is_a_list_of_a_stored_plate_is_one_of_a_plate_that_only_the_journal_knows(state: Path) -> None:
+    in_journal, _, in_store, *_ = (asdict(row) for row in read_results(state).plates)
+    lists = {name for name, value in in_store.items() if isinstance(value, tuple)}
+    assert "optics" in lists
+    assert {name for name, value in in_journal.items() if isinstance(value, tuple)} == lists
 
 
 def test_a_verdict_that_the_store_has_lost_or_has_otherwise_is_told(state: Path) -> None:
