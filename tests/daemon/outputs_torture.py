@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from daemon.outputs.modbus import VERDICTS
+from daemon.outputs.codes import VERDICTS
 from stages.plate import Verdict
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.plc import Plc

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from daemon.outputs.modbus import VERDICTS
+from daemon.outputs.codes import VERDICTS
 from stages.plate import Cause, Verdict
 from tests.plc import WATCHDOG_S, Plc
 

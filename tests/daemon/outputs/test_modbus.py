@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from pymodbus.client import ModbusTcpClient
 
 from config.schema import Modbus, Outputs
+from daemon.outputs.codes import CAUSES, OTHER_CAUSE
 from daemon.outputs.door import OutputError
-from daemon.outputs.modbus import CAUSES, OTHER_CAUSE, ModbusLink
+from daemon.outputs.modbus import ModbusLink
 from stages.events import VerdictDue
 from stages.output import Echoed, Say
 from stages.plate import Cause, Verdict

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.outputs.modbus import VERDICTS
+from daemon.outputs.codes import VERDICTS
 from stages.events import OutputFailing, OutputWorks
 from stages.plate import Verdict
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
