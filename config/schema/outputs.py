@@ -95,6 +95,39 @@ class Mqtt(Output):
     tls: bool = Field(False, description="encrypted, to a broker whose certificate this machine trusts")
 
 
+class Opcua(Output):
+    """A server of OPC UA; the PLC is its client (docs/how-to/opc-ua.md)."""
+
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:-]+$",
+        description="own address at which clients are let in; 0.0.0.0: all that this machine has",
+    )
+    port: int = Field(4840, ge=1, le=65535, description="its port")
+    certificate_file: Path | None = Field(
+        None, description="the server's certificate, PEM or DER: all is encrypted; null: nothing is"
+    )
+    key_file: Path | None = Field(None, description="the private key of certificate_file, PEM or DER, without password")
+    username: str | None = Field(None, min_length=1, description="who is let in; null: anybody who reaches the port")
+    password_file: Path | None = Field(None, description="file with that user's password; read anew for each client")
+    hold_s: float = Field(
+        0.1,
+        ge=0,
+        le=5,
+        description="for so long a release stands before the next verdict is said; twice what the client takes to see "
+        "a change at least",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Opcua:
+        for one, other in (("certificate_file", "key_file"), ("username", "password_file")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one} and {other} belong together: give both, or none")
+        if self.username is not None and self.certificate_file is None:
+            raise ValueError("username needs certificate_file: the password would be sent in the clear")
+        return self
+
+
 class Outputs(Strict):
     """Who is told each verdict, once it is final. Each output is a process of its own."""
 
@@ -102,11 +135,12 @@ class Outputs(Strict):
     text: tuple[Text, ...] = Field((), max_length=8, description="lines of text over TCP")
     webhook: tuple[Webhook, ...] = Field((), max_length=8, description="requests over HTTP")
     mqtt: tuple[Mqtt, ...] = Field((), max_length=8, description="topics of MQTT brokers")
+    opcua: tuple[Opcua, ...] = Field((), max_length=8, description="servers of OPC UA, for PLCs that are clients")
 
     @property
     def all(self) -> tuple[Output, ...]:
         """All of them, in the order of their processes."""
-        return (*self.modbus, *self.text, *self.webhook, *self.mqtt)
+        return (*self.modbus, *self.text, *self.webhook, *self.mqtt, *self.opcua)
 
     @model_validator(mode="after")
     def _names_once(self) -> Outputs:

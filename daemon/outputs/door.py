@@ -24,6 +24,9 @@ class OutputLink(ABC):
     hold_s: float = 0.0
     """For so long a release stands before the next verdict is said, for peers that look at it now and then."""
 
+    pause_s: float = 2.0
+    """Longest pause between two tries to connect."""
+
     @abstractmethod
     def connect(self) -> int | None:
         """Connect; gives the number that stands in the peer's echo, None where there is none."""
@@ -39,6 +42,10 @@ class OutputLink(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the connection; raises nothing. `connect` may follow."""
+
+    def end(self) -> None:
+        """The process ends; raises nothing. For what stays there without a peer."""
+        self.close()
 
     def clear(self) -> None:  # noqa: B027 - most peers have none
         """There is no verdict: what stands in the echo is to change. For peers that have one which stands."""

@@ -6,19 +6,24 @@ import importlib
 from collections.abc import Callable
 
 from config.outputs import by_key
-from config.schema import Modbus, Mqtt, Output, Outputs, Text, Webhook
+from config.schema import Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
 from daemon.outputs.door import OutputLink
 from models.machine import packages
 
 _LINKS: dict[type[Output], str] = {
     Modbus: "daemon.outputs.modbus:ModbusLink",
     Mqtt: "daemon.outputs.mqtt:MqttLink",
+    Opcua: "daemon.outputs.opcua:OpcuaLink",
     Text: "daemon.outputs.text:TextLink",
     Webhook: "daemon.outputs.webhook:WebhookLink",
 }
 """Of each section: module and class; a module, and what it needs, is loaded only where its output is opened."""
 
-_EXTRAS: dict[type[Output], tuple[str, str]] = {Modbus: ("pymodbus", "modbus"), Mqtt: ("paho", "mqtt")}
+_EXTRAS: dict[type[Output], tuple[str, str]] = {
+    Modbus: ("pymodbus", "modbus"),
+    Mqtt: ("paho", "mqtt"),
+    Opcua: ("asyncua", "opcua"),
+}
 """Of sections that need a package of their own: what it is imported as, and the extra that has it."""
 
 

@@ -6,7 +6,7 @@ pages, `linesentry bench`, docs/reference/figures.md), by the size of what it wo
 
 from __future__ import annotations
 
-from config.schema import Config, Recipe
+from config.schema import Config, Opcua, Recipe
 from config.schema.service import DEVICES
 from daemon.wire.plate_memory import Shape
 from models.detector.swaths import most_px
@@ -14,8 +14,8 @@ from models.machine.memory import Need
 
 _SMALL_PROCESSES = 260_000_000
 """Supervisor, acquire, tile, merge and record together."""
-_OUTPUT = 45_000_000
-"""One output's process."""
+_OUTPUT, _OPCUA = 45_000_000, 115_000_000
+"""One output's process; one with a server of OPC UA, whose standard has 6,000 nodes."""
 _LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
 _BACKGROUND_BYTES = 7 * 1024
 """Of a replay, for each pixel of the camera's width, while it is made."""
@@ -63,7 +63,9 @@ def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | No
     if recipe.classifier.mode != "off":
         needs.append(Need("the classifier", _CLASSIFIER))
     if outputs := config.outputs.all:
-        needs.append(Need(f"{len(outputs)} outputs", len(outputs) * _OUTPUT))
+        needs.append(
+            Need(f"{len(outputs)} outputs", sum(_OPCUA if isinstance(one, Opcua) else _OUTPUT for one in outputs))
+        )
     return needs
 
 

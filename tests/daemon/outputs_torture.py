@@ -1,6 +1,7 @@
 """A PLC, record and an output that die at random, over many plates: which promise is broken, and how fast a verdict is.
 
     python -m tests.daemon.outputs_torture --plates 1000 --deaths 60 --seed 1
+    python -m tests.daemon.outputs_torture --protocol opcua --plates 200 --deaths 0
 
 It ends with 1 where a plate passed that was not OK, a verdict was told twice as new, or one was not told.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from daemon.outputs.codes import VERDICTS
 from stages.plate import Verdict
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
+from tests.opcua_plc import OpcuaPlc, free_port
 from tests.plc import Plc
 
 
@@ -28,16 +30,19 @@ def main() -> int:
     parser.add_argument("--deaths", type=int, default=60)
     parser.add_argument("--rate", type=float, default=20.0, help="plates a second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--protocol", choices=["modbus", "opcua"], default="modbus")
     given = parser.parse_args()
     chance = random.Random(given.seed)
     verdicts = {plate: chance.choice([Verdict.OK, *Verdict]) for plate in range(1, given.plates + 1)}
     dying = {
         plate: chance.choice(["record-0", "output-0", "plc"]) for plate in chance.sample(sorted(verdicts), given.deaths)
     }
-    plcs = [Plc()]
+    # Over Modbus the PLC is the server, over OPC UA a client.
+    plcs: list[Plc | OpcuaPlc] = [Plc()] if given.protocol == "modbus" else [OpcuaPlc(free_port())]
     gate: dict[str, object] = {"name": "gate", "host": "127.0.0.1", "port": plcs[0].port, "again_s": 0.1}
     with tempfile.TemporaryDirectory() as directory:
-        with RecordAndOutputs(Path(directory), config_of(modbus=[gate])) as house:
+        with RecordAndOutputs(Path(directory), config_of(**{given.protocol: [gate]})) as house:
+            house.wait(lambda: plcs[0].beats)
             for plate, verdict in verdicts.items():
                 house.decide(plate, verdict)
                 house.pause(chance.uniform(0.5, 1.5) / given.rate)
@@ -46,7 +51,7 @@ def main() -> int:
                         continue
                     case "plc":
                         plcs[-1].stop()
-                        plcs.append(Plc(plcs[0].port))
+                        plcs.append(type(plcs[0])(plcs[0].port))
                     case str(name):
                         house.kill(name)
                         house.start(name)

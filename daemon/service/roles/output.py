@@ -18,7 +18,7 @@ from stages.output import Teller
 
 _ASK_S = 0.002
 """Between two questions for the echo, while one is awaited."""
-_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 2.0
+_FIRST_PAUSE_S = 0.1
 """Between two tries to connect; the pauses double, and begin anew once something was acknowledged."""
 _QUIET_S, _FINISH_S = 0.2, 3.0
 """At a stop: for so long nothing more may come; and longest time to say what is left."""
@@ -86,7 +86,7 @@ class OutputProcess(Child):
     def stop(self) -> None:
         """Release nothing any more."""
         self._do(output.Ending())
-        self._link.close()
+        self._link.end()
 
     def _is_done(self, now: float, since: float) -> bool:
         quiet = now - max(since, self._heard_at) > _QUIET_S
@@ -128,7 +128,7 @@ class OutputProcess(Child):
 
     def _pause(self) -> None:
         self._connect_at = time.monotonic() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, _LAST_PAUSE_S)
+        self._pause_s = min(2 * self._pause_s, self._link.pause_s)
 
     def _do(self, event: output.Event) -> None:
         cut: OutputError | None = None

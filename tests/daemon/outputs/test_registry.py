@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from config.load import load_recipe
-from config.schema import Config
-from daemon.outputs.registry import missing_packages
+from config.schema import Config, Opcua, Outputs
+from daemon.outputs.registry import _EXTRAS, missing_packages
 from daemon.service.preflight import lasting_faults
 
 MODBUS = Config.model_validate({"outputs": {"modbus": [{"name": "gate", "host": "192.0.2.1"}]}})
@@ -25,6 +27,17 @@ def test_a_missing_package_refuses_the_start_with_the_command_that_installs_it(m
         "line.yaml: outputs.modbus[0]: needs the package pymodbus: "
         f"run {sys.executable} -m pip install 'linesentry[modbus]'"
     )
+
+
+def test_each_extra_is_one_that_is_installed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
+    for section, (package, extra) in _EXTRAS.items():
+        monkeypatch.setitem(sys.modules, package, None)
+        outputs = Outputs.model_validate({extra: [{"name": "gate"} | ({} if section is Opcua else {"host": "plc"})]})
+        ((key, why),) = missing_packages(outputs)
+        assert key == f"outputs.{extra}[0]"
+        assert why.endswith(f"'linesentry[{extra}]'")
+        assert extra in extras["optional-dependencies"]
 
 
 def test_without_outputs_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
