@@ -4,7 +4,7 @@ Everything a user can set is a field here, with its unit, its default and a sent
 Words are those of docs/reference/glossary.md; the numbers of the products are derived in the papers' units (px, mm).
 """
 
-from config.schema.outputs import Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
+from config.schema.outputs import Gpio, Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
 from config.schema.recipe import (
     DEFAULT_TEMPLATES,
     Classifier,
@@ -54,6 +54,7 @@ __all__ = [
     "Decision",
     "Gates",
     "Golden",
+    "Gpio",
     "Lease",
     "Length",
     "Limits",

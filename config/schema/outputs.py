@@ -128,6 +128,28 @@ class Opcua(Output):
         return self
 
 
+class Gpio(Output):
+    """A line of a GPIO chip that passes a sheet; not tried on hardware (docs/how-to/digital-output.md)."""
+
+    chip: str = Field("/dev/gpiochip0", pattern=r"^/dev/[\w./-]+$", description="the chip's device")
+    line: int = Field(
+        ge=0, le=1023, description="number of the line on the chip that is active only while an OK stands; else reject"
+    )
+    heartbeat_line: int | None = Field(
+        None, ge=0, le=1023, description="line that changes every 0.25 s, for a watchdog relay; null: none"
+    )
+    active_low: bool = Field(False, description="active is a low level, on both lines")
+    hold_s: float = Field(
+        0.1, ge=0, le=60, description="for so long the line is active at least, unless the deadline comes first"
+    )
+
+    @model_validator(mode="after")
+    def _two_lines(self) -> Gpio:
+        if self.line == self.heartbeat_line:
+            raise ValueError(f"line and heartbeat_line are both {self.line}: give the heartbeat a line of its own")
+        return self
+
+
 class Outputs(Strict):
     """Who is told each verdict, once it is final. Each output is a process of its own."""
 
@@ -136,11 +158,12 @@ class Outputs(Strict):
     webhook: tuple[Webhook, ...] = Field((), max_length=8, description="requests over HTTP")
     mqtt: tuple[Mqtt, ...] = Field((), max_length=8, description="topics of MQTT brokers")
     opcua: tuple[Opcua, ...] = Field((), max_length=8, description="servers of OPC UA, for PLCs that are clients")
+    gpio: tuple[Gpio, ...] = Field((), max_length=8, description="lines of GPIO chips")
 
     @property
     def all(self) -> tuple[Output, ...]:
         """All of them, in the order of their processes."""
-        return (*self.modbus, *self.text, *self.webhook, *self.mqtt, *self.opcua)
+        return (*self.modbus, *self.text, *self.webhook, *self.mqtt, *self.opcua, *self.gpio)
 
     @model_validator(mode="after")
     def _names_once(self) -> Outputs:

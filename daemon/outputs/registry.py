@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Callable
 
 from config.outputs import by_key
-from config.schema import Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
+from config.schema import Gpio, Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
 from daemon.outputs.door import OutputLink
 from models.machine import packages
 
 _LINKS: dict[type[Output], str] = {
+    Gpio: "daemon.outputs.gpio:GpioLink",
     Modbus: "daemon.outputs.modbus:ModbusLink",
     Mqtt: "daemon.outputs.mqtt:MqttLink",
     Opcua: "daemon.outputs.opcua:OpcuaLink",
@@ -20,6 +21,7 @@ _LINKS: dict[type[Output], str] = {
 """Of each section: module and class; a module, and what it needs, is loaded only where its output is opened."""
 
 _EXTRAS: dict[type[Output], tuple[str, str]] = {
+    Gpio: ("gpiod", "gpio"),
     Modbus: ("pymodbus", "modbus"),
     Mqtt: ("paho", "mqtt"),
     Opcua: ("asyncua", "opcua"),
