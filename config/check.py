@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.errors import ConfigError, Fault, Told, shown_bytes
-from config.load import config_hash, is_recipe_path, kind_of, load_config, load_recipe, recipe_hash, shipped
+from config.load import (
+    config_hash,
+    is_recipe_path,
+    kind_of,
+    load_config,
+    load_recipe,
+    load_recipes,
+    recipe_hash,
+    shipped,
+)
 from config.masks import DULL, LEAST_UNMASKED, unmasked
 from config.outputs import output_faults
 from config.schema import Config, Recipe
@@ -19,8 +28,8 @@ from config.systemd_unit import Unit
 from config.unit_faults import configures, unit_faults
 from config.weights import classifier_path, weights_path
 
-Look = Callable[[Config | None, Recipe, str, bool], tuple[list[Fault], list[Fault]]]
-"""Configuration (None: a recipe by itself), recipe, source and whether it is the systemd service's, to faults and
+Look = Callable[[Config | None, Sequence[Recipe], str, bool], tuple[list[Fault], list[Fault]]]
+"""Configuration (None: a recipe by itself), its recipes, source and whether it is the systemd service's, to faults and
 warnings of its machine."""
 
 
@@ -61,11 +70,11 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
         if path is not None and kind_of(read(path)) == "recipe":
             return _recipe_report(path, machine)
         config = load_config(path)
-        recipe = load_recipe(config.recipe)
+        recipe, *others = load_recipes(config)
         unit = Unit.here()
     except ConfigError as error:
         return Report(str(error).splitlines(), [])
-    faults, facts = service_faults(config, recipe, source), _facts(config, recipe, source)
+    faults, facts = service_faults(config, recipe, source, others), _facts(config, [recipe, *others], source)
     # What is wrong with the files may make no sense to a machine.
     sound = not faults
     if path is not None:
@@ -75,9 +84,11 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
     if service:
         faults += located(unit_faults(config, recipe, path, unit), config, source)
         facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
-    warnings = located([*_deadline_warnings(config, recipe), *_switch_warnings(recipe)], config, source)
+    warnings: list[Fault] = []
+    for one, about in each_recipe(config, [recipe, *others]):
+        warnings += located([*_deadline_warnings(config, one), *_switch_warnings(one)], about, source)
     if machine is not None and sound:
-        found, warned = machine(config, recipe, source, service)
+        found, warned = machine(config, [recipe, *others], source, service)
         faults, warnings = faults + found, warnings + warned
     return Report([str(fault) for fault in faults], facts, [str(one) for one in warnings])
 
@@ -95,27 +106,54 @@ def _recipe_report(path: Path, machine: Look | None) -> Report:
     facts.append("checked as a recipe; `linesentry check` of a configuration that names it checks the two together")
     faults = [Fault(str(path), message, key) for _, key, message in told]
     if machine is not None and not faults:
-        faults, _ = machine(None, recipe, str(path), False)
+        faults, _ = machine(None, [recipe], str(path), False)
     return Report([str(fault) for fault in faults], facts, warnings)
 
 
-def plate_memory_bytes(config: Config, recipe: Recipe) -> int | None:
-    """Bytes of all plate slots' pixels; None for a recipe without a length or columns."""
-    if recipe.slot_rows is None or recipe.columns is None:
+def slot_size(recipes: Iterable[Recipe]) -> tuple[int, int] | None:
+    """Rows and columns of a slot that takes a plate of each; None where one is without a length or columns."""
+    sizes = [(one.slot_rows, one.columns and one.columns.count) for one in recipes]
+    known = [(rows, columns) for rows, columns in sizes if rows is not None and columns is not None]
+    if len(known) < len(sizes):
         return None
-    return config.slots * recipe.slot_rows * recipe.columns.count
+    return max(rows for rows, _ in known), max(columns for _, columns in known)
 
 
-def service_faults(config: Config, recipe: Recipe, source: str = "configuration") -> list[Fault]:
-    """Why a service cannot run with this configuration and recipe; empty when it can."""
-    told = [
-        *_camera_faults(config, recipe),
-        *((False, key, message) for key, message in output_faults(config)),
-        *_service_recipe_faults(config, recipe),
-        *_recipe_faults(recipe),
-        *_classifier_faults(config, recipe),
+def each_recipe(config: Config, recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Config]]:
+    """Each recipe of a configuration, with the configuration as if it were the one of the start."""
+    for recipe, named in zip(recipes, (config.recipe, *config.recipes), strict=False):
+        yield recipe, config.model_copy(update={"recipe": named})
+
+
+def service_faults(
+    config: Config, recipe: Recipe, source: str = "configuration", others: Sequence[Recipe] = ()
+) -> list[Fault]:
+    """Why a service cannot run with this configuration and its recipes; empty when it can.
+
+    `others` are the further recipes that it loads.
+    """
+    told: Told = [*_camera_faults(config, recipe)]
+    told += [(False, key, message) for key, message in output_faults(config)]
+    faults = located(told, config, source)
+    for one, about in each_recipe(config, [recipe, *others]):
+        own = [*_service_recipe_faults(config, one), *_recipe_faults(one), *_classifier_faults(config, one)]
+        if one is not recipe:
+            own += _other_recipe_faults(recipe, one)
+        faults += located(own, about, source)
+    return faults
+
+
+def _other_recipe_faults(first: Recipe, other: Recipe) -> Told:
+    """The switch stands where it stands, whatever product passes."""
+    asked = (
+        ("switch.offset_rows", other.offset_rows, first.offset_rows),
+        ("switch.debounce_rows", other.switch.debounce_rows, first.switch.debounce_rows),
+    )
+    return [
+        (True, key, f"found {found} rows, recipe {first.name} has {wanted}: all that are loaded need the same")
+        for key, found, wanted in asked
+        if found != wanted
     ]
-    return located(told, config, source)
 
 
 def located(told: Told, config: Config, source: str) -> list[Fault]:
@@ -340,13 +378,12 @@ def _switch_warnings(recipe: Recipe) -> Told:
     return [(True, "switch.offset_rows", f"{message} sees it; check it")]
 
 
-def _facts(config: Config, recipe: Recipe, source: str) -> list[str]:
-    facts = [
-        f"configuration {source}: sha256 {config_hash(config)}",
-        f"recipe {recipe.name} ({config.recipe}): sha256 {recipe_hash(recipe)}",
-    ]
-    needed = plate_memory_bytes(config, recipe)
-    if needed is not None and recipe.columns is not None:
-        size = f"{recipe.slot_rows} x {recipe.columns.count} px"
-        facts.append(f"plate memory: {config.slots} slots of {size}, {shown_bytes(needed)}")
+def _facts(config: Config, recipes: Sequence[Recipe], source: str) -> list[str]:
+    facts = [f"configuration {source}: sha256 {config_hash(config)}"]
+    for recipe, about in each_recipe(config, recipes):
+        facts.append(f"recipe {recipe.name} ({about.recipe}): sha256 {recipe_hash(recipe)}")
+    size = slot_size(recipes)
+    if size is not None:
+        needed = config.slots * size[0] * size[1]
+        facts.append(f"plate memory: {config.slots} slots of {size[0]} x {size[1]} px, {shown_bytes(needed)}")
     return facts

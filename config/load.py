@@ -32,7 +32,7 @@ def shipped(*parts: str) -> Path:
 def load_config(path: Path | str | None = None) -> Config:
     """Load a configuration; None takes the default.yaml that ships.
 
-    Paths in the file (recipe, state_directory, camera.folder, camera.flat_field, camera.producer,
+    Paths in the file (recipe, recipes, state_directory, camera.folder, camera.flat_field, camera.producer,
     camera.feature_file, classify.weights) are relative to its folder. Raises ConfigError.
     """
     if path is None:
@@ -96,6 +96,24 @@ def load_recipe(name_or_path: Path | str) -> Recipe:
     return _validated(Recipe, read(shipped("recipes", f"{text}.yaml")))
 
 
+def load_recipes(config: Config) -> tuple[Recipe, ...]:
+    """The recipe of a configuration and then its further ones. Raises ConfigError, also where two have one name."""
+    loaded: list[Recipe] = []
+    faults: list[Fault] = []
+    for index, named in enumerate((config.recipe, *config.recipes)):
+        try:
+            loaded.append(load_recipe(named))
+        except ConfigError as error:
+            faults += error.faults
+            continue
+        if any(recipe.name == loaded[-1].name for recipe in loaded[:-1]):
+            message = f"{named} has the name {loaded[-1].name}, as one before it: a change would not know which is meant"
+            faults.append(Fault("configuration", message, f"recipes[{index - 1}]"))
+    if faults:
+        raise ConfigError(faults)
+    return tuple(loaded)
+
+
 def is_recipe_path(name_or_path: str) -> bool:
     """Whether the text names a recipe file and not a recipe that ships."""
     return name_or_path.endswith((".yaml", ".yml"))
@@ -147,6 +165,8 @@ def _paths_from(config: Config, folder: Path) -> Config:
     changes: dict[str, Any] = {"outputs": with_files(config.outputs, lambda path: folder / path)}
     if is_recipe_path(config.recipe):
         changes["recipe"] = str(folder / config.recipe)
+    if any(map(is_recipe_path, config.recipes)):
+        changes["recipes"] = tuple(str(folder / one) if is_recipe_path(one) else one for one in config.recipes)
     if config.state_directory is not None:
         changes["state_directory"] = folder / config.state_directory
     camera = config.camera

@@ -29,6 +29,7 @@ from config.schema import Recipe
 from stages.camera import Sheet, Strip
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
+from stages.recipes import PlateSizes
 from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Trailing, Unheard
 
 # --- what only the acquire process says and does -----------------------------------------------------------------
@@ -161,7 +162,8 @@ class Assembler:
             raise ValueError(
                 f"recipe {recipe.name} has neither length nor most_rows, so the rows of a slot are unknown: set one"
             )
-        self._most = most
+        self.sizes = PlateSizes(most, recipe)
+        """Of the plates of each recipe; a sheet has that of its number."""
         self._offset = recipe.offset_rows
         self._wait = overload == "wait"
         self._switch = SwitchCounter(recipe.switch.debounce_rows, switch)
@@ -182,6 +184,13 @@ class Assembler:
     def switch(self) -> SwitchCounter:
         """The counter of the switch: its state and what it heard."""
         return self._switch
+
+    def change(self, number: int, not_before: int = 0) -> int:
+        """Sheets that have yet to come are of that recipe, from a plate on that is not before; number of the first."""
+        first, schedule = max(self._switch.state.next_plate, not_before), self.sizes.schedule
+        schedule.change(first, number)
+        schedule.forget(min([self._switch.state.next_plate, *(sheet.plate for sheet in self._sheets)]))
+        return first
 
     @property
     def waiting(self) -> bool:
@@ -220,7 +229,8 @@ class Assembler:
         assert len(filling) <= 1, "two sheets are filled at once"
         assert all(sheet.state is SheetState.COMING for sheet in list(self._sheets)[1:]), "a sheet overtook another"
         for sheet in self._sheets:
-            assert 0 <= sheet.ready <= sheet.rows <= self._most, f"plate {sheet.plate}: rows out of bounds"
+            most = self.sizes.rows(sheet.plate)
+            assert 0 <= sheet.ready <= sheet.rows <= most, f"plate {sheet.plate}: rows out of bounds"
             assert sheet.blank <= sheet.rows, f"plate {sheet.plate}: more rows are blank than there are"
             assert sheet.blank <= sheet.missing, f"plate {sheet.plate}: rows are blank that are not missing"
             assert sheet.place is None or sheet.opened, f"plate {sheet.plate}: a slot before its first row"
@@ -310,12 +320,12 @@ class Assembler:
             rows = (stop if sheet.end is None else min(stop, sheet.end)) - self._row
             if sheet.closed:
                 self.counters.rows_beyond += rows
-            elif sheet.rows == self._most:
+            elif sheet.rows == (most := self.sizes.rows(sheet.plate)):
                 sheet.causes.append(Cause.TOO_LONG)
                 self._close(sheet, out)
                 continue
             else:
-                rows = min(rows, self._most - sheet.rows)
+                rows = min(rows, most - sheet.rows)
                 self._put(sheet, rows, buffer, self._row - first_row, out)
             self._row += rows
             self._close_ended(out)
@@ -336,7 +346,7 @@ class Assembler:
         """Give the sheet a slot, by the choice for overload; False to wait for one."""
         assert self._row is not None
         if self._free:
-            sheet.place = self._free.pop(min(self._free))
+            sheet.place = self.sizes.place(sheet.plate, self._free.pop(min(self._free)))
         elif self._wait:
             return False
         else:
@@ -345,7 +355,7 @@ class Assembler:
         sheet.opened = True
         self.counters.plates += 1
         out.append(PlateOpened(sheet.plate, sheet.place, sheet.told))
-        passed = min(self._row - sheet.start, self._most)
+        passed = min(self._row - sheet.start, self.sizes.rows(sheet.plate))
         if passed > 0:
             # Its first rows passed before anything was heard of it.
             self._put(sheet, passed, None, 0, out)

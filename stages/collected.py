@@ -35,6 +35,8 @@ class Collected:
     """What is known of a plate that is not final."""
 
     plate: int
+    recipe: int | None = None
+    """Number of the recipe by which it is judged; None as long as nothing of its pixels was heard."""
     opened: bool = False
     columns: int | None = None
     sheet: Sheet | None = None
@@ -73,7 +75,7 @@ class Collected:
         result = _result(self, recipe, run, opinions, aborted)
         last_row_at = None if self.closed is None else self.closed.last_row_at
         profile = profile_of(self.results.values(), self.columns_by(recipe), recipe)
-        self.decided = PlateDecided(result, last_row_at, profile=profile)
+        self.decided = PlateDecided(result, last_row_at, recipe=self.recipe, profile=profile)
         self.results, self.quarantined = {}, set()
         return self.decided
 

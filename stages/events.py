@@ -27,6 +27,8 @@ class Place(msgspec.Struct, frozen=True):
     generation: int
     """Grows each time the slot is given to a plate: a reader asks afterwards whether it is still the same."""
     columns: int
+    recipe: int = 1
+    """Number of the recipe by which the plate is judged (stages/recipes.py)."""
 
 
 # --- camera and switch -----------------------------------------------------------------------------------------------
@@ -112,6 +114,8 @@ class PlateSeen(Said, frozen=True):
     plate: int
     image: str | None = None
     """Name of the image file that a replay shows."""
+    recipe: int = 1
+    """Number of the recipe of the plates that begin then."""
 
 
 class SeenCommitted(Said, frozen=True):
@@ -128,6 +132,8 @@ class PlateDecided(Said, frozen=True):
     """Of its closing."""
     inspection_s: float | None = None
     """Time of work on it, up to its last window (stages/inspection_times.py); None where that is not known."""
+    recipe: int | None = None
+    """Number of the recipe by which it was judged; None for a plate of which there are no pixels."""
     profile: bytes = b""
     """Mean of each of its columns (stages/optics.py); empty where that is not known."""
 

@@ -38,8 +38,9 @@ from stages.events import (
     WindowScored,
     WindowsMerged,
 )
-from stages.opinions import Opinions
-from stages.plate import Cause, WindowResult, found_and_vetoed, window_columns, window_rows
+from stages.judging import Judging
+from stages.opinions import OpinionCounters, Opinions
+from stages.plate import Cause, WindowResult, found_and_vetoed
 from stages.story import Stories
 
 # --- what only the merge process says and does ---------------------------------------------------------------------
@@ -113,6 +114,8 @@ class MergeCounters:
     """Results of windows that the plate does not have."""
     windows_foreign: int = 0
     """Results of another run of the service."""
+    windows_other_recipe: int = 0
+    """Results by another recipe than the plate's."""
     events_final: int = 0
     """Events of plates whose verdict is final."""
     events_repeated: int = 0
@@ -122,20 +125,38 @@ class Merger:
     """Merges the windows of plates into one decision each.
 
     Args:
-        recipe: the product's windows, limits and decision rule.
+        recipe: the product's windows, limits and decision rule; that of the number 1 (stages/recipes.py).
         run: id of this run of the service; results of another run are dropped and counted.
         incarnation: which merger of this run it is; answers to what another asked are dropped and counted.
     """
 
     def __init__(self, recipe: Recipe, run: str, incarnation: int = 1) -> None:
-        self._recipe = recipe
         self._run = run
         self._plates: dict[int, Collected] = {}
         self._final = FinalPlates()
         self._aborted: Cause | None = None
         self._stories = Stories(self._plates)
-        self.opinions = Opinions(recipe, asker=incarnation)
+        self._judging = Judging(recipe, incarnation)
         self.counters = MergeCounters()
+
+    def add_recipe(self, number: int, recipe: Recipe) -> None:
+        """Plates of that number are judged by this recipe."""
+        self._judging.add(number, recipe)
+
+    def forget_recipe(self, number: int) -> None:
+        """No plate of that recipe will come any more; it stays while one is open."""
+        if all(state.recipe != number for state in self._plates.values()):
+            self._judging.forget(number)
+
+    def recipe_of(self, plate: int) -> Recipe:
+        """The recipe by which an open plate is judged; the first one where nothing of it was heard yet."""
+        state = self._plates.get(plate)
+        return self._judging.recipe(None if state is None else state.recipe)
+
+    @property
+    def asked(self) -> OpinionCounters:
+        """What became of the crops that the classifier was asked about."""
+        return self._judging.asked
 
     @property
     def open_plates(self) -> tuple[int, ...]:
@@ -173,7 +194,7 @@ class Merger:
             return "tile, to say that it has ended"
         if state.awaited:
             return "the classifier"
-        return f"windows: {state.windows_done} of {windows_in(state.closed, self._recipe.windows)} are there"
+        return f"windows: {state.windows_done} of {self._windows_in(state, state.closed)} are there"
 
     def story(self, plate: int) -> list[str]:
         """What was said of a plate that is not final, for people who ask why it hangs."""
@@ -191,19 +212,21 @@ class Merger:
         Raises:
             AssertionError: it does not.
         """
-        self.opinions.validate()
+        self._judging.validate()
         for plate, state in self._plates.items():
             assert plate == state.plate
+            assert state.recipe is None or state.recipe in self._judging, f"plate {plate}: its recipe is forgotten"
+            opinions = self._opinions_of(state)
             if state.state is PlateState.DECIDED:
                 assert not state.results, f"plate {plate} is decided and keeps its windows"
-                assert not self.opinions.waits(plate), f"plate {plate} is decided and waits for the classifier"
+                assert not opinions.waits(plate), f"plate {plate} is decided and waits for the classifier"
                 continue
             assert self._aborted is None, f"plate {plate} outlived the abort"
             if state.closed is not None:
-                most = windows_in(state.closed, self._recipe.windows)
+                most = self._windows_in(state, state.closed)
                 assert all(w < most for w in (*state.results, *state.quarantined)), f"plate {plate}: a window beyond"
                 missing = state.windows_done < most and has_pixels(state.closed)
-                assert missing or self.opinions.waits(plate), f"plate {plate} waits for nothing"
+                assert missing or opinions.waits(plate), f"plate {plate} waits for nothing"
             assert not (state.state is PlateState.AWAITED and state.closed is None), f"plate {plate}: awaited too soon"
 
     def _handle(self, event: Event) -> list[Instruction]:
@@ -232,20 +255,22 @@ class Merger:
         if self._is_final(result.plate):
             self.counters.events_final += 1
             return [Forget(result.plate)]
-        if not self._may_exist(result.window):
-            self.counters.windows_outside += 1
+        exists = self._judging.may_exist(result.window, place.recipe)
+        state = self._state(result.plate, place) if exists else None
+        if state is None or state.recipe != place.recipe:
+            self.counters.windows_outside += state is None
+            self.counters.windows_other_recipe += state is not None
             return []
-        state = self._state(result.plate)
         acknowledged: list[Instruction] = [WindowsMerged(result.plate, (result.window,))]
         if state.decided is not None or result.window in state.results:
             self.counters.windows_repeated += 1
             return acknowledged
-        if state.closed is not None and result.window >= windows_in(state.closed, self._recipe.windows):
+        if state.closed is not None and result.window >= self._windows_in(state, state.closed):
             self.counters.windows_outside += 1
             return acknowledged
         state.results[result.window] = result
         self.counters.windows_scored += 1
-        asked = self.opinions.ask(result, place, state.columns_by(self._recipe))
+        asked = self._opinions_of(state).ask(result, place, state.columns_by(self.recipe_of(result.plate)))
         return [*acknowledged, *asked, *self._decide_if_due(state)]
 
     def _classifier(
@@ -254,21 +279,21 @@ class Merger:
         match event:
             case ClassifierStarted():
                 # What is not asked any more may be all that a plate waited for.
-                return [*self.opinions.again(), *self._all_due()]
+                return [*self._judging.again(), *self._all_due()]
             case ClassifierLost():
-                self.opinions.lost()
+                self._judging.lost()
                 return self._all_due()
-        state, asked = self._plates.get(event.plate), list[ClassifyCrops]()
+        state, asked = self._plates.get(event.plate), []
         if isinstance(event, ClassifierDeadline):
             if state is None or not state.awaited or state.decided is not None:
                 self.counters.events_repeated += 1
                 return []
             state.unheard = True
         elif (state is None and event.plate in self._final) or (state is not None and state.decided is not None):
-            self.opinions.counters.answers_late += 1
+            self.asked.answers_late += 1
             return []
         else:
-            asked = self.opinions.take(event)
+            asked = self._opinions_of(state).take(event)
         return [*asked, *([] if state is None else self._decide_if_due(state))]
 
     def _told(self, event: PlateOpened | PlateClosed | WindowQuarantined | Deadline) -> list[Instruction]:
@@ -277,11 +302,12 @@ class Merger:
             return [Forget(event.plate)]
         instructions: list[Instruction] = []
         if isinstance(event, WindowQuarantined):
-            if not self._may_exist(event.window):
+            known = self._plates.get(event.plate)
+            if not self._judging.may_exist(event.window, None if known is None else known.recipe):
                 self.counters.windows_outside += 1
                 return []
             instructions.append(WindowsMerged(event.plate, (event.window,)))
-        state = self._state(event.plate)
+        state = self._state(event.plate, event.place if isinstance(event, PlateOpened | PlateClosed) else None)
         if state.decided is not None:
             self.counters.events_repeated += 1
             return instructions
@@ -304,7 +330,7 @@ class Merger:
     def _quarantined(self, state: Collected, window: int) -> None:
         if window in state.quarantined:
             self.counters.windows_repeated += 1
-        elif state.closed is not None and window >= windows_in(state.closed, self._recipe.windows):
+        elif state.closed is not None and window >= self._windows_in(state, state.closed):
             self.counters.windows_outside += 1
         else:
             state.quarantined.add(window)
@@ -316,11 +342,11 @@ class Merger:
             return
         state.closed = event
         state.columns = event.columns
-        most = windows_in(event, self._recipe.windows)
+        most = self._windows_in(state, event)
         outside = [w for w in state.results if w >= most]
         for window in outside:
             del state.results[window]
-        self.opinions.drop(state.plate, outside)
+        self._opinions_of(state).drop(state.plate, outside)
         given_up = {w for w in state.quarantined if w < most}
         self.counters.windows_outside += len(outside) + len(state.quarantined) - len(given_up)
         state.quarantined = given_up
@@ -328,19 +354,19 @@ class Merger:
     def _decide_if_due(self, state: Collected) -> list[Instruction]:
         if state.decided is not None:
             return []
-        closed = state.closed
+        closed, opinions = state.closed, self._opinions_of(state)
         if self._aborted is None:
             if closed is None:
                 return []
-            all_there = state.windows_done >= windows_in(closed, self._recipe.windows)
+            all_there = state.windows_done >= self._windows_in(state, closed)
             if has_pixels(closed) and not all_there and not state.late:
                 return []
-            if self.opinions.waits(state.plate) and not (state.late or state.unheard):
+            if opinions.waits(state.plate) and not (state.late or state.unheard):
                 first, state.awaited = not state.awaited, True
                 return [AwaitClassifier(state.plate)] if first else []
-        decided = state.decide(self._recipe, self._run, self.opinions, self._aborted)
+        decided = state.decide(self.recipe_of(state.plate), self._run, opinions, self._aborted)
         self.counters.plates_decided += 1
-        return [decided, *self.opinions.close(state.plate)]
+        return [decided, *opinions.close(state.plate)]
 
     def _all_due(self) -> list[Instruction]:
         return [one for plate in self.open_plates for one in self._decide_if_due(self._plates[plate])]
@@ -349,26 +375,26 @@ class Merger:
         if self._is_final(plate):
             self.counters.events_final += 1
             return [Forget(plate)]
-        self._plates.pop(plate, None)
+        opinions = self._opinions_of(self._plates.pop(plate, None))
         self._final.add(plate)
         self.counters.plates_committed += 1
-        return [Forget(plate), *self.opinions.close(plate)]
+        return [Forget(plate), *opinions.close(plate)]
 
-    def _state(self, plate: int) -> Collected:
+    def _state(self, plate: int, place: Place | None) -> Collected:
+        """What is known of a plate; the first that is heard of its place says by which recipe it is judged."""
         if plate not in self._plates:
             self._plates[plate] = Collected(plate)
             self.counters.plates_opened += 1
-        return self._plates[plate]
+        state = self._plates[plate]
+        if state.recipe is None and place is not None and place.recipe in self._judging:
+            state.recipe = place.recipe
+        return state
+
+    def _opinions_of(self, state: Collected | None) -> Opinions:
+        return self._judging.opinions(None if state is None else state.recipe)
+
+    def _windows_in(self, state: Collected, closed: PlateClosed) -> int:
+        return windows_in(closed, self.recipe_of(state.plate).windows)
 
     def _is_final(self, plate: int) -> bool:
         return plate not in self._plates and plate in self._final
-
-    def _may_exist(self, window: int) -> bool:
-        """Whether any plate of this recipe can have that window: what is kept stays bounded by the recipe."""
-        if window < 0:
-            return False
-        recipe = self._recipe
-        if recipe.slot_rows is None or recipe.columns is None:
-            return True
-        windows = recipe.windows
-        return window < window_rows(recipe.slot_rows, windows) * window_columns(recipe.columns.count, windows)

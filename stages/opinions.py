@@ -126,15 +126,18 @@ class Opinions:
         recipe: whether the classifier is asked, and how windows lie on a plate.
         absent: there is no classifier to ask.
         asker: incarnation of the merge that asks; an answer to another is not believed.
+        counters: those of another recipe's opinions, to go on with.
     """
 
-    def __init__(self, recipe: Recipe, *, absent: bool = False, asker: int = 1) -> None:
+    def __init__(
+        self, recipe: Recipe, *, absent: bool = False, asker: int = 1, counters: OpinionCounters | None = None
+    ) -> None:
         self._mode = recipe.classifier.mode
         self._settings = recipe.windows
         self._absent = absent
         self._asker = asker
         self._plates: dict[int, _Plate] = {}
-        self.counters = OpinionCounters()
+        self.counters = OpinionCounters() if counters is None else counters
 
     def ask(self, result: WindowResult, place: Place, columns: int) -> list[ClassifyCrops]:
         """The first question about a window of a plate of that many columns, if it has one."""

@@ -89,6 +89,8 @@ class CommitSeen:
     plate: int
     image: str | None = None
     """Name of the image file that a replay shows."""
+    recipe: int = 1
+    """Number of its recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ class _Waiting:
     """None: only that the plate was seen."""
     since: float
     image: str | None = None
-    """Of a plate that was seen."""
+    """Of a plate that was seen; likewise the number of its recipe."""
+    recipe: int = 1
     refusals: int = 0
     """After the first, `decided` is bare; after the second, the verdict alone."""
 
@@ -257,7 +260,7 @@ class Recorder:
         plate = said.plate
         done: list[Instruction] = []
         if isinstance(said, PlateSeen):
-            done = self._accept(_Waiting(plate, None, self._since(plate, now), said.image), now)
+            done = self._accept(_Waiting(plate, None, self._since(plate, now), said.image, said.recipe), now)
             if done == [Refuse(plate)]:
                 return done
         self._seen.add(plate)
@@ -313,7 +316,7 @@ class Recorder:
         self._writes += 1
         self._under_way = self._writes
         if head.decided is None:
-            return [CommitSeen(self._writes, head.plate, head.image)]
+            return [CommitSeen(self._writes, head.plate, head.image, head.recipe)]
         return [self._verdict(self._writes, head, head.decided, now)]
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:

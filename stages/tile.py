@@ -41,6 +41,7 @@ from stages.events import (
 from stages.leases import InFlight, Workers
 from stages.plate import Cause, window_at, window_columns
 from stages.plate_windows import MOST_LEASES_OF_A_WINDOW, PlateWindows
+from stages.recipes import FIRST
 from stages.story import Stories
 
 SUSPECT_DEATHS = 2
@@ -88,8 +89,8 @@ class WindowLedger:
     def __init__(self, windows: Windows, most: int, lease: LeaseSettings, incarnation: int = 1) -> None:
         """`most` is how many windows a swath has at most (models/detector/swaths.py)."""
         self.counters: Counter[str] = Counter()
-        self._windows = windows
-        self._most = most
+        self._cuts = {FIRST: (windows, most)}
+        """How the plates of each recipe are cut: their windows, and the most of a swath."""
         self._plates: dict[int, PlateWindows] = {}
         self._final_before: set[int] = set()
         self._acquisition_at = 0
@@ -98,6 +99,15 @@ class WindowLedger:
         self._left: dict[int, tuple[int, set[tuple[int, int]]]] = {}
         """Of each worker whose process is gone before it was said how: its incarnation and what it had."""
         self._stories = Stories(self._plates)
+
+    def add_recipe(self, number: int, windows: Windows, most: int) -> None:
+        """Plates of that recipe are cut so; `most` is as above."""
+        self._cuts[number] = (windows, most)
+
+    def forget_recipe(self, number: int) -> None:
+        """No plate of that recipe will come any more."""
+        if number != FIRST and all(one.place is None or one.place.recipe != number for one in self._plates.values()):
+            del self._cuts[number]
 
     @property
     def open_plates(self) -> tuple[int, ...]:
@@ -128,7 +138,7 @@ class WindowLedger:
                 known = self._plates.get(plate)
                 if known is not None and known.opened and rows > known.rows:
                     known.rows = rows
-                    known.add_bands(self._windows)
+                    known.add_bands(self._windows_of(known.place))
             case PlateClosed():
                 done += self._closed(event)
             case AcquisitionAt(next_plate):
@@ -199,7 +209,7 @@ class WindowLedger:
             return []
         known.closed = event
         known.rows = event.rows
-        known.add_bands(self._windows)
+        known.add_bands(self._windows_of(known.place))
         return [event]
 
     def _close_unheard(self) -> list[Instruction]:
@@ -347,11 +357,16 @@ class WindowLedger:
         known.wait(kept)
         return tuple(taken)
 
+    def _windows_of(self, place: Place | None) -> Windows:
+        """How windows lie on a plate; of one without a place, which has none, as on any."""
+        return self._cuts[FIRST if place is None else place.recipe][0]
+
     def _swath(self, window: int, place: Place) -> range:
         """The windows that are computed with one."""
-        across = window_columns(place.columns, self._windows)
+        windows, most = self._cuts[place.recipe]
+        across = window_columns(place.columns, windows)
         row, column = divmod(window, across)
-        columns = swath_of(column, across, self._most)
+        columns = swath_of(column, across, most)
         return range(row * across + columns.start, row * across + columns.stop)
 
     def _lease(self, known: PlateWindows, place: Place, worker: int, windows: tuple[int, ...], now: float) -> Lease:
@@ -365,7 +380,7 @@ class WindowLedger:
             plate=known.plate,
             place=place,
             rows=known.rows,
-            windows=tuple(window_at(index, known.rows, place.columns, self._windows) for index in windows),
+            windows=tuple(window_at(index, known.rows, place.columns, self._windows_of(place)) for index in windows),
         )
 
     # --- for those who ask -----------------------------------------------------------------------------------
@@ -381,5 +396,5 @@ class WindowLedger:
         for plate, known in self._plates.items():
             assert plate == known.plate
             assert plate not in self._final_before, f"plate {plate} is final, and open"
-            known.validate(self._windows, flights)
+            known.validate(self._windows_of(known.place), flights)
         assert all(plate in self._plates for plate, _ in self._deaths), "deaths are kept of a plate that is not open"

@@ -13,6 +13,8 @@ from config.schema.section import Strict
 
 MOST_WORKERS = 64
 """Workers for which the plate memory has a board."""
+MOST_RECIPES = 32
+"""Recipes that are loaded beside the one of the start."""
 MOST_BATCH = 64
 """Crops that a GPU computes at once, at most."""
 
@@ -314,6 +316,12 @@ class Config(Strict):
     """The whole configuration of one service."""
 
     recipe: str = Field("P10B", description="name of a recipe that ships, or a path to a recipe file")
+    recipes: tuple[str, ...] = Field(
+        (),
+        max_length=MOST_RECIPES,
+        description="further recipes that are loaded, named likewise: `linesentry reload --recipe NAME` changes to one "
+        "between two plates (docs/how-to/change-a-recipe.md)",
+    )
     batch_id: str | None = Field(None, max_length=64, description="batch of material, stored with each plate")
     state_directory: Path | None = Field(None, description="null: $STATE_DIRECTORY, or the user's state directory")
     camera: Camera = Camera()

@@ -32,9 +32,9 @@ def bench(
         "simulator.sheets=1",
         *([] if workers is None else [f"workers.count={workers}"]),
     ]
-    settings, recipe = runnable(config, [*(set_ or []), *asked], None)
+    found = runnable(config, [*(set_ or []), *asked], None)
     try:
-        result = bench_command(settings, recipe, workers=workers, plates=plates, short_plates=short_plates)
+        result = bench_command(found.config, found.recipes[0], workers=workers, plates=plates, short_plates=short_plates)
     except (
         SocketDirectoryError,
         StateError,

@@ -17,6 +17,7 @@ from daemon.telemetry.printing import SafeConsole, say
 
 if TYPE_CHECKING:
     from config.schema import Config, Recipe
+    from daemon.service.sources import Sources
 
 Order = TypeVar("Order")
 
@@ -68,20 +69,15 @@ def configured(path: Path | None, overrides: list[str] | None, state: Path | Non
 
 def runnable(
     path: Path | None, overrides: list[str] | None, state: Path | None, plates: int | None = None
-) -> tuple[Config, Recipe]:
-    """As `configured`, of a configuration that a service can run with on this machine, for so many plates."""
-    from config.check import unsaid_camera  # noqa: PLC0415 - commands load what they need
-    from config.errors import ConfigError  # noqa: PLC0415
-    from daemon.service.preflight import lasting_faults  # noqa: PLC0415
+) -> Sources:
+    """What a service can run with on this machine, for so many plates; ends the command with code 2 where it cannot."""
+    from config.errors import ConfigError  # noqa: PLC0415 - commands load what they need
+    from daemon.service.sources import Sources  # noqa: PLC0415
 
-    config, recipe = configured(path, overrides, state)
-    source = "configuration" if path is None else str(path)
-    faults = lasting_faults(config, recipe, source, plates)
-    if path is not None:
-        faults += unsaid_camera(config, source)
-    if faults:
-        fail(str(ConfigError(faults)), 2)
-    return config, recipe
+    try:
+        return Sources.read(path, overrides or [], state, plates)
+    except ConfigError as error:
+        fail(str(error), 2)
 
 
 def takes_order(command: Callable[[Order], None]) -> Callable[..., None]:

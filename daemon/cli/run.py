@@ -30,7 +30,6 @@ def run(
 
 def _run(signals: Signals, config: Path | None, plates: int | None, set_: list[str] | None, state: Path | None) -> int:
     from config.assignments import parse_overrides  # noqa: PLC0415 - commands load what they need
-    from config.load import with_overrides  # noqa: PLC0415
     from daemon.service.plans import ServiceError  # noqa: PLC0415
     from daemon.service.sockets import SocketDirectoryError  # noqa: PLC0415
     from daemon.service.supervisor import Supervisor  # noqa: PLC0415
@@ -41,23 +40,23 @@ def _run(signals: Signals, config: Path | None, plates: int | None, set_: list[s
     from daemon.telemetry.server import TelemetryError  # noqa: PLC0415
     from daemon.wire.plate_memory import PlateMemoryError  # noqa: PLC0415
 
-    settings, recipe = runnable(config, set_, state, plates)
+    sources = runnable(config, set_, state, plates)
     # Not what rich takes for one: colours may be forced upon a pipe.
     watched = sys.stdout.isatty()
     if watched and "telemetry.log_level" not in parse_overrides(set_ or []):
         # Log lines would run through the picture.
-        settings = with_overrides(settings, {"telemetry.log_level": "error"})
-    configure("supervisor", level=settings.telemetry.log_level)
+        sources = sources.also("telemetry.log_level=error")
+    configure("supervisor", level=sources.config.telemetry.log_level)
     try:
-        directory = StateDirectory.of(settings)
+        directory = StateDirectory.of(sources.config)
         if not watched:
-            supervisor = Supervisor(settings, recipe, directory, signals, plates=plates)
+            supervisor = Supervisor(sources, directory, signals)
             code = supervisor.run()
         else:
             from daemon.cli.terminal import TerminalView  # noqa: PLC0415 - a service that nobody watches has no screen
 
             view = TerminalView(console())
-            supervisor = Supervisor(settings, recipe, directory, signals, plates=plates, observer=view)
+            supervisor = Supervisor(sources, directory, signals, observer=view)
             with view:
                 code = supervisor.run()
             view.summary(supervisor)

@@ -23,6 +23,7 @@ from config.load import with_overrides
 from config.schema import MOST_WORKERS, Config, Length, Recipe, Threshold
 from daemon.cameras.simulated import product_of
 from daemon.service.signals import Signals
+from daemon.service.sources import Sources
 from daemon.service.supervisor import Supervisor
 from daemon.store.state import StateDirectory
 from daemon.telemetry.logs import configure
@@ -207,9 +208,8 @@ def _line(config: Config, recipe: Recipe, workers: int, plates: int, console: Co
             },
         )
         with Signals() as signals:
-            supervisor = Supervisor(
-                settings, recipe, StateDirectory(Path(state)), signals, plates=plates, observer=watch
-            )
+            sources = Sources(settings, (recipe,), plates=plates)
+            supervisor = Supervisor(sources, StateDirectory(Path(state)), signals, observer=watch)
             code = supervisor.run()
         if signals.received:
             raise RuntimeError("stopped by a signal before all was measured")

@@ -29,9 +29,19 @@ from daemon.service.unusable import UNUSABLE, UnusableError, say_why
 from daemon.telemetry.counters import Tally
 from daemon.telemetry.logs import configure
 from daemon.wire.channel import Client, Event, Server
-from daemon.wire.messages import Exit, Heartbeat, Progress, Sender
+from daemon.wire.messages import (
+    Exit,
+    Heartbeat,
+    KeepRecipes,
+    LoadRecipe,
+    NumberedRecipe,
+    Progress,
+    RecipeLoaded,
+    Sender,
+)
 from daemon.wire.plate_memory import PlateMemory, Shape
 from daemon.wire.run_key import RunKey
+from stages.recipes import FIRST
 from stages.switch import SwitchState
 
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "output")
@@ -64,7 +74,13 @@ class Plan(msgspec.Struct, frozen=True):
     camera_row: int | None = None
     """Camera row up to which the supervisor has heard the switch; None on a line never heard before."""
     facts: dict[str, object] = {}
-    """What is stored with every plate of the run; given to record."""
+    """What is stored with every plate of the run that the first recipe judges."""
+    recipes: tuple[NumberedRecipe, ...] = ()
+    """Those that are loaded beside the first one."""
+    first_is_used: bool = True
+    """Plates may still be judged by the first one."""
+    begins: tuple[tuple[int, int], ...] = ((0, FIRST),)
+    """Which recipe judges which plate (stages/recipes.py)."""
     plates: int | None = None
     """Sheets after which a replayed line ends; None for ever."""
     passed: int = 0
@@ -86,6 +102,10 @@ class Child:
         self.me = plan.sender
         self.config = Config.model_validate(plan.config)
         self.recipe = Recipe.model_validate(plan.recipe)
+        """The first one, with which the run began."""
+        self.recipes = {FIRST: self.recipe}
+        """Those that are ready, by number."""
+        self.facts = {FIRST: plan.facts}
         self.log = structlog.get_logger()
         self.tally = Tally()
         self.plates: dict[int, Progress] = {}
@@ -123,14 +143,14 @@ class Child:
         """Map the plate memory."""
         return PlateMemory(self.plan.plates_fd, self.plan.shape)
 
-    def other_weights(self, fact: str, found: str) -> str | None:
+    def other_weights(self, fact: str, found: str, number: int = FIRST) -> str | None:
         """Why weights with that SHA-256 must not be used: results would name others. None where they may."""
-        stored = self.plan.facts.get(fact)
+        stored = self.facts[number].get(fact)
         if found == stored:
             return None
         return (
             f"the weights file has the sha256 {found}, the service started with {stored}: it was replaced meanwhile, "
-            "and results would name the wrong weights; restart the service to use the new ones"
+            "and results would name the wrong weights; `linesentry reload` uses the new ones"
         )
 
     def explain(self, machine: Storied, now: float) -> None:
@@ -141,6 +161,12 @@ class Child:
         if plate is not None:
             waits_for, story = machine.waits_for(plate), machine.story(plate)
             self.log.warning("plate hangs", plate=plate, waits_for=waits_for, story=story)
+
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Have a further recipe ready; roles extend it. Raises UnusableError for one that cannot be had here."""
+
+    def forget_recipe(self, number: int) -> None:
+        """No plate is judged by that recipe any more; roles extend it."""
 
     def start(self) -> None:
         """What takes long before the loop: loading, mapping. Raises UnusableError."""
@@ -157,9 +183,16 @@ class Child:
 
     def on_supervisor(self, event: Event, now: float) -> None:
         """A command of the supervisor; roles extend it."""
-        del now
-        if isinstance(event[1], Exit):
-            self.stopping = True
+        match event[1]:
+            case Exit():
+                self.stopping = True
+            case LoadRecipe(recipe):
+                self.supervisor.send(RecipeLoaded(recipe.number, self._load(recipe)), now)
+            case KeepRecipes(numbers):
+                for number in [one for one in self.recipes if one not in numbers]:
+                    self.forget_recipe(number)
+                    if number != FIRST:
+                        del self.recipes[number], self.facts[number]
 
     # --- the loop --------------------------------------------------------------------------------------------
 
@@ -167,6 +200,7 @@ class Child:
         """Run until the supervisor says so or is gone."""
         try:
             self.start()
+            self._load_others()
         except UnusableError:
             self.close()
             raise
@@ -215,6 +249,28 @@ class Child:
             waits_for=self._waits_for,
         )
         self.supervisor.send(body, now, keep=False)
+
+    def _load_others(self) -> None:
+        """Have ready what a predecessor had, and all that is named at the start, where it ends if one cannot be had."""
+        for recipe in self.plan.recipes:
+            if why := self._load(recipe):
+                if self.me.incarnation == 1:
+                    raise UnusableError(why)
+                self.log.error("a loaded recipe cannot be loaded again", recipe=recipe.recipe["name"], error=why)
+
+    def _load(self, loaded: NumberedRecipe) -> str:
+        """Have a recipe ready; why that cannot be, empty where it is."""
+        number, recipe = loaded.number, Recipe.model_validate(loaded.recipe)
+        if number in self.recipes:
+            return ""
+        self.recipes[number], self.facts[number] = recipe, loaded.facts
+        try:
+            self.load_recipe(number, recipe)
+        except UnusableError as error:
+            del self.recipes[number], self.facts[number]
+            return f"recipe {recipe.name}: {error}"
+        self._hanging.within_s = max(within_s(self.config, one) for one in self.recipes.values())
+        return ""
 
     def _register(self, endpoint: Client | Server, handler: Callable[[Event, float], None]) -> None:
         self._endpoints[endpoint] = handler

@@ -105,8 +105,8 @@ def ring_shape(config: Config, recipe: Recipe) -> Shape | None:
 
 def memory(config: Config, recipe: Recipe) -> Check:
     """Whether all that the service reserves and its processes take fits into what is available."""
-    workers = processes(config, recipe, gpu=why_no_gpu() is None)["detect"]
-    needs = service_needs(config, recipe, workers)
+    workers = processes(config, [recipe], gpu=why_no_gpu() is None)["detect"]
+    needs = service_needs(config, [recipe], workers)
     available = available_bytes()
     if why := shortage(needs, available):
         return Check("memory", ok=False, found=why, advice="as said, or end other programs")

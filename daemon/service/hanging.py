@@ -38,7 +38,7 @@ class Hanging:
     """
 
     def __init__(self, within_s: float) -> None:
-        self._within_s = within_s
+        self.within_s = within_s
         self._oldest: int | None = None
         self._since = 0.0
         """When it became the oldest."""
@@ -52,7 +52,7 @@ class Hanging:
         if oldest is None or oldest == self._told:
             return None
         last_row_at = machine.last_row_at(oldest)
-        if last_row_at is None or now - max(last_row_at, self._since) <= self._within_s:
+        if last_row_at is None or now - max(last_row_at, self._since) <= self.within_s:
             return None
         self._told = oldest
         return oldest

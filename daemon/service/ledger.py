@@ -42,7 +42,10 @@ _NOT_INSPECTED = frozenset({Cause.UNREADABLE, Cause.WRONG_WIDTH})
 class RunLedger:
     """Counts plates and their verdicts, in the metrics and the log too."""
 
-    def __init__(self, metrics: Metrics, pitch: Pitch | None, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(
+        self, metrics: Metrics, pitch_of: Callable[[int], Pitch | None], log: structlog.typing.FilteringBoundLogger
+    ) -> None:
+        """`pitch_of` says how large the pixels of a plate are."""
         self.seen = 0
         self.last = 0
         """Number of the plate that was seen last; 0 before the first."""
@@ -56,7 +59,7 @@ class RunLedger:
         """Plates that got their verdict from `end_in_store`."""
         self.verdicts = dict.fromkeys(Verdict, 0)
         self._metrics = metrics
-        self._pitch = pitch
+        self._pitch_of = pitch_of
         self._log = log
         self._journal: Journal | None = None
         """None before the run has begun."""
@@ -121,12 +124,12 @@ class RunLedger:
             self._log.warning("the journal of plates works again")
         self._journal_told = failure
 
-    def saw(self, plate: int, image: str | None = None) -> None:
-        """The switch saw a plate begin, and a replay showed this image file."""
+    def saw(self, plate: int, image: str | None = None, facts: RunFacts | None = None) -> None:
+        """The switch saw a plate begin, of which these facts are stored, and a replay showed this image file."""
         if image is not None:
             self.images[plate] = image
         if self._journal is not None:
-            self._journal.seen(plate, datetime.now(UTC), image)
+            self._journal.seen(plate, datetime.now(UTC), image, facts)
         self.last = plate
         self.seen += 1
         self.open.add(plate)
@@ -271,5 +274,6 @@ class RunLedger:
         found, vetoed = found_and_vetoed(result.defects)
         self._metrics.count("defects_total", found)
         self._metrics.count("defects_vetoed_total", vetoed)
-        if self._pitch is not None:
-            self._metrics.count("inspected_area_mm2_total", pixels * self._pitch.row_mm * self._pitch.column_mm)
+        pitch = self._pitch_of(result.plate)
+        if pitch is not None:
+            self._metrics.count("inspected_area_mm2_total", pixels * pitch.row_mm * pitch.column_mm)

@@ -6,6 +6,9 @@ pages, `linesentry bench`, docs/reference/figures.md), by the size of what it wo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from config.check import slot_size
 from config.schema import Config, Opcua, Recipe
 from config.schema.service import DEVICES
 from daemon.wire.plate_memory import Shape
@@ -17,6 +20,8 @@ _SMALL_PROCESSES = 260_000_000
 _OUTPUT, _OPCUA = 45_000_000, 115_000_000
 """One output's process; one with a server of OPC UA, whose standard has 6,000 nodes."""
 _LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
+_FURTHER_RECIPE = 50_000_000
+"""A further recipe in a worker: weights, and what is kept for swaths of its width."""
 _BACKGROUND_BYTES = 7 * 1024
 """Of a replay, for each pixel of the camera's width, while it is made."""
 _RENDER_BYTES = 12_500
@@ -27,11 +32,10 @@ _PICTURE_BYTES = 10
 """For each pixel of an overview while it is drawn."""
 
 
-def plate_need(config: Config, recipe: Recipe) -> Need | None:
-    """The ring of plate slots; None for a recipe without a length or columns."""
-    if recipe.slot_rows is None or recipe.columns is None:
-        return None
-    return Shape(config.slots, recipe.slot_rows, recipe.columns.count).need
+def plate_need(config: Config, recipes: Sequence[Recipe]) -> Need | None:
+    """The ring of plate slots; None where a recipe is without a length or columns."""
+    size = slot_size(recipes)
+    return None if size is None else Shape(config.slots, *size).need
 
 
 def strips_need(config: Config) -> Need:
@@ -42,25 +46,30 @@ def strips_need(config: Config) -> Need:
     return Need(what, size, ("camera.strip_rows", "camera.buffers"))
 
 
-def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | None = None) -> list[Need]:
-    """All that a service with so many workers takes; `plates` is how many sheets a replay shows, None for ever."""
-    camera = config.camera
+def service_needs(
+    config: Config, recipes: Sequence[Recipe], workers: int, plates: int | None = None
+) -> list[Need]:
+    """All that a service with so many workers takes; `plates` is how many sheets a replay shows, None for ever.
+
+    `recipes` are those that it loads, that of the start first.
+    """
+    camera, recipe = config.camera, recipes[0]
     replay = camera.source in ("simulator", "folder")
     line = _LINE + camera.width * (camera.strip_rows + (_BACKGROUND_BYTES if replay else 0))
     if camera.source in DEVICES:
         # The driver has as many buffers as the line; two bytes a pixel at most.
         line += 2 * strips_need(config).size
-    ring = plate_need(config, recipe)
+    ring = plate_need(config, recipes)
     needs = [
         *([] if ring is None else [ring]),
         strips_need(config),
         Need("the line's process", line, ("camera.width", "camera.strip_rows")),
-        detector_need(recipe, workers),
-        Need("the other processes", _SMALL_PROCESSES + _picture_bytes(config, recipe), ("results.overview_px",)),
+        detector_need(recipes, workers),
+        Need("the other processes", _SMALL_PROCESSES + _picture_bytes(config, recipes), ("results.overview_px",)),
     ]
     if camera.source == "simulator":
         needs += _rendering(config, recipe, plates)
-    if recipe.classifier.mode != "off":
+    if any(one.classifier.mode != "off" for one in recipes):
         needs.append(Need("the classifier", _CLASSIFIER))
     if outputs := config.outputs.all:
         needs.append(
@@ -69,10 +78,16 @@ def service_needs(config: Config, recipe: Recipe, workers: int, plates: int | No
     return needs
 
 
-def detector_need(recipe: Recipe, workers: int) -> Need:
-    """So many detectors, each computing a swath of windows at once."""
-    size = workers * (_DETECTOR + most_px(recipe) * _SWATH_BYTES[recipe.resolution])
+def detector_need(recipes: Sequence[Recipe], workers: int) -> Need:
+    """So many detectors of all these recipes, each computing a swath of windows at once."""
+    swath = max(most_px(recipe) * _SWATH_BYTES[recipe.resolution] for recipe in recipes)
+    size = workers * (_DETECTOR + swath) + further_need(len(recipes) - 1, workers).size
     return Need(f"{workers} detectors", size, ("workers.count", "windows.size"))
+
+
+def further_need(recipes: int, workers: int) -> Need:
+    """So many workers having so many further recipes ready."""
+    return Need(f"{recipes} further recipes in {workers} detectors", recipes * workers * _FURTHER_RECIPE, ("recipes",))
 
 
 def _rendering(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:
@@ -86,8 +101,9 @@ def _rendering(config: Config, recipe: Recipe, plates: int | None) -> list[Need]
     ]
 
 
-def _picture_bytes(config: Config, recipe: Recipe) -> int:
-    if not config.results.pictures or recipe.slot_rows is None or recipe.columns is None:
+def _picture_bytes(config: Config, recipes: Sequence[Recipe]) -> int:
+    size = slot_size(recipes)
+    if not config.results.pictures or size is None:
         return 0
-    factor = max(1, -(-max(recipe.slot_rows, recipe.columns.count) // config.results.overview_px))
-    return _PICTURE_BYTES * (recipe.slot_rows // factor) * (recipe.columns.count // factor)
+    factor = max(1, -(-max(size) // config.results.overview_px))
+    return _PICTURE_BYTES * (size[0] // factor) * (size[1] // factor)

@@ -15,6 +15,7 @@ from daemon.store.results import Store, StoreError
 from models.optics.flat_field import FlatFieldError, read
 from stages.events import PlateDecided
 from stages.optics import Kept, OpticalFault, OpticsState, OpticsWatch
+from stages.recipes import FIRST
 
 _KEEP_EVERY = 20
 """Plates after which what is known is stored; so many are forgotten, at most, when the process dies."""
@@ -38,6 +39,11 @@ class OpticsKeeper:
         self._kept_at: datetime | None = None
         """When this watch was stored last: a store that says otherwise was told to forget it."""
         self._log = structlog.get_logger()
+
+    def serves(self, config: Config, recipe: Recipe) -> bool:
+        """Whether plates of that recipe are of the same product, length and columns."""
+        same = (recipe.length, recipe.columns) == (self._recipe.length, self._recipe.columns)
+        return same and product_of(config, recipe) == self._product
 
     def take(self, store: Store, decided: PlateDecided) -> OpticsState | None:
         """How the optics are after this plate; None where it says nothing of them."""
@@ -116,6 +122,33 @@ class OpticsKeeper:
         except OSError as error:
             self._log.warning("a picture of the optics could not be written", error=str(error))
             return None
+
+
+class OpticsOfRecipes:
+    """The watches over the optics, one for each product of the loaded recipes, by the numbers of those."""
+
+    def __init__(self, config: Config, recipe: Recipe, run: str) -> None:
+        self._config, self._run = config, run
+        self._keepers = {FIRST: OpticsKeeper(config, recipe, run)}
+
+    def load(self, number: int, recipe: Recipe, store: Store | None) -> None:
+        """Watch over a further recipe's plates: with those of the same product, or from what is stored of it."""
+        self.keep(store, now=True)
+        same = (one for one in self._keepers.values() if one.serves(self._config, recipe))
+        self._keepers[number] = next(same, None) or OpticsKeeper(self._config, recipe, self._run)
+
+    def forget(self, number: int, store: Store | None) -> None:
+        """All its plates are final."""
+        self._keepers.pop(number).keep(store, now=True)
+
+    def take(self, store: Store, decided: PlateDecided) -> OpticsState | None:
+        """How the optics are after this plate; None where it says nothing of them."""
+        return self._keepers[decided.recipe or FIRST].take(store, decided)
+
+    def keep(self, store: Store | None, *, now: bool = False) -> None:
+        """As each of them does."""
+        for keeper in {id(one): one for one in self._keepers.values()}.values():
+            keeper.keep(store, now=now)
 
 
 def product_of(config: Config, recipe: Recipe) -> str:

@@ -9,7 +9,7 @@ A belt that stands costs no time: what lies under the camera is not whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from config.schema import Config, Recipe
@@ -52,11 +52,10 @@ class Plates:
 class Watch:
     """Looks at the open plates, about once a second."""
 
-    def __init__(self, config: Config, recipe: Recipe) -> None:
-        self._within_s = within_s(config, recipe)
-        self._deadline_s = recipe.decision.deadline_s
-        self._rows = (recipe.slot_rows or 0) + recipe.offset_rows
-        """Of the camera, within which a plate that the switch saw is whole: a longer one is cut off."""
+    def __init__(self, config: Config, recipe_of: Callable[[int], Recipe]) -> None:
+        """`recipe_of` says by which recipe a plate is judged."""
+        self._config = config
+        self._recipe_of = recipe_of
         self._looked_at: float | None = None
         self._awake_since = 0.0
         self._oldest: int | None = None
@@ -80,21 +79,22 @@ class Watch:
             self._oldest, self._rows_then, self._windows_then, self._since = oldest, plates.rows, -1, now
         if oldest is None:
             return None
-        passed = plates.line_ended or plates.rows - self._rows_then > self._rows
+        recipe = self._recipe_of(oldest)
+        # Of the camera, within which a plate that the switch saw is whole: a longer one is cut off.
+        rows = (recipe.slot_rows or 0) + recipe.offset_rows
+        passed = plates.line_ended or plates.rows - self._rows_then > rows
         windows = plates.windows.get(oldest, 0)
         if (oldest not in plates.whole and not passed) or windows > self._windows_then:
             self._since = now
         self._windows_then = max(windows, self._windows_then)
         waited = now - self._since
-        return Overdue(oldest, waited) if waited > self._within_s else None
+        return Overdue(oldest, waited) if waited > within_s(self._config, recipe) else None
 
     def _late(self, now: float, plates: Plates) -> Overdue | None:
-        if self._deadline_s is None:
-            return None
         for plate in sorted(plates.open):
-            last_row_at = plates.whole.get(plate)
-            if last_row_at is not None:
+            last_row_at, deadline_s = plates.whole.get(plate), self._recipe_of(plate).decision.deadline_s
+            if last_row_at is not None and deadline_s is not None:
                 waited = now - max(last_row_at, self._awake_since)
-                if waited > self._deadline_s + DEADLINE_GRACE_S:
+                if waited > deadline_s + DEADLINE_GRACE_S:
                     return Overdue(plate, waited)
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from config.schema import Config, Recipe
@@ -17,8 +19,10 @@ _LOOK_S = 1.0
 class OverdueAlarm:
     """The alarm of one run."""
 
-    def __init__(self, config: Config, recipe: Recipe, metrics: Metrics, ledger: RunLedger) -> None:
-        self._watch = Watch(config, recipe)
+    def __init__(
+        self, config: Config, recipe_of: Callable[[int], Recipe], metrics: Metrics, ledger: RunLedger
+    ) -> None:
+        self._watch = Watch(config, recipe_of)
         self._metrics = metrics
         self._ledger = ledger
         self._log = structlog.get_logger(__name__)

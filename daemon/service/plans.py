@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from config.check import slot_size
 from config.load import config_hash, recipe_hash
 from config.outputs import with_files
 from config.schema import MOST_WORKERS, Config, Recipe
@@ -25,25 +27,27 @@ class ServiceError(Exception):
     """The service cannot start; the message says why and what to do."""
 
 
-def plate_shape(config: Config, recipe: Recipe) -> Shape:
-    """The plate memory that a service needs. Raises ServiceError for a recipe of any length."""
-    if recipe.columns is None or recipe.slot_rows is None:
+def plate_shape(config: Config, recipes: Sequence[Recipe]) -> Shape:
+    """The plate memory that a service needs for plates of each. Raises ServiceError for a recipe of any length."""
+    size = slot_size(recipes)
+    if size is None:
+        name = next(one.name for one in recipes if one.columns is None or one.slot_rows is None)
         raise ServiceError(
-            f"recipe {recipe.name} has no length or no columns, so no plate memory can be reserved for it: "
+            f"recipe {name} has no length or no columns, so no plate memory can be reserved for it: "
             "use a product's recipe for the service (`linesentry inspect` takes any)"
         )
-    return Shape(config.slots, recipe.slot_rows, recipe.columns.count)
+    return Shape(config.slots, *size)
 
 
-def processes(config: Config, recipe: Recipe, *, gpu: bool) -> dict[str, int]:
-    """How many processes of each role a run has, in the order of their start.
+def processes(config: Config, recipes: Sequence[Recipe], *, gpu: bool) -> dict[str, int]:
+    """How many processes of each role a run has that loads these recipes, in the order of their start.
 
     Without a count in the configuration there is a worker for each core, or one where the detector runs on a GPU.
     """
     on_gpu = config.workers.device == "cuda" or (config.workers.device == "auto" and gpu)
     workers = config.workers.count or (1 if on_gpu else min(usable_cores(), MOST_WORKERS))
     wanted = {"line": 1, "acquire": 1, "tile": 1, "detect": workers, "classify": 1, "merge": 1, "record": 1}
-    if recipe.classifier.mode == "off":
+    if all(recipe.classifier.mode == "off" for recipe in recipes):
         del wanted["classify"]
     if config.outputs.all:
         wanted["output"] = len(config.outputs.all)

@@ -10,9 +10,10 @@ import errno
 import os
 import resource
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
-from config.check import located, service_faults
+from config.check import each_recipe, located, service_faults
 from config.errors import Fault, Told
 from config.schema import Config, Recipe
 from daemon.cameras.extras import missing
@@ -30,15 +31,21 @@ _OWN_FILES, _FILES_A_PROCESS = 96, 4
 """Files that the supervisor has open at most: 37 were counted with 8 processes, and 64 clients may ask for metrics."""
 
 
-def lasting_faults(config: Config, recipe: Recipe, source: str, plates: int | None = None) -> list[Fault]:
+def lasting_faults(
+    config: Config, recipes: Sequence[Recipe], source: str, plates: int | None = None
+) -> list[Fault]:
     """Why a service cannot run with this configuration on this machine, today or later; empty when it can.
 
-    `plates` is after how many sheets it ends; None for never.
+    `recipes` are those that it loads, that of the start first; `plates` is after how many sheets it ends; None for
+    never.
     """
-    return service_faults(config, recipe, source) or located(_lasting(config, recipe, plates), config, source)
+    faults = service_faults(config, recipes[0], source, recipes[1:])
+    return faults or located(_lasting(config, recipes, plates), config, source)
 
 
-def look(config: Config | None, recipe: Recipe, source: str, service: bool) -> tuple[list[Fault], list[Fault]]:
+def look(
+    config: Config | None, recipes: Sequence[Recipe], source: str, service: bool
+) -> tuple[list[Fault], list[Fault]]:
     """All that stands in the way of a start here and now: faults, and warnings of what may pass.
 
     Where a service runs already, what it holds is a warning alone: a configuration is checked before a restart too.
@@ -46,43 +53,46 @@ def look(config: Config | None, recipe: Recipe, source: str, service: bool) -> t
     systemd service's, which has a state directory of its own.
     """
     if config is None:
-        return [Fault(source, message, key) for _, key, message in unloadable(None, recipe)], []
-    faults = _lasting(config, recipe, None)
+        return [Fault(source, message, key) for _, key, message in unloadable(None, recipes[0])], []
+    faults = _lasting(config, recipes, None)
     own = service and config.state_directory is None
     told, state = ([], None) if own else _state_faults(config)
     runs = state is not None and in_use(state)
     warnings: Told = []
-    needs = _needs(config, recipe, None)
+    needs = _needs(config, recipes, None)
     if not faults and (why := shortage(needs)):
         memory = _memory_fault(needs, why)
         (warnings if runs else told).append(memory)
     host, busy = _address(config)
     if not runs:
         warnings += busy
+    found = located([*faults, *told, *host], config, source)
     if not faults and not told:
-        told = unloadable(config, recipe)
-    return located([*faults, *told, *host], config, source), located(warnings, config, source)
+        for one, about in each_recipe(config, recipes):
+            unloaded = unloadable(config, one)
+            found += [fault for fault in located(unloaded, about, source) if fault not in found]
+    return found, located(warnings, config, source)
 
 
-def _lasting(config: Config, recipe: Recipe, plates: int | None) -> Told:
-    needs = _needs(config, recipe, plates)
+def _lasting(config: Config, recipes: Sequence[Recipe], plates: int | None) -> Told:
+    needs = _needs(config, recipes, plates)
     why = shortage(needs, room().total)
     memory = [] if why is None else [_memory_fault(needs, why)]
-    memory += _few_files(config, recipe)
+    memory += _few_files(config, recipes)
     packages: Told = [(False, key, why) for key, why in missing_packages(config.outputs)]
     return [
         *_extra_faults(config),
         *_folder_faults(config),
-        *_flat_field_faults(config, recipe),
-        *_gpu_faults(config, recipe),
+        *(fault for recipe in recipes for fault in _flat_field_faults(config, recipe)),
+        *_gpu_faults(config, recipes),
         *packages,
         *memory,
     ]
 
 
-def _few_files(config: Config, recipe: Recipe) -> Told:
+def _few_files(config: Config, recipes: Sequence[Recipe]) -> Told:
     """Where the supervisor may not open as many files as it has processes to talk to and clients of its metrics."""
-    needed = _OWN_FILES + _FILES_A_PROCESS * sum(processes(config, recipe, gpu=why_no_gpu() is None).values())
+    needed = _OWN_FILES + _FILES_A_PROCESS * sum(processes(config, recipes, gpu=why_no_gpu() is None).values())
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most == resource.RLIM_INFINITY or most >= needed:
         return []
@@ -90,9 +100,9 @@ def _few_files(config: Config, recipe: Recipe) -> Told:
     return [(False, "", message)]
 
 
-def _needs(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:
-    workers = processes(config, recipe, gpu=why_no_gpu() is None)["detect"]
-    return service_needs(config, recipe, workers, plates)
+def _needs(config: Config, recipes: Sequence[Recipe], plates: int | None) -> list[Need]:
+    workers = processes(config, recipes, gpu=why_no_gpu() is None)["detect"]
+    return service_needs(config, recipes, workers, plates)
 
 
 def _memory_fault(needs: list[Need], why: str) -> tuple[bool, str, str]:
@@ -128,9 +138,9 @@ def _flat_field_faults(config: Config, recipe: Recipe) -> Told:
     return []
 
 
-def _gpu_faults(config: Config, recipe: Recipe) -> Told:
+def _gpu_faults(config: Config, recipes: Sequence[Recipe]) -> Told:
     asked = [("workers.device", config.workers.device)]
-    if recipe.classifier.mode != "off":
+    if any(recipe.classifier.mode != "off" for recipe in recipes):
         asked.append(("classify.device", config.classify.device))
     keys = [key for key, device in asked if device == "cuda"]
     why = why_no_gpu() if keys else None

@@ -145,6 +145,8 @@ class Journal:
         self.failure: str | None = None
         """Why entries are not on disk; None while they are."""
         self._path, self._facts, self._last, self._clock = path, facts, last, clock
+        self._facts_written = facts
+        """Those of the last line of a run: what plates after it are of."""
         self._plates: dict[int, KeptPlate] = {}
         self._file = -1
         self._identity = (0, 0)
@@ -164,9 +166,12 @@ class Journal:
         """What it knows of this run's plates, written or not."""
         return Kept(tuple(self._plates[plate] for plate in sorted(self._plates)), self._last)
 
-    def seen(self, plate: int, at: datetime, image: str | None = None) -> None:
-        """The switch saw a plate begin."""
-        self._plates[plate] = KeptPlate(plate, self._facts, at, None, image)
+    def seen(self, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None) -> None:
+        """The switch saw a plate begin; `facts` are its own, where they are not those of the run's beginning."""
+        self._plates[plate] = known = KeptPlate(plate, facts or self._facts, at, None, image)
+        if known.facts != self._facts_written:
+            self._facts_written = known.facts
+            self._append(Run(known.facts, self._last))
         self._append(Seen(plate, at, image))
 
     def final(self, plate: int, verdict: Verdict) -> None:
@@ -198,7 +203,7 @@ class Journal:
 
     # --- inside ---
 
-    def _append(self, entry: Seen | Final) -> None:
+    def _append(self, entry: Run | Seen | Final) -> None:
         if self._file < 0:
             return  # it is written with all others, once that can be done
         line = _line(entry)
@@ -241,9 +246,13 @@ class Journal:
         self._lines, self.failure, self._sync_failure = len(lines), None, None
 
     def _lines_of_all(self) -> Iterator[bytes]:
+        self._facts_written = self._facts
         yield _line(Run(self._facts, self._last))
         for plate in sorted(self._plates):
             known = self._plates[plate]
+            if known.facts != self._facts_written:
+                self._facts_written = known.facts
+                yield _line(Run(known.facts, self._last))
             yield _line(Seen(plate, known.seen_at, known.image))
             if known.verdict is not None:
                 yield _line(Final(plate, known.verdict))

@@ -139,10 +139,15 @@ class Store:
             self._same_file()
             self._settle()
 
-    def seen(self, run: str, plate: int, at: datetime, image: str | None = None) -> None:
-        """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm."""
+    def seen(
+        self, run: str, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None
+    ) -> None:
+        """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm.
+
+        `facts` are the plate's own, where they are not those of the run's beginning.
+        """
         with self.transaction() as connection:
-            self._seen(connection, run, plate, at, image)
+            self._seen(connection, run, plate, at, image, facts)
 
     def commit_verdict(
         self,
@@ -154,14 +159,16 @@ class Store:
         event: str | None = None,
         unevenness: float | None = None,
         optics: Sequence[str] | None = None,
+        facts: RunFacts | None = None,
     ) -> bool:
         """Commit a plate's verdict and defects in one transaction; False if it has a verdict, which then stays.
 
-        A plate not yet seen is written as seen. `event` is the text of an event to be stored with the verdict;
+        A plate not yet seen is written as seen. `facts` say by what it was judged; None: as was stored when it was
+        seen. `event` is the text of an event to be stored with the verdict;
         `unevenness` and `optics` are what the plate says of the light, and the faults of the optics that stand.
         """
         with self.transaction() as connection:
-            self._seen(connection, result.run, result.plate, decided_at, result.image)
+            self._seen(connection, result.run, result.plate, decided_at, result.image, facts)
             written = connection.execute(
                 sa.update(plates)
                 .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
@@ -173,6 +180,7 @@ class Store:
                     unevenness=unevenness,
                     optics=None if optics is None else list(optics),
                     **verdict_values(result),
+                    **({} if facts is None else asdict(facts)),
                 )
             ).rowcount
             if written and result.defects:
@@ -382,12 +390,21 @@ class Store:
             self._begin_afresh()
             raise StoreError("broken", f"the write-ahead log of {self.path} was taken away: a new one is begun")
 
-    def _seen(self, connection: sa.Connection, run: str, plate: int, at: datetime, image: str | None) -> None:
+    def _seen(
+        self,
+        connection: sa.Connection,
+        run: str,
+        plate: int,
+        at: datetime,
+        image: str | None,
+        own: RunFacts | None = None,
+    ) -> None:
         facts = self._facts
-        if facts is None or facts.run != run:
+        if facts is None or facts.run != run or (own is not None and own.run != run):
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
-        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), "image": image, **asdict(facts)})
+        told = asdict(facts if own is None else own)
+        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), "image": image, **told})
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")

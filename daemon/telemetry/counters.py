@@ -59,7 +59,7 @@ COUNTERS = {
     "results_dropped_total": Counter(
         "Results that came twice or too late",
         "reason",
-        ("repeated", "plate final", "stale slot", "foreign run", "no such window"),
+        ("repeated", "plate final", "stale slot", "foreign run", "no such window", "another recipe"),
     ),
     "line_faults_total": Counter(
         "What the camera or the switch did not deliver, or not as it should",

@@ -55,7 +55,53 @@ class Exit(Message, frozen=True):
     """supervisor -> child: stop."""
 
 
-AnyMessage = Hello | Heartbeat | Exit | AnyEvent
+class NumberedRecipe(msgspec.Struct, frozen=True):
+    """A loaded recipe of a run, as its processes are given it."""
+
+    number: int
+    """Of this run: another content of the same recipe has another one."""
+    recipe: dict[str, Any]
+    """As JSON; its weights lie where it says."""
+    facts: dict[str, Any]
+    """What is stored with every plate that it judges (daemon/store/rows.py)."""
+
+
+class LoadRecipe(Message, frozen=True):
+    """supervisor -> acquire, tile, detect, merge, record: have this recipe ready; again is no harm."""
+
+    recipe: NumberedRecipe
+
+
+class RecipeLoaded(Message, frozen=True):
+    """acquire, tile, detect, merge, record -> supervisor: the recipe is ready, or cannot be had."""
+
+    number: int
+    refused: str = ""
+    """Why it cannot; empty where it is ready."""
+
+
+class KeepRecipes(Message, frozen=True):
+    """supervisor -> acquire, tile, detect, merge, record: no plate is judged by any but these any more."""
+
+    numbers: tuple[int, ...]
+
+
+class JudgeBy(Message, frozen=True):
+    """supervisor -> acquire: plates that have yet to begin are judged by that recipe."""
+
+    number: int
+    not_before: int
+    """Plates below that one have begun, as the supervisor knows."""
+
+
+class JudgesBy(Message, frozen=True):
+    """acquire -> supervisor: from that plate on they are; those before it are judged as before."""
+
+    number: int
+    first_plate: int
+
+
+AnyMessage = Hello | Heartbeat | Exit | LoadRecipe | RecipeLoaded | KeepRecipes | JudgeBy | JudgesBy | AnyEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ _SLOT = np.dtype(
         ("rows_missing", "<u8"),
         ("last_row_at", "<f8"),
         ("causes", "<u8"),
+        ("columns", "<u4"),
+        ("recipe", "<u4"),
         ("closed", "u1"),
         ("holds", "u1", 8),
         ("sheet_bytes", "<u2"),
@@ -209,7 +211,7 @@ class PlateMemory:
         bits = int(header["causes"])
         return SlotFacts(
             plate=int(header["plate"]),
-            place=Place(slot, int(header["generation"]), self.shape.columns),
+            place=Place(slot, int(header["generation"]), int(header["columns"]), int(header["recipe"])),
             rows=int(header["rows"]),
             rows_missing=int(header["rows_missing"]),
             closed=bool(header["closed"]),
@@ -248,6 +250,8 @@ class PlateMemory:
             raise PlateMemoryError(f"slot {place.slot} has generation {header['generation']}: {place} cannot be opened")
         header["generation"] = place.generation
         header["plate"] = plate
+        header["columns"] = place.columns
+        header["recipe"] = place.recipe
         header["rows"] = 0
         header["rows_missing"] = 0
         header["last_row_at"] = 0.0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config import json_schema
-from config.check import check, plate_memory_bytes, service_faults, unsaid_camera
+from config.check import check, service_faults, slot_size, unsaid_camera
 from config.errors import ConfigError
 from config.load import load_config, load_recipe, recipe_names, shipped, with_overrides
 from config.schema import Classifier, Columns, Config, Length, Rectangle, Threshold, Zone
@@ -40,7 +40,7 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
         ("recipe general", "columns"),
         ("recipe general", "length"),
     }
-    assert plate_memory_bytes(Config(), load_recipe("general")) is None
+    assert slot_size([load_recipe("P10B"), load_recipe("general")]) is None
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_each_decision_is_repeated_to_a_new_record_until_it_is_committed() -> No
     merger = Merger(RECIPE, "run")
     first, second = decisions(told(merger, *story(1), *story(2), PlateOpened(3, PLACE)))
     for _ in range(2):
-        assert told(merger, SayAgain()) == [PlateDecided(first), PlateDecided(second)]
+        assert told(merger, SayAgain()) == [PlateDecided(first, recipe=1), PlateDecided(second, recipe=1)]
     assert told(merger, PlateFinal(1)) == [Forget(1)]
     assert told(merger, SayAgain()) == [PlateDecided(second)]
     told(merger, PlateFinal(2), PlateFinal(3))

@@ -159,7 +159,7 @@ def test_the_deadline_decides_without_the_answer_and_the_classifier_is_told() ->
     (result,) = decisions([decide])
     assert stop == CropsUnwanted(1)
     assert (result.classifier, result.verdict) == ("annotate, late: 1 of 1 crops", Verdict.NG)
-    assert merger.opinions.counters.crops_late == 1
+    assert merger.asked.crops_late == 1
 
 
 def test_a_late_answer_changes_nothing_and_is_counted() -> None:
@@ -169,7 +169,7 @@ def test_a_late_answer_changes_nothing_and_is_counted() -> None:
     assert told(merger, [answer(asks(done)[0], 0.0)]) == []
     told(merger, [PlateFinal(1)])
     assert told(merger, [answer(asks(done)[0], 0.0), ClassifierDeadline(1)]) == []
-    assert merger.opinions.counters.answers_late == 2
+    assert merger.asked.answers_late == 2
     assert result.verdict is Verdict.NG
 
 
@@ -283,7 +283,7 @@ def test_of_many_crops_in_a_window_the_best_scored_are_asked_about_and_the_next_
     assert told(merger, [answer(first, 0.9)]) == []
     (result,) = decisions(told(merger, [answer(rest, 0.5)]))
     assert result.classifier == "annotate"
-    counters = merger.opinions.counters
+    counters = merger.asked
     assert (counters.crops_classified, counters.answers_repeated) == (MOST_AT_ONCE + 3, 1)
 
 
@@ -292,7 +292,7 @@ def test_what_there_was_no_time_to_ask_about_is_late_too() -> None:
     (first,) = asks(told(merger, story(1, {4: spots(MOST_AT_ONCE + 3)})))
     (result,) = decisions(told(merger, [answer(first, 0.5), ClassifierDeadline(1)]))
     assert result.classifier == f"annotate, late: 3 of {MOST_AT_ONCE + 3} crops"
-    assert merger.opinions.counters.crops_late == 3
+    assert merger.asked.crops_late == 3
 
 
 @pytest.mark.parametrize(("window", "peak"), [(5, 28), (3, -3)])
@@ -304,7 +304,7 @@ def test_a_peak_beyond_the_plate_is_not_asked_about_and_is_counted(window: int, 
     assert len(ask.crops) == 1
     (result,) = decisions(told(merger, [answer(ask, 0.0)]))
     assert result.classifier == "veto, left out: 1 of 2 crops"
-    assert merger.opinions.counters.crops_left_out == 1
+    assert merger.asked.crops_left_out == 1
     assert result.verdict is Verdict.NG
 
 
@@ -407,7 +407,7 @@ def test_garbage_is_dropped_and_counted_and_the_true_answer_still_taken(answers:
     merger = Merger(recipe("veto"), "run")
     (ask,) = asks(told(merger, story(1, ONE)))
     assert told(merger, [CropsClassified(1, 4, answers, asker=1)]) == []
-    assert merger.opinions.counters.answers_malformed == 1
+    assert merger.asked.answers_malformed == 1
     (result,) = decisions(told(merger, [answer(ask, 0.01)]))
     assert result.verdict is Verdict.OK
 
@@ -418,7 +418,7 @@ def test_answers_to_what_was_not_asked_and_second_answers_are_counted_apart() ->
     (ask,) = asks(told(merger, before))
     told(merger, [answer(structs.replace(ask, plate=9), 0.5), answer(structs.replace(ask, window=5), 0.5)])
     told(merger, [answer(ask, 0.5), answer(ask, 0.9)])
-    counters = merger.opinions.counters
+    counters = merger.asked
     assert (counters.answers_unasked, counters.answers_repeated, counters.crops_classified) == (2, 1, 1)
     assert merger.open_plates == (1,)
 
@@ -429,7 +429,7 @@ def test_an_answer_to_what_another_merger_asked_is_not_believed_for_it_may_numbe
     (ask,) = asks(done)
     assert ask.asker == 2
     assert told(merger, [structs.replace(answer(ask, 0.5), asker=1)]) == []
-    assert merger.opinions.counters.answers_of_another == 1
+    assert merger.asked.answers_of_another == 1
     assert decisions(told(merger, [answer(ask, 0.5)]))
 
 
@@ -457,7 +457,7 @@ def test_what_no_classifier_has_answered_is_asked_again_of_two_more_and_then_no_
     assert asks(told(merger, [answer(first, 0.0), ClassifierStarted()])) == [rest]
     (result,) = decisions(told(merger, [answer(rest, 0.0), last]))
     assert (result.verdict, result.classifier) == (Verdict.NG, f"veto, left out: {MOST_AT_ONCE} of 10 crops")
-    counters = merger.opinions.counters
+    counters = merger.asked
     assert (counters.crops_classified, counters.crops_unheard, counters.crops_late) == (2, MOST_AT_ONCE, 0)
 
 
@@ -495,7 +495,7 @@ def test_what_is_left_out_of_a_plate_and_what_there_was_nobody_to_ask_about_are_
         "veto, absent: 1 of 1 crops",
         "veto, absent: 1 of 1 crops",
     ]
-    counters = merger.opinions.counters
+    counters = merger.asked
     assert (counters.crops_left_out, counters.crops_unheard, counters.crops_late) == (2, 1, 0)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
+from daemon.wire.messages import JudgeBy, JudgesBy
 from daemon.wire.plate_memory import Hold
 from models.optics import flat_field
 from models.optics.flat_field import Correction
@@ -27,11 +31,30 @@ from stages.events import (
     StripDelivered,
 )
 from stages.plate import Cause
+from stages.recipes import FIRST, Schedule
 
 _WAITING_S = 0.005
 _REMEMBERED = 256
 _NEVER = 2**62
 """A plate number beyond any: when the line has ended, what was not opened never will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What of the camera's rows goes into the plate memory, and how."""
+
+    columns: slice
+    correction: Correction | None = None
+    """Of the columns' light; None: rows are taken as they are."""
+
+    def copy(self, rows: NDArray[np.uint8], into: NDArray[np.uint8]) -> None:
+        """Copy the columns of rows of the camera, uint8 (n, width), to the left of rows of a slot, once."""
+        source = rows[:, self.columns]
+        into = into[:, : source.shape[1]]
+        if self.correction is None:
+            into[:] = source
+        else:
+            self.correction.copy(source, into)
 
 
 class AcquireProcess(Child):
@@ -47,16 +70,16 @@ class AcquireProcess(Child):
             camera.buffers, camera.strip_rows, camera.width
         )
         self._memory = self.plate_memory()
-        columns = self.recipe.columns
-        first = columns.first if columns else 0
-        self._columns = slice(first, first + plan.shape.columns)
-        self._correction: Correction | None = None
-        """Of the columns' light; None: rows are taken as they are."""
+        self._sources: dict[int, _Source] = {}
+        """Which columns are copied, by the number of the recipe."""
+        self._source = _Source(slice(0, plan.shape.columns))
+        """Those of the plate that is being filled."""
         self._line_ended = False
         self._done = False
         """The line has ended and every strip is done with."""
         self._free: tuple[Place, ...] = ()
         self._assembler = Assembler(self.recipe, self.config.overload, switch=plan.switch, camera_row=plan.camera_row)
+        self._assembler.sizes.schedule = Schedule(plan.begins)
         self._without_slot: deque[PlateOpened | PlateClosed] = deque(maxlen=2 * _REMEMBERED)
         """Plates that no slot header tells a new tile stage of."""
 
@@ -66,7 +89,7 @@ class AcquireProcess(Child):
         Raises:
             UnusableError: the flat field cannot be used.
         """
-        self._load_flat_field()
+        self._sources[FIRST] = self._source_of(self.recipe)
         self._tile = self.connect("tile", self._on_tile)
         for facts in self._memory.all_facts():
             if Hold.ACQUIRE in facts.holds:
@@ -76,16 +99,36 @@ class AcquireProcess(Child):
                 self.log.error("a plate lost its acquisition", plate=facts.plate, rows=facts.rows)
         self._camera = self.connect("camera", self._on_line)
 
-    def _load_flat_field(self) -> None:
-        camera, columns = self.config.camera, (self._columns.start, self._columns.stop)
+    def _source_of(self, recipe: Recipe) -> _Source:
+        """The columns of a recipe, evened out where there is a flat field. Raises UnusableError for one that is not."""
+        camera, kept = self.config.camera, recipe.columns
+        columns = (0, self.plan.shape.columns) if kept is None else (kept.first, kept.last)
         if camera.flat_field is None:
-            return
+            return _Source(slice(*columns))
         try:
             flat = flat_field.read(camera.flat_field, camera.width, columns)
         except flat_field.FlatFieldError as error:
             raise UnusableError(f"camera.flat_field: {error}") from error
-        self._correction = Correction(flat, columns)
         self.log.info("flat field", file=str(camera.flat_field), made_at=flat.made_at, sha256=flat.sha256)
+        return _Source(slice(*columns), Correction(flat, columns))
+
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Know which columns to keep of its plates, and how many rows. Raises UnusableError without a flat field."""
+        self._sources[number] = self._source_of(recipe)
+        self._assembler.sizes.add(number, recipe)
+
+    def forget_recipe(self, number: int) -> None:
+        """Nothing of it will be copied any more."""
+        if number != FIRST:
+            self._assembler.sizes.forget(number)
+            self._sources.pop(number, None)
+
+    def on_supervisor(self, event: Event, now: float) -> None:
+        """The recipe of the plates to come is another one."""
+        super().on_supervisor(event, now)
+        if isinstance(event[1], JudgeBy):
+            first = self._assembler.change(event[1].number, event[1].not_before)
+            self.supervisor.send(JudgesBy(event[1].number, first), now)
 
     def wait_s(self) -> float:
         """Look for a free slot often while strips wait for one."""
@@ -131,14 +174,9 @@ class AcquireProcess(Child):
         for order in self._assembler.handle(event):
             match order:
                 case CopyRows():
-                    source = self._buffers[
-                        order.buffer, order.source_row : order.source_row + order.rows, self._columns
-                    ]
+                    rows = self._buffers[order.buffer, order.source_row : order.source_row + order.rows]
                     into = self._memory.pixels(order.slot)[order.row : order.row + order.rows]
-                    if self._correction is None:
-                        into[:] = source
-                    else:
-                        self._correction.copy(source, into)
+                    self._source.copy(rows, into)
                 case BlankRows():
                     self._memory.pixels(order.slot)[order.row : order.row + order.rows] = 0
                 case PlateOpened():
@@ -146,6 +184,7 @@ class AcquireProcess(Child):
                         self._without_slot.append(order)
                     else:
                         self._memory.open(order.place, order.plate, order.sheet)
+                        self._source = self._sources[order.place.recipe]
                     self._tile.send(order, now)
                 case RowsReady():
                     self._memory.set_rows(order.slot, order.rows)

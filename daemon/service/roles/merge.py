@@ -10,6 +10,7 @@ import time
 
 from msgspec import structs
 
+from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
 from daemon.wire.messages import Progress
@@ -54,6 +55,14 @@ class MergeProcess(Child):
         self._classifier_due: dict[int, float] = {}
         """Time at which the classifier is waited for no longer, of plates that wait for nothing else."""
 
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Know by what its plates are judged."""
+        self._merger.add_recipe(number, recipe)
+
+    def forget_recipe(self, number: int) -> None:
+        """None of its plates is open."""
+        self._merger.forget_recipe(number)
+
     def start(self) -> None:
         """Open the sockets."""
         self._record = self.connect("record", self._on_record)
@@ -78,7 +87,8 @@ class MergeProcess(Child):
         self.tally.set("results_dropped_total", counters.events_final, "plate final")
         self.tally.set("results_dropped_total", counters.windows_foreign, "foreign run")
         self.tally.set("results_dropped_total", counters.windows_outside, "no such window")
-        asked = self._merger.opinions.counters
+        self.tally.set("results_dropped_total", counters.windows_other_recipe, "another recipe")
+        asked = self._merger.asked
         self.tally.set("crops_total", asked.crops_classified, "classified")
         self.tally.set("crops_total", asked.crops_late, "late")
         self.tally.set("crops_total", asked.crops_left_out, "left out")
@@ -152,7 +162,7 @@ class MergeProcess(Child):
 
     def _check_deadline(self, plate: int, now: float, last_row_at: float | None = None) -> None:
         at = self._merger.last_row_at(plate) if last_row_at is None else last_row_at
-        deadline, state = self.recipe.decision.deadline_s, self._merger.state_of(plate)
+        deadline, state = self._merger.recipe_of(plate).decision.deadline_s, self._merger.state_of(plate)
         if at is None or deadline is None or now - at <= deadline or plate in self._late:
             return
         if state is not PlateState.DECIDED and state is not PlateState.FINAL:
@@ -186,8 +196,9 @@ class MergeProcess(Child):
     def _due(self, plate: int) -> float:
         """When a plate that waits for the classifier from now on waits no longer: not beyond its own deadline."""
         # By the clock, for a round with many windows may have begun long ago.
-        due = time.monotonic() + self.recipe.classifier.deadline_s
-        at, deadline = self._merger.last_row_at(plate), self.recipe.decision.deadline_s
+        recipe = self._merger.recipe_of(plate)
+        due = time.monotonic() + recipe.classifier.deadline_s
+        at, deadline = self._merger.last_row_at(plate), recipe.decision.deadline_s
         return due if at is None or deadline is None else min(due, at + deadline)
 
 

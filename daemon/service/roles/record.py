@@ -11,8 +11,9 @@ import cv2
 import msgspec
 
 from config.errors import printable
+from config.schema import Recipe
 from daemon.service.child import Child, Plan
-from daemon.service.optics_watch import OpticsKeeper
+from daemon.service.optics_watch import OpticsOfRecipes
 from daemon.service.outgoing import Outgoing
 from daemon.service.pictures import PictureKeeper, Written
 from daemon.store.golden import why_overdue
@@ -40,6 +41,7 @@ from stages.events import (
 from stages.golden import without_check
 from stages.optics import unevenness
 from stages.plate import PlateResult
+from stages.recipes import FIRST
 from stages.record import Recorder
 from stages.weaker_results import untold
 
@@ -57,7 +59,8 @@ class RecordProcess(Child):
         super().__init__(plan)
         self._recorder = Recorder()
         self._memory = self.plate_memory()
-        self._facts = msgspec.convert(plan.facts, RunFacts)
+        self._facts = {FIRST: msgspec.convert(plan.facts, RunFacts)}
+        """Of the plates of each recipe, by its number."""
         self._state = Path(plan.state)
         self._store: Store | None = None
         self._doubtful = False
@@ -66,17 +69,28 @@ class RecordProcess(Child):
         """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
         self._keeper = PictureKeeper(self._state, plan.run, self.config.results, self.tally)
-        self._optics = OpticsKeeper(self.config, self.recipe, plan.run)
+        self._optics = OpticsOfRecipes(self.config, self.recipe, plan.run)
         self._aborted: Abort | None = None
         self._unsettled = False
         """Something is stored that may stand in the write-ahead log alone."""
         self._settled_at = 0.0
 
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Know what is stored with its plates; what is known of the optics goes on where the product is the same."""
+        self._facts[number] = msgspec.convert(self.facts[number], RunFacts)
+        self._optics.load(number, recipe, self._store)
+
+    def forget_recipe(self, number: int) -> None:
+        """All its plates are final."""
+        if number != FIRST:
+            self._facts.pop(number, None)
+            self._optics.forget(number, self._store)
+
     def start(self) -> None:
         """Open the store; one that fails now is tried again with the first write."""
         cv2.setNumThreads(1)
         self._links = self.bind("record", self._on_link)
-        outputs, simulated = self.config.outputs.all, self._facts.simulated
+        outputs, simulated = self.config.outputs.all, self._facts[FIRST].simulated
         self._outgoing = Outgoing(outputs, self._links, self.tally, simulated=simulated)
         try:
             self._open_store()
@@ -210,7 +224,7 @@ class RecordProcess(Child):
                 self._open_late(time.monotonic())
             assert self._store is not None
             if isinstance(write, record.CommitSeen):
-                self._store.seen(self.plan.run, write.plate, at, write.image)
+                self._store.seen(self.plan.run, write.plate, at, write.image, self._facts.get(write.recipe))
             else:
                 self._commit(self._store, write, at)
         except StoreError as error:
@@ -223,9 +237,10 @@ class RecordProcess(Child):
     def _commit(self, store: Store, write: record.CommitVerdict, at: datetime) -> None:
         result, last_row_at = write.decided.result, write.decided.last_row_at
         latency = None if last_row_at is None else time.monotonic() - last_row_at
+        number = write.decided.recipe
         optics = self._optics.take(store, write.decided)
         if (every_h := self.config.golden.every_h) is not None:
-            result = without_check(result, why_overdue(store, self.recipe.name, every_h, at))
+            result = without_check(result, why_overdue(store, self.recipes[number or FIRST].name, every_h, at))
         if store.commit_verdict(
             result,
             decided_at=at,
@@ -233,6 +248,7 @@ class RecordProcess(Child):
             event=write.event,
             unevenness=unevenness(write.decided.profile),
             optics=optics.faults if optics else None,
+            facts=None if number is None else self._facts[number],
         ):
             # The verdict as committed, which the store's failure may have changed.
             self._committed[result.plate] = VerdictCommitted(result, latency, write.decided.inspection_s, optics)
@@ -282,7 +298,7 @@ class RecordProcess(Child):
             return
         # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
         pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
-        self._keeper.write(facts, pixels, result, _title(self.recipe.name, result))
+        self._keeper.write(facts, pixels, result, _title(self.recipes.get(facts.place.recipe, self.recipe).name, result))
 
     def _finish_pictures(self, written: Written) -> None:
         self._memory.release(written.facts.slot, Hold.RECORD)
@@ -298,7 +314,7 @@ class RecordProcess(Child):
         """Open the store and take up what a predecessor has committed there; one that is damaged is set aside."""
         store, kept = self._sound_store() if self._doubtful else (Store.open(store_path(self._state)), NOTHING)
         try:
-            store.begin_run(self._facts, kept)
+            store.begin_run(self._facts[FIRST], kept)
             self._outgoing.begin(store)
             known = [row.plate for row in store.plates(limit=_RECENT, run=self.plan.run) if row.verdict is not None]
         except StoreError:

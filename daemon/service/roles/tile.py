@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold
@@ -35,6 +36,14 @@ class TileProcess(Child):
         most = most_windows(self.recipe.windows, self.recipe.resolution)
         self._ledger = WindowLedger(self.recipe.windows, most, self.config.lease, plan.incarnation)
         self._memory = self.plate_memory()
+
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Know how its plates are cut."""
+        self._ledger.add_recipe(number, recipe.windows, most_windows(recipe.windows, recipe.resolution))
+
+    def forget_recipe(self, number: int) -> None:
+        """None of its plates is open."""
+        self._ledger.forget_recipe(number)
 
     def start(self) -> None:
         """Rebuild from the slot headers, then open the sockets."""

@@ -23,7 +23,7 @@ def test_what_is_installed_is_not_missing() -> None:
 
 def test_a_missing_package_refuses_the_start_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymodbus", None)
-    (fault,) = lasting_faults(MODBUS, load_recipe("P10B"), "line.yaml")
+    (fault,) = lasting_faults(MODBUS, [load_recipe("P10B")], "line.yaml")
     assert str(fault) == (
         "line.yaml: outputs.modbus[0]: needs the package pymodbus: "
         f"run {sys.executable} -m pip install 'linesentry[modbus]'"

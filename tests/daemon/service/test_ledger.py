@@ -50,7 +50,7 @@ FACTS = RunFacts(run="a" * 32, recipe="small", simulated=True)
 
 @pytest.fixture
 def ledger(metrics: Metrics, tmp_path: Path) -> RunLedger:
-    begun = RunLedger(metrics, Pitch(row_mm=0.05, column_mm=0.04), structlog.get_logger())
+    begun = RunLedger(metrics, lambda _: Pitch(row_mm=0.05, column_mm=0.04), structlog.get_logger())
     assert begun.begin_in_store(tmp_path, FACTS, RunEnd.UNKNOWN) == 1
     return begun
 
@@ -116,7 +116,7 @@ def test_a_store_that_cannot_be_used_leaves_its_plates_to_the_next_start_and_no_
         holder.execute("BEGIN EXCLUSIVE")
         ledger.end_in_store(tmp_path, FACTS, Cause.SHUTDOWN)
     assert ledger.open == {1, 3}
-    following = RunLedger(metrics, None, structlog.get_logger())
+    following = RunLedger(metrics, lambda _: None, structlog.get_logger())
     assert following.begin_in_store(tmp_path, replace(FACTS, run="b" * 32), RunEnd.STOPPED) == 4
     with Store.open(store_path(tmp_path), read_only=True) as store:
         rows = {row.plate: (row.run, row.verdict, row.causes) for row in store.plates()}
@@ -133,7 +133,7 @@ def test_a_damaged_store_is_set_aside_and_the_journal_gives_back_what_it_knows(
     damaged = b"this is no database" * 100
     store_path(tmp_path).write_bytes(damaged)
     metrics = Metrics("1", "small")
-    following = RunLedger(metrics, None, structlog.get_logger())
+    following = RunLedger(metrics, lambda _: None, structlog.get_logger())
     assert following.begin_in_store(tmp_path, replace(FACTS, run="b" * 32), RunEnd.STOPPED) == 2
     assert [aside.read_bytes() for aside in set_aside_before(store_path(tmp_path))] == [damaged]
     with Store.open(store_path(tmp_path), read_only=True) as store:
@@ -173,7 +173,7 @@ def test_a_store_that_is_damaged_at_the_end_is_told_and_the_next_start_has_its_p
     ledger.end_in_store(tmp_path, FACTS, Cause.SHUTDOWN)
     assert str(ledger) == "1 plates seen: 0 OK, 1 NG, 0 INCONCLUSIVE, 0 open"
     assert "the next start sees to it" in capsys.readouterr().out
-    following = RunLedger(Metrics("1", "small"), None, structlog.get_logger())
+    following = RunLedger(Metrics("1", "small"), lambda _: None, structlog.get_logger())
     assert following.begin_in_store(tmp_path, replace(FACTS, run="b" * 32), RunEnd.STOPPED) == 2
     with Store.open(store_path(tmp_path), read_only=True) as store:
         assert [(row.plate, row.verdict) for row in store.plates()] == [(1, Verdict.NG)]

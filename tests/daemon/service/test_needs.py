@@ -15,7 +15,7 @@ RECIPE = load_recipe("P10B")
 
 
 def needed(overrides: dict[str, Any], recipe: Recipe = RECIPE, workers: int = 2, plates: int | None = None) -> int:
-    return sum(need.size for need in service_needs(with_overrides(Config(), overrides), recipe, workers, plates))
+    return sum(need.size for need in service_needs(with_overrides(Config(), overrides), [recipe], workers, plates))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_is_reserved_is_counted_to_the_pages_of_a_header(overrides: dict[st
     ],
 )
 def test_each_key_that_asks_for_too_much_is_named(overrides: dict[str, Any], key: str) -> None:
-    needs = service_needs(with_overrides(Config(), overrides), RECIPE, 2)
+    needs = service_needs(with_overrides(Config(), overrides), [RECIPE], 2)
     why = shortage(needs, 10**11)
     assert why is not None
     assert key in why.partition(": lower ")[2]

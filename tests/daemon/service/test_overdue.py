@@ -20,7 +20,7 @@ class Minutes:
 
     def __init__(self, deadline_s: float | None = None) -> None:
         recipe = RECIPE.model_copy(update={"decision": Decision(deadline_s=deadline_s)})
-        self.watch = Watch(CONFIG, recipe)
+        self.watch = Watch(CONFIG, lambda _: recipe)
         self.now = 0.0
 
     def wait(

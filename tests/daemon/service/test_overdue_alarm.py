@@ -38,8 +38,8 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 
 def test_a_plate_that_gets_no_verdict_is_said_everywhere_with_what_it_waits_for_until_it_has_one(watch: Watch) -> None:
     recipe, metrics = load_recipe("P10B"), Metrics("0", "P10B")
-    ledger = RunLedger(metrics, recipe.pitch, structlog.get_logger())
-    alarm = OverdueAlarm(CONFIG, recipe, metrics, ledger)
+    ledger = RunLedger(metrics, lambda _: recipe.pitch, structlog.get_logger())
+    alarm = OverdueAlarm(CONFIG, lambda _: recipe, metrics, ledger)
     started = time.monotonic()
 
     def after(seconds: float) -> str | None:

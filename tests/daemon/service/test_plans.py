@@ -31,7 +31,7 @@ def test_there_is_a_worker_for_each_core_or_one_for_a_gpu_or_as_many_as_are_aske
     count: int | None, device: Literal["auto", "cpu", "cuda"], gpu: bool, workers: int
 ) -> None:
     config = Config(workers=Workers(count=count, device=device))
-    assert processes(config, RECIPE, gpu=gpu)["detect"] == workers
+    assert processes(config, [RECIPE], gpu=gpu)["detect"] == workers
 
 
 def test_what_a_plan_names_is_found_when_the_working_directory_is_gone(
@@ -59,14 +59,14 @@ def test_what_a_plan_names_is_found_when_the_working_directory_is_gone(
 
 def test_a_recipe_that_does_not_ask_the_classifier_has_no_process_for_it() -> None:
     off = RECIPE.model_copy(update={"classifier": RECIPE.classifier.model_copy(update={"mode": "off"})})
-    assert "classify" not in processes(Config(), off, gpu=False)
+    assert "classify" not in processes(Config(), [off], gpu=False)
     on = RECIPE.model_copy(update={"classifier": RECIPE.classifier.model_copy(update={"mode": "veto"})})
-    assert processes(Config(), on, gpu=False)["classify"] == 1
+    assert processes(Config(), [on], gpu=False)["classify"] == 1
 
 
 def test_each_output_is_a_process_of_its_own_and_without_outputs_there_is_none() -> None:
-    assert "output" not in processes(Config(), RECIPE, gpu=False)
+    assert "output" not in processes(Config(), [RECIPE], gpu=False)
     gates = [{"name": name, "host": "plc"} for name in ("one", "two")]
     config = Config.model_validate({"outputs": {"modbus": gates, "webhook": [{"name": "mes", "url": "http://mes/"}]}})
-    wanted = processes(config, RECIPE, gpu=False)
+    wanted = processes(config, [RECIPE], gpu=False)
     assert (wanted["output"], list(wanted)[-1]) == (3, "output")

@@ -26,7 +26,7 @@ def base(tmp_path: Path) -> dict[str, Any]:
 
 
 def keys(overrides: dict[str, Any]) -> tuple[list[str], list[str]]:
-    faults, warnings = look(with_overrides(Config(), overrides), RECIPE, "x.yaml", service=False)
+    faults, warnings = look(with_overrides(Config(), overrides), [RECIPE], "x.yaml", service=False)
     return [fault.key for fault in faults], [warning.key for warning in warnings]
 
 
@@ -37,7 +37,7 @@ def test_the_shipped_configuration_passes_and_nothing_is_made(base: dict[str, An
 
 def test_memory_that_the_machine_lacks_is_a_fault_of_every_start() -> None:
     config = with_overrides(Config(), {"camera.strip_rows": 10**8})
-    (fault,) = lasting_faults(config, RECIPE, "x.yaml")
+    (fault,) = lasting_faults(config, [RECIPE], "x.yaml")
     assert (fault.source, fault.key) == ("x.yaml", "camera.strip_rows")
     assert "8 strip buffers of 100000000 x 16384 px 13.1 TB" in fault.message
 
@@ -48,7 +48,7 @@ def test_memory_that_others_hold_is_a_fault_unless_it_is_the_service_that_is_to_
     full = Room(available=10**8, total=10**12)
     monkeypatch.setattr(preflight, "room", lambda: full)
     monkeypatch.setattr("models.machine.memory.room", lambda _proc: full)
-    assert lasting_faults(with_overrides(Config(), base), RECIPE, "x.yaml") == []
+    assert lasting_faults(with_overrides(Config(), base), [RECIPE], "x.yaml") == []
     assert keys(base) == (["workers.count"], [])
     with StateDirectory(Path(base["state_directory"])).lock():
         assert keys(base) == ([], ["workers.count"])
@@ -98,7 +98,7 @@ def test_few_files_are_a_fault_that_says_how_many_there_must_be(base: dict[str, 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
     try:
-        faults = lasting_faults(with_overrides(Config(), base | {"workers.count": 2}), RECIPE, "x.yaml")
+        faults = lasting_faults(with_overrides(Config(), base | {"workers.count": 2}), [RECIPE], "x.yaml")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert [fault.message.partition(":")[0] for fault in faults] == [
@@ -112,5 +112,5 @@ def test_the_state_directory_of_the_systemd_service_is_not_that_of_who_asks(
     (tmp_path / "file").touch()
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "file"))
     config = with_overrides(Config(), {"telemetry.port": 0})
-    assert look(config, RECIPE, "x.yaml", service=True) == ([], [])
-    assert [fault.key for fault in look(config, RECIPE, "x.yaml", service=False)[0]] == ["state_directory"]
+    assert look(config, [RECIPE], "x.yaml", service=True) == ([], [])
+    assert [fault.key for fault in look(config, [RECIPE], "x.yaml", service=False)[0]] == ["state_directory"]

@@ -17,6 +17,7 @@ from daemon.service.observer import Observer
 from daemon.service.plans import ServiceError
 from daemon.service.signals import Signals
 from daemon.service.sockets import SocketDirectoryError
+from daemon.service.sources import Sources
 from daemon.service.supervisor import Supervisor
 from daemon.store.results import StoreError
 from daemon.store.state import RunEnd, StateDirectory, StateError
@@ -28,7 +29,8 @@ def supervisor(
     directory: Path, recipe: str = "P10B", slots: int = 2, observer: Observer[Supervisor] | None = None, port: int = 0
 ) -> Supervisor:
     config = Config(slots=slots, workers=Workers(count=1), telemetry=Telemetry(port=port))
-    return Supervisor(config, load_recipe(recipe), StateDirectory(directory), Signals(), observer=observer)
+    sources = Sources(config, (load_recipe(recipe),))
+    return Supervisor(sources, StateDirectory(directory), Signals(), observer=observer)
 
 
 def test_a_recipe_of_any_length_is_refused_because_no_memory_can_be_reserved_for_it(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def makes_every_part(config: Config, recipe: Recipe) -> None:
     """As the processes of a service do at their start. Raises what they would die of."""
     assert recipe.columns is not None
     assert recipe.slot_rows is not None
-    needs = service_needs(config, recipe, config.workers.count or 1)
+    needs = service_needs(config, [recipe], config.workers.count or 1)
     assert all(need.size >= 0 for need in needs)
     camera = config.camera
     LineSettings(camera.width, camera.strip_rows, camera.gap_rows, recipe.offset_rows)

@@ -274,7 +274,7 @@ def test_a_plain_copy_has_what_was_taken_into_the_file_and_says_what_it_may_lack
     (note,) = found.notes
     assert "the latest plates may be missing" in note
     assert ".backup" in note
-    RunLedger(Metrics("1", "small"), None, structlog.get_logger()).begin_in_store(copy, FACTS, RunEnd.UNKNOWN)
+    RunLedger(Metrics("1", "small"), lambda _: None, structlog.get_logger()).begin_in_store(copy, FACTS, RunEnd.UNKNOWN)
     assert "its latest plates may be missing" in capsys.readouterr().out
 
 
@@ -305,7 +305,7 @@ def test_told_verdicts_outlive_the_log_that_had_them(
     state, image = tmp_path / "state", tmp_path / "killed"
     state.mkdir()
     metrics = Metrics("1", "small")
-    ledger = RunLedger(metrics, None, structlog.get_logger())
+    ledger = RunLedger(metrics, lambda _: None, structlog.get_logger())
     ledger.begin_in_store(state, FACTS, RunEnd.UNKNOWN)
     verdicts = dict(zip(range(1, 9), (Verdict.NG, Verdict.OK, Verdict.INCONCLUSIVE, Verdict.OK) * 2, strict=True))
     with Store.open(store_path(state)) as store:
@@ -324,7 +324,7 @@ def test_told_verdicts_outlive_the_log_that_had_them(
 
     check = doctor.database(image)
     assert check.ok is False, check.found
-    following = RunLedger(metrics, None, structlog.get_logger())
+    following = RunLedger(metrics, lambda _: None, structlog.get_logger())
     assert following.begin_in_store(image, replace(FACTS, run="b" * 32), RunEnd.DIED) == 10
     told = capsys.readouterr().out
     assert "verdicts that were told are not in the result store" in told or "set aside" in told

@@ -207,5 +207,5 @@ def test_an_answer_that_is_there_when_its_time_has_passed_is_heard_first(
     time.sleep(0.2)
     merge._classifier_due[1] = time.monotonic()
     merge.tick(time.monotonic())
-    assert merge._merger.opinions.counters.crops_classified == 1
-    assert merge._merger.opinions.counters.crops_late == 0
+    assert merge._merger.asked.crops_classified == 1
+    assert merge._merger.asked.crops_late == 0
