@@ -112,11 +112,12 @@ def _recipe_report(path: Path, machine: Look | None) -> Report:
 
 def slot_size(recipes: Iterable[Recipe]) -> tuple[int, int] | None:
     """Rows and columns of a slot that takes a plate of each; None where one is without a length or columns."""
-    sizes = [(one.slot_rows, one.columns and one.columns.count) for one in recipes]
-    known = [(rows, columns) for rows, columns in sizes if rows is not None and columns is not None]
-    if len(known) < len(sizes):
-        return None
-    return max(rows for rows, _ in known), max(columns for _, columns in known)
+    rows, columns = 0, 0
+    for one in recipes:
+        if one.slot_rows is None or one.columns is None:
+            return None
+        rows, columns = max(rows, one.slot_rows), max(columns, one.columns.count)
+    return rows, columns
 
 
 def each_recipe(config: Config, recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Config]]:

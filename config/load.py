@@ -107,7 +107,9 @@ def load_recipes(config: Config) -> tuple[Recipe, ...]:
             faults += error.faults
             continue
         if any(recipe.name == loaded[-1].name for recipe in loaded[:-1]):
-            message = f"{named} has the name {loaded[-1].name}, as one before it: a change would not know which is meant"
+            message = (
+                f"{named} has the name {loaded[-1].name}, as one before it: a change would not know which is meant"
+            )
             faults.append(Fault("configuration", message, f"recipes[{index - 1}]"))
     if faults:
         raise ConfigError(faults)

@@ -22,6 +22,7 @@ from daemon.cli.golden import golden
 from daemon.cli.inspect import inspect
 from daemon.cli.paths import paths
 from daemon.cli.pod import pod
+from daemon.cli.reload import reload
 from daemon.cli.results import results
 from daemon.cli.run import run
 from daemon.cli.schema import schema
@@ -33,7 +34,7 @@ from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Line: run the service and look at it": (run, results, check, doctor, bench, schema, paths),
+    "Line: run the service and look at it": (run, reload, results, check, doctor, bench, schema, paths),
     "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
     "Files: inspect images, and make some": (inspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),

@@ -34,7 +34,9 @@ def bench(
     ]
     found = runnable(config, [*(set_ or []), *asked], None)
     try:
-        result = bench_command(found.config, found.recipes[0], workers=workers, plates=plates, short_plates=short_plates)
+        result = bench_command(
+            found.config, found.recipes[0], workers=workers, plates=plates, short_plates=short_plates
+        )
     except (
         SocketDirectoryError,
         StateError,

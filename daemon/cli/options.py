@@ -67,9 +67,7 @@ def configured(path: Path | None, overrides: list[str] | None, state: Path | Non
         fail(str(error), 2)
 
 
-def runnable(
-    path: Path | None, overrides: list[str] | None, state: Path | None, plates: int | None = None
-) -> Sources:
+def runnable(path: Path | None, overrides: list[str] | None, state: Path | None, plates: int | None = None) -> Sources:
     """What a service can run with on this machine, for so many plates; ends the command with code 2 where it cannot."""
     from config.errors import ConfigError  # noqa: PLC0415 - commands load what they need
     from daemon.service.sources import Sources  # noqa: PLC0415

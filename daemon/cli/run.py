@@ -24,7 +24,8 @@ def run(
     from daemon.service.signals import Signals  # noqa: PLC0415 - commands load what they need
 
     # Before all else: what orders a stop must not be lost while the rest of the service is loaded.
-    with Signals(last=True) as signals:
+    terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    with Signals(last=True, terminal=terminal) as signals:
         raise typer.Exit(_run(signals, config, plates, set_, state))
 
 

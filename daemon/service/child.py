@@ -150,7 +150,7 @@ class Child:
             return None
         return (
             f"the weights file has the sha256 {found}, the service started with {stored}: it was replaced meanwhile, "
-            "and results would name the wrong weights; `linesentry reload` uses the new ones"
+            "and results would name the wrong weights; restart the service to use the new ones"
         )
 
     def explain(self, machine: Storied, now: float) -> None:

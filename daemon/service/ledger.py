@@ -137,6 +137,11 @@ class RunLedger:
         self._metrics.set_open_plates(len(self.open))
         self._metrics.count("plates_seen_total")
 
+    def judged_by(self, plate: int, facts: RunFacts) -> None:
+        """These facts are stored of an open plate; again is no harm."""
+        if self._journal is not None and self._journal.facts_of(plate) not in (None, facts):
+            self._journal.seen(plate, datetime.now(UTC), self.images.get(plate), facts)
+
     def committed(self, committed: VerdictCommitted) -> bool:
         """A verdict is committed; False, and nothing is counted, for a plate that is not open."""
         result = committed.result

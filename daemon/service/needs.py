@@ -46,9 +46,7 @@ def strips_need(config: Config) -> Need:
     return Need(what, size, ("camera.strip_rows", "camera.buffers"))
 
 
-def service_needs(
-    config: Config, recipes: Sequence[Recipe], workers: int, plates: int | None = None
-) -> list[Need]:
+def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plates: int | None = None) -> list[Need]:
     """All that a service with so many workers takes; `plates` is how many sheets a replay shows, None for ever.
 
     `recipes` are those that it loads, that of the start first.

@@ -19,9 +19,7 @@ _LOOK_S = 1.0
 class OverdueAlarm:
     """The alarm of one run."""
 
-    def __init__(
-        self, config: Config, recipe_of: Callable[[int], Recipe], metrics: Metrics, ledger: RunLedger
-    ) -> None:
+    def __init__(self, config: Config, recipe_of: Callable[[int], Recipe], metrics: Metrics, ledger: RunLedger) -> None:
         self._watch = Watch(config, recipe_of)
         self._metrics = metrics
         self._ledger = ledger

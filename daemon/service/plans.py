@@ -1,22 +1,15 @@
-"""What each child process is told at its start, and which descriptors it inherits."""
+"""What a run consists of: its processes, its plate memory, and what is stored with its plates."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from config.check import slot_size
 from config.load import config_hash, recipe_hash
-from config.outputs import with_files
 from config.schema import MOST_WORKERS, Config, Recipe
-from daemon.service.child import Plan
-from daemon.service.sightings import Sightings
 from daemon.store.rows import RunFacts
 from daemon.store.state import classifier_sha256, code_sha256, weights_sha256
-from daemon.wire.plate_memory import PlateMemory, Shape
-from daemon.wire.run_key import RunKey
+from daemon.wire.plate_memory import Shape
 from models.machine.cpu import usable_cores
 
 OPTIONAL = {"classify": "plates are decided without it", "output": "verdicts are told no more"}
@@ -68,69 +61,3 @@ def run_facts(run: str, config: Config, recipe: Recipe) -> RunFacts:
         classifier_sha256=classifier_sha256(config) if recipe.classifier.mode != "off" else None,
         code_sha256=code_sha256(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Plans:
-    """Makes the plans of one run's processes."""
-
-    config: Config
-    recipe: Recipe
-    facts: RunFacts
-    state: Path
-    key: RunKey
-    sockets: Path
-    memory: PlateMemory
-    camera_fd: int
-    lifeline_fd: int
-    plates: int | None
-    """Sheets after which a simulated line ends; None for ever."""
-
-    def __post_init__(self) -> None:
-        """What they name is found from anywhere: the working directory may be gone when a process is started anew."""
-        camera, classify, weights = self.config.camera, self.config.classify, self.recipe.weights
-        named = {"folder": camera.folder, "flat_field": camera.flat_field}
-        absolute = {key: path.absolute() for key, path in named.items() if path is not None}
-        own = None if classify.weights is None else classify.weights.absolute()
-        changes = {
-            "camera": camera.model_copy(update=absolute),
-            "classify": classify.model_copy(update={"weights": own}),
-            "outputs": with_files(self.config.outputs, Path.absolute),
-        }
-        object.__setattr__(self, "config", self.config.model_copy(update=changes))
-        if weights is not None:
-            own_weights = str(Path(weights).absolute())
-            object.__setattr__(self, "recipe", self.recipe.model_copy(update={"weights": own_weights}))
-
-    def of(
-        self, role: str, index: int, incarnation: int, sightings: Sightings, *, passed: int
-    ) -> tuple[Plan, tuple[int, ...]]:
-        """The plan of a process that starts now, when so many sheets have passed, and the descriptors it inherits."""
-        fds = {
-            "line": (self.camera_fd,),
-            "acquire": (self.camera_fd, self.memory.fd),
-            "merge": (),
-            "output": (),
-        }.get(role, (self.memory.fd,))
-        plan = Plan(
-            run=self.facts.run,
-            role=role,
-            index=index,
-            incarnation=incarnation,
-            key=self.key,
-            sockets=str(self.sockets),
-            state=str(self.state),
-            config=self.config.model_dump(mode="json"),
-            recipe=self.recipe.model_dump(mode="json"),
-            shape=self.memory.shape,
-            plates_fd=self.memory.fd,
-            camera_fd=self.camera_fd,
-            lifeline_fd=self.lifeline_fd,
-            supervisor_pid=os.getpid(),
-            switch=sightings.state,
-            camera_row=sightings.camera_row if incarnation > 1 else None,
-            facts=asdict(self.facts),
-            plates=self.plates,
-            passed=passed,
-        )
-        return plan, (*fds, self.lifeline_fd)

@@ -31,9 +31,7 @@ _OWN_FILES, _FILES_A_PROCESS = 96, 4
 """Files that the supervisor has open at most: 37 were counted with 8 processes, and 64 clients may ask for metrics."""
 
 
-def lasting_faults(
-    config: Config, recipes: Sequence[Recipe], source: str, plates: int | None = None
-) -> list[Fault]:
+def lasting_faults(config: Config, recipes: Sequence[Recipe], source: str, plates: int | None = None) -> list[Fault]:
     """Why a service cannot run with this configuration on this machine, today or later; empty when it can.
 
     `recipes` are those that it loads, that of the start first; `plates` is after how many sheets it ends; None for

@@ -1,24 +1,206 @@
-"""The recipes that a run has loaded, and which of them judges which plate."""
+"""The recipes that a run has loaded, by their numbers, and which of them judges which plate."""
 
 from __future__ import annotations
 
-from config.schema import Recipe
-from stages.events import ChangeRecipe, RecipeChangeAnswered
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from config.check import slot_size
+from config.load import config_hash, recipe_hash
+from config.schema import Config, Recipe
+from config.weights import weights_path
+from daemon.service.sources import Sources
+from daemon.store.rows import RunFacts
+from daemon.store.state import classifier_sha256
+from daemon.wire.messages import NumberedRecipe
+from daemon.wire.plate_memory import Shape
+from stages.recipes import FIRST, Schedule
+
+_LIVE = ("recipe", "recipes", "batch_id")
+"""Keys of the configuration that change without a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A recipe that processes have ready, or are to have."""
+
+    number: int
+    recipe: Recipe
+    facts: RunFacts
+    weights: Path
+    """Where this run keeps the weights."""
+
+    @property
+    def told(self) -> NumberedRecipe:
+        """As a process is given it: its weights are those that the run keeps, where they are still there."""
+        kept = self.weights if self.weights.is_file() else weights_path(self.recipe).absolute()
+        recipe = self.recipe.model_copy(update={"weights": str(kept)})
+        return NumberedRecipe(self.number, recipe.model_dump(mode="json"), asdict(self.facts))
 
 
 class Recipes:
     """The loaded recipes of one run.
 
     Args:
-        recipe: by which plates are judged from the start.
+        sources: what the run begins with.
+        facts: what is stored with each plate that its first recipe judges.
+        directory: of the run, in which it keeps the weights: a file that is replaced later changes nothing.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.active = recipe
+    def __init__(self, sources: Sources, facts: RunFacts, directory: Path) -> None:
+        self.sources = sources
+        self.schedule = Schedule()
+        self._directory = directory
+        self.classifier = classifier_sha256(sources.config)
+        """SHA-256 of the classifier's weights."""
+        self._next = FIRST
+        self._loaded: dict[int, Loaded] = {}
+        self._by_name: dict[str, int] = {}
+        self.take(sources, self.prepared(sources, facts))
 
-    def asked(self, change: ChangeRecipe, next_plate: int) -> RecipeChangeAnswered:
-        """The answer to who wants plates judged by another loaded recipe, from `next_plate` on."""
-        if change.name == self.active.name:
-            return RecipeChangeAnswered(change.name, change.request, first_plate=next_plate)
-        why = f"recipe {change.name} is not loaded; loaded: {self.active.name}"
-        return RecipeChangeAnswered(change.name, change.request, refused=why)
+    # --- what there is -------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> Loaded:
+        """By which the plates to come are judged."""
+        return self._loaded[self.schedule.latest]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that may be changed to."""
+        return tuple(self._by_name)
+
+    def named(self, name: str) -> Loaded | None:
+        """The loaded recipe of that name."""
+        number = self._by_name.get(name)
+        return None if number is None else self._loaded[number]
+
+    def of(self, plate: int) -> Loaded:
+        """By which a plate is judged."""
+        return self._loaded[self.schedule.of(plate)]
+
+    def recipe_of(self, plate: int) -> Recipe:
+        """The recipe by which a plate is judged."""
+        return self.of(plate).recipe
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of all that are loaded."""
+        return tuple(self._loaded)
+
+    def used(self, plates: Iterable[int]) -> set[int]:
+        """Numbers of the recipes that judge these plates."""
+        return {self.schedule.of(plate) for plate in plates}
+
+    @property
+    def further(self) -> tuple[NumberedRecipe, ...]:
+        """All that are loaded beside the first, as processes are given them."""
+        return tuple(one.told for number, one in self._loaded.items() if number != FIRST)
+
+    # --- what is to be -------------------------------------------------------------------------------------------
+
+    def restart_keys(self, sources: Sources, shape: Shape, *, classifier: bool) -> list[str]:
+        """Keys of what was read that differ from what runs, and that only a restart changes; with what was found.
+
+        `classifier`: its process runs.
+        """
+        found = _differing(self.sources.config, sources.config)
+        first = self._first.switch.debounce_rows, self._first.offset_rows
+        for recipe in sources.recipes:
+            size = slot_size([recipe])
+            if size is not None and (size[0] > shape.rows or size[1] > shape.columns):
+                found.append(
+                    f"length, most_rows or columns of {recipe.name}: its plates have up to {size[0]} x {size[1]} px, a "
+                    f"slot of the plate memory has {shape.rows} x {shape.columns}"
+                )
+            if (recipe.switch.debounce_rows, recipe.offset_rows) != first:
+                found.append(f"switch of {recipe.name}")
+            if recipe.classifier.mode != "off" and not classifier:
+                found.append(f"classifier.mode of {recipe.name}: no process of the classifier runs")
+        if classifier and classifier_sha256(sources.config) != self.classifier:
+            found.append("classify.weights: the file was replaced")
+        return found
+
+    def prepared(self, sources: Sources, facts: RunFacts | None = None) -> tuple[Loaded, ...]:
+        """What was read as recipes with numbers, old ones where nothing is new; their weights are kept by this.
+
+        `facts` are those of the run's first recipe, where it begins. Raises OSError where weights cannot be read.
+        """
+        known = {one.facts: one for one in self._loaded.values()}
+        first = facts or self._loaded[min(self._loaded)].facts
+        made: list[Loaded] = []
+        for recipe in sources.recipes:
+            weights, digest = _kept(weights_path(recipe), self._directory)
+            own = replace(
+                first,
+                recipe=recipe.name,
+                product=recipe.name,
+                batch_id=sources.config.batch_id,
+                recipe_sha256=recipe_hash(recipe),
+                configuration_sha256=config_hash(sources.config),
+                weights_sha256=digest,
+                classifier_sha256=self.classifier if recipe.classifier.mode != "off" else None,
+            )
+            same = known.get(own)
+            made.append(same or Loaded(self._next, recipe, own, weights))
+            self._next += same is None
+        return tuple(made)
+
+    def target(self, sources: Sources, loaded: Iterable[Loaded]) -> Loaded:
+        """Which of them judges after a reload: that of the name that judges now, unless `recipe` was changed."""
+        by_name = {one.recipe.name: one for one in loaded}
+        first = by_name[sources.recipes[0].name]
+        if sources.config.recipe != self.sources.config.recipe:
+            return first
+        return by_name.get(self.active.recipe.name, first)
+
+    # --- what has changed ----------------------------------------------------------------------------------------
+
+    def take(self, sources: Sources, loaded: Iterable[Loaded]) -> None:
+        """These are loaded, and may be changed to; those of before stay until `forget`."""
+        self.sources = sources
+        self._by_name = {one.recipe.name: one.number for one in loaded}
+        self._loaded |= {one.number: one for one in loaded}
+
+    def forget(self, used: Collection[int]) -> bool:
+        """Forget those that cannot be changed to and judge no plate of those numbers; whether there were any."""
+        kept = {*used, *self._by_name.values(), self.schedule.latest}
+        gone = self._loaded.keys() - kept
+        for number in gone:
+            del self._loaded[number]
+        return bool(gone)
+
+    @property
+    def _first(self) -> Recipe:
+        return self.sources.recipes[0]
+
+
+def _kept(path: Path, directory: Path) -> tuple[Path, str]:
+    """A copy of a weights file and its card that nobody replaces, and the SHA-256 of its bytes. Raises OSError."""
+    content, card = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    kept = directory / "weights" / f"{hashlib.sha256(content + card).hexdigest()}.pt"
+    try:
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        for target, data in ((kept, content), (kept.with_suffix(".json"), card)):
+            half = target.with_suffix(".half")
+            half.write_bytes(data)
+            half.rename(target)
+    except OSError:
+        # No room for it: processes take the file itself, and see whether it is the right one.
+        kept.unlink(missing_ok=True)
+    return kept, hashlib.sha256(content).hexdigest()
+
+
+def _differing(old: Config, new: Config) -> list[str]:
+    """Dotted keys in which two configurations differ, without those that change without a restart."""
+    return [key for key in _leaves(old.model_dump(mode="json"), new.model_dump(mode="json")) if key not in _LIVE]
+
+
+def _leaves(old: object, new: object, before: str = "") -> list[str]:
+    if old == new:
+        return []
+    if not (isinstance(old, dict) and isinstance(new, dict)) or old.keys() != new.keys():
+        return [before]
+    return [leaf for key in old for leaf in _leaves(old[key], new[key], f"{before}.{key}" if before else key)]

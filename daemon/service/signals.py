@@ -1,6 +1,7 @@
 """Signals as something to be read in the loop.
 
-SIGTERM, SIGINT and SIGHUP (a closed terminal) order a stop. Those that would end a process without asking, and that
+SIGTERM and SIGINT order a stop. SIGHUP asks a service to read its recipes again; to one that has a terminal it says
+that this was closed, and orders a stop. Those that would end a process without asking, and that
 nobody here has a use for, are ignored: a plate in the beam must not be lost to a stray one.
 """
 
@@ -19,12 +20,14 @@ IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, sig
 class Signals:
     """Collects the signals that order a stop while in `with`; then they go where they went before.
 
-    Of a process that ends with it (`last`) they are ignored then: its exit code is that of what it did, and a signal
-    that meets its last moments must not be told in its place.
+    With a `terminal` SIGHUP is one of them. Of a process that ends with it (`last`) they are ignored then: its exit
+    code is that of what it did, and a signal that meets its last moments must not be told in its place.
     """
 
-    def __init__(self, *, last: bool = False) -> None:
+    def __init__(self, *, last: bool = False, terminal: bool = True) -> None:
         self._last = last
+        self._terminal = terminal
+        self._reloads = 0
         self.received: list[signal.Signals] = []
         """All so far: the first asks for an orderly stop, the second for an end at once."""
         self._before: dict[signal.Signals, signal._HANDLER] = {}
@@ -33,6 +36,11 @@ class Signals:
     def hurry(self) -> bool:
         """A second one came: end at once."""
         return len(self.received) > 1
+
+    def take_reload(self) -> bool:
+        """Whether SIGHUP has come since this was asked last, of a service without a terminal."""
+        asked, self._reloads = self._reloads > 0, 0
+        return asked
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._take) for number in ORDERS}
@@ -46,4 +54,7 @@ class Signals:
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
         # Told by the loop: a handler that writes may find the stream in the middle of a line.
-        self.received.append(signal.Signals(number))
+        if number == signal.SIGHUP and not self._terminal:
+            self._reloads += 1
+        else:
+            self.received.append(signal.Signals(number))

@@ -6,42 +6,44 @@ inspection itself, so that it can outlive every process that does.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
 
 import structlog
 import zmq
 
-from config.schema import Config, Recipe
+from config.schema import Recipe
 from daemon.service import health
 from daemon.service.child import Plan
+from daemon.service.child_plans import Plans
 from daemon.service.children import Children, Kid
 from daemon.service.ledger import RunLedger
-from daemon.service.needs import service_needs, strips_need
+from daemon.service.needs import service_needs
 from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
 from daemon.service.overdue_alarm import OverdueAlarm
-from daemon.service.plans import OPTIONAL, Plans, ServiceError, plate_shape, processes, run_facts
+from daemon.service.plans import OPTIONAL, ServiceError, plate_shape, processes, run_facts
 from daemon.service.publisher import Publisher
+from daemon.service.recipe_desk import RecipeDesk
 from daemon.service.recipes import Recipes
+from daemon.service.resources import Resources
 from daemon.service.sightings import Sighting, Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import SocketDirectory, allow_many_connections
+from daemon.service.sources import Sources
 from daemon.service.status import Status, stop_of
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.service.unusable import UNUSABLE, said_why
 from daemon.store.state import Lock, RunEnd, StateDirectory
 from daemon.telemetry.metrics import Metrics
-from daemon.telemetry.server import Health, MetricsServer
+from daemon.telemetry.server import Health
 from daemon.telemetry.vram import Vram
 from daemon.wire import messages as m
-from daemon.wire.channel import Joined, Server
-from daemon.wire.plate_memory import Hold, PlateMemory, reserve
-from daemon.wire.run_key import RunKey
+from daemon.wire.channel import Joined
+from daemon.wire.plate_memory import Hold
 from models.machine.memory import shortage
 from stages.events import (
     Abort,
@@ -51,7 +53,6 @@ from stages.events import (
     ClassifierLost,
     DecidedUnseen,
     LineEnded,
-    PlateSeen,
     SayAgain,
     SwitchHeard,
     VerdictCommitted,
@@ -70,26 +71,18 @@ class Supervisor:
     """
 
     def __init__(
-        self,
-        config: Config,
-        recipe: Recipe,
-        state: StateDirectory,
-        signals: Signals,
-        *,
-        plates: int | None = None,
-        observer: Observer[Supervisor] | None = None,
+        self, sources: Sources, state: StateDirectory, signals: Signals, *, observer: Observer[Supervisor] | None = None
     ) -> None:
-        self.config = config
-        self.recipe = recipe
+        self.config = config = sources.config
+        self.sources = sources
         self.state = state
-        self.plates = plates
         self.run_id = uuid.uuid4().hex
-        self.shape = plate_shape(config, recipe)
+        self.shape = plate_shape(config, sources.recipes)
         self._observer = observer
         self._log = structlog.get_logger().bind(run=self.run_id)
         self._notifier = Notifier()
         self._vram = Vram()
-        self._wanted = processes(config, recipe, gpu=self._vram.available)
+        self._wanted = processes(config, sources.recipes, gpu=self._vram.available)
         self.signals = signals
         self._stopping = Stopping(config.drain_s)
         self._aborted_store = False
@@ -99,11 +92,11 @@ class Supervisor:
         self.refusal: str | None = None
         """Why this configuration can never run here, as a process found at its start."""
         waits = config.camera.waits and config.overload == "wait"
-        self.metrics = Metrics(version("linesentry"), recipe.name, line_waits=waits)
+        self.metrics = Metrics(version("linesentry"), sources.recipes[0].name, line_waits=waits)
         self._publisher = Publisher(self.metrics, self._notifier, self._vram, config.restart.start_s)
-        self.ledger = RunLedger(self.metrics, recipe.pitch, self._log)
-        self._recipes = Recipes(recipe)
-        self._overdue = OverdueAlarm(config, recipe, self.metrics, self.ledger)
+        self._desk: RecipeDesk | None = None
+        """None before the run has begun."""
+        self.ledger = RunLedger(self.metrics, lambda plate: self.desk.recipes.recipe_of(plate).pitch, self._log)
 
     @property
     def workers(self) -> int:
@@ -113,7 +106,18 @@ class Supervisor:
     @property
     def finished(self) -> bool:
         """As many plates as were asked for have been seen."""
-        return self.plates is not None and self.ledger.seen >= self.plates
+        return self.sources.plates is not None and self.ledger.seen >= self.sources.plates
+
+    @property
+    def recipe(self) -> Recipe:
+        """By which the plates to come are judged."""
+        return self.sources.recipes[0] if self._desk is None else self._desk.active
+
+    @property
+    def desk(self) -> RecipeDesk:
+        """For the recipes of the run, which has begun."""
+        assert self._desk is not None
+        return self._desk
 
     @property
     def hurried(self) -> bool:
@@ -166,39 +170,36 @@ class Supervisor:
     def _begin(self, lock: Lock, held: ExitStack) -> None:
         self._notifier.extend(self.config.restart.start_s, "starting")
         # All of it together, before any of it is taken.
-        if why := shortage(service_needs(self.config, self.recipe, self.workers, self.plates)):
+        if why := shortage(service_needs(self.config, self.sources.recipes, self.workers, self.sources.plates)):
             raise ServiceError(why)
-        self._facts = run_facts(self.run_id, self.config, self.recipe)
-        self.memory = held.enter_context(closing(PlateMemory.create(self.shape)))
-        camera_fd = reserve("linesentry-strips", strips_need(self.config))
-        held.callback(os.close, camera_fd)
-        self.metrics.set_slots(**self.memory.counts())
-        telemetry = self.config.telemetry
-        server = MetricsServer(self.metrics.registry, self._health, telemetry.host, telemetry.port)
-        held.enter_context(closing(server))
-        lifeline, lifeline_end = os.pipe()
-        held.callback(os.close, lifeline)
-        held.callback(os.close, lifeline_end)
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        held.callback(context.destroy, linger=0)
-        key = RunKey.new()
-        link = Server(context, m.Sender(self.run_id, "supervisor", 0, 1), self.sockets.path / "supervisor", key)
-        self._link = held.enter_context(closing(link))
-        self._poller = zmq.Poller()
-        self._poller.register(self._link.socket, zmq.POLLIN)
-        self._plans = Plans(
-            config=self.config,
-            recipe=self.recipe,
-            facts=self._facts,
-            state=self.state.path,
-            key=key,
+        self._facts = run_facts(self.run_id, self.config, self.sources.recipes[0])
+        recipes = Recipes(self.sources, self._facts, self.sockets.path)
+        taken = self._taken = Resources.taken(
+            held,
+            self.config,
+            self.shape,
+            run=self.run_id,
             sockets=self.sockets.path,
-            memory=self.memory,
-            camera_fd=camera_fd,
-            lifeline_fd=lifeline,
-            plates=self.plates,
+            state=self.state.path,
+            metrics=self.metrics,
+            health=self._health,
         )
+        self.memory, self._link, self._poller = taken.memory, taken.link, taken.poller
+        self._plans = Plans(self.sources, recipes.active.told, self.state.path, self.sockets.path, taken)
         self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
+        self._desk = RecipeDesk(
+            recipes,
+            taken,
+            wanted=self._wanted,
+            ledger=self.ledger,
+            signals=self.signals,
+            at_work=lambda: self._condition.ready and self.children.all_up,
+            next_plate=lambda: self._sightings.state.next_plate,
+            load_s=self.config.restart.start_s,
+            metrics=self.metrics,
+        )
+        held.callback(self._desk.keeper.close)
+        self._overdue = OverdueAlarm(self.config, recipes.recipe_of, self.metrics, self.ledger)
         # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
         self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
         lock.begun()
@@ -206,9 +207,10 @@ class Supervisor:
         self._log.info(
             "service starts",
             recipe=self.recipe.name,
+            recipe_sha256=self._facts.recipe_sha256,
             workers=self.workers,
             ring_bytes=self.shape.total_bytes,
-            metrics=f"http://{telemetry.host}:{server.port}/metrics",
+            metrics=f"http://{self.config.telemetry.host}:{taken.port}/metrics",
             state=str(self.state.path),
         )
 
@@ -231,7 +233,7 @@ class Supervisor:
         if role in ("line", "acquire"):
             for sighting in self._sightings.begin_anew(self.memory.all_facts()):
                 self._saw(sighting, time.monotonic())
-        return self._plans.of(role, index, incarnation, self._sightings, passed=self.ledger.seen)
+        return self._plans.of(role, index, incarnation, self._sightings, self.desk.keeper, passed=self.ledger.seen)
 
     # --- the loop --------------------------------------------------------------------------------------------
 
@@ -248,6 +250,7 @@ class Supervisor:
             self.children.reap(polled, now)
             for role in self.children.watch(now):
                 self._lose(role, now)
+            self.desk.step(now, stopping=self._stopping.begun)
             self._pulse(now)
             code = self._advance(now)
             if code is not None:
@@ -258,7 +261,7 @@ class Supervisor:
             case Joined():
                 self._condition.joined(sender.name)
                 if sender.role == "record":
-                    self._say_open(now)
+                    self.desk.say_open(now)
                 if sender.role == "merge" and "classify" in self._condition.done_without:
                     self._link.send(sender.name, ClassifierLost(), now)
                 self._tell_abort(self._stopping.joined(sender.role), now)
@@ -279,23 +282,18 @@ class Supervisor:
             case _ if isinstance(body, health.Heard):
                 self._condition.hear(sender.name, body)
             case SayAgain():
-                self._say_open(now)
-            case ChangeRecipe():
-                self._link.send(sender.name, self._recipes.asked(body, self._sightings.state.next_plate), now)
+                self.desk.say_open(now)
+            case m.RecipeLoaded() | m.JudgesBy() | ChangeRecipe():
+                self.desk.hear(sender.name, body, now)
             case Aborted():
                 self._aborted_store = True
 
     def _saw(self, sighting: Sighting, now: float) -> None:
         if self._stopping.begun or self.finished:
             return
-        self.ledger.saw(sighting.plate, sighting.image)
-        self._link.send("record-0", PlateSeen(sighting.plate, sighting.image), now)
+        self.desk.saw(sighting, now)
         if self._observer is not None:
             self._observer.seen(sighting.plate)
-
-    def _say_open(self, now: float) -> None:
-        for plate in sorted(self.ledger.open):
-            self._link.send("record-0", PlateSeen(plate, self.ledger.images.get(plate)), now)
 
     def _committed(self, committed: VerdictCommitted) -> None:
         if self.ledger.committed(committed) and self._observer is not None:
@@ -313,7 +311,10 @@ class Supervisor:
         self._publisher.publish(now, self.children, self.memory, self.ledger, self._link, ready=self._condition.ready)
 
     def _health(self) -> Health:
-        details = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
+        details: dict[str, object] = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
+        if self._desk is not None:
+            active = self._desk.recipes.active.facts
+            details |= {"recipe": active.recipe, "recipe_sha256": active.recipe_sha256}
         return Health(self._reasons(), details)
 
     def _reasons(self) -> tuple[str, ...]:
@@ -333,6 +334,7 @@ class Supervisor:
         self.metrics.restarted(kid.role, reason)
         self.metrics.ended(kid.role, kid.index * 1_000_000 + kid.incarnation)
         self._log.error("process ended", process=kid.name, reason=reason, status=kid.status)
+        self.desk.gone(kid.name, now)
         if kid.role == "detect":
             blamed = self.memory.read_board(kid.index) if reason == "died" else ()
             self.memory.write_board(kid.index, 0, ())

@@ -166,13 +166,20 @@ class Journal:
         """What it knows of this run's plates, written or not."""
         return Kept(tuple(self._plates[plate] for plate in sorted(self._plates)), self._last)
 
+    def facts_of(self, plate: int) -> RunFacts | None:
+        """What a plate is said to be judged by; None for one that is not known."""
+        known = self._plates.get(plate)
+        return None if known is None else known.facts
+
     def seen(self, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None) -> None:
         """The switch saw a plate begin; `facts` are its own, where they are not those of the run's beginning."""
-        self._plates[plate] = known = KeptPlate(plate, facts or self._facts, at, None, image)
+        before = self._plates.get(plate)
+        known = KeptPlate(plate, facts or self._facts, at if before is None else before.seen_at, None, image)
+        self._plates[plate] = known
         if known.facts != self._facts_written:
             self._facts_written = known.facts
             self._append(Run(known.facts, self._last))
-        self._append(Seen(plate, at, image))
+        self._append(Seen(plate, known.seen_at, image))
 
     def final(self, plate: int, verdict: Verdict) -> None:
         """The plate's verdict is committed."""
@@ -301,7 +308,10 @@ def _kept(data: bytes) -> Kept:
             case Run() as run:
                 facts, before = run.facts, max(before, run.last)
             case Seen(plate, at, image):
-                plates.setdefault(plate, KeptPlate(plate, facts, at, None, image))
+                known = plates.get(plate)
+                # Said again where its recipe was not known at first; the first sight counts.
+                first = KeptPlate(plate, facts, at, None, image) if known is None else replace(known, facts=facts)
+                plates[plate] = first
             case Final(plate, verdict) if plate in plates:
                 known = plates[plate]
                 plates[plate] = replace(known, verdict=known.verdict or verdict)

@@ -139,9 +139,7 @@ class Store:
             self._same_file()
             self._settle()
 
-    def seen(
-        self, run: str, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None
-    ) -> None:
+    def seen(self, run: str, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None) -> None:
         """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm.
 
         `facts` are the plate's own, where they are not those of the run's beginning.

@@ -89,6 +89,11 @@ COUNTERS = {
     "output_faults_total": Counter(
         "What went wrong between an output and its peer", "kind", ("cut off", "said again", "wrong echo")
     ),
+    "recipe_changes_total": Counter(
+        "Changes of recipes that were asked for, by what became of them",
+        "outcome",
+        ("changed", "unchanged", "restart", "refused"),
+    ),
     "plates_pruned_total": Counter("Plates deleted because of their age"),
     "pictures_pruned_total": Counter(
         "Plates whose pictures were deleted: with an old plate, beyond the size allowed, or for want of room",

@@ -49,6 +49,7 @@ class Metrics(Collector):
         self._vram: tuple[int, int] | None = None
         self._optics: OpticsState | None = None
         self._build = (version, recipe)
+        self._recipe = (recipe, "")
         self._started_at = time.time()
         self._previous_run = "unknown"
         self._closed_at_start = 0
@@ -147,6 +148,12 @@ class Metrics(Collector):
         with self._lock:
             self._optics = state
 
+    def set_recipe(self, name: str, sha256: str) -> None:
+        """By which recipe the plates to come are judged, and the SHA-256 of its content."""
+        with self._lock:
+            self._build = (self._build[0], name)
+            self._recipe = (name, sha256)
+
     def set_vram(self, used_bytes: int | None) -> None:
         """GPU memory of the service now; None where there is no GPU. The peak is the highest value set."""
         with self._lock:
@@ -196,6 +203,12 @@ class Metrics(Collector):
     def _gauges(self) -> Iterable[Metric]:
         yield _gauge(
             "build_info", "1; version of the code and name of the recipe", ("version", "recipe"), {self._build: 1}
+        )
+        yield _gauge(
+            "recipe_info",
+            "1; name and SHA-256 of the recipe by which the plates to come are judged",
+            ("recipe", "sha256"),
+            {self._recipe: 1},
         )
         yield _gauge("start_time_seconds", "Unix time at which the service started", (), {(): self._started_at})
         yield _gauge(

@@ -298,7 +298,9 @@ class RecordProcess(Child):
             return
         # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
         pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
-        self._keeper.write(facts, pixels, result, _title(self.recipes.get(facts.place.recipe, self.recipe).name, result))
+        self._keeper.write(
+            facts, pixels, result, _title(self.recipes.get(facts.place.recipe, self.recipe).name, result)
+        )
 
     def _finish_pictures(self, written: Written) -> None:
         self._memory.release(written.facts.slot, Hold.RECORD)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal
-from unittest.mock import ANY
 
 import pytest
 
 from config.load import load_recipe, with_overrides
 from config.schema import Config, Workers
-from daemon.service.plans import Plans, processes
+from daemon.service.child_plans import absolute
+from daemon.service.plans import processes
 
 RECIPE = load_recipe("P10B")
 CORES = len(os.sched_getaffinity(0))
@@ -39,22 +39,9 @@ def test_what_a_plan_names_is_found_when_the_working_directory_is_gone(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     named = {"camera.source": "folder", "camera.folder": "images", "classify.weights": "c.pt"}
-    recipe = RECIPE.model_copy(update={"weights": "d.pt"})
-    plans = Plans(
-        config=with_overrides(Config(), named),
-        recipe=recipe,
-        facts=ANY,
-        state=tmp_path,
-        key=ANY,
-        sockets=tmp_path,
-        memory=ANY,
-        camera_fd=-1,
-        lifeline_fd=-1,
-        plates=None,
-    )
-    assert plans.config.camera.folder == tmp_path / "images"
-    assert plans.config.classify.weights == tmp_path / "c.pt"
-    assert plans.recipe.weights == str(tmp_path / "d.pt")
+    found = absolute(with_overrides(Config(), named))
+    assert found.camera.folder == tmp_path / "images"
+    assert found.classify.weights == tmp_path / "c.pt"
 
 
 def test_a_recipe_that_does_not_ask_the_classifier_has_no_process_for_it() -> None:

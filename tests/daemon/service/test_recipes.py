@@ -1,18 +1,92 @@
-"""Which of the loaded recipes judges which plate."""
+"""Which of the loaded recipes judges which plate, and what of a configuration changes without a restart."""
 
 from __future__ import annotations
 
-from config.load import load_recipe
+from pathlib import Path
+
+import pytest
+
+from config.load import load_recipe, recipe_hash
+from config.schema import Config, Length, Recipe, Rectangle, Switch
+from config.weights import weights_path
+from daemon.service.plans import plate_shape, run_facts
 from daemon.service.recipes import Recipes
-from stages.events import ChangeRecipe, RecipeChangeAnswered
+from daemon.service.sources import Sources
+
+P10B, CG = load_recipe("P10B"), load_recipe("02CG")
+MASKED = P10B.model_copy(update={"masks": (Rectangle(x=0, y=0, width=10, height=10),)})
 
 
-def test_a_change_to_the_recipe_that_judges_is_done_already() -> None:
-    recipes = Recipes(load_recipe("P10B"))
-    assert recipes.asked(ChangeRecipe("P10B", 3), 12) == RecipeChangeAnswered("P10B", 3, first_plate=12)
+def sources(*recipes: Recipe, **keys: object) -> Sources:
+    named = {"recipe": recipes[0].name, "recipes": tuple(one.name for one in recipes[1:])}
+    return Sources(Config().model_copy(update={**named, **keys}), recipes)
 
 
-def test_a_change_to_a_recipe_that_is_not_loaded_is_refused_with_those_that_are() -> None:
-    recipes = Recipes(load_recipe("P10B"))
-    answer = recipes.asked(ChangeRecipe("02CG", 3), 12)
-    assert (answer.first_plate, answer.refused) == (None, "recipe 02CG is not loaded; loaded: P10B")
+@pytest.fixture
+def recipes(tmp_path: Path) -> Recipes:
+    """A run that has loaded two, and judges by the first."""
+    begun = sources(P10B, CG)
+    return Recipes(begun, run_facts("a" * 32, begun.config, P10B), tmp_path)
+
+
+def test_a_recipe_that_has_not_changed_keeps_its_number_and_a_changed_one_gets_another(recipes: Recipes) -> None:
+    read = sources(MASKED, CG)
+    masked, same = recipes.prepared(read)
+    assert (masked.number, same.number) == (3, 2)
+    assert masked.facts.recipe_sha256 == recipe_hash(MASKED)
+    assert recipes.target(read, (masked, same)) == masked
+
+
+def test_another_batch_is_another_fact_of_the_plates_to_come(recipes: Recipes) -> None:
+    assert [one.number for one in recipes.prepared(sources(P10B, CG, batch_id="7"))] == [3, 4]
+
+
+def test_plates_are_judged_by_a_recipe_from_its_first_plate_on_and_it_is_forgotten_after_the_last(
+    recipes: Recipes,
+) -> None:
+    read = sources(MASKED, CG)
+    recipes.take(read, recipes.prepared(read))
+    recipes.schedule.change(8, 3)
+    assert [recipes.recipe_of(plate) for plate in (7, 8)] == [P10B, MASKED]
+    assert not recipes.forget(recipes.used([7]))
+    assert recipes.forget(recipes.used([8]))
+    assert recipes.numbers == (2, 3)
+
+
+def test_a_reload_keeps_the_recipe_that_was_chosen_unless_the_file_names_another(recipes: Recipes) -> None:
+    recipes.schedule.change(5, 2)
+    for read, target in ((sources(P10B, CG, batch_id="7"), "02CG"), (sources(CG), "02CG")):
+        assert recipes.target(read, recipes.prepared(read)).recipe.name == target
+    read = sources(P10B, batch_id="7")
+    assert recipes.target(read, recipes.prepared(read)).recipe.name == "P10B"
+
+
+def test_what_needs_a_restart_is_named_key_by_key(recipes: Recipes) -> None:
+    shape = plate_shape(Config(), [P10B, CG])
+    assert recipes.restart_keys(sources(MASKED, CG, batch_id="7"), shape, classifier=True) == []
+    longer = P10B.model_copy(update={"length": Length(nominal_rows=40_000), "switch": Switch(offset_rows=99)})
+    found = recipes.restart_keys(sources(longer, slots=4, drain_s=1.0), shape, classifier=False)
+    assert [one.split(":")[0] for one in found] == [
+        "slots",
+        "drain_s",
+        "length, most_rows or columns of P10B",
+        "switch of P10B",
+        "classifier.mode of P10B",
+    ]
+
+
+def test_a_process_that_starts_anew_takes_the_weights_that_the_run_keeps_whatever_became_of_the_file(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "own.pt"
+    shipped = weights_path(P10B)
+    own.write_bytes(shipped.read_bytes())
+    own.with_suffix(".json").write_bytes(shipped.with_suffix(".json").read_bytes())
+    begun = sources(P10B.model_copy(update={"weights": str(own)}))
+    recipes = Recipes(begun, run_facts("a" * 32, begun.config, begun.recipes[0]), tmp_path)
+    own.write_bytes(b"half writ")
+    kept = Path(recipes.active.told.recipe["weights"])
+    assert kept.read_bytes() == shipped.read_bytes()
+    assert kept.with_suffix(".json").read_bytes() == shipped.with_suffix(".json").read_bytes()
+    kept.unlink()
+    assert recipes.active.told.recipe["weights"] == str(own)

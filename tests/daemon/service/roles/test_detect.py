@@ -28,7 +28,7 @@ class Wrong:
 
 def worker(leases: int) -> Any:
     made: Any = DetectProcess.__new__(DetectProcess)
-    made._queue, made._detector, made._checked_at, made._ready_at = LeaseQueue(0, 1, 8), Wrong(), 1000.0, 1000.0
+    made._queue, made._detectors, made._checked_at, made._ready_at = LeaseQueue(0, 1, 8), {1: Wrong()}, 1000.0, 1000.0
     for number in range(1, leases + 1):
         made._queue.take(Lease(number, 0, 1, Place(0, 1, 120), 60, ()))
     made._score = lambda _lease: None
@@ -60,9 +60,9 @@ def test_values_that_are_no_numbers_have_the_detector_proved_before_a_result_is_
     with closing(PlateMemory.create(SHAPE)) as memory:
         plan = plan_of(tmp_path, "detect", 0, plates_fd=memory.fd)
         made = DetectProcess(plan)
-        made._detector = Detector.load(made.recipe, device="cpu")
+        made._detectors[1] = Detector.load(made.recipe, device="cpu")
         with torch.no_grad():
-            list(made._detector._network.parameters())[-1].fill_(torch.nan)
+            list(made._detectors[1]._network.parameters())[-1].fill_(torch.nan)
         lease = Lease(1, 0, 7, memory.free_places()[0], 100, (Window(0, 0, 0, 0, 50, 100),))
         with pytest.raises(DetectorError, match="restart, check memory"):
             made._score(lease)

@@ -127,7 +127,7 @@ def test_results_that_come_twice_or_of_no_window_are_counted_for_the_metrics(mer
     while "results_dropped_total/repeated" not in found or not found["results_dropped_total/foreign run"]:
         found = merge.parent.hear(m.Heartbeat).counters
     dropped = {key.partition("/")[2]: count for key, count in found.items() if key.startswith("results_dropped")}
-    assert dropped == {"repeated": 1, "plate final": 0, "no such window": 1, "foreign run": 1}
+    assert dropped == {"repeated": 1, "plate final": 0, "no such window": 1, "foreign run": 1, "another recipe": 0}
 
 
 def test_a_window_of_a_slot_that_cannot_be_is_refused_and_counted(merge: Neighbours) -> None:

@@ -1,0 +1,129 @@
+"""Where a running service is asked for another recipe, and where record is told which plates began by which.
+
+Who asks: `linesentry reload` by the control socket, SIGHUP, or an output whose peer wants another product.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from config.schema import Recipe
+from daemon.service.control import Question
+from daemon.service.ledger import RunLedger
+from daemon.service.recipe_keeper import ROLES, Answer, RecipeKeeper, Reply
+from daemon.service.recipes import Recipes
+from daemon.service.resources import Resources
+from daemon.service.sightings import Sighting
+from daemon.service.signals import Signals
+from daemon.telemetry.metrics import Metrics
+from daemon.wire import messages as m
+from stages.events import ChangeRecipe, PlateSeen, RecipeChangeAnswered
+
+
+class RecipeDesk:
+    """Of one run.
+
+    Args:
+        recipes: what is loaded.
+        taken: what the run holds.
+        wanted: how many processes of each role there are.
+        ledger: of the run's plates.
+        signals: of the supervisor.
+        at_work: all processes are at work now.
+        next_plate: number of the plate that begins next.
+        load_s: longest time that processes may take to have recipes ready.
+        metrics: of the run.
+    """
+
+    def __init__(
+        self,
+        recipes: Recipes,
+        taken: Resources,
+        *,
+        wanted: Mapping[str, int],
+        ledger: RunLedger,
+        signals: Signals,
+        at_work: Callable[[], bool],
+        next_plate: Callable[[], int],
+        load_s: float,
+        metrics: Metrics,
+    ) -> None:
+        self.recipes = recipes
+        self._taken, self._ledger, self._signals = taken, ledger, signals
+        self.keeper = RecipeKeeper(
+            recipes,
+            taken.memory.shape,
+            processes=[f"{role}-{index}" for role in ROLES for index in range(wanted[role])],
+            classifier="classify" in wanted,
+            at_work=at_work,
+            send=lambda name, body: taken.link.send(name, body, time.monotonic()),
+            next_plate=next_plate,
+            decided=self._decided,
+            load_s=load_s,
+            metrics=metrics,
+        )
+
+    @property
+    def active(self) -> Recipe:
+        """By which the plates to come are judged."""
+        return self.recipes.active.recipe
+
+    # --- plates ------------------------------------------------------------------------------------------------------
+
+    def saw(self, sighting: Sighting, now: float) -> None:
+        """The switch saw a plate begin: count it, and have that committed with its recipe."""
+        self._ledger.saw(sighting.plate, sighting.image, self.recipes.of(sighting.plate).facts)
+        self._say_seen(sighting.plate, now)
+
+    def say_open(self, now: float) -> None:
+        """Have committed again that the open plates were seen."""
+        for plate in sorted(self._ledger.open):
+            self._say_seen(plate, now)
+
+    def _say_seen(self, plate: int, now: float) -> None:
+        number = self.keeper.number_of(plate)
+        # Where it is not known yet, it is said once it is.
+        if number is not None:
+            self._taken.link.send("record-0", PlateSeen(plate, self._ledger.images.get(plate), number), now)
+
+    def _decided(self) -> None:
+        for plate in sorted(self._ledger.open):
+            self._ledger.judged_by(plate, self.recipes.of(plate).facts)
+        self.say_open(time.monotonic())
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def hear(self, process: str, said: m.RecipeLoaded | m.JudgesBy | ChangeRecipe, now: float) -> None:
+        """A process says how far a change is, or an output asks for one."""
+        if not isinstance(said, ChangeRecipe):
+            self.keeper.hear(process, said, now)
+            return
+
+        def reply(answer: Answer) -> None:
+            refused = answer.text if answer.outcome == "refused" else ""
+            told = RecipeChangeAnswered(said.name, said.request, refused, answer.first_plate)
+            self._taken.link.send(process, told, time.monotonic())
+
+        self.keeper.change_to(said.name, process, reply, now)
+
+    def gone(self, process: str, now: float) -> None:
+        """A process ended."""
+        held = [one for one in self._taken.memory.all_facts() if one.holds]
+        self.keeper.gone(process, [(one.plate, one.place.recipe) for one in held], now)
+
+    def step(self, now: float, *, stopping: bool) -> None:
+        """Hear who asks, and do what is due."""
+        if self._signals.take_reload():
+            self.keeper.reload("SIGHUP", lambda _answer: None)
+        self._taken.control.step(now, self._asked)
+        if stopping:
+            self.keeper.stopping(now)
+        held = (one.plate for one in self._taken.memory.all_facts() if one.holds)
+        self.keeper.step(now, lambda: {*self._ledger.open, *held})
+
+    def _asked(self, question: Question, reply: Reply) -> None:
+        if question.recipe is None:
+            self.keeper.reload("linesentry reload", reply)
+        else:
+            self.keeper.change_to(question.recipe, "linesentry reload", reply, time.monotonic())

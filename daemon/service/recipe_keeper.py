@@ -1,0 +1,315 @@
+"""Changes the recipes of a running service: reads, asks the processes, and says what became of it.
+
+What is done when is told in stages/recipe_change.py; this moves its orders to the processes. Files are read in a
+thread, so that a slow disk keeps nobody waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+
+from config.errors import ConfigError, printable
+from daemon.service.needs import further_need
+from daemon.service.recipes import Loaded, Recipes
+from daemon.service.sources import Sources
+from daemon.telemetry.metrics import Metrics
+from daemon.wire.messages import AnyMessage, JudgeBy, JudgesBy, KeepRecipes, LoadRecipe, NumberedRecipe, RecipeLoaded
+from daemon.wire.plate_memory import Shape
+from models.machine.memory import shortage
+from stages.recipe_change import (
+    Begin,
+    Begun,
+    Done,
+    Event,
+    Gone,
+    Load,
+    Ready,
+    RecipeChange,
+    Refuse,
+    Stopping,
+    Tick,
+    Wanted,
+)
+from stages.recipes import FIRST
+
+ROLES = ("acquire", "tile", "detect", "merge", "record")
+"""Those whose processes have to do with recipes."""
+_FORGET_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a change that was asked for."""
+
+    outcome: str
+    """`changed`, `unchanged`, `restart` or `refused`; but for the first nothing has changed."""
+    text: str
+    """In words, a line for each thing."""
+    recipe: str
+    """By which plates are judged now, or from `first_plate` on."""
+    recipe_sha256: str
+    first_plate: int | None = None
+    """The first plate that is judged by it; None where that was so already."""
+
+
+Reply = Callable[[Answer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read, and what of it needs a restart."""
+
+    sources: Sources
+    loaded: tuple[Loaded, ...]
+    restart: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A change under way."""
+
+    by: str
+    reply: Reply
+    read: _Read | None
+    target: Loaded
+
+
+class RecipeKeeper:
+    """The recipes of one run and the change under way.
+
+    Args:
+        recipes: what is loaded.
+        shape: of the plate memory.
+        processes: names of all that have to do with recipes.
+        classifier: its process runs.
+        at_work: all processes are at work now.
+        send: a message to a process.
+        next_plate: number of the plate that begins next.
+        decided: it is known again of all plates by which recipe they are judged.
+        load_s: longest time that processes may take to have recipes ready.
+        metrics: of the run.
+    """
+
+    def __init__(
+        self,
+        recipes: Recipes,
+        shape: Shape,
+        *,
+        processes: Collection[str],
+        classifier: bool,
+        at_work: Callable[[], bool],
+        send: Callable[[str, AnyMessage], object],
+        next_plate: Callable[[], int],
+        decided: Callable[[], None],
+        load_s: float,
+        metrics: Metrics,
+    ) -> None:
+        self.recipes = recipes
+        self._shape, self._classifier = shape, classifier
+        self._processes, self._at_work, self._send = tuple(processes), at_work, send
+        self._next_plate, self._decided, self._metrics = next_plate, decided, metrics
+        self._change = RecipeChange(FIRST, "acquire-0", load_s)
+        self._reader = ThreadPoolExecutor(1, "recipes")
+        self._reading: tuple[str, Reply, Future[_Read]] | None = None
+        self._asked: _Asked | None = None
+        self._forget_at = 0.0
+        self._log = structlog.get_logger()
+        self._say_active()
+
+    def close(self) -> None:
+        """Wait for no reading any more."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def number_of(self, plate: int) -> int | None:
+        """Number of the recipe that judges a plate; None as long as that is not known."""
+        undecided = self._change.undecided_from
+        return None if undecided is not None and plate >= undecided else self.recipes.schedule.of(plate)
+
+    @property
+    def further(self) -> tuple[NumberedRecipe, ...]:
+        """What a process that starts now is given beside the first recipe: also one that acquisition may begin with."""
+        asked = self._asked if self._change.undecided_from is not None else None
+        coming = () if asked is None else (*(asked.read.loaded if asked.read else ()), asked.target)
+        new = {one.number: one.told for one in coming if one.number not in self.recipes.numbers}
+        return (*self.recipes.further, *new.values())
+
+    @property
+    def _workers(self) -> int:
+        return sum(one.startswith("detect") for one in self._processes)
+
+    # --- what is asked -------------------------------------------------------------------------------------------
+
+    def change_to(self, name: str, by: str, reply: Reply, now: float) -> None:
+        """Judge the plates to come by that loaded recipe; what became of it goes to `reply`, perhaps later."""
+        target = self.recipes.named(name)
+        if target is None:
+            loaded = ", ".join(self.recipes.names)
+            self._refuse(by, reply, f"recipe {printable(name[:100])} is not loaded; loaded: {loaded}")
+        elif self._may_begin(by, reply):
+            self._begin(_Asked(by, reply, None, target), [target.number], now)
+
+    def reload(self, by: str, reply: Reply) -> None:
+        """Read configuration and recipes again, and change to what they say now."""
+        if self._may_begin(by, reply):
+            self._log.info("configuration and recipes are read again", by=by)
+            self._reading = by, reply, self._reader.submit(self._read, self.recipes.sources)
+
+    def _may_begin(self, by: str, reply: Reply) -> bool:
+        if self._change.busy or self._reading is not None:
+            self._refuse(by, reply, "another change is under way: try again when it is done")
+        elif not self._at_work():
+            self._refuse(by, reply, "not all processes are at work (the service starts, or one was lost): try again")
+        else:
+            return True
+        return False
+
+    # --- what happens --------------------------------------------------------------------------------------------
+
+    def hear(self, process: str, said: RecipeLoaded | JudgesBy, now: float) -> None:
+        """A process has a recipe ready, or cannot have it; or acquisition has begun with one."""
+        if isinstance(said, RecipeLoaded):
+            self._do(Ready(process, said.number, printable(said.refused)), now)
+        else:
+            self._do(Begun(said.number, said.first_plate), now)
+
+    def gone(self, process: str, opened: Collection[tuple[int, int]], now: float) -> None:
+        """A process ended; `opened` are the plates in the plate memory, each with the number of its recipe."""
+        asked = None if self._asked is None else self._asked.target.number
+        own = [plate for plate, number in opened if number == asked]
+        others = [plate + 1 for plate, number in opened if number != asked]
+        # What acquisition has begun by the new recipe before it ended, is of it; all else is as it was.
+        self._do(Gone(process, min(own, default=max([self._next_plate(), *others]))), now)
+
+    def stopping(self, now: float) -> None:
+        """The service stops."""
+        if self._reading is not None:
+            by, reply, _ = self._reading
+            self._reading = None
+            self._refuse(by, reply, "the service stops")
+        self._do(Stopping(), now)
+
+    def step(self, now: float, used: Callable[[], Collection[int]]) -> None:
+        """What is due; `used` gives the plates that are open, or lie in the plate memory."""
+        if self._reading is not None and self._reading[2].done():
+            by, reply, future = self._reading
+            self._reading = None
+            self._has_read(by, reply, future, now)
+        self._do(Tick(), now)
+        if now >= self._forget_at and not self._change.busy and self._reading is None:
+            self._forget_at = now + _FORGET_S
+            self._forget(used())
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def _read(self, before: Sources) -> _Read:
+        """In the reader's thread. Raises ConfigError, or OSError for weights that cannot be read."""
+        sources = before.again()
+        restart = self.recipes.restart_keys(sources, self._shape, classifier=self._classifier)
+        return _Read(sources, () if restart else self.recipes.prepared(sources), restart)
+
+    def _has_read(self, by: str, reply: Reply, future: Future[_Read], now: float) -> None:
+        try:
+            read = future.result()
+        except ConfigError as error:
+            self._refuse(by, reply, str(error))
+            return
+        except OSError as error:
+            self._refuse(by, reply, f"weights cannot be read: {error}")
+            return
+        if read.restart:
+            self._answer(
+                "restart", by, reply, "\n".join(f"{key}: changes with a restart alone" for key in read.restart)
+            )
+            return
+        new = [one.number for one in read.loaded if one.number not in self.recipes.numbers]
+        target = self.recipes.target(read.sources, read.loaded)
+        if not new and target.number == self._change.judging:
+            self.recipes.take(read.sources, read.loaded)
+            self._answer("unchanged", by, reply, "nothing is new: all is as it was")
+        elif why := shortage([further_need(len(new), self._workers)]):
+            self._refuse(by, reply, why)
+        elif self._may_begin(by, reply):
+            self._begin(_Asked(by, reply, read, target), [*new, target.number], now)
+
+    # --- changing ------------------------------------------------------------------------------------------------
+
+    def _begin(self, asked: _Asked, numbers: Collection[int], now: float) -> None:
+        self._asked = asked
+        self._do(Wanted(tuple(dict.fromkeys(numbers)), asked.target.number, self._processes), now)
+
+    def _do(self, event: Event, now: float) -> None:
+        for order in self._change.handle(event, now, self._next_plate()):
+            match order:
+                case Load(process, number):
+                    self._send(process, LoadRecipe(self._wanted(number).told))
+                case Begin(number, not_before):
+                    self._send("acquire-0", JudgeBy(number, not_before))
+                case Done(target=target, first_plate=first_plate):
+                    self._done(target, first_plate)
+                case Refuse(why=why):
+                    asked = self._asked
+                    assert asked is not None
+                    self._asked = None
+                    self._keep()
+                    self._refuse(asked.by, asked.reply, why)
+
+    def _wanted(self, number: int) -> Loaded:
+        assert self._asked is not None
+        read = () if self._asked.read is None else self._asked.read.loaded
+        return next(one for one in (*read, self._asked.target) if one.number == number)
+
+    def _done(self, target: int, first_plate: int | None) -> None:
+        asked = self._asked
+        assert asked is not None
+        self._asked = None
+        if asked.read is not None:
+            self.recipes.take(asked.read.sources, asked.read.loaded)
+        if first_plate is not None:
+            self.recipes.schedule.change(first_plate, target)
+            self._decided()
+        self._say_active()
+        text = f"recipe {asked.target.recipe.name} judges from plate {first_plate} on"
+        if first_plate is None:
+            text = f"recipe {asked.target.recipe.name} judges, as before; what else is loaded is new"
+        self._answer("changed", asked.by, asked.reply, text, first_plate)
+
+    def _forget(self, plates: Collection[int]) -> None:
+        begun = max((first for first, _ in self.recipes.schedule.begins), default=0)
+        if self._next_plate() < begun:
+            return  # plates of the recipe before are still to be heard of
+        used = self.recipes.used(plates)
+        self.recipes.schedule.forget(min([self._next_plate(), *plates]))
+        if self.recipes.forget(used):
+            self._keep()
+
+    def _keep(self) -> None:
+        for process in self._processes:
+            self._send(process, KeepRecipes(self.recipes.numbers))
+
+    # --- saying --------------------------------------------------------------------------------------------------
+
+    def _refuse(self, by: str, reply: Reply, why: str) -> None:
+        self._answer("refused", by, reply, why)
+
+    def _answer(self, outcome: str, by: str, reply: Reply, text: str, first_plate: int | None = None) -> None:
+        active = self.recipes.active
+        digest = active.facts.recipe_sha256 or ""
+        self._metrics.count("recipe_changes_total", 1, outcome)
+        say = self._log.warning if outcome in ("restart", "refused") else self._log.info
+        say(
+            f"change of recipe: {outcome}",
+            by=by,
+            text=text,
+            recipe=active.recipe.name,
+            recipe_sha256=digest,
+            first_plate=first_plate,
+        )
+        reply(Answer(outcome, text, active.recipe.name, digest, first_plate))
+
+    def _say_active(self) -> None:
+        active = self.recipes.active
+        self._metrics.set_recipe(active.recipe.name, active.facts.recipe_sha256 or "")

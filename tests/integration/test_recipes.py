@@ -1,0 +1,100 @@
+"""Recipes that are changed while the service runs: whole, between two plates, or not at all."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from config.load import load_recipe, recipe_hash
+from stages.plate import Cause, Verdict
+from tests.integration.conftest import COLUMNS, RECIPE, Service
+
+Make = Callable[..., Service]
+NARROW: dict[str, Any] = {**RECIPE, "name": "narrow", "columns": {"first": 300, "last": 300 + COLUMNS - 100}}
+"""Another product, of other columns, in which no defect can be one."""
+
+
+def reload(service: Service, *words: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the answer of `linesentry reload`."""
+    command = [sys.executable, "-m", "daemon", "reload", "--config", str(service.config), "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def write(path: Path, recipe: dict[str, Any]) -> str:
+    """Write a recipe; its hash."""
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return recipe_hash(load_recipe(path))
+
+
+def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_run(
+    service: Make, tmp_path: Path
+) -> None:
+    """By name, by a changed file, by SIGHUP; a worker dies on the way; what is wrong changes nothing."""
+    narrow = write(tmp_path / "narrow.yaml", NARROW)
+    one = service(recipes=[str(tmp_path / "narrow.yaml")], camera={"line_rate_hz": 2600.0}, overload="skip", slots=8)
+    small = one.directory / "small.yaml"
+    first = recipe_hash(load_recipe(small))
+    one.start()
+    one.wait_for(one.finals)
+
+    code, answer = reload(one, "--recipe", "narrow")
+    assert (code, answer["outcome"], answer["recipe_sha256"]) == (0, "changed", narrow)
+    to_narrow = answer["first_plate"]
+    one.kill("detect-0")
+    one.wait_for(lambda: max(one.finals()) > to_narrow)
+
+    # A file that is half written, and one that needs a restart: all stays as it was.
+    text = small.read_text(encoding="utf-8")
+    small.write_text(text[: len(text) // 2] + "\n  {", encoding="utf-8")
+    code, answer = reload(one)
+    assert (code, answer["outcome"], answer["recipe"]) == (1, "refused", "narrow")
+    assert "small.yaml" in answer["text"]
+    write(small, RECIPE | {"length": {"nominal_rows": 9000}})
+    code, answer = reload(one)
+    assert (code, answer["outcome"]) == (1, "restart")
+    assert "length, most_rows or columns of small" in answer["text"]
+    assert reload(one, "--recipe", "none")[1]["text"] == "recipe none is not loaded; loaded: small, narrow"
+
+    # No sheet can be called sharp by this one: each is INCONCLUSIVE that it judges.
+    strict = write(small, RECIPE | {"gates": {"focus": {"least": 1.0}}})
+    assert reload(one)[1]["outcome"] == "changed"
+    code, answer = reload(one, "--recipe", "small")
+    assert (code, answer["recipe_sha256"]) == (0, strict)
+    to_strict = answer["first_plate"]
+    one.wait_for(lambda: max(one.finals()) > to_strict)
+
+    write(small, RECIPE)
+    one.send(signal.SIGHUP)
+    (changed,) = one.wait_for(lambda: one.logged("change of recipe: changed", by="SIGHUP"))
+    to_first = changed["first_plate"]
+    one.wait_for(lambda: max(one.finals()) > to_first)
+    health = json.loads(one.ask("/healthz"))
+    assert (health["recipe"], health["recipe_sha256"]) == ("small", first)
+    assert f'linesentry_recipe_info{{recipe="small",sha256="{first}"}} 1.0' in one.ask("/metrics")
+    one.send(signal.SIGTERM)
+    assert one.finish() == 0, one.stderr()
+
+    rows = one.verdicts()
+    assert sorted(rows) == list(range(1, len(rows) + 1))
+    for plate, row in rows.items():
+        wanted = (
+            ("small", first)
+            if plate < to_narrow or plate >= to_first
+            else ("narrow", narrow)
+            if plate < to_strict
+            else ("small", strict)
+        )
+        assert (row.recipe, row.recipe_sha256) == wanted, plate
+        if row.verdict is Verdict.OK or Cause.FOCUS in row.causes or row.defects:
+            assert row.columns == (COLUMNS - 100 if row.recipe == "narrow" else COLUMNS), plate
+            assert (Cause.FOCUS in row.causes) == (row.recipe_sha256 == strict), plate
+    assert {row.recipe_sha256 for row in rows.values() if row.windows_scored} == {first, narrow, strict}
