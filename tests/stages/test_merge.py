@@ -143,7 +143,7 @@ def test_each_decision_is_repeated_to_a_new_record_until_it_is_committed() -> No
     for _ in range(2):
         assert told(merger, SayAgain()) == [PlateDecided(first, recipe=1), PlateDecided(second, recipe=1)]
     assert told(merger, PlateFinal(1)) == [Forget(1)]
-    assert told(merger, SayAgain()) == [PlateDecided(second)]
+    assert told(merger, SayAgain()) == [PlateDecided(second, recipe=1)]
     told(merger, PlateFinal(2), PlateFinal(3))
     assert told(merger, SayAgain()) == []
     assert merger.open_plates == ()
