@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.telemetry import server as metrics_server
+from daemon.serving import short_server
+from daemon.serving.short_server import MOST_CONNECTIONS
 from daemon.telemetry.metrics import Metrics
-from daemon.telemetry.server import MOST_CONNECTIONS, Health, MetricsServer, TelemetryError
+from daemon.telemetry.server import Health, MetricsServer, TelemetryError
 
 
 class Patient:
@@ -178,7 +179,7 @@ def test_who_asked_before_the_others_came_gets_the_whole_answer(server: MetricsS
 
 
 def test_a_client_that_never_ends_its_request_is_cut(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_server, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(short_server, "MOST_SECONDS", 0.2)
     with connected(server) as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
         assert rest(client) == b""

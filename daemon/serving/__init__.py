@@ -1,0 +1,1 @@
+"""A small HTTP server that no client can hold up."""
