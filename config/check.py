@@ -24,6 +24,7 @@ from config.outputs import output_faults
 from config.schema import Config, Recipe
 from config.schema.service import DEVICES
 from config.source import read
+from config.switches import switch_faults
 from config.systemd_unit import Unit
 from config.unit_faults import configures, unit_faults
 from config.weights import classifier_path, weights_path
@@ -133,7 +134,7 @@ def service_faults(
 
     `others` are the further recipes that it loads.
     """
-    told: Told = [*_camera_faults(config, recipe)]
+    told: Told = [*_camera_faults(config, recipe), *switch_faults(config, recipe)]
     told += [(False, key, message) for key, message in output_faults(config)]
     faults = located(told, config, source)
     for one, about in each_recipe(config, [recipe, *others]):
@@ -187,9 +188,6 @@ def _camera_faults(config: Config, recipe: Recipe) -> Told:
     if source in ("simulator", "folder") and gap < debounce:
         message = f"found {gap}, less than the recipe's switch.debounce_rows ({debounce}): sheets would be seen as one"
         faults.append((False, "camera.gap_rows", message))
-    if source in DEVICES and config.camera.switch_feature is None:
-        message = "is missing: name the feature that says whether the switch sees a sheet, as LineStatus"
-        faults.append((False, "camera.switch_feature", message))
     producer = config.camera.producer
     if source == "gentl" and producer is not None and not os.path.isfile(producer):  # noqa: PTH113 - as below
         faults.append((False, "camera.producer", f"found {str(producer)!r}, which is no file: name the maker's .cti"))
@@ -234,10 +232,7 @@ def _recipe_faults(recipe: Recipe) -> Told:
 
 def _switch_faults(recipe: Recipe) -> Told:
     """A level that must hold for longer than a sheet lasts is never heard: the sheet would not be seen at all."""
-    debounce, shortest = recipe.switch.debounce_rows, recipe.least_rows
-    if recipe.length is not None:
-        nominal = recipe.length.nominal_rows
-        shortest = max(shortest, round(nominal * (1 - recipe.length.tolerance)) or nominal)
+    debounce, shortest = recipe.switch.debounce_rows, recipe.shortest_rows
     if not shortest or debounce < shortest:
         return []
     return [(True, "switch.debounce_rows", f"found {debounce}: a sheet of {shortest} rows would never be seen")]

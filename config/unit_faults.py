@@ -9,6 +9,7 @@ from config.load import is_recipe_path
 from config.outputs import files, hosts
 from config.schema import Config, Recipe
 from config.schema.service import DEVICES
+from config.switches import plc_of_switch, token_file
 from config.systemd_unit import NAME, Unit
 
 
@@ -27,13 +28,18 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
         named.append((False, "camera.producer", config.camera.producer))
     if config.camera.source in DEVICES and config.camera.feature_file is not None:
         named.append((False, "camera.feature_file", config.camera.feature_file))
+    if (token := token_file(config.camera)) is not None:
+        named.append((False, "camera.switch.http.token_file", token))
     if recipe.classifier.mode != "off" and config.classify.weights is not None:
         named.append((False, "classify.weights", config.classify.weights))
     if recipe.weights is not None:
         named.append((True, "weights", Path(recipe.weights)))
     named += [(False, key, file) for key, file in files(config.outputs)]
     faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
-    for key, host in hosts(config.outputs):
+    asked = hosts(config.outputs)
+    if (plc := plc_of_switch(config.camera)) is not None:
+        asked.append(("camera.switch.modbus.host", plc))
+    for key, host in asked:
         if setting := unit.shuts_out(host):
             told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
             faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))

@@ -26,47 +26,17 @@ from enum import StrEnum
 from typing import Literal, assert_never
 
 from config.schema import Recipe
-from stages.camera import Sheet, Strip
+from stages.camera import Doubt, Sheet, Strip
+from stages.copies import BlankRows, CopyRows, SlotsFree
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
 from stages.recipes import PlateSizes
 from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Trailing, Unheard
 
-# --- what only the acquire process says and does -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SlotsFree:
-    """All slots that are free now, each as the place of the next plate in it; read after all that was said is done."""
-
-    places: tuple[Place, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRows:
-    """Copy rows [source_row, source_row + rows) of the buffer to rows [row, row + rows) of the slot."""
-
-    buffer: int
-    source_row: int
-    rows: int
-    slot: int
-    row: int
-
-
-@dataclass(frozen=True, slots=True)
-class BlankRows:
-    """Make rows [row, row + rows) of the slot zero: the camera lost them."""
-
-    slot: int
-    row: int
-    rows: int
-
-
+_DOUBTS = 64
+"""Doubts that are remembered."""
 Event = StripDelivered | SlotsFree | LineEnded
 Instruction = PlateOpened | CopyRows | BlankRows | RowsReady | PlateClosed | BufferReleased
-
-
-# --- the machine ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -124,6 +94,10 @@ class _Sheet:
             return SheetState.COMING
         return SheetState.CUT if self.closed else SheetState.FILLING
 
+    def has(self, row: int) -> bool:
+        """Whether that camera row is one of its rows, by what is known of its end."""
+        return self.start <= row and (self.end is None or row < self.end)
+
 
 @dataclass(slots=True)
 class _Held:
@@ -177,6 +151,7 @@ class Assembler:
         self._sheets: deque[_Sheet] = deque()
         self._strip_at: float | None = None
         """Time of delivery of the strip in work."""
+        self._doubts: deque[Doubt] = deque(maxlen=_DOUBTS)
         self._ended = False
         self.counters = AcquireCounters()
 
@@ -262,6 +237,7 @@ class Assembler:
         self._strip_at = work.delivered.at
         if not work.heard:
             work.heard = True
+            self._doubts.extend(strip.doubts)
             until = strip.first_row + strip.rows
             self._facts(self._switch.hear(strip.edges, strip.level, until), out)
         if not self._rows_until(strip.first_row, None, strip.first_row, out):
@@ -384,8 +360,11 @@ class Assembler:
             sheet.causes.append(Cause.ROWS_MISSING)
             if sheet.blank == sheet.rows:
                 sheet.causes.append(Cause.NO_ROWS)
+        doubt = "; ".join(doubt.words for doubt in self._doubts if sheet.has(doubt.row))
+        if doubt:
+            sheet.causes.append(Cause.SWITCH_DOUBTFUL)
         causes = tuple(dict.fromkeys(sheet.causes))
-        out.append(PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at))
+        out.append(PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at, doubt))
 
     def _without_rows(
         self, plate: int, causes: tuple[Cause, ...], missing: int, out: list[Instruction], told: Sheet | None = None

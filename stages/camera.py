@@ -47,6 +47,16 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Part of a sheet may be missing, for the switch cannot be trusted."""
+
+    row: int
+    """A camera row of the sheet."""
+    words: str
+    """Why, and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Strip:
     """A block of consecutive rows as a camera delivers it."""
 
@@ -60,6 +70,8 @@ class Strip:
     """Edges of the switch since the strip before; their rows lie before this strip's end."""
     level: bool
     """Level of the switch before those edges."""
+    doubts: tuple[Doubt, ...] = ()
+    """About sheets that begin or end here; a camera has none."""
 
 
 class NoStrip(Enum):
@@ -127,6 +139,9 @@ class LineCamera(ABC):
     """Strips come whether they are taken or not: one that finds no strip buffer is lost. False: the camera waits."""
     has_switch: bool = True
     """The switch is wired to the camera. False: its strips carry no edges, and the level False."""
+
+    def line_moves(self) -> None:  # noqa: B027 - most cameras need not know
+        """A switch that is not wired to it has moved: a camera that delivers nothing may be frozen."""
 
     @abstractmethod
     def open(self, progress: Progress) -> None:

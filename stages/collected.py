@@ -141,6 +141,7 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
         rows_missing=closed.rows_missing if closed is not None else 0,
         causes=tuple(dict.fromkeys(causes)),
         sheet=plate.sheet,
+        doubt=closed.doubt if closed is not None else "",
         classifier=opinions.summary(plate.plate, inspected=bool(results)),
     )
     # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.

@@ -95,6 +95,8 @@ class PlateClosed(Said, frozen=True):
     """Rows that are known not to have come; ROWS_MISSING with 0 is an unknown number."""
     last_row_at: float | None = None
     """Monotonic time when the strip with its last row was delivered, s; None where that is not known."""
+    doubt: str = ""
+    """Why the switch cannot be trusted here, in words; they are lost where tile is restarted, the cause is not."""
 
     @property
     def columns(self) -> int:

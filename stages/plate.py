@@ -55,6 +55,7 @@ class Cause(StrEnum):
     SHUTDOWN = "shutdown"
     STORE_FAILED = "store failed"
     CHECK_OVERDUE = "check overdue"
+    SWITCH_DOUBTFUL = "switch doubtful"
     UNREADABLE = "unreadable"
     WRONG_WIDTH = "wrong width"
     FURTHER_PAGES = "further pages"

@@ -39,6 +39,7 @@ TELLING = (
     Cause.TOO_LONG,
     Cause.TOO_SHORT,
     Cause.ROWS_MISSING,
+    Cause.SWITCH_DOUBTFUL,
     Cause.WINDOW_QUARANTINED,
     Cause.WINDOW_FAILED,
     Cause.REGIONS_TRUNCATED,
@@ -72,6 +73,7 @@ PLAIN = {
     Cause.ROLE_LOST: "a part of the service failed for good",
     Cause.STORE_FAILED: "the result could not be stored",
     Cause.SHUTDOWN: "the service was stopped before the verdict",
+    Cause.SWITCH_DOUBTFUL: "part of the sheet may be missing: the switch cannot be trusted",
     Cause.LATE: "the verdict was not ready by its deadline",
 }
 """Causes that need no figures."""
@@ -98,6 +100,8 @@ class PlateFacts:
     """What the line already said of the plate: overload, too long for a slot, role lost, ..."""
     sheet: Sheet | None = None
     """What a camera that replays images knew of it."""
+    doubt: str = ""
+    """Why the switch cannot be trusted, in words."""
     classifier: str = "off"
     """What there was of the classifier: stages/opinions.py."""
 
@@ -182,6 +186,8 @@ def verdict_of(
         coverage = quality.judged / quality.unmasked if quality.unmasked else 0.0
     defects = _defects(found, warnings, defects, facts, recipe)
     found |= {cause: PLAIN[cause] for cause in facts.causes if cause in PLAIN}
+    if facts.doubt:
+        found[Cause.SWITCH_DOUBTFUL] = f"part of the sheet may be missing: {facts.doubt}"
     if facts.sheet is not None:
         found |= dict(facts.sheet.faults)
         warnings += facts.sheet.warnings

@@ -40,6 +40,7 @@ from config.schema.service import (
     View,
     Workers,
 )
+from config.schema.switch import CameraSwitch, SwitchHttp, SwitchModbus, SwitchPicture
 
 __all__ = [
     "DEFAULT_TEMPLATES",
@@ -47,6 +48,7 @@ __all__ = [
     "MOST_WORKERS",
     "Ageing",
     "Camera",
+    "CameraSwitch",
     "Classifier",
     "Classify",
     "Columns",
@@ -72,6 +74,9 @@ __all__ = [
     "Results",
     "Retention",
     "Switch",
+    "SwitchHttp",
+    "SwitchModbus",
+    "SwitchPicture",
     "Telemetry",
     "Template",
     "Text",

@@ -361,6 +361,14 @@ class Recipe(Strict):
         return None if self.length is None else int(1.1 * self.length.nominal_rows + 0.5)
 
     @property
+    def shortest_rows(self) -> int:
+        """Rows of the shortest sheet that can be OK; 0 where nothing is said of it."""
+        if self.length is None:
+            return self.least_rows
+        nominal = self.length.nominal_rows
+        return max(self.least_rows, round(nominal * (1 - self.length.tolerance)) or nominal)
+
+    @property
     def edge_band(self) -> int:
         """Width, px, of the band along a plate's edge in which defects are marked `edge`: half the widest template."""
         return int(max(t.width for t in self.templates) / 2)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from config.schema.outputs import Outputs
 from config.schema.section import Strict
+from config.schema.switch import CameraSwitch
 
 MOST_WORKERS = 64
 """Workers for which the plate memory has a board."""
@@ -88,6 +89,7 @@ class Camera(Strict):
         le=63,
         description="gentl, pylon: bit of switch_feature where that is a number; null: it is true or false",
     )
+    switch: CameraSwitch = CameraSwitch()
     width: int = Field(16384, ge=1, le=1_000_000, description="pixels of a row")
     strip_rows: int = Field(512, ge=2, le=_MOST_ROWS, description="rows of a strip as the camera delivers it")
     buffers: int = Field(8, ge=2, le=_MOST_ROWS, description="strip buffers between camera and acquisition")
@@ -125,6 +127,17 @@ class Camera(Strict):
             raise ValueError("source is gentl, but producer names no .cti file of the camera's maker")
         if self.source == "pylon" and self.interface is None:
             raise ValueError("source is pylon, but interface says not where to search: BaslerGigE, BaslerUsb, ...")
+        return self
+
+    @model_validator(mode="after")
+    def _one_switch(self) -> Camera:
+        source = self.switch.source
+        if source != "camera" and self.switch_feature is not None:
+            raise ValueError(f"switch.source is {source}, and switch_feature ({self.switch_feature}) is another switch")
+        if source != "camera" and self.source == "folder":
+            raise ValueError(f"switch.source is {source}, but the images of a folder are sheets by themselves")
+        if self.switch.timed and self.waits:
+            raise ValueError(f"switch.source is {source}, which knows no rows but times: line_rate_hz must be set")
         return self
 
     @field_validator("features")

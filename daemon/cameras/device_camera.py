@@ -60,6 +60,8 @@ class DeviceCamera(LineCamera):
         self._motion = Motion()
         self._watched: tuple[str, ...] = ()
         """Features that move while the line does."""
+        self._moves = 0
+        """Of a switch that is not wired to it."""
         self._serial: str | None = None
         self._asked_at = 0.0
         self._pause_s, self._due_at = _FIRST_PAUSE_S, 0.0
@@ -102,6 +104,10 @@ class DeviceCamera(LineCamera):
         except (DeviceLostError, FeatureError) as error:
             self._lost(str(error))
             return NoStrip.WAITING
+
+    def line_moves(self) -> None:
+        """The switch has moved, which is not wired to it."""
+        self._moves += 1
 
     def stop(self) -> None:
         """Deliver no more."""
@@ -207,7 +213,7 @@ class DeviceCamera(LineCamera):
         self._asked_at = now
         device.features.read("Width")
         seen = {name: device.features.read(name) for name in self._watched}
-        self._motion.seen(tuple(seen.values()), now)
+        self._motion.seen((*seen.values(), str(self._moves)), now)
         if self._camera.switch_feature is not None and (text := seen.get(unchunked(self._camera.switch_feature))):
             self._frames.hear(self._high(text))
         if self._motion.alarm(now):

@@ -45,11 +45,11 @@ def open_camera(order: CameraOrder, progress: Progress) -> LineCamera:
         CameraError: it cannot be opened; CameraSetupError: there is no such camera, or it has no switch.
     """
     camera = open_any_camera(order, progress)
-    if not camera.has_switch:
+    if order.config.camera.switch.source == "camera" and not camera.has_switch:
         camera.close()
         raise CameraSetupError(
             f"the camera {order.config.camera.source} has no switch, so no sheet would be seen: "
-            "wire the photoelectric switch to the camera, and name it in camera.switch_feature"
+            "wire the photoelectric switch to the camera and name it in camera.switch_feature, or set camera.switch"
         )
     return camera
 

@@ -43,6 +43,7 @@ CAUSES = {
     Cause.FURTHER_PAGES: 35,
     Cause.DEPTH: 36,
     Cause.CHECK_OVERDUE: 37,
+    Cause.SWITCH_DOUBTFUL: 38,
 }
 """PLCs are programmed by these: a number is never given again."""
 OTHER_CAUSE = 255

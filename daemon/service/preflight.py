@@ -23,6 +23,7 @@ from daemon.service.needs import service_needs
 from daemon.service.plans import processes
 from daemon.service.probe import unloadable
 from daemon.store.state import StateError, in_use, state_path
+from daemon.switches.registry import missing_package
 from models.machine.gpu import why_no_gpu
 from models.machine.memory import Need, room, shortage
 from models.optics import flat_field
@@ -78,6 +79,8 @@ def _lasting(config: Config, recipes: Sequence[Recipe], plates: int | None) -> T
     memory = [] if why is None else [_memory_fault(needs, why)]
     memory += _few_files(config, recipes)
     packages: Told = [(False, key, why) for key, why in missing_packages(config.outputs)]
+    if (why := missing_package(config.camera.switch)) is not None:
+        packages.append((False, "camera.switch.source", why))
     return [
         *_extra_faults(config),
         *_folder_faults(config),

@@ -36,7 +36,7 @@ from stages.recipe_change import (
 )
 from stages.recipes import FIRST
 
-ROLES = ("acquire", "tile", "detect", "merge", "record")
+ROLES = ("line", "acquire", "tile", "detect", "merge", "record")
 """Those whose processes have to do with recipes."""
 _FORGET_S = 1.0
 

@@ -43,6 +43,11 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
     assert slot_size([load_recipe("P10B"), load_recipe("general")]) is None
 
 
+CHECKED = {"camera.switch_feature": "LineStatus", "camera.switch.check": True}
+PACED = {"camera.line_rate_hz": 20000}
+TOKEN = "camera.switch.http.token_file"
+
+
 @pytest.mark.parametrize(
     ("overrides", "changes", "key"),
     [
@@ -55,6 +60,14 @@ def test_the_general_recipe_cannot_be_used_by_the_service() -> None:
             "camera.producer",
         ),
         ({"camera.source": "gentl", "camera.producer": __file__}, {}, "camera.switch_feature"),
+        (
+            {"camera.source": "gentl", "camera.producer": __file__, **CHECKED},
+            {},
+            "camera.switch.picture.tolerance_rows",
+        ),
+        ({"camera.switch.check": True, "camera.strip_rows": 8}, {}, "camera.buffers"),
+        ({"camera.switch.source": "picture", "camera.buffers": 2}, {}, "camera.buffers"),
+        ({"camera.switch": {"source": "http", "http": {"token_file": "/nowhere"}}, **PACED}, {}, TOKEN),
         ({"classify.weights": "/nowhere.pt"}, {"classifier": Classifier(mode="annotate")}, "classify.weights"),
         ({}, {"weights": "/nowhere.pt"}, "weights"),
         ({}, {"most_rows": 19214}, "most_rows"),

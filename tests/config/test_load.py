@@ -107,8 +107,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones_and_the_nearest(tmp_path:
     (line,) = refusal(tmp_path, "camera:\n  widht: 3\n")
     assert line == (
         "c.yaml:2: camera.widht: unknown key; known here: source, folder, bits, producer, interface, device, "
-        "feature_file, features, switch_feature, switch_bit, width, strip_rows, buffers, line_rate_hz, gap_rows, "
-        "flat_field; did you mean width?"
+        "feature_file, features, switch_feature, switch_bit, switch, width, strip_rows, buffers, line_rate_hz, "
+        "gap_rows, flat_field; did you mean width?"
     )
 
 
@@ -416,3 +416,19 @@ def test_a_way_from_switch_to_camera_that_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=said):
         Recipe.model_validate({"name": "r", "switch": switch, "pitch": pitch})
+
+
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ({"switch": {"source": "modbus"}, "line_rate_hz": 9}, "source is modbus, but modbus.host is missing"),
+        ({"switch": {"modbus": {"host": "plc"}}}, "source is camera, so modbus is of no use"),
+        ({"switch": {"source": "picture", "check": True}}, "nothing to check it by"),
+        ({"switch": {"source": "picture"}, "switch_feature": "LineStatus"}, "switch_feature .LineStatus. is another"),
+        ({"switch": {"source": "picture"}, "source": "folder", "folder": "."}, "are sheets by themselves"),
+        ({"switch": {"source": "http"}}, "line_rate_hz must be set"),
+    ],
+)
+def test_a_switch_that_makes_no_sense_is_refused(camera: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Camera.model_validate(camera)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.schema import Recipe, Switch
-from stages.acquire import Assembler, BlankRows, CopyRows, Event, Instruction, SlotsFree
-from stages.camera import Edge, Sheet, Strip
+from stages.acquire import Assembler, Event, Instruction
+from stages.camera import Doubt, Edge, Sheet, Strip
+from stages.copies import BlankRows, CopyRows, SlotsFree
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
 from stages.switch import Leading, SwitchCounter, SwitchState, Unheard
@@ -469,3 +470,16 @@ def test_what_the_camera_knew_of_a_sheet_goes_on_with_it() -> None:
     edges = (Edge(1, 10, rising=True, sheet=known), Edge(2, 40, rising=False))
     said = machine.handle(delivered(0, Strip(1, 0, 200, edges, level=False)))
     assert PlateOpened(1, place(0), known) in said
+
+
+def test_a_sheet_that_is_doubtful_says_why_and_its_neighbours_do_not() -> None:
+    line = TinyLine([(10, 40), (60, 90), (110, 140)])
+    first, second, third = line.strips(steady(70), 200)
+    # One about the second sheet, in the strip with its last row; and one about no sheet.
+    second = replace(second, doubts=(Doubt(60 + OFFSET, "the picture shows two"), Doubt(100 + OFFSET, "nothing")))
+    line.run([first, second, third])
+    assert {plate: (closed.causes, closed.doubt) for plate, closed in line.closed.items()} == {
+        1: ((), ""),
+        2: ((Cause.SWITCH_DOUBTFUL,), "the picture shows two"),
+        3: ((), ""),
+    }

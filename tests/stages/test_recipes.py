@@ -10,8 +10,9 @@ from config.load import load_recipe
 from config.schema import Columns, Gates, Length, Limits, Recipe, Windows
 from config.schema import Lease as LeaseSettings
 from models.detector.findings import Quality
-from stages.acquire import Assembler, CopyRows, SlotsFree
+from stages.acquire import Assembler
 from stages.camera import Edge, Strip
+from stages.copies import CopyRows, SlotsFree
 from stages.events import (
     Lease,
     Place,

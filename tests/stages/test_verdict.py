@@ -100,6 +100,12 @@ def test_a_defect_on_an_incomplete_plate_is_ng_and_stored_as_incomplete() -> Non
         (replace(FACTS, rows=0, windows=0, windows_scored=0), Cause.NO_ROWS, "no row"),
         (replace(FACTS, causes=(Cause.LATE,)), Cause.LATE, "deadline"),
         (replace(FACTS, causes=(Cause.ROLE_LOST,)), Cause.ROLE_LOST, "failed for good"),
+        (replace(FACTS, causes=(Cause.SWITCH_DOUBTFUL,)), Cause.SWITCH_DOUBTFUL, "the switch cannot be trusted"),
+        (
+            replace(FACTS, causes=(Cause.SWITCH_DOUBTFUL,), doubt="two sheets"),
+            Cause.SWITCH_DOUBTFUL,
+            "missing: two sheets",
+        ),
     ],
 )
 def test_each_fact_that_forbids_ok_is_a_cause_of_its_own(facts: PlateFacts, cause: Cause, words: str) -> None:

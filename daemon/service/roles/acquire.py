@@ -17,8 +17,9 @@ from daemon.wire.messages import JudgeBy, JudgesBy
 from daemon.wire.plate_memory import Hold
 from models.optics import flat_field
 from models.optics.flat_field import Correction
-from stages.acquire import Assembler, BlankRows, CopyRows, SlotsFree
+from stages.acquire import Assembler
 from stages.acquire import Event as AcquireEvent
+from stages.copies import BlankRows, CopyRows, SlotsFree
 from stages.events import (
     AcquisitionAt,
     AcquisitionEnded,

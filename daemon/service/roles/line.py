@@ -17,15 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
+from config.schema import Recipe
 from daemon.cameras.registry import CameraOrder, open_camera
 from daemon.service.child import Child, Plan
+from daemon.service.line_switch import LineSwitch
 from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
 from stages.camera import CameraError, CameraSetupError, LineCamera, NoStrip, Strip
 from stages.events import BufferReleased, LineEnded, StripDelivered, SwitchHeard
+from stages.switched_strips import Waiting
 
-_TIMEOUT_S = 0.1
-"""Longest wait for a strip, after which messages are looked at."""
+_TIMEOUT_S, _SHORT_TIMEOUT_S = 0.1, 0.005
+"""Longest wait for a strip, after which messages are looked at; and while a strip waits for what the switch says."""
 _STANDS_S = 5.0
 """A line without a strip for so long is said to stand."""
 _STATUS_S = 1.0
@@ -48,6 +51,7 @@ class LineProcess(Child):
         self._out: dict[int, StripDelivered] = {}
         """Strips that acquisition has not given back, in the order of their delivery."""
         self._camera: LineCamera | None = None
+        self._switch = LineSwitch(self.config, self.recipe, log=self.log, tally=self.tally, moved=self._line_moves)
         self._listener: str | None = None
         self._ended = False
         self._strip_at = 0.0
@@ -64,6 +68,7 @@ class LineProcess(Child):
             self.close()
             sys.exit(1)
         finally:
+            self._switch.close()
             if self._camera is not None:
                 self._camera.stop()
                 self._camera.close()
@@ -75,17 +80,27 @@ class LineProcess(Child):
             self._camera = open_camera(order, self._progress)
         except CameraSetupError as error:
             raise UnusableError(str(error)) from error
+        self._switch.open()
         self._say_status(time.monotonic())
         self._acquire = self.bind("camera", self._on_acquire)
 
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Sheets of another product may come."""
+        super().load_recipe(number, recipe)
+        self._switch.expect(self.recipes.values())
+
     def wait_s(self) -> float:
         """Do not wait while the camera is asked, which waits by itself."""
-        return 0.0 if self._asks else super().wait_s()
+        if self._asks:
+            return 0.0
+        return _SHORT_TIMEOUT_S if self._switch.waits_for_time else super().wait_s()
 
     def tick(self, now: float) -> None:
         """Deliver the next strip, if one comes."""
         if self._asks:
             self._deliver()
+        for ready in self._switch.ready(time.monotonic()):
+            self._announce(ready)
         if now - self._status_at >= _STATUS_S:
             self._say_status(now)
 
@@ -105,12 +120,15 @@ class LineProcess(Child):
         self.beat(now, force=True)
 
     def _deliver(self) -> None:
-        strip, at = self._next_strip(self._buffers[self._free[0]] if self._free else self._spare)
+        into = self._buffers[self._free[0]] if self._free else self._spare
+        strip, at = self._next_strip(into)
         if isinstance(strip, Strip):
             self._hear(at)
-            self._announce(strip, at)
+            self._switch.take(strip, into, self._free.pop(0) if self._free else None, at)
         elif strip is NoStrip.ENDED:
             self._ended = True
+            for ready in self._switch.ready(at, last=True):
+                self._announce(ready)
             self._say_ended(at)
 
     def _next_strip(self, into: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> tuple[Strip | NoStrip, float]:
@@ -121,19 +139,23 @@ class LineProcess(Child):
         """
         assert self._camera is not None
         began, computed = time.monotonic(), time.thread_time()
-        strip = self._camera.next_strip(into, _TIMEOUT_S)
+        strip = self._camera.next_strip(into, _SHORT_TIMEOUT_S if self._switch.waits_for_time else _TIMEOUT_S)
         now, computed = time.monotonic(), time.thread_time() - computed
         self.waited_s += max(0.0, now - began - computed)
         return strip, now - computed
 
-    def _announce(self, strip: Strip, at: float) -> None:
-        self.supervisor.send(SwitchHeard(strip), at)
-        if not self._free:
+    def _announce(self, ready: Waiting) -> None:
+        self.supervisor.send(SwitchHeard(ready.strip), ready.at)
+        if ready.buffer is None:
             self.tally.add("line_faults_total", 1, "strip lost")
             return
-        ready = StripDelivered(self._free.pop(0), strip, at)
-        self._out[ready.buffer] = ready
-        self._say(ready, at)
+        delivered = StripDelivered(ready.buffer, ready.strip, ready.at)
+        self._out[ready.buffer] = delivered
+        self._say(delivered, ready.at)
+
+    def _line_moves(self) -> None:
+        if self._camera is not None:
+            self._camera.line_moves()
 
     def _hear(self, now: float) -> None:
         """A strip came."""
@@ -160,6 +182,7 @@ class LineProcess(Child):
             words.append(f"{status.temperature_c:.1f} C")
         if status.buffers:
             words.append(f"{status.buffers_free} of {status.buffers} driver buffers free")
+        words += self._switch.words
         self.note = ", ".join(words)
 
     def _on_acquire(self, event: Event, now: float) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from config.load import load_recipe
 from daemon.cameras.frames import Frame, FrameCounter
-from stages.acquire import Assembler, SlotsFree
+from stages.acquire import Assembler
 from stages.camera import Loss, Strip
+from stages.copies import SlotsFree
 from stages.events import Place, PlateClosed, StripDelivered
 from stages.plate import Cause
 from stages.switch import SwitchState

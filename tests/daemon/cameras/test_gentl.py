@@ -17,8 +17,9 @@ from config.load import load_config, load_recipe
 from daemon.cameras.device import Filled
 from daemon.cameras.gentl import GentlCamera, GentlDevice
 from daemon.cameras.registry import CameraOrder
-from stages.acquire import Assembler, SlotsFree
+from stages.acquire import Assembler
 from stages.camera import CameraError, CameraSetupError, Loss, NoStrip, Strip
+from stages.copies import SlotsFree
 from stages.events import Place, PlateClosed, StripDelivered
 from stages.plate import Cause
 from stages.switch import SwitchState

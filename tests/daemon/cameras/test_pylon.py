@@ -17,8 +17,9 @@ from structlog.testing import capture_logs
 from config.load import load_config, load_recipe, with_overrides
 from daemon.cameras.pylon import PylonCamera
 from daemon.cameras.registry import CameraOrder
-from stages.acquire import Assembler, SlotsFree
+from stages.acquire import Assembler
 from stages.camera import CameraError, Loss, NoStrip, Strip
+from stages.copies import SlotsFree
 from stages.events import Place, PlateClosed, StripDelivered
 from stages.plate import Cause
 from stages.switch import SwitchState

@@ -1,0 +1,1 @@
+"""Switches with a wire of their own, one module each, and how the one that is configured is opened (registry)."""
