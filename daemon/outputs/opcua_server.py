@@ -22,6 +22,7 @@ from typing import Any
 from asyncua import Node, Server, ua
 from asyncua.common.connection import TransportLimits
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server import binary_server_asyncio
 from asyncua.server.address_space import NodeData
 from cryptography import x509
 
@@ -59,10 +60,11 @@ _LIMITS = {
     "max_subscriptions": 64,
     "max_unacked_messages_per_subscription": 256,
     "max_monitored_item_queue_size": 256,
+    "max_pending_activation_seconds": 5.0,
     "max_session_timeout_ms": 30_000.0,
 }
 """What clients may take; the last is how long one that fell silent counts as connected."""
-_MESSAGE_BYTES = 1 << 20
+_CHUNK_BYTES, _MESSAGE_BYTES = 65_535, 1 << 20
 _STOP_S = 2.0
 
 
@@ -152,7 +154,7 @@ class VisionServer:
         server = Server(user_manager=_Users(self._settings))
         for name, most in _LIMITS.items():
             setattr(server.iserver, name, most)
-        server.limits = TransportLimits(65_535, 65_535, _MESSAGE_BYTES // 65_535 + 1, _MESSAGE_BYTES)
+        server.limits = TransportLimits(_CHUNK_BYTES, _CHUNK_BYTES, _MESSAGE_BYTES // _CHUNK_BYTES + 1, _MESSAGE_BYTES)
         await server.init()
         server.name = "linesentry"
         server.set_endpoint(self.url)
@@ -241,6 +243,19 @@ class VisionServer:
             raise OutputError(f"the server at {self.url} hangs at {what}") from error
         except (OSError, ValueError, ua.UaError, CancelledError) as error:
             raise OutputError(f"the server at {self.url} fails at {what}: {error}") from error
+
+
+class _Bounded(binary_server_asyncio.OPCUAProtocol):  # type: ignore[misc] # it has no types that fit
+    """Cuts off who announces a chunk longer than any may be: the library would wait for all of it, in memory."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a client; what is left of them is less than a chunk."""
+        super().data_received(data)
+        if len(self._buffer) > _CHUNK_BYTES:
+            self.transport.close()
+
+
+binary_server_asyncio.OPCUAProtocol = _Bounded  # the library takes no other way
 
 
 class _Users:

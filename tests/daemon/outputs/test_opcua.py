@@ -234,12 +234,28 @@ def test_nobody_can_change_more_than_the_echo_and_that_to_nothing_but_a_number(l
             assert link.answer() is None
             assert await node("Reject").read_value() is True
             assert await node("ReleasedNumber").read_value() == 0
-            with socket.create_connection(("127.0.0.1", port)) as stranger:
-                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"\0" * 4096)
             await node(ECHO).write_value(ua.Variant(8, UINT32))
             assert link.answer() == Echoed(8, "echo 8")
 
     run(work())
+
+
+def test_a_stranger_who_speaks_nonsense_or_announces_too_much_is_cut_off(link: OpcuaLink, port: int) -> None:
+    plc = OpcuaPlc(port)
+    until(lambda: connected(link))
+
+    def flood(said: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as stranger:
+            stranger.sendall(said)
+            for _ in range(1_000):
+                stranger.sendall(b"x" * 65_536)
+
+    for said in (b"GET / HTTP/1.1\r\n\r\n", b"MSGF" + (2_000_000_000).to_bytes(4, "little") + b"\0" * 4):
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            flood(said)
+    say(link, OK)
+    until(lambda: link.answer() == Echoed(8, "echo 8"))
+    plc.stop()
 
 
 def test_several_clients_see_the_same_and_each_may_echo(link: OpcuaLink, port: int) -> None:
