@@ -19,8 +19,7 @@ from asyncua import Client, Node, ua
 from tests.plc import WATCHDOG_S, Heard
 
 SPACE = "urn:linesentry:vision"
-WATCHED = ("Heartbeat", "PlateSeen", "Verdict", "Divert", "ReleasedNumber", "Reject", "Number")
-"""The number comes last: what belongs to it is known then."""
+WATCHED = ("Heartbeat", "PlateSeen", "ReleasedNumber", "Reject", "Number")
 _AGAIN_S = 0.02
 
 
@@ -77,8 +76,6 @@ class OpcuaPlc:
         elif name == "PlateSeen":
             self.seen = value
         elif name == "Number" and value is not None:
-            if value and (not self.new or value != self.new[-1].number):
-                self.new.append(Heard(value, self.values["Verdict"], self.values["Divert"], now))
             self._numbers.put_nowait(value)
         elif name in ("ReleasedNumber", "Reject") and value is not None:
             released = self.values.get("ReleasedNumber")
@@ -99,6 +96,7 @@ class OpcuaPlc:
         self._numbers = asyncio.Queue()
         space = await client.get_namespace_index(SPACE)
         echo = client.get_node(ua.NodeId("Echo", space))
+        result = [client.get_node(ua.NodeId(name, space)) for name in ("Number", "Verdict", "Divert")]
         # As soon as it can; a period of its own would come to the time to the echo.
         subscription = await client.create_subscription(0, self)
         await subscription.subscribe_data_change([client.get_node(ua.NodeId(name, space)) for name in WATCHED])
@@ -108,6 +106,11 @@ class OpcuaPlc:
             except TimeoutError:
                 await client.check_connection()
                 continue
+            if number:
+                # In one request, for changes may come in any order; another number may stand there by now.
+                number, verdict, divert = await client.read_values(result)
+                if number and (not self.new or number != self.new[-1].number):
+                    self.new.append(Heard(number, verdict, divert, time.monotonic()))
             answer = self.echo(number)
             if answer is not None:
                 await echo.write_value(ua.Variant(answer, ua.VariantType.UInt32))

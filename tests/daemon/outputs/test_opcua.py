@@ -144,6 +144,24 @@ def test_a_verdict_stands_in_variables_as_the_page_says(link: OpcuaLink, port: i
     run(work())
 
 
+def test_nobody_reads_half_a_verdict(link: OpcuaLink, port: int) -> None:
+    def say_many() -> None:
+        for plate in range(100, 300):
+            say(link, VerdictDue(plate, Verdict.OK))
+
+    async def work() -> None:
+        async with client_of(link, port) as (client, node):
+            saying = asyncio.create_task(asyncio.to_thread(say_many))
+            seen = set()
+            while not saying.done():
+                number, name = await client.read_values([node("Number"), node("ResultId")])
+                assert number is None or str(number) == name
+                seen.add(number)
+            assert len(seen) > 10
+
+    run(work())
+
+
 def test_each_variable_is_on_the_page_and_none_besides() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
     kinds = RESULT | {name: kind for name, (kind, _) in GATE.items()}
@@ -260,7 +278,7 @@ def test_a_stranger_who_speaks_nonsense_or_announces_too_much_is_cut_off(link: O
 
 def test_several_clients_see_the_same_and_each_may_echo(link: OpcuaLink, port: int) -> None:
     watcher, plc = OpcuaPlc(port, echo=lambda _: None), OpcuaPlc(port)
-    until(lambda: connected(link) and len(watcher.values) == len(plc.values) == 7)
+    until(lambda: connected(link) and len(watcher.values) == len(plc.values) == 5)
     link.beat(on=True)
     say(link, OK)
     until(lambda: link.answer() == Echoed(8, "echo 8"))
