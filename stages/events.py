@@ -14,6 +14,7 @@ from stages.camera import Sheet, Strip
 from stages.crops import Answer, Crop
 from stages.optics import OpticsState
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult
+from stages.plc import Answers, Asked, Part
 
 
 class Said(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
@@ -53,6 +54,8 @@ class SwitchHeard(Said, frozen=True):
     """line -> supervisor: what the switch did up to a strip's end, whether acquisition lives or not."""
 
     strip: Strip
+    at: float
+    """Monotonic time of its delivery, s."""
 
 
 class LineEnded(Said, frozen=True):
@@ -118,6 +121,8 @@ class PlateSeen(Said, frozen=True):
     """Name of the image file that a replay shows."""
     recipe: int = 1
     """Number of the recipe of the plates that begin then."""
+    part: Part | None = None
+    """What the PLC said of it; None where none is asked."""
 
 
 class SeenCommitted(Said, frozen=True):
@@ -300,6 +305,7 @@ class VerdictDue(Said, frozen=True):
     defects: int = 0
     """Without those that the classifier vetoed."""
     part_id: str | None = None
+    batch_id: str | None = None
     latency_s: float | None = None
     """From the delivery of the strip with its last row to the commit; None where that is not known."""
     committed_at: float | None = None
@@ -338,6 +344,28 @@ class OutputWorks(Said, frozen=True):
     """output -> supervisor: verdicts get through again."""
 
     output: str
+
+
+class PlcAsks(Said, frozen=True):
+    """output -> supervisor: what stands in the PLC's registers, whenever it has changed."""
+
+    asked: Asked | None
+    """None: they cannot be read."""
+    fault: str = ""
+    """Why they cannot."""
+
+
+class PlcAnswers(Said, frozen=True):
+    """supervisor -> output: what the PLC is to read, whenever it has changed and now and then."""
+
+    answers: Answers
+
+
+class Noted(Said, frozen=True):
+    """supervisor -> record: something to be kept in the store's table of events."""
+
+    kind: str
+    text: str
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------
@@ -410,6 +438,9 @@ AnyEvent = (
     | VerdictTold
     | OutputFailing
     | OutputWorks
+    | PlcAsks
+    | PlcAnswers
+    | Noted
     | ChangeRecipe
     | RecipeChangeAnswered
     | Abort

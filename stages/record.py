@@ -34,6 +34,7 @@ from stages.events import (
     StoreWorks,
 )
 from stages.plate import Verdict
+from stages.plc import Part
 from stages.weaker_results import bare, least, without_ok
 
 StoreFailure = Literal["full", "locked", "broken", "refused"]
@@ -91,6 +92,8 @@ class CommitSeen:
     """Name of the image file that a replay shows."""
     recipe: int = 1
     """Number of its recipe."""
+    part: Part | None = None
+    """What the PLC said of it; None where none is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +174,9 @@ class _Waiting:
     """None: only that the plate was seen."""
     since: float
     image: str | None = None
-    """Of a plate that was seen; likewise the number of its recipe."""
+    """Of a plate that was seen; likewise the number of its recipe, and the part."""
     recipe: int = 1
+    part: Part | None = None
     refusals: int = 0
     """After the first, `decided` is bare; after the second, the verdict alone."""
 
@@ -260,7 +264,8 @@ class Recorder:
         plate = said.plate
         done: list[Instruction] = []
         if isinstance(said, PlateSeen):
-            done = self._accept(_Waiting(plate, None, self._since(plate, now), said.image, said.recipe), now)
+            since = self._since(plate, now)
+            done = self._accept(_Waiting(plate, None, since, said.image, said.recipe, said.part), now)
             if done == [Refuse(plate)]:
                 return done
         self._seen.add(plate)
@@ -316,7 +321,7 @@ class Recorder:
         self._writes += 1
         self._under_way = self._writes
         if head.decided is None:
-            return [CommitSeen(self._writes, head.plate, head.image, head.recipe)]
+            return [CommitSeen(self._writes, head.plate, head.image, head.recipe, head.part)]
         return [self._verdict(self._writes, head, head.decided, now)]
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:

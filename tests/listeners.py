@@ -95,6 +95,12 @@ class Requests:
         """Plates of all requests, in order."""
         return [json.loads(body)["plate"] for body in self.bodies]
 
+    @property
+    def ids(self) -> dict[int, tuple[str | None, str | None]]:
+        """Part and batch id of each plate."""
+        said = [json.loads(body) for body in self.bodies]
+        return {one["plate"]: (one["part_id"], one["batch_id"]) for one in said}
+
     def stop(self) -> None:
         """End it, and cut whoever is connected."""
         _end(self._server, self._connections)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from config.schema.section import Strict
+
+REQUEST_REGISTERS, ANSWER_REGISTERS = 52, 45
+"""How many registers a PLC asks in, and how many are answered in (daemon/outputs/modbus_requests.py)."""
 
 
 class Output(Strict):
@@ -42,7 +46,20 @@ class Modbus(Output):
     first_coil: int | None = Field(
         0, ge=0, le=65534, description="first of the two coils release and heartbeat; null: no coils are written"
     )
-
+    request_register: int | None = Field(
+        None,
+        ge=0,
+        le=65536 - REQUEST_REGISTERS,
+        description=f"first of the {REQUEST_REGISTERS} holding registers in which the PLC names "
+        "the next sheet, asks for another recipe, and resets alarms; null: none are read",
+    )
+    answer_register: int = Field(
+        32,
+        ge=0,
+        le=65536 - ANSWER_REGISTERS,
+        description=f"first of the {ANSWER_REGISTERS} holding registers with the answers to these, and whether the "
+        "next sheet would be inspected; written with request_register alone",
+    )
     hold_s: float = Field(
         0.1,
         ge=0,
@@ -57,6 +74,25 @@ class Modbus(Output):
                 f"echo_register ({self.echo_register}) lies among the registers that are written: "
                 f"allowed: up to {self.first_register - 2}, or from {self.first_register + 10}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _requests_apart(self) -> Modbus:
+        if self.request_register is None:
+            return self
+        blocks = {
+            "first_register": (self.first_register, 10),
+            "echo_register": (self.echo_register, 2),
+            "answer_register": (self.answer_register, ANSWER_REGISTERS),
+            "request_register": (self.request_register, REQUEST_REGISTERS),
+        }
+        for one, other in combinations(blocks, 2):
+            (first, count), (second, more) = blocks[one], blocks[other]
+            if first < second + more and second < first + count:
+                raise ValueError(
+                    f"{one} and {other} overlap: registers {first} to {first + count - 1}, and {second} to "
+                    f"{second + more - 1}; move one of them"
+                )
         return self
 
 
@@ -171,4 +207,22 @@ class Outputs(Strict):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two outputs have the name {name}: what each was told could not be told apart")
+        return self
+
+    @property
+    def asking(self) -> int | None:
+        """Which of all of them has a PLC that names the sheets; None where none does."""
+        found = (
+            index for index, one in enumerate(self.all) if isinstance(one, Modbus) and one.request_register is not None
+        )
+        return next(found, None)
+
+    @model_validator(mode="after")
+    def _one_asks(self) -> Outputs:
+        asking = [one.name for one in self.modbus if one.request_register is not None]
+        if len(asking) > 1:
+            raise ValueError(
+                f"{' and '.join(asking)} both have request_register: one PLC alone gives the ids of a sheet; "
+                "take it from the others"
+            )
         return self

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from stages.events import PlcAsks
 from stages.output import Echoed, Refused, Say
+from stages.plc import Answers, RecipeAsked
 
 
 class OutputError(Exception):
@@ -58,3 +60,22 @@ class OutputLink(ABC):
 
     def seen(self, plate: int) -> None:  # noqa: B027 - most peers have none
         """The switch saw this plate last. For peers that follow the sheets."""
+
+    def ready(self, *, on: bool) -> None:  # noqa: B027 - most peers have none
+        """The next plate would be inspected; said with the next heartbeat. For peers that have a bit for it."""
+
+
+class RequestLink(ABC):
+    """What a peer asks of us, over a connection of its own: no call waits for the network, and none raises."""
+
+    @abstractmethod
+    def news(self) -> list[PlcAsks]:
+        """What the peer asks for, each time that it has changed since the last call."""
+
+    @abstractmethod
+    def answer(self, answers: Answers, recipe: RecipeAsked) -> None:
+        """The peer is to read this from now on."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection."""

@@ -20,7 +20,7 @@ from daemon.outputs.door import OutputError, OutputLink
 from stages.output import Echoed, Say
 
 UNKNOWN_LATENCY = 0xFFFF
-HEARTBEAT, RELEASE = 1, 2
+HEARTBEAT, RELEASE, READY = 1, 2, 4
 """Bits of the status word."""
 _BLOCK = struct.Struct(">HIHHHHHI")
 """Status, sequence, verdict, divert, cause, defects, latency, plate seen: ten registers, high word first."""
@@ -41,6 +41,7 @@ class ModbusLink(OutputLink):
         self._client: ModbusTcpClient | None = None
         self._on = False
         self._released = False
+        self._ready = False
         self._seen = 0
 
     def connect(self) -> int | None:
@@ -84,6 +85,10 @@ class ModbusLink(OutputLink):
         self._on = on
         self._write_status()
 
+    def ready(self, *, on: bool) -> None:
+        """Set the ready bit; it is written with the next heartbeat, for it is in no hurry."""
+        self._ready = on
+
     def seen(self, plate: int) -> None:
         """Write the number of the plate that the switch saw last."""
         self._seen = plate
@@ -114,10 +119,11 @@ class ModbusLink(OutputLink):
         return list(struct.unpack(f">{REGISTERS}H", packed))
 
     def _status(self) -> int:
-        return (HEARTBEAT if self._on else 0) | (RELEASE if self._released else 0)
+        bits = ((self._on, HEARTBEAT), (self._released, RELEASE), (self._ready, READY))
+        return sum(bit for stands, bit in bits if stands)
 
     def _write_status(self) -> None:
-        """The two bits, in the status word and as coils."""
+        """The bits, in the status word and two of them as coils."""
         self._write_registers(0, [self._status()])
         first, bits, unit = self._settings.first_coil, [self._released, self._on], self._settings.device_id
         if first is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from config.outputs import by_key
 from config.schema import Gpio, Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
-from daemon.outputs.door import OutputLink
+from daemon.outputs.door import OutputLink, RequestLink
 from models.machine import packages
 
 _LINKS: dict[type[Output], str] = {
@@ -34,6 +34,15 @@ def open_link(output: Output) -> OutputLink:
     module, _, name = _LINKS[type(output)].partition(":")
     maker: Callable[[Output], OutputLink] = getattr(importlib.import_module(module), name)
     return maker(output)
+
+
+def open_requests(output: Output) -> RequestLink | None:
+    """The link over which the output's peer asks of us; None where it is asked for nothing."""
+    if not isinstance(output, Modbus) or output.request_register is None:
+        return None
+    module = importlib.import_module("daemon.outputs.modbus_requests")
+    link: RequestLink = module.ModbusRequests(output)
+    return link
 
 
 def missing_package(output: Output) -> str | None:

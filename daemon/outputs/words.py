@@ -13,6 +13,7 @@ def as_json(order: Say) -> bytes:
     words = {
         "plate": due.plate,
         "part_id": due.part_id,
+        "batch_id": due.batch_id,
         "verdict": due.verdict.value,
         "divert": order.divert,
         "causes": [cause.value for cause in due.causes],
@@ -29,6 +30,6 @@ def as_line(order: Say) -> bytes:
     due = order.due
     latency = "" if due.latency_s is None else str(round(1000 * due.latency_s))
     cause = due.causes[0].value if due.causes else ""
-    part = (due.part_id or "").translate({ord(sign): "_" for sign in ";\r\n"})
-    fields = ("VERDICT", due.plate, due.verdict.value, int(order.divert), cause, due.defects, latency, part)
+    ids = ((one or "").translate({ord(sign): "_" for sign in ";\r\n"}) for one in (due.part_id, due.batch_id))
+    fields = ("VERDICT", due.plate, due.verdict.value, int(order.divert), cause, due.defects, latency, *ids)
     return ";".join(map(str, fields)).encode(errors="backslashreplace") + b"\n"

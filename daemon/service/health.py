@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from daemon.service.plans import OPTIONAL
 from stages.events import OutputFailing, OutputWorks, RoomEnough, RoomShort, StoreFailing, StoreWorks
+from stages.plc import Trouble
 
 Heard = StoreFailing | StoreWorks | RoomShort | RoomEnough | OutputFailing | OutputWorks
 """What record and the outputs say of how they are."""
@@ -32,6 +33,8 @@ class Condition:
     """Pictures give way, because the disk has little room left."""
     journal_failing: str | None = None
     """Why the journal of plates cannot be written; None while it can."""
+    plc_unread: str | None = None
+    """Why the PLC that gives ids cannot be read; None while it can, and where there is none."""
     overdue: str | None = None
     """Which plate has had no verdict for too long, and what it waits for."""
 
@@ -58,19 +61,36 @@ class Condition:
 
 def reasons(condition: Condition) -> tuple[str, ...]:
     """Why the service is not well; nothing when it is."""
-    found = [f"{name} is down" for name in condition.down] if condition.ready else ["starting"]
+    return tuple(text for _, text in _found(condition))
+
+
+def troubles(condition: Condition, *, full: bool) -> tuple[Trouble, ...]:
+    """The same for a PLC, each once; `full`: a sheet that came now would find no room in the plate memory."""
+    found = {trouble for trouble, _ in _found(condition)} | ({Trouble.NO_SLOT} if full else set())
+    return tuple(one for one in Trouble if one in found)
+
+
+def _found(condition: Condition) -> Iterator[tuple[Trouble, str]]:
+    if not condition.ready:
+        yield Trouble.STARTING, "starting"
+    for name in condition.down if condition.ready else ():
+        optional = name.rpartition("-")[0] in OPTIONAL
+        yield Trouble.ATTENTION if optional else Trouble.PROCESS_DOWN, f"{name} is down"
     if condition.role_lost is not None:
-        found.append(f"role {condition.role_lost} is lost")
-    found += [f"role {role} is lost: {OPTIONAL[role]}" for role in sorted(condition.done_without)]
-    found += [text for _, text in sorted(condition.outputs_failing.items())]
+        yield Trouble.PROCESS_DOWN, f"role {condition.role_lost} is lost"
+    for role in sorted(condition.done_without):
+        yield Trouble.ATTENTION, f"role {role} is lost: {OPTIONAL[role]}"
+    for _, text in sorted(condition.outputs_failing.items()):
+        yield Trouble.ATTENTION, text
+    if condition.plc_unread is not None:
+        yield Trouble.ATTENTION, f"ids of sheets are unknown: {condition.plc_unread}"
     if condition.store_failing is not None:
-        found.append(f"the result store fails ({condition.store_failing})")
+        yield Trouble.STORE_FAILS, f"the result store fails ({condition.store_failing})"
     if condition.journal_failing is not None:
-        found.append(f"the journal of plates fails ({condition.journal_failing})")
+        yield Trouble.ATTENTION, f"the journal of plates fails ({condition.journal_failing})"
     if condition.overdue is not None:
-        found.append(condition.overdue)
+        yield Trouble.NO_VERDICT, condition.overdue
     if condition.room_short:
-        found.append("room on the disk is short: pictures give way")
+        yield Trouble.ATTENTION, "room on the disk is short: pictures give way"
     if condition.stopping:
-        found.append("stopping")
-    return tuple(found)
+        yield Trouble.STOPPING, "stopping"

@@ -27,6 +27,7 @@ from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
 from stages.events import VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
+from stages.plc import Part
 
 _START_S = 10.0
 """Longest wait at the start for a program that holds the store; at the end less, for nobody waits for a stop."""
@@ -53,6 +54,8 @@ class RunLedger:
         """Plates seen that have no verdict yet."""
         self.images: dict[int, str] = {}
         """Names of the image files that a replay showed, of open plates."""
+        self.parts: dict[int, Part] = {}
+        """What a PLC said of open plates."""
         self.not_inspected = 0
         """Plates of image files that could not be read, or are no sheet of this recipe."""
         self.cut_short: tuple[int, ...] = ()
@@ -124,12 +127,19 @@ class RunLedger:
             self._log.warning("the journal of plates works again")
         self._journal_told = failure
 
-    def saw(self, plate: int, image: str | None = None, facts: RunFacts | None = None) -> None:
-        """The switch saw a plate begin, of which these facts are stored, and a replay showed this image file."""
+    def saw(
+        self, plate: int, image: str | None = None, facts: RunFacts | None = None, part: Part | None = None
+    ) -> None:
+        """The switch saw a plate begin, of which these facts are stored.
+
+        A replay showed this image file, and a PLC said this of the sheet.
+        """
         if image is not None:
             self.images[plate] = image
+        if part is not None:
+            self.parts[plate] = part
         if self._journal is not None:
-            self._journal.seen(plate, datetime.now(UTC), image, facts)
+            self._journal.seen(plate, datetime.now(UTC), image, facts, part)
         self.last = plate
         self.seen += 1
         self.open.add(plate)
@@ -140,7 +150,8 @@ class RunLedger:
     def judged_by(self, plate: int, facts: RunFacts) -> None:
         """These facts are stored of an open plate; again is no harm."""
         if self._journal is not None and self._journal.facts_of(plate) not in (None, facts):
-            self._journal.seen(plate, datetime.now(UTC), self.images.get(plate), facts)
+            image, part = self.images.get(plate), self.parts.get(plate)
+            self._journal.seen(plate, datetime.now(UTC), image, facts, part)
 
     def committed(self, committed: VerdictCommitted) -> bool:
         """A verdict is committed; False, and nothing is counted, for a plate that is not open."""
@@ -152,6 +163,8 @@ class RunLedger:
         self.open.discard(result.plate)
         self.verdicts[result.verdict] += 1
         image = self.images.pop(result.plate, result.image)
+        part = self.parts.pop(result.plate, None)
+        ids = {} if part is None else {"part_id": part.part_id, "batch_id": part.batch_id}
         self.not_inspected += bool(_NOT_INSPECTED & set(result.causes))
         self._count(result)
         if committed.optics is not None:
@@ -163,6 +176,7 @@ class RunLedger:
             plate=result.plate,
             verdict=result.verdict,
             **({} if image is None else {"image": image}),
+            **ids,
             reason=result.reason,
             defects=found,
             vetoed=vetoed,

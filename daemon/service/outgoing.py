@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from msgspec import structs
 
 from config.schema import Output
-from daemon.store.results import Store
-from daemon.store.rows import Telling
+from daemon.store.results import RunFacts, Store
+from daemon.store.rows import Telling, part_values
 from daemon.store.tellings import Tellings
 from daemon.telemetry.counters import Tally
 from daemon.wire.channel import Server
-from stages.events import SeenCommitted, VerdictCommitted, VerdictDue, VerdictTold
+from stages.events import PlateSeen, SeenCommitted, VerdictCommitted, VerdictDue, VerdictTold
 from stages.outbox import Outbox
 from stages.plate import found_and_vetoed
 
@@ -33,6 +33,8 @@ class Outgoing:
         self._links = links
         self._tally = tally
         self._simulated = simulated
+        self._ids: dict[int, tuple[str | None, str | None]] = {}
+        """Part and batch id of the latest plates."""
         self._committed_at: dict[int, float] = {}
         self._said: list[tuple[str, VerdictTold]] = []
         """What is to be stored, and who said it."""
@@ -65,22 +67,34 @@ class Outgoing:
         for process in self._outboxes:
             self._links.send(process, SeenCommitted(plate), now, keep=False)
 
+    def heard(self, seen: PlateSeen, facts: RunFacts | None) -> None:
+        """What is said of a plate that the switch saw, and what is stored of it by its recipe."""
+        if self._outboxes and facts is not None:
+            ids = {"part_id": None, "batch_id": facts.batch_id} | part_values(seen.part)
+            self._ids[seen.plate] = ids["part_id"], ids["batch_id"]
+            if len(self._ids) > _RECENT:
+                del self._ids[next(iter(self._ids))]
+
     def committed(self, committed: VerdictCommitted | None) -> None:
         """A verdict is committed; None: one was before, and nobody knows whether the outputs had it."""
         if not self._outboxes:
             return
         now = time.monotonic()
-        if committed is None:
+        ids: tuple[str | None, str | None] | None = None
+        if committed is not None:
+            plate = committed.result.plate
+            self._committed_at[plate] = now
+            if len(self._committed_at) > _RECENT:
+                del self._committed_at[next(iter(self._committed_at))]
+            ids = self._ids.get(plate)
+        if committed is None or ids is None:
+            # Then the store knows.
             for outbox in self._outboxes.values():
                 outbox.missed()
             return
-        plate = committed.result.plate
-        self._committed_at[plate] = now
-        if len(self._committed_at) > _RECENT:
-            del self._committed_at[next(iter(self._committed_at))]
-        due = self._due(committed, now)
+        due = self._due(committed, ids, now)
         for process, outbox in self._outboxes.items():
-            if outbox.committed(plate):
+            if outbox.committed(due.plate):
                 self._links.send(process, due, now)
 
     def told(self, process: str, said: VerdictTold) -> None:
@@ -140,7 +154,7 @@ class Outgoing:
                     self._tally.observe("acknowledge_seconds", said.answered_at - committed_at)
         self._said.clear()
 
-    def _due(self, committed: VerdictCommitted, now: float) -> VerdictDue:
+    def _due(self, committed: VerdictCommitted, ids: tuple[str | None, str | None], now: float) -> VerdictDue:
         result = committed.result
         return VerdictDue(
             plate=result.plate,
@@ -148,6 +162,8 @@ class Outgoing:
             causes=result.causes,
             reason=result.reason,
             defects=found_and_vetoed(result.defects)[0],
+            part_id=ids[0],
+            batch_id=ids[1],
             latency_s=committed.latency_s,
             committed_at=now,
             simulated=self._simulated,

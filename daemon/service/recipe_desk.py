@@ -19,6 +19,7 @@ from daemon.service.signals import Signals
 from daemon.telemetry.metrics import Metrics
 from daemon.wire import messages as m
 from stages.events import ChangeRecipe, PlateSeen, RecipeChangeAnswered
+from stages.plc import Part
 
 
 class RecipeDesk:
@@ -71,9 +72,9 @@ class RecipeDesk:
 
     # --- plates ------------------------------------------------------------------------------------------------------
 
-    def saw(self, sighting: Sighting, now: float) -> None:
-        """The switch saw a plate begin: count it, and have that committed with its recipe."""
-        self._ledger.saw(sighting.plate, sighting.image, self.recipes.of(sighting.plate).facts)
+    def saw(self, sighting: Sighting, part: Part | None, now: float) -> None:
+        """The switch saw a plate begin: count it, and have that committed with its recipe and its part."""
+        self._ledger.saw(sighting.plate, sighting.image, self.recipes.of(sighting.plate).facts, part)
         self._say_seen(sighting.plate, now)
 
     def say_open(self, now: float) -> None:
@@ -85,7 +86,8 @@ class RecipeDesk:
         number = self.keeper.number_of(plate)
         # Where it is not known yet, it is said once it is.
         if number is not None:
-            self._taken.link.send("record-0", PlateSeen(plate, self._ledger.images.get(plate), number), now)
+            image, part = self._ledger.images.get(plate), self._ledger.parts.get(plate)
+            self._taken.link.send("record-0", PlateSeen(plate, image, number, part), now)
 
     def _decided(self) -> None:
         for plate in sorted(self._ledger.open):

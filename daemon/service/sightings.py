@@ -12,12 +12,16 @@ The numbers of plates go on over all lines: each is given once, and grows.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daemon.wire.plate_memory import SlotFacts
 from stages.camera import Strip
 from stages.switch import Fact, Leading, MidSheet, SwitchCounter, SwitchState, Unheard
+
+_STRIPS = 64
+"""So many strips an edge may be debounced, and it is still known when it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Sighting:
     plate: int
     image: str | None = None
     """Name of the image file that a replay shows."""
+    not_before: float | None = None
+    """Monotonic time before which it cannot have begun, s: a strip before it was delivered then; None: not known."""
 
 
 class Sightings:
@@ -43,20 +49,26 @@ class Sightings:
         self._line = 1
         self._line_gone = False
         self._untold: set[int] = set()
+        self._strips: deque[tuple[int, float]] = deque(maxlen=_STRIPS)
+        """Camera row after each of the last strips, and when it was delivered."""
 
     @property
     def state(self) -> SwitchState:
         """What a counter needs to go on from here."""
         return self._switch.state
 
-    def hear(self, line: int, strip: Strip) -> list[Sighting]:
-        """Plates first seen by what that incarnation of the line says; nothing by one that is no more."""
+    def hear(self, line: int, strip: Strip, at: float) -> list[Sighting]:
+        """Plates first seen by what that incarnation of the line says; nothing by one that is no more.
+
+        `at` is the monotonic time when the strip was delivered, s.
+        """
         if line != self._line:
             return []
         self.camera_row = strip.first_row + strip.rows
         facts = self._switch.hear(strip.edges, strip.level, self.camera_row)
         self._untold = {plate for plate in self._untold if plate >= self._switch.state.next_plate}
-        return [seen for fact in facts if (seen := _sighting(fact)) is not None]
+        self._strips.append((self.camera_row, at))
+        return [seen for fact in facts if (seen := self._sighting(fact)) is not None]
 
     def decided(self, plate: int) -> None:
         """A plate was decided: its number is taken, even if the line should die before it tells of it here."""
@@ -78,6 +90,7 @@ class Sightings:
         self._line_gone = False
         self._line += 1
         self.camera_row = None
+        self._strips.clear()
         following = self._switch.state.next_plate
         held = [facts for facts in slots if facts.holds and facts.plate >= following]
         images = {facts.plate: facts.sheet.image for facts in held if facts.sheet is not None}
@@ -98,12 +111,14 @@ class Sightings:
         assert all(plate >= following for plate in self._untold), f"{self._untold} are told: {following} follows"
         assert self.camera_row is None or self.camera_row >= 0, f"camera row {self.camera_row}"
 
-
-def _sighting(fact: Fact) -> Sighting | None:
-    """The plate that the fact says began, if it says so."""
-    match fact:
-        case Leading(plate, _, sheet) | Unheard(plate, sheet):
-            return Sighting(plate, None if sheet is None else sheet.image)
-        case MidSheet(plate):
-            return Sighting(plate)
-    return None
+    def _sighting(self, fact: Fact) -> Sighting | None:
+        """The plate that the fact says began, if it says so."""
+        match fact:
+            case Leading(plate, edge, sheet):
+                before = (at for row, at in reversed(self._strips) if row <= edge)
+                return Sighting(plate, None if sheet is None else sheet.image, next(before, None))
+            case Unheard(plate, sheet):
+                return Sighting(plate, None if sheet is None else sheet.image)
+            case MidSheet(plate):
+                return Sighting(plate)
+        return None

@@ -26,6 +26,7 @@ from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
 from daemon.service.overdue_alarm import OverdueAlarm
 from daemon.service.plans import OPTIONAL, ServiceError, plate_shape, processes, run_facts
+from daemon.service.plc_desk import PlcDesk
 from daemon.service.publisher import Publisher
 from daemon.service.recipe_desk import RecipeDesk
 from daemon.service.recipes import Recipes
@@ -53,6 +54,7 @@ from stages.events import (
     ClassifierLost,
     DecidedUnseen,
     LineEnded,
+    PlcAsks,
     SayAgain,
     SwitchHeard,
     VerdictCommitted,
@@ -94,6 +96,7 @@ class Supervisor:
         waits = config.camera.waits and config.overload == "wait"
         self.metrics = Metrics(version("linesentry"), sources.recipes[0].name, line_waits=waits)
         self._publisher = Publisher(self.metrics, self._notifier, self._vram, config.restart.start_s)
+        self._plc = PlcDesk(config)
         self._desk: RecipeDesk | None = None
         """None before the run has begun."""
         self.ledger = RunLedger(self.metrics, lambda plate: self.desk.recipes.recipe_of(plate).pitch, self._log)
@@ -203,6 +206,7 @@ class Supervisor:
         # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
         self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
         lock.begun()
+        self._plc.begin(self._link, self.first_plate)
         self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         self._log.info(
             "service starts",
@@ -268,8 +272,8 @@ class Supervisor:
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
-            case SwitchHeard(strip):
-                for sighting in self._sightings.hear(sender.incarnation, strip):
+            case SwitchHeard(strip, at):
+                for sighting in self._sightings.hear(sender.incarnation, strip, at):
                     self._saw(sighting, now)
             case LineEnded():
                 self._line_ended = True
@@ -285,13 +289,15 @@ class Supervisor:
                 self.desk.say_open(now)
             case m.RecipeLoaded() | m.JudgesBy() | ChangeRecipe():
                 self.desk.hear(sender.name, body, now)
+            case PlcAsks():
+                self._plc.hear(sender.name, body, now)
             case Aborted():
                 self._aborted_store = True
 
     def _saw(self, sighting: Sighting, now: float) -> None:
         if self._stopping.begun or self.finished:
             return
-        self.desk.saw(sighting, now)
+        self.desk.saw(sighting, self._plc.saw(sighting), now)
         if self._observer is not None:
             self._observer.seen(sighting.plate)
 
@@ -308,6 +314,7 @@ class Supervisor:
             self._condition.ready = True
             self._notifier.ready(f"inspecting {self.recipe.name}")
             self._log.info("service ready")
+        self._plc.pulse(self._now, self.memory, now)
         self._publisher.publish(now, self.children, self.memory, self.ledger, self._link, ready=self._condition.ready)
 
     def _health(self) -> Health:
@@ -318,15 +325,18 @@ class Supervisor:
         return Health(self._reasons(), details)
 
     def _reasons(self) -> tuple[str, ...]:
-        condition = replace(
+        return health.reasons(self._now())
+
+    def _now(self) -> health.Condition:
+        return replace(
             self._condition,
             # Asked from the server's thread, perhaps before there are any.
             down=self.children.down() if self._condition.ready else (),
             role_lost=self._stopping.role_lost,
             stopping=self._stopping.begun,
             journal_failing=self.ledger.journal_failure,
+            plc_unread=self._plc.fault,
         )
-        return health.reasons(condition)
 
     # --- processes that end ----------------------------------------------------------------------------------
 
@@ -335,6 +345,7 @@ class Supervisor:
         self.metrics.ended(kid.role, kid.index * 1_000_000 + kid.incarnation)
         self._log.error("process ended", process=kid.name, reason=reason, status=kid.status)
         self.desk.gone(kid.name, now)
+        self._plc.gone(kid.name)
         if kid.role == "detect":
             blamed = self.memory.read_board(kid.index) if reason == "died" else ()
             self.memory.write_board(kid.index, 0, ())

@@ -28,6 +28,7 @@ import msgspec
 
 from daemon.store.rows import RunFacts
 from stages.plate import Verdict
+from stages.plc import Part
 
 _MOST_ENTRIES = 8192
 """With so many lines it is written anew, without plates that are final for long."""
@@ -52,6 +53,8 @@ class Seen(msgspec.Struct, frozen=True, tag="seen"):
     at: datetime
     image: str | None = None
     """Name of the image file that a replay shows."""
+    part: Part | None = None
+    """What a PLC said of the sheet; None where none was asked."""
 
 
 class Final(msgspec.Struct, frozen=True, tag="final"):
@@ -75,6 +78,8 @@ class KeptPlate:
     """None while none was told."""
     image: str | None = None
     """Name of the image file that a replay showed."""
+    part: Part | None = None
+    """What a PLC said of the sheet; None where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +176,22 @@ class Journal:
         known = self._plates.get(plate)
         return None if known is None else known.facts
 
-    def seen(self, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None) -> None:
+    def seen(
+        self,
+        plate: int,
+        at: datetime,
+        image: str | None = None,
+        facts: RunFacts | None = None,
+        part: Part | None = None,
+    ) -> None:
         """The switch saw a plate begin; `facts` are its own, where they are not those of the run's beginning."""
         before = self._plates.get(plate)
-        known = KeptPlate(plate, facts or self._facts, at if before is None else before.seen_at, None, image)
+        known = KeptPlate(plate, facts or self._facts, at if before is None else before.seen_at, None, image, part)
         self._plates[plate] = known
         if known.facts != self._facts_written:
             self._facts_written = known.facts
             self._append(Run(known.facts, self._last))
-        self._append(Seen(plate, known.seen_at, image))
+        self._append(Seen(plate, known.seen_at, image, part))
 
     def final(self, plate: int, verdict: Verdict) -> None:
         """The plate's verdict is committed."""
@@ -260,7 +272,7 @@ class Journal:
             if known.facts != self._facts_written:
                 self._facts_written = known.facts
                 yield _line(Run(known.facts, self._last))
-            yield _line(Seen(plate, known.seen_at, known.image))
+            yield _line(Seen(plate, known.seen_at, known.image, known.part))
             if known.verdict is not None:
                 yield _line(Final(plate, known.verdict))
 
@@ -307,11 +319,11 @@ def _kept(data: bytes) -> Kept:
         match _entry(line):
             case Run() as run:
                 facts, before = run.facts, max(before, run.last)
-            case Seen(plate, at, image):
+            case Seen(plate, at, image, part):
                 known = plates.get(plate)
                 # Said again where its recipe was not known at first; the first sight counts.
-                first = KeptPlate(plate, facts, at, None, image) if known is None else replace(known, facts=facts)
-                plates[plate] = first
+                first = KeptPlate(plate, facts, at, None, image, part)
+                plates[plate] = first if known is None else replace(known, facts=facts)
             case Final(plate, verdict) if plate in plates:
                 known = plates[plate]
                 plates[plate] = replace(known, verdict=known.verdict or verdict)

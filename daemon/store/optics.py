@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from daemon.store.events import note
 from daemon.store.results import Store
-from daemon.store.schema import events, optics
+from daemon.store.schema import optics
 
 _KIND = "optics"
 
@@ -44,6 +45,4 @@ def keep_optics(store: Store, product: str, kept: bytes) -> datetime:
 
 def note_optics(store: Store, run: str, plate: int, text: str) -> None:
     """Note that an alarm began or ended with that plate. Raises StoreError."""
-    with store.transaction() as connection:
-        noted = {"at": datetime.now(UTC), "run": run, "kind": _KIND, "plate": plate, "text": text}
-        connection.execute(sa.insert(events).values(**noted))
+    note(store, run, _KIND, text, plate)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from daemon.store.journal import Kept, KeptPlate
+from daemon.store.rows import part_values
 from daemon.store.schema import plates, upkeep
 from daemon.store.seals import seal
 from stages.plate import Cause, Verdict
@@ -83,6 +84,7 @@ def complete(connection: sa.Connection, found: Missing, uptime_s: float) -> None
             "uptime_s": uptime_s,
             "image": one.image,
             **asdict(one.facts),
+            **part_values(one.part),
         }
         add(connection, row)
     for one in found.untold:

@@ -23,6 +23,7 @@ from daemon.store.rows import (
     PlateRow,
     RunFacts,
     latest,
+    part_values,
     plate_row,
     stored,
     told_columns,
@@ -40,6 +41,7 @@ from daemon.store.schema import (
 )
 from daemon.store.seals import Rows, broken_seals, seal
 from stages.plate import Cause, PlateResult, Verdict, worst_first
+from stages.plc import Part
 
 __all__ = [
     "Begun",
@@ -139,13 +141,22 @@ class Store:
             self._same_file()
             self._settle()
 
-    def seen(self, run: str, plate: int, at: datetime, image: str | None = None, facts: RunFacts | None = None) -> None:
-        """Commit that the switch saw a plate, and the image file that a replay showed; again is no harm.
+    def seen(
+        self,
+        run: str,
+        plate: int,
+        at: datetime,
+        image: str | None = None,
+        facts: RunFacts | None = None,
+        part: Part | None = None,
+    ) -> None:
+        """Commit that the switch saw a plate, and what is known of it by then; again is no harm.
 
-        `facts` are the plate's own, where they are not those of the run's beginning.
+        `image` is the image file that a replay showed, `part` what a PLC said of the sheet. `facts` are the plate's
+        own, where they are not those of the run's beginning.
         """
         with self.transaction() as connection:
-            self._seen(connection, run, plate, at, image, facts)
+            self._seen(connection, run, plate, at, image, facts, part)
 
     def commit_verdict(
         self,
@@ -153,18 +164,22 @@ class Store:
         *,
         decided_at: datetime,
         latency_s: float | None = None,
-        part_id: str | None = None,
         event: str | None = None,
         unevenness: float | None = None,
         optics: Sequence[str] | None = None,
         facts: RunFacts | None = None,
+        named: bool = False,
     ) -> bool:
         """Commit a plate's verdict and defects in one transaction; False if it has a verdict, which then stays.
 
         A plate not yet seen is written as seen. `facts` say by what it was judged; None: as was stored when it was
-        seen. `event` is the text of an event to be stored with the verdict;
-        `unevenness` and `optics` are what the plate says of the light, and the faults of the optics that stand.
+        seen. `named`: a PLC was asked of what batch it is, so that this stays. `event` is the text of an event to be
+        stored with the verdict; `unevenness` and `optics` are what the plate says of the light, and the faults of the
+        optics that stand.
         """
+        judged = {} if facts is None else asdict(facts)
+        if named:
+            judged.pop("batch_id", None)
         with self.transaction() as connection:
             self._seen(connection, result.run, result.plate, decided_at, result.image, facts)
             written = connection.execute(
@@ -172,13 +187,12 @@ class Store:
                 .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
                 .values(
                     latency_s=latency_s,
-                    part_id=part_id,
                     decided_at=decided_at,
                     image=sa.func.coalesce(plates.c.image, result.image),
                     unevenness=unevenness,
                     optics=None if optics is None else list(optics),
                     **verdict_values(result),
-                    **({} if facts is None else asdict(facts)),
+                    **judged,
                 )
             ).rowcount
             if written and result.defects:
@@ -396,12 +410,13 @@ class Store:
         at: datetime,
         image: str | None,
         own: RunFacts | None = None,
+        part: Part | None = None,
     ) -> None:
         facts = self._facts
         if facts is None or facts.run != run or (own is not None and own.run != run):
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
-        told = asdict(facts if own is None else own)
+        told = asdict(facts if own is None else own) | part_values(part)
         add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), "image": image, **told})
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:

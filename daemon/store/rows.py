@@ -13,6 +13,7 @@ from daemon.store.schema import defects, plates, tellings
 from models.detector.findings import Quality
 from stages.events import Outcome
 from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.plc import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class PlateRow:
     product: str | None
     part_id: str | None
     batch_id: str | None
+    part_unknown: str | None
+    """Why the ids that a PLC was to give are not known; None where they are, or none was asked."""
     simulated: bool
     recipe_sha256: str | None
     configuration_sha256: str | None
@@ -108,6 +111,14 @@ class PlateRow:
     """Worst first."""
     told: tuple[Telling, ...] = ()
     """Of each output that is done with it, by name."""
+
+
+def part_values(part: Part | None) -> dict[str, str | None]:
+    """What of a part goes into its plate's row, in place of the run's batch; nothing where no PLC was asked."""
+    if part is None:
+        return {}
+    batch = {} if part.batch_id is None and part.unknown is None else {"batch_id": part.batch_id}
+    return {"part_id": part.part_id, "part_unknown": part.unknown, **batch}
 
 
 def means(quality: Quality) -> dict[str, float | None]:

@@ -13,10 +13,10 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-READABLE = (2, 3, 4, 5, 6)
+READABLE = (2, 3, 4, 5, 6, 7)
 """Older versions that are read as they are; what of a plate they do not know is None."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -50,6 +50,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         'CREATE TABLE golden_checks (id INTEGER NOT NULL PRIMARY KEY, at VARCHAR(32) NOT NULL, recipe VARCHAR NOT NULL, plate INTEGER NOT NULL, passed BOOLEAN NOT NULL, "values" JSON NOT NULL, failures JSON NOT NULL)',  # noqa: E501 - the same
         "CREATE INDEX ix_golden_checks_recipe ON golden_checks (recipe)",
     ),
+    7: ("ALTER TABLE plates ADD COLUMN part_unknown VARCHAR",),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
 
@@ -153,6 +154,8 @@ plates = sa.Table(
     # how even the light was over its columns, and the faults of the optics that stood then
     sa.Column("unevenness", sa.Float),
     sa.Column("optics", sa.JSON(none_as_null=True)),
+    # why the ids that a PLC was to give are not known
+    sa.Column("part_unknown", sa.String),
     # of the row and its defects, as daemon/store/seals.py reckons it; NULL without a verdict, and in older stores
     sa.Column("checksum", sa.String),
     sa.UniqueConstraint("run", "plate"),

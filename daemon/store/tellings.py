@@ -38,8 +38,8 @@ class Tellings:
 
         When they were committed is not said.
         """
-        columns = (plates.c.plate, plates.c.verdict, plates.c.causes, plates.c.reason, plates.c.part_id)
-        more = (plates.c.latency_s, plates.c.simulated)
+        columns = (plates.c.plate, plates.c.verdict, plates.c.causes, plates.c.reason)
+        more = (plates.c.part_id, plates.c.batch_id, plates.c.latency_s, plates.c.simulated)
         found = (
             sa.select(sa.func.count())
             .where(defects.c.plate == plates.c.plate, defects.c.vetoed.is_(False))
@@ -61,6 +61,7 @@ class Tellings:
                     reason=row["reason"] or "",
                     defects=row["defects"],
                     part_id=row["part_id"],
+                    batch_id=row["batch_id"],
                     latency_s=row["latency_s"],
                     simulated=row["simulated"],
                 )

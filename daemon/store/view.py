@@ -40,10 +40,12 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
     images, told = any(row.image for row in rows), any(row.told for row in rows)
+    parts = any(row.part_id for row in rows)
     for name in (
         "plate",
         "seen",
         *(["image"] if images else []),
+        *(["part"] if parts else []),
         "recipe",
         "verdict",
         *numbers,
@@ -57,6 +59,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
             str(row.plate),
             f"{row.seen_at.astimezone():%m-%d %H:%M:%S}",
             *([Text(printable(row.image or ""))] if images else []),
+            *([Text(printable(row.part_id or ""))] if parts else []),
             row.recipe + (" (sim)" if row.simulated else ""),
             verdict,
             *(
@@ -74,7 +77,8 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
 
 def _words(row: PlateRow) -> str:
     """Why the verdict is what it is, and what else there is to say."""
-    return printable("; ".join([row.reason, *row.warnings] if row.reason else row.warnings))
+    ids = [] if row.part_unknown is None else [f"id unknown: {row.part_unknown}"]
+    return printable("; ".join([*([row.reason] if row.reason else []), *ids, *row.warnings]))
 
 
 def _chance(defects: Sequence[Defect]) -> str:

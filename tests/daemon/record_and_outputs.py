@@ -21,10 +21,19 @@ from config.schema import Config, Outputs
 from daemon.service.child import hand_over
 from daemon.store.results import PlateRow, Store, store_path
 from daemon.wire.channel import Client, Server
-from daemon.wire.messages import Exit, Heartbeat, Sender
+from daemon.wire.messages import AnyMessage, Exit, Heartbeat, Sender
 from daemon.wire.plate_memory import PlateMemory
-from stages.events import OutputFailing, OutputWorks, PlateDecided, PlateSeen, VerdictCommitted
+from stages.events import (
+    ChangeRecipe,
+    OutputFailing,
+    OutputWorks,
+    PlateDecided,
+    PlateSeen,
+    PlcAsks,
+    VerdictCommitted,
+)
 from stages.plate import Cause, PlateResult, Verdict
+from stages.plc import Part
 from tests.daemon.conftest import FACTS, KEY, RUN, SHAPE, plan_of
 
 CAUSES: dict[Verdict, tuple[Cause, ...]] = {
@@ -47,6 +56,7 @@ class RecordAndOutputs:
     def __init__(self, directory: Path, config: Config) -> None:
         self.directory, self.config = directory, config
         self.heard: list[tuple[str, OutputFailing | OutputWorks]] = []
+        self.asked: list[PlcAsks | ChangeRecipe] = []
         self.final: set[int] = set()
         self.counters: dict[str, dict[str, float]] = {}
         self._memory = PlateMemory.create(SHAPE)
@@ -93,13 +103,17 @@ class RecordAndOutputs:
         self.wait(lambda: self._children[name].poll() is not None)
         return int(self._children[name].returncode)
 
-    def decide(self, plate: int, verdict: Verdict, last_row_at: float | None = None) -> None:
+    def decide(self, plate: int, verdict: Verdict, last_row_at: float | None = None, part: Part | None = None) -> None:
         """The switch saw the plate, and merge has its verdict; `last_row_at` None: now."""
         now = time.monotonic()
-        self._link.send("record-0", PlateSeen(plate), now)
+        self._link.send("record-0", PlateSeen(plate, part=part), now)
         why = "" if verdict is Verdict.OK else "because"
         result = PlateResult(RUN, plate, verdict, CAUSES[verdict], why, True, 100, 50, 1, 1, 1.0)
         self._merge.send(PlateDecided(result, now if last_row_at is None else last_row_at), now)
+
+    def tell(self, name: str, body: AnyMessage) -> None:
+        """Send a process something, as the supervisor."""
+        self._link.send(name, body, time.monotonic())
 
     def say_again(self, plates: dict[int, Verdict]) -> None:
         """What was said to a record that died, and is not committed."""
@@ -114,6 +128,8 @@ class RecordAndOutputs:
         for sender, body in self._link.receive(now):
             if isinstance(body, OutputFailing | OutputWorks):
                 self.heard.append((sender.name, body))
+            elif isinstance(body, PlcAsks | ChangeRecipe):
+                self.asked.append(body)
             elif isinstance(body, VerdictCommitted):
                 self.final.add(body.result.plate)
             elif isinstance(body, Heartbeat):

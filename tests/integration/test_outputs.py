@@ -9,26 +9,28 @@ from typing import Any
 
 from daemon.outputs.codes import VERDICTS
 from stages.plate import Cause, Verdict
-from tests.plc import WATCHDOG_S, Plc
+from tests.plc import REQUESTS, WATCHDOG_S, Plc
 
 
-def test_a_plc_passes_what_is_ok_and_nothing_after_the_service_was_killed_and_hears_nothing_twice_as_new(
+def test_a_plc_names_the_sheets_and_passes_what_is_ok_and_nothing_after_the_service_was_killed_nor_twice_as_new(
     service: Callable[..., Any],
 ) -> None:
     plc = Plc()
     try:
         one = service(
-            outputs={"modbus": [{"name": "gate", "host": "127.0.0.1", "port": plc.port}]},
+            outputs={"modbus": [{"name": "gate", "host": "127.0.0.1", "port": plc.port, "request_register": REQUESTS}]},
             recipe={"classifier": {"mode": "off"}},
             simulator={"density": 0, "sheets": 1},
             camera={"line_rate_hz": 6000},
         )
+        plc.names = lambda plate: (f"S{plate}", "lot 3")
         one.start()
         number = one.wait_for(lambda: next((known for known in list(plc.released) if plc.passes(known)), None))
         one.send(signal.SIGKILL)
         one.finish()
         until = time.monotonic() + 10 * WATCHDOG_S
-        while plc.passes(number):
+        assert plc.answers[2] == 0, "it was ready"
+        while plc.passes(number) or plc.ready:
             assert time.monotonic() < until
             time.sleep(0.01)
         passed = set(plc.released)
@@ -43,6 +45,9 @@ def test_a_plc_passes_what_is_ok_and_nothing_after_the_service_was_killed_and_he
         assert told.keys() == rows.keys()
         assert all(told[plate].divert for plate, row in rows.items() if Cause.SERVICE_DIED in row.causes)
         assert one.logs()[-1]["event"] == "service ended"
+        ids = {plate: (row.part_id, row.batch_id) for plate, row in rows.items() if row.part_unknown is None}
+        assert ids == {plate: (f"S{plate}", "lot 3") for plate in ids}
+        assert ids.keys() > {min(rows), number}, [row.part_unknown for row in rows.values()]
         assert not plc.passes(max(rows))
     finally:
         plc.stop()

@@ -145,7 +145,7 @@ class LineProcess(Child):
         return strip, now - computed
 
     def _announce(self, ready: Waiting) -> None:
-        self.supervisor.send(SwitchHeard(ready.strip), ready.at)
+        self.supervisor.send(SwitchHeard(ready.strip, ready.at), ready.at)
         if ready.buffer is None:
             self.tally.add("line_faults_total", 1, "strip lost")
             return

@@ -7,19 +7,34 @@ from __future__ import annotations
 
 import time
 
-from daemon.outputs.door import OutputError
-from daemon.outputs.registry import missing_package, open_link
+from daemon.outputs.door import OutputError, RequestLink
+from daemon.outputs.registry import missing_package, open_link, open_requests
 from daemon.service.child import Child, Plan
 from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event
 from stages import output
-from stages.events import OutputFailing, OutputWorks, SeenCommitted, VerdictDue, VerdictTold
+from stages.events import (
+    ChangeRecipe,
+    OutputFailing,
+    OutputWorks,
+    PlcAnswers,
+    PlcAsks,
+    RecipeChangeAnswered,
+    SeenCommitted,
+    VerdictDue,
+    VerdictTold,
+)
 from stages.output import Teller
+from stages.plc import Answers, RecipeAsked
 
 _ASK_S = 0.002
 """Between two questions for the echo, while one is awaited."""
 _FIRST_PAUSE_S = 0.1
 """Between two tries to connect; the pauses double, and begin anew once something was acknowledged."""
+_LOOK_S = 0.02
+"""Between two looks whether the peer asks for something, where it may."""
+_SILENT_S = 2.0
+"""Not heard from the supervisor for so long, the service is not ready."""
 _QUIET_S, _FINISH_S = 0.2, 3.0
 """At a stop: for so long nothing more may come; and longest time to say what is left."""
 
@@ -38,6 +53,10 @@ class OutputProcess(Child):
         self._heard_at = 0.0
         """When record last had something to say."""
         self._times_again = 0
+        self._answers = Answers()
+        self._answered_at = 0.0
+        """When the supervisor said them."""
+        self._recipe = RecipeAsked()
 
     def start(self) -> None:
         """Load the protocol; the peer is connected in the loop, for it may be away for long."""
@@ -45,6 +64,7 @@ class OutputProcess(Child):
         if missing is not None:
             raise UnusableError(f"output {self._settings.name} {missing}")
         self._link = open_link(self._settings)
+        self._requests = open_requests(self._settings)
         self._teller = Teller(
             self._settings.name,
             deadline_s=self._settings.deadline_s,
@@ -60,7 +80,7 @@ class OutputProcess(Child):
         if self._teller.awaits_echo:
             return _ASK_S
         due = self._teller.due_in(now) if self._teller.connected else self._connect_at - now
-        return max(0.0, min(super().wait_s(), due))
+        return max(0.0, min(super().wait_s() if self._requests is None else _LOOK_S, due))
 
     def tick(self, now: float) -> None:
         """Connect, ask for the echo, and do what is due."""
@@ -68,6 +88,8 @@ class OutputProcess(Child):
             self._try_to_connect()
         if self._teller.awaits_echo:
             self._ask()
+        if self._requests is not None:
+            self._hear_requests(self._requests, now)
         self._do(output.Tick())
         self.tally.set("output_faults_total", self._teller.wrong_echoes, "wrong echo")
         self.tally.set("output_faults_total", self._times_again, "said again")
@@ -77,8 +99,15 @@ class OutputProcess(Child):
             self.stopping = True
 
     def on_supervisor(self, event: Event, now: float) -> None:
-        """At a stop, what is left is said first."""
+        """Answers to what the peer asked; at a stop, what is left is said first."""
         super().on_supervisor(event, now)
+        match event[1]:
+            case PlcAnswers(answers):
+                self._answers, self._answered_at = answers, now
+                self._link.ready(on=answers.ready)
+            case RecipeChangeAnswered() as answer:
+                if self._recipe.answered(answer.request, answer.first_plate, answer.refused):
+                    self._log_recipe(answer.name)
         if self.stopping:
             self.stopping = False
             self._ending_at = self._ending_at or now
@@ -87,6 +116,8 @@ class OutputProcess(Child):
         """Release nothing any more."""
         self._do(output.Ending())
         self._link.end()
+        if self._requests is not None:
+            self._requests.close()
 
     def _is_done(self, now: float, since: float) -> bool:
         quiet = now - max(since, self._heard_at) > _QUIET_S
@@ -100,6 +131,33 @@ class OutputProcess(Child):
         if isinstance(body, VerdictDue | SeenCommitted):
             self._heard_at = now
             self._do(body)
+
+    def _hear_requests(self, requests: RequestLink, now: float) -> None:
+        """Pass on what the peer asks for, and have it read what it is answered."""
+        for news in requests.news():
+            self.supervisor.send(news, now)
+            if news.asked is not None:
+                self._ask_for_recipe(news, now)
+        if now - self._answered_at > _SILENT_S:
+            self._answers = Answers()
+            self._link.ready(on=False)
+        requests.answer(self._answers, self._recipe)
+
+    def _ask_for_recipe(self, news: PlcAsks, now: float) -> None:
+        assert news.asked is not None
+        before = self._recipe.number
+        name = self._recipe.asked(news.asked)
+        if name is not None:
+            self.supervisor.send(ChangeRecipe(name, self._recipe.number), now)
+        elif self._recipe.number not in (before, 0):
+            self._log_recipe("")
+
+    def _log_recipe(self, name: str) -> None:
+        recipe, who = self._recipe, self._settings.name
+        if recipe.why:
+            self.log.warning("change of recipe refused", output=who, recipe=name, reason=recipe.why)
+        else:
+            self.log.info("recipe changed", output=who, recipe=name, first_plate=recipe.first_plate)
 
     def _try_to_connect(self) -> None:
         try:

@@ -16,6 +16,7 @@ from daemon.service.child import Child, Plan
 from daemon.service.optics_watch import OpticsOfRecipes
 from daemon.service.outgoing import Outgoing
 from daemon.service.pictures import PictureKeeper, Written
+from daemon.store.events import note
 from daemon.store.golden import why_overdue
 from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
 from daemon.store.results import RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
@@ -28,6 +29,7 @@ from stages.events import (
     Abort,
     Aborted,
     DecidedUnseen,
+    Noted,
     PlateDecided,
     PlateFinal,
     PlateSeen,
@@ -90,8 +92,8 @@ class RecordProcess(Child):
         """Open the store; one that fails now is tried again with the first write."""
         cv2.setNumThreads(1)
         self._links = self.bind("record", self._on_link)
-        outputs, simulated = self.config.outputs.all, self._facts[FIRST].simulated
-        self._outgoing = Outgoing(outputs, self._links, self.tally, simulated=simulated)
+        simulated = self._facts[FIRST].simulated
+        self._outgoing = Outgoing(self.config.outputs.all, self._links, self.tally, simulated=simulated)
         try:
             self._open_store()
         except StoreError as error:
@@ -141,6 +143,7 @@ class RecordProcess(Child):
         super().on_supervisor(event, now)
         match event[1]:
             case PlateSeen() as seen:
+                self._outgoing.heard(seen, self._facts.get(seen.recipe))
                 if seen.plate in self._final:
                     # The supervisor has missed the verdict: the record that committed it is no more.
                     self._tell_verdict(seen.plate, now)
@@ -148,6 +151,8 @@ class RecordProcess(Child):
                     self._do(seen, now)
             case Abort() as abort:
                 self._aborted = abort
+            case Noted() as noted:
+                self._note(noted)
 
     def _on_link(self, event: Event, now: float) -> None:
         sender, body = event
@@ -171,6 +176,13 @@ class RecordProcess(Child):
         try:
             for plate in store.open_plates(self.plan.run):
                 self._links.send("tile-0", SeenCommitted(plate), now)
+        except StoreError as error:
+            self._alarm(error.kind, str(error))
+
+    def _note(self, noted: Noted) -> None:
+        try:
+            if self._store is not None:
+                note(self._store, self.plan.run, noted.kind, noted.text)
         except StoreError as error:
             self._alarm(error.kind, str(error))
 
@@ -224,7 +236,8 @@ class RecordProcess(Child):
                 self._open_late(time.monotonic())
             assert self._store is not None
             if isinstance(write, record.CommitSeen):
-                self._store.seen(self.plan.run, write.plate, at, write.image, self._facts.get(write.recipe))
+                own = self._facts.get(write.recipe)
+                self._store.seen(self.plan.run, write.plate, at, write.image, own, write.part)
             else:
                 self._commit(self._store, write, at)
         except StoreError as error:
@@ -249,6 +262,7 @@ class RecordProcess(Child):
             unevenness=unevenness(write.decided.profile),
             optics=optics.faults if optics else None,
             facts=None if number is None else self._facts[number],
+            named=self.config.outputs.asking is not None,
         ):
             # The verdict as committed, which the store's failure may have changed.
             self._committed[result.plate] = VerdictCommitted(result, latency, write.decided.inspection_s, optics)

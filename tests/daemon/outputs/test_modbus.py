@@ -55,6 +55,10 @@ def test_a_verdict_stands_in_ten_registers_as_the_page_says(plc: Plc) -> None:
     assert registers(plc)[0] == 3
     link.release(None)
     assert registers(plc)[0] == 1
+    link.ready(on=True)
+    link.beat(on=True)
+    assert registers(plc)[0] == 5
+    link.ready(on=False)
     link.say(Say(VerdictDue(NUMBER + 1, Verdict.OK), divert=False, times=1))
     assert registers(plc) == [1, 1, 3, 1, 0, 0, 0, 65535, 1, 3]
     link.close()
@@ -88,8 +92,8 @@ def test_a_plc_that_dies_at_work_is_an_error_of_the_next_call(plc: Plc) -> None:
 
 
 def test_addresses_that_a_plc_lacks_are_named_with_what_to_do(plc: Plc) -> None:
-    link = ModbusLink(settings(plc, first_register=100))
-    with pytest.raises(OutputError, match=r"refuses registers 100 to 100 \(exception code 2\): give the PLC's server"):
+    link = ModbusLink(settings(plc, first_register=200))
+    with pytest.raises(OutputError, match=r"refuses registers 200 to 200 \(exception code 2\): give the PLC's server"):
         link.connect()
     link.close()
 
@@ -103,7 +107,8 @@ def test_a_plc_without_coils_gets_registers_alone(plc: Plc) -> None:
 
 
 def test_each_cause_has_its_number_on_the_page_and_none_has_that_of_another() -> None:
-    pairs = re.findall(r"\| (\d+) \| ([a-z -]+?) (?=\|)", PAGE.read_text("utf-8"))
+    table = PAGE.read_text("utf-8").partition("## Numbers of the causes")[2]
+    pairs = re.findall(r"\| (\d+) \| ([a-z -]+?) (?=\|)", table)
     assert {Cause(name): int(number) for number, name in pairs} == CAUSES
     assert set(CAUSES) == set(Cause)
     assert len({*CAUSES.values(), OTHER_CAUSE}) == len(CAUSES) + 1
@@ -113,6 +118,26 @@ def test_each_cause_has_its_number_on_the_page_and_none_has_that_of_another() ->
 def test_an_echo_among_the_registers_that_are_written_is_refused(register: int, echo: int) -> None:
     with pytest.raises(ValidationError, match="lies among the registers that are written"):
         Modbus(name="gate", host="plc", first_register=register, echo_register=echo)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"request_register": 8}, "first_register and request_register overlap: registers 0 to 9, and 8 to 59"),
+        ({"request_register": 60}, "answer_register and request_register overlap: registers 32 to 76, and 60 to 111"),
+        ({"request_register": 100, "answer_register": 17}, "echo_register and answer_register overlap"),
+    ],
+)
+def test_blocks_of_registers_that_overlap_are_refused(given: dict[str, Any], found: str) -> None:
+    with pytest.raises(ValidationError, match=found):
+        Modbus(name="gate", host="plc", **given)
+    assert Modbus(name="gate", host="plc", request_register=77).request_register == 77
+
+
+def test_one_plc_alone_gives_ids() -> None:
+    both = [{"name": name, "host": "plc", "request_register": 100} for name in ("a", "b")]
+    with pytest.raises(ValidationError, match="a and b both have request_register: one PLC alone gives the ids"):
+        Outputs.model_validate({"modbus": both})
 
 
 def test_two_outputs_of_one_name_are_refused() -> None:

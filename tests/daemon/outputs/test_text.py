@@ -15,7 +15,9 @@ from stages.output import Echoed, Refused, Say
 from stages.plate import Cause, Verdict
 from tests.listeners import Lines
 
-NG = VerdictDue(7, Verdict.NG, (Cause.ROWS_MISSING, Cause.FOCUS), defects=3, part_id="a;b\nc", latency_s=0.2404)
+NG = VerdictDue(
+    7, Verdict.NG, (Cause.ROWS_MISSING, Cause.FOCUS), defects=3, part_id="a;b\nc", batch_id="B;1", latency_s=0.2404
+)
 
 
 @pytest.fixture
@@ -43,11 +45,11 @@ def test_a_verdict_is_one_line_and_the_number_comes_back(lines: Lines) -> None:
     link.beat(on=True)
     link.say(Say(NG, divert=True, times=1))
     assert answered(link) == Echoed(7, "7")
-    assert lines.verdicts == [["VERDICT", "7", "NG", "1", "rows missing", "3", "240", "a_b_c"]]
+    assert lines.verdicts == [["VERDICT", "7", "NG", "1", "rows missing", "3", "240", "a_b_c", "B_1"]]
     assert lines.beats == ["1"]
     link.say(Say(VerdictDue(8, Verdict.OK), divert=False, times=1))
     assert answered(link) == Echoed(8, "8")
-    assert lines.verdicts[1] == ["VERDICT", "8", "OK", "0", "", "0", "", ""]
+    assert lines.verdicts[1] == ["VERDICT", "8", "OK", "0", "", "0", "", "", ""]
     link.close()
 
 

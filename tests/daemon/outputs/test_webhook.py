@@ -23,7 +23,7 @@ from stages.plate import Cause, Verdict
 from tests.listeners import Requests
 
 KEY = b"0123456789abcdef"
-NG = Say(VerdictDue(7, Verdict.NG, (Cause.DEFECT,), "worst at x 1 \ud800", 3, "P7", 0.24), divert=True, times=1)
+NG = Say(VerdictDue(7, Verdict.NG, (Cause.DEFECT,), "worst at x 1 \ud800", 3, "P7", "B1", 0.24), divert=True, times=1)
 
 
 @pytest.fixture
@@ -50,6 +50,7 @@ def test_a_verdict_is_a_post_of_json_and_its_answer_acknowledges_it(requests: Re
     assert said == {
         "plate": 7,
         "part_id": "P7",
+        "batch_id": "B1",
         "verdict": "NG",
         "divert": True,
         "causes": ["defect"],

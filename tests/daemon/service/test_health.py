@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from daemon.service.health import Condition, reasons
+from daemon.service.health import Condition, reasons, troubles
 from stages.events import OutputFailing, OutputWorks, StoreFailing
+from stages.plc import Answers, Trouble
 
 WELL = Condition(ready=True, down=(), role_lost=None, store_failing=None, stopping=False)
 
@@ -62,3 +63,28 @@ def test_an_output_is_ill_until_it_says_that_it_works_or_another_takes_its_place
     condition.hear("record-0", StoreFailing("full", ""))
     condition.joined("output-0")
     assert reasons(condition) == ("the result store fails (full)",)
+
+
+def test_a_plc_hears_what_keeps_the_next_plate_from_its_inspection_and_what_does_not() -> None:
+    assert troubles(WELL, full=False) == ()
+    assert troubles(WELL, full=True) == (Trouble.NO_SLOT,)
+    assert troubles(Condition(), full=False) == (Trouble.STARTING,)
+    ill = Condition(ready=True, down=["detect-1", "merge-0"], store_failing="full", overdue="plate 3", stopping=True)
+    assert troubles(ill, full=False) == (
+        Trouble.STOPPING,
+        Trouble.PROCESS_DOWN,
+        Trouble.STORE_FAILS,
+        Trouble.NO_VERDICT,
+    )
+    without = Condition(
+        ready=True,
+        down=["classify-0", "output-1"],
+        done_without={"classify"},
+        outputs_failing={"output-1": "output mes fails"},
+        journal_failing="full",
+        room_short=True,
+        plc_unread="cut off",
+    )
+    assert troubles(without, full=False) == (Trouble.ATTENTION,)
+    assert Answers(next_plate=1, troubles=troubles(without, full=False)).ready
+    assert reasons(Condition(ready=True, plc_unread="cut off")) == ("ids of sheets are unknown: cut off",)

@@ -19,9 +19,10 @@ from daemon.store.results import Store, StoreError, store_path
 from daemon.telemetry.counters import Tally
 from daemon.wire.channel import Client, Joined, Server
 from daemon.wire.messages import AnyMessage, Sender
-from stages.events import SeenCommitted, VerdictCommitted, VerdictDue, VerdictTold
+from stages.events import PlateSeen, SeenCommitted, VerdictCommitted, VerdictDue, VerdictTold
 from stages.outbox import MOST_HANDED
 from stages.plate import PlateResult, Verdict
+from stages.plc import Part
 from tests.daemon.conftest import FACTS, KEY, RUN
 
 RESULT = PlateResult(RUN, 1, Verdict.OK, (), "", True, 9, 9, 1, 1, 1.0)
@@ -49,6 +50,7 @@ class Desk:
         self.heard: list[AnyMessage] = []
 
     def commit(self, plate: int) -> None:
+        self.outgoing.heard(PlateSeen(plate, part=Part(f"A{plate}")), FACTS)
         result = replace(RESULT, plate=plate)
         self.store.commit_verdict(result, decided_at=NOW, latency_s=0.25)
         self.outgoing.committed(VerdictCommitted(result, 0.25))
@@ -102,6 +104,7 @@ def test_what_was_committed_before_an_output_joined_is_read_from_the_store_and_w
     assert first.committed_at is not None
     assert second.committed_at is not None
     assert (first.latency_s, first.simulated) == (0.25, True)
+    assert second.part_id == "A2"
     assert SeenCommitted(1) in desk.heard
 
 

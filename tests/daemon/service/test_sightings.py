@@ -25,17 +25,35 @@ def slot(plate: int, *holds: Hold) -> SlotFacts:
 def begun() -> Sightings:
     """A line whose plate 7 is in the beam."""
     sightings = Sightings(16, 7)
-    assert sightings.hear(1, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(7)]
+    assert sightings.hear(1, strip(0, Edge(1, 40, rising=True), level=False), 0.0) == [Sighting(7)]
     return sightings
 
 
 def test_plates_are_numbered_from_the_first() -> None:
     sightings = begun()
-    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [
-        Sighting(8)
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True), 0.0) == [
+        Sighting(8, not_before=0.0)
     ]
     assert sightings.camera_row == 200
     assert sightings.state.next_plate == 9
+
+
+def test_a_plate_cannot_have_begun_before_a_strip_was_delivered_that_ends_above_its_edge() -> None:
+    sightings = Sightings(150, 7)
+    rising = Edge(1, 230, rising=True)
+    assert sightings.hear(1, strip(0, level=False), 5.0) == []
+    assert sightings.hear(1, strip(1, level=False), 6.0) == []
+    assert sightings.hear(1, strip(2, rising, level=False), 7.0) == []
+    assert sightings.hear(1, strip(3, level=True), 8.0) == [Sighting(7, not_before=6.0)]
+
+
+def test_of_a_plate_in_the_first_strip_of_a_line_nobody_knows_when_it_began() -> None:
+    sightings = begun()
+    falls, rises = Edge(2, 120, rising=False), Edge(3, 150, rising=True)
+    assert sightings.hear(1, strip(1, falls, rises, level=True), 9.0) == [Sighting(8, not_before=0.0)]
+    sightings.line_gone()
+    sightings.begin_anew([])
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False), 10.0) == [Sighting(9)]
 
 
 def test_a_new_line_goes_on_with_the_numbers_and_begins_with_the_rows() -> None:
@@ -43,17 +61,17 @@ def test_a_new_line_goes_on_with_the_numbers_and_begins_with_the_rows() -> None:
     sightings.line_gone()
     assert sightings.begin_anew([slot(7, Hold.TILE)]) == []
     assert sightings.camera_row is None
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(8)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False), 0.0) == [Sighting(8)]
 
 
 def test_what_a_line_that_is_gone_said_late_is_heard_until_the_new_one_begins_and_not_after() -> None:
     sightings = begun()
     sightings.line_gone()
-    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [
-        Sighting(8)
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True), 0.0) == [
+        Sighting(8, not_before=0.0)
     ]
     sightings.begin_anew([])
-    assert sightings.hear(1, strip(2, Edge(4, 220, rising=False), Edge(5, 250, rising=True), level=True)) == []
+    assert sightings.hear(1, strip(2, Edge(4, 220, rising=False), Edge(5, 250, rising=True), level=True), 0.0) == []
     assert sightings.camera_row is None
 
 
@@ -63,7 +81,7 @@ def test_a_plate_that_acquisition_opened_and_the_dead_line_did_not_tell_of_is_se
     sightings = begun()
     sightings.line_gone()
     assert sightings.begin_anew([slot(7, Hold.TILE), slot(8, Hold.ACQUIRE, Hold.TILE), slot(9)]) == [Sighting(8)]
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(9)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False), 0.0) == [Sighting(9)]
 
 
 def test_a_plate_before_one_that_acquisition_opened_was_seen_too_whether_it_has_a_slot_or_not() -> None:
@@ -71,7 +89,7 @@ def test_a_plate_before_one_that_acquisition_opened_was_seen_too_whether_it_has_
     sightings.line_gone()
     untold = sightings.begin_anew([slot(7, Hold.TILE), slot(10, Hold.ACQUIRE)])
     assert untold == [Sighting(8), Sighting(9), Sighting(10)]
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(11)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False), 0.0) == [Sighting(11)]
 
 
 def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it_keeps_its_number() -> None:
@@ -80,14 +98,14 @@ def test_a_plate_without_a_slot_that_was_decided_before_the_dead_line_told_of_it
     sightings.decided(8)
     sightings.line_gone()
     assert sightings.begin_anew([slot(7, Hold.TILE)]) == [Sighting(8)]
-    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False)) == [Sighting(9)]
+    assert sightings.hear(2, strip(0, Edge(1, 40, rising=True), level=False), 0.0) == [Sighting(9)]
 
 
 def test_a_plate_decided_before_the_line_told_of_it_is_seen_once() -> None:
     sightings = begun()
     sightings.decided(8)
-    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True)) == [
-        Sighting(8)
+    assert sightings.hear(1, strip(1, Edge(2, 120, rising=False), Edge(3, 150, rising=True), level=True), 0.0) == [
+        Sighting(8, not_before=0.0)
     ]
     sightings.line_gone()
     assert sightings.begin_anew([]) == []
@@ -96,8 +114,8 @@ def test_a_plate_decided_before_the_line_told_of_it_is_seen_once() -> None:
 def test_the_image_of_a_replay_is_known_by_its_edge_or_by_its_slot() -> None:
     sightings = begun()
     named = Edge(3, 150, rising=True, sheet=Sheet("8.png"))
-    heard = sightings.hear(1, strip(1, Edge(2, 120, rising=False), named, level=True))
-    assert heard == [Sighting(8, "8.png")]
+    heard = sightings.hear(1, strip(1, Edge(2, 120, rising=False), named, level=True), 0.0)
+    assert heard == [Sighting(8, "8.png", 0.0)]
     sightings.line_gone()
     opened = replace(slot(9, Hold.ACQUIRE), sheet=Sheet("9.png"))
     assert sightings.begin_anew([opened]) == [Sighting(9, "9.png")]
@@ -123,7 +141,7 @@ class LinesThatComeAndGo(RuleBasedStateMachine):
     @rule(edge=st.booleans())
     def strip_comes(self, edge: bool) -> None:
         edges = (Edge(self.edges + 1, self.block * 100 + 40, rising=not self.in_beam),) if edge else ()
-        heard = self.sightings.hear(self.line, strip(self.block, *edges, level=self.in_beam))
+        heard = self.sightings.hear(self.line, strip(self.block, *edges, level=self.in_beam), 0.0)
         self.told += [seen.plate for seen in heard]
         self.block += 1
         if edge:
@@ -149,7 +167,7 @@ class LinesThatComeAndGo(RuleBasedStateMachine):
     @rule()
     def a_line_that_is_no_more_is_heard(self) -> None:
         rising = Edge(1, 40, rising=True)
-        assert self.sightings.hear(self.line - 1, strip(0, rising, level=False)) == []
+        assert self.sightings.hear(self.line - 1, strip(0, rising, level=False), 0.0) == []
 
     @invariant()
     def numbers_are_given_once_and_grow(self) -> None:

@@ -62,7 +62,10 @@ def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) ->
     for path in (old, new):
         Store.open(path).close()
     with closing(sqlite3.connect(old)) as connection:
-        connection.executescript("DROP TABLE golden_standards; DROP TABLE golden_checks; PRAGMA user_version = 6;")
+        connection.executescript(
+            "DROP TABLE golden_standards; DROP TABLE golden_checks; ALTER TABLE plates DROP COLUMN part_unknown;"
+            "PRAGMA user_version = 6;"
+        )
     with Store.open(old) as store:
         set_standard(store, "P10B", [7], STANDARD)
         add_check(store, "P10B", 8, datetime.now(UTC), BAD)

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from daemon.store import journal as journals
 from daemon.store.journal import NOTHING, Journal, JournalError, Kept, journal_path, read_journal
+from daemon.store.results import Store
 from daemon.store.rows import RunFacts
 from stages.plate import Verdict
+from stages.plc import Part
 
 FACTS = RunFacts("a" * 32, "P10B", simulated=True, batch_id="7")
 NOW = datetime(2026, 5, 4, 3, 2, 1, 654321, tzinfo=UTC)
@@ -59,12 +61,16 @@ def tick_later(journal: Journal, clock: Clock) -> None:
 
 def test_what_is_told_to_it_is_in_the_file_at_once(journal: Journal, path: Path) -> None:
     journal.seen(4, NOW)
-    journal.seen(5, NOW + timedelta(seconds=1))
+    journal.seen(5, NOW + timedelta(seconds=1), "5.png", part=Part("A5"))
     journal.final(4, Verdict.NG)
     kept = read_journal(path)
     assert kept == journal.kept
     assert plates(kept) == {4: Verdict.NG, 5: None}
-    assert (kept.plates[0].facts, kept.plates[0].seen_at) == (FACTS, NOW)
+    assert (kept.plates[0].facts, kept.plates[0].seen_at, kept.plates[0].part) == (FACTS, NOW, None)
+    assert (kept.plates[1].image, kept.plates[1].part) == ("5.png", Part("A5"))
+    with Store.open(path.with_name("lost.sqlite")) as store:
+        store.begin_run(FACTS, kept)
+        assert [(row.part_id, row.batch_id) for row in store.plates()] == [("A5", "7"), (None, "7")]
     assert (kept.before, kept.last, kept.damaged, kept.torn) == (3, 5, 0, False)
 
 

@@ -18,6 +18,7 @@ from daemon.store.results import Begun, RunFacts, Store, StoreError, store_path
 from daemon.store.seals import Rows
 from models.detector.findings import Quality
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict
+from stages.plc import Part
 
 RUN = "a" * 32
 OTHER = "b" * 32
@@ -52,7 +53,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_a_verdict_comes_back_as_it_went_in(store: Store) -> None:
     quality = Quality(unmasked=1000, judged=900, clipped=10, total=90_000.0, squares=9_090_000.0, lit=900)
     given_result = replace(result(3, Verdict.NG, defect(0.6), defect(0.9, x=70)), quality=quality, warnings=("dim",))
-    assert store.commit_verdict(given_result, decided_at=NOW, latency_s=0.123, part_id="p-3")
+    store.seen(RUN, 3, NOW, part=Part("p-3"))
+    assert store.commit_verdict(given_result, decided_at=NOW, latency_s=0.123)
     row = store.plate(3)
     assert row is not None
     assert (row.verdict, row.causes, row.warnings) == (Verdict.NG, (Cause.DEFECT,), ("dim",))
@@ -253,7 +255,7 @@ def test_files_that_are_no_store_are_named(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Store.open(newer).close()
     _sql(newer, "PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"version 99, this program knows 7: update"):
+    with pytest.raises(StoreError, match=r"version 99, this program knows 8: update"):
         Store.open(newer)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(tmp_path / "nowhere" / "results.sqlite")
@@ -269,7 +271,7 @@ def _sql(path: Path, statement: str) -> None:
 
 def _without_optics(path: Path) -> None:
     """As versions before the fifth were."""
-    for column in ("unevenness", "optics"):
+    for column in ("unevenness", "optics", "part_unknown"):
         _sql(path, f"ALTER TABLE plates DROP COLUMN {column}")
     _sql(path, "DROP TABLE optics")
 
@@ -291,7 +293,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_this_one_and_keeps_what_i
     for table in ("upkeep", "outputs", "tellings", "golden_standards", "golden_checks"):
         _sql(path, f"DROP TABLE {table}")
     _sql(path, "PRAGMA user_version = 1")
-    with pytest.raises(StoreError, match="version 1, this program knows 7: start the service once"):
+    with pytest.raises(StoreError, match="version 1, this program knows 8: start the service once"):
         Store.open(path, read_only=True)
     judged = replace(defect(0.8), probability=0.25, unanswered=2, vetoed=True, heat=Heat(1, 2, bytes(49)))
     with Store.open(path) as store:
@@ -334,6 +336,38 @@ def test_the_image_of_a_plate_is_noted_by_its_sight_or_with_its_verdict(store: S
     store.commit_verdict(replace(result(2), image="2.png"), decided_at=NOW)
     store.seen(RUN, 3, NOW, "\x1b[31m\n.png")
     assert [row.image for row in store.plates()] == ["\x1b[31m\n.png", "2.png", "1.png"]
+
+
+def test_the_ids_of_a_plate_are_noted_by_its_sight_and_an_unknown_one_says_why_and_has_no_batch(store: Store) -> None:
+    parts = [None, Part("A2", "B2"), Part("A3"), Part(None, "B4"), Part(unknown="the PLC gave none")]
+    for plate, part in enumerate(parts, start=1):
+        store.seen(RUN, plate, NOW, part=part)
+        store.commit_verdict(result(plate), decided_at=NOW, facts=FACTS, named=part is not None)
+    found = [(row.part_id, row.batch_id, row.part_unknown) for row in reversed(store.plates())]
+    assert found == [
+        (None, "7", None),
+        ("A2", "B2", None),
+        ("A3", "7", None),
+        (None, "B4", None),
+        (None, None, "the PLC gave none"),
+    ]
+    assert store.check_rows().changed == ()
+
+
+def test_a_store_of_the_version_before_knows_nothing_of_unknown_ids_and_a_writer_brings_it_up(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.commit_verdict(result(1), decided_at=NOW)
+    _sql(path, "ALTER TABLE plates DROP COLUMN part_unknown")
+    _sql(path, "PRAGMA user_version = 7")
+    with Store.open(path, read_only=True) as reader:
+        assert [row.part_unknown for row in reader.plates()] == [None]
+    with Store.open(path) as store:
+        store.begin_run(FACTS)
+        store.seen(RUN, 2, NOW, part=Part(unknown="the PLC gave none"))
+        assert [row.part_unknown for row in store.plates()] == ["the PLC gave none", None]
+        assert store.check_rows() == Rows(changed=(), without_checksum=0, gone=0)
 
 
 def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store) -> None:

@@ -21,6 +21,7 @@ from daemon.store.tellings import Tellings
 from daemon.store.view import results_json, results_table
 from stages.events import VerdictDue
 from stages.plate import Cause, Defect, Verdict, without_windows
+from stages.plc import Part
 
 RUN = "a" * 32
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -52,10 +53,11 @@ def test_an_output_is_owed_the_plates_that_come_after_it_was_configured(store: S
     tellings = Tellings(store)
     tellings.begin(["gate"])
     assert owed(tellings) == []
+    store.seen(RUN, 2, NOW, part=Part("A2", "B2"))
     commit(store, 2)
     store.seen(RUN, 3, NOW)
     (due,) = tellings.owed("gate", 99, ())
-    assert due == VerdictDue(2, Verdict.NG, (Cause.DEFECT,), "because", 1, None, 0.25, None, simulated=True)
+    assert due == VerdictDue(2, Verdict.NG, (Cause.DEFECT,), "because", 1, "A2", "B2", 0.25, None, simulated=True)
 
 
 def test_what_is_told_is_owed_no_more_and_to_each_output_by_itself(store: Store) -> None:
@@ -127,6 +129,7 @@ def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) ->
     with closing(sqlite3.connect(old)) as connection:
         for name in ("outputs", "tellings", "golden_standards", "golden_checks"):
             connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE plates DROP COLUMN part_unknown")
         connection.execute("PRAGMA user_version = 5")
     with Store.open(old, read_only=True) as store:
         assert store.plates() == []

@@ -17,6 +17,7 @@ from stages.camera import Edge, Sheet, Strip
 from stages.crops import Answer, Crop
 from stages.events import Place
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
+from stages.plc import Answers, Asked, IdsAnswer, Part, ResetAnswer, Trouble
 
 RUN = "a" * 32
 STRIP = Strip(7, 3584, 512, (Edge(3, 3600, rising=True),), level=False)
@@ -52,14 +53,14 @@ BODIES: list[m.AnyMessage] = [
     m.JudgesBy(3, 13),
     e.StripDelivered(0, STRIP, 1.5),
     e.BufferReleased(3),
-    e.SwitchHeard(STRIP),
+    e.SwitchHeard(STRIP, 1.5),
     e.LineEnded(),
     e.AcquisitionEnded(),
     e.PlateOpened(1, PLACE, Sheet("é.png", ((Cause.DEPTH, "12 bits"),), ("dim",), pixels=False)),
     e.RowsReady(1, 0, 512),
     e.PlateClosed(1, PLACE, 1300, (Cause.TOO_LONG,), 4),
     e.AcquisitionAt(9),
-    e.PlateSeen(1, "é.png"),
+    e.PlateSeen(1, "é.png", 2, Part("P7", "B1")),
     e.SeenCommitted(1),
     e.PlateDecided(RESULT, 12.5),
     e.DecidedUnseen(1),
@@ -82,10 +83,14 @@ BODIES: list[m.AnyMessage] = [
     e.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49)), 1),
     e.CropsUnwanted(1),
     e.ClassifierLost(),
-    e.VerdictDue(1, Verdict.NG, (Cause.DEFECT,), "1 defect", 1, "7-b", 0.25, 12.5, simulated=True),
+    e.VerdictDue(1, Verdict.NG, (Cause.DEFECT,), "1 defect", 1, "7-b", "B1", 0.25, 12.5, simulated=True),
     e.VerdictTold(1, "acknowledged", divert=True, times=2, said_at=12.5, answered_at=12.75, answer="echo 1"),
     e.OutputFailing("gate", "cannot be reached"),
     e.OutputWorks("gate"),
+    e.PlcAsks(Asked(1.5, 7, "P7", None, 3, 4, "02CG"), ""),
+    e.PlcAsks(None, "cannot be reached"),
+    e.PlcAnswers(Answers(8, (Trouble.CAMERA,), (Trouble.CAMERA,), 7, IdsAnswer.USED, 3, ResetAnswer.STANDS)),
+    e.Noted("alarms reset", "reset: camera"),
     e.ChangeRecipe("02CG", 7),
     e.RecipeChangeAnswered("02CG", 7, "", 12),
     e.Abort(Cause.SHUTDOWN),

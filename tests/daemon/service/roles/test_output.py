@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from daemon.outputs.codes import VERDICTS
-from stages.events import OutputFailing, OutputWorks
+from stages.events import ChangeRecipe, OutputFailing, OutputWorks, PlcAnswers, PlcAsks, RecipeChangeAnswered
 from stages.plate import Verdict
+from stages.plc import Answers, IdsAnswer, Part, Trouble
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.listeners import Lines, Requests
-from tests.plc import WATCHDOG_S, Plc
+from tests.plc import REQUESTS, WATCHDOG_S, Plc, SilentAbout
 
 
 @pytest.fixture
@@ -143,6 +144,70 @@ def test_what_is_late_is_not_said_a_dead_plc_delays_no_other_output_and_at_a_sto
     assert (late.outcome, late.times, late.divert) == ("late", 0, True)
     assert [heard.number for heard in plc.new] == [2, 3, 4, 5, 6, 7]
     assert {one.outcome for one in told.values()} == {"acknowledged"}
+
+
+def test_what_the_plc_asks_reaches_the_supervisor_and_the_answers_the_plc(plc: Plc, tmp_path: Path) -> None:
+    with RecordAndOutputs(tmp_path, config_of(modbus=[gate(plc, request_register=REQUESTS)])) as house:
+
+        def asked() -> object:
+            found = house.asked[-1] if house.asked else None
+            return found.asked if isinstance(found, PlcAsks) else found
+
+        plc.give(7, "A7", "B7")
+        house.wait(lambda: (found := asked()) and found.plate == 7)  # type: ignore[attr-defined]
+        house.tell("output-0", PlcAnswers(Answers(7, plate=7, ids=IdsAnswer.TAKEN)))
+        house.wait(lambda: plc.next_plate == 7 and plc.ready)
+        assert list(plc.answers[4:7]) == [0, 7, 1]
+        house.tell("output-0", PlcAnswers(Answers(7, (Trouble.STORE_FAILS,))))
+        house.wait(lambda: not plc.ready and plc.answers[2] == 8)
+        house.tell("output-0", PlcAnswers(Answers(7)))
+        house.wait(lambda: plc.ready)
+        house.wait(lambda: not plc.ready and not plc.next_plate)  # the supervisor says nothing any more
+
+        plc.ask(change=5, recipe="U20B")
+        house.wait(lambda: ChangeRecipe("U20B", 5) in house.asked)
+        house.tell("output-0", RecipeChangeAnswered("U20B", 5, "recipe U20B is not loaded"))
+        house.wait(lambda: list(plc.answers[9:11]) == [5, 2])
+        plc.ask(change=6, recipe="U20B")
+        house.wait(lambda: ChangeRecipe("U20B", 6) in house.asked)
+        house.tell("output-0", RecipeChangeAnswered("U20B", 6, first_plate=12))
+        house.wait(lambda: list(plc.answers[9:14]) == [6, 1, 0, 12, 0])
+        assert house.asked.count(ChangeRecipe("U20B", 6)) == 1
+
+        plc.stop()
+        house.wait(lambda: asked() is None)
+
+
+def test_the_ids_of_a_plate_go_with_it_to_every_output(plc: Plc, tmp_path: Path) -> None:
+    requests = Requests()
+    outputs: dict[str, list[dict[str, object]]] = {
+        "modbus": [gate(plc, request_register=REQUESTS)],
+        "webhook": [{"name": "mes", "url": requests.url}],
+    }
+    try:
+        with RecordAndOutputs(tmp_path, config_of(**outputs)) as house:
+            house.decide(1, Verdict.OK, part=Part("A1", "B1"))
+            house.decide(2, Verdict.OK, part=Part(unknown="the PLC gave none"))
+            rows = house.wait_told(2, outputs=2)
+    finally:
+        requests.stop()
+    assert requests.ids == {1: ("A1", "B1"), 2: (None, None)}
+    assert {plate: (row.part_id, row.batch_id) for plate, row in rows.items()} == requests.ids
+    assert rows[2].part_unknown == "the PLC gave none"
+
+
+def test_a_plc_that_is_slow_to_be_asked_delays_no_verdict(plc: Plc, tmp_path: Path) -> None:
+    """The connection over which it is asked gets no answer at all."""
+    with SilentAbout(plc.port, REQUESTS) as between:
+        slow = gate(plc, port=between.port, request_register=REQUESTS, timeout_s=2.0)
+        with RecordAndOutputs(tmp_path, config_of(modbus=[slow])) as house:
+            house.wait(lambda: between.silent)
+            for plate in range(1, 6):
+                house.decide(plate, Verdict.OK)
+                rows = house.wait_told(plate)
+            assert between.silent
+    told = [row.told[0] for row in rows.values()]
+    assert {(one.outcome, one.times) for one in told} == {("acknowledged", 1)}
 
 
 def test_over_deaths_of_outputs_and_listeners_each_verdict_is_told_or_refused(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What the supervisor answers a PLC that asks: the ids of the next sheet, resets of alarms, and whether it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from config.schema import Config
+from daemon.service import health
+from daemon.service.sightings import Sighting
+from daemon.wire.channel import Server
+from daemon.wire.plate_memory import PlateMemory
+from stages.events import Noted, PlcAnswers, PlcAsks
+from stages.plc import Alarms, Answers, Part, PartIds, Trouble
+
+_AGAIN_S = 0.5
+"""The answers are said so often at least: who hears nothing takes the service for not ready."""
+
+
+class PlcDesk:
+    """The desk of one run; does nothing at all where no PLC asks."""
+
+    def __init__(self, config: Config) -> None:
+        asking = config.outputs.asking
+        self.process = None if asking is None else f"output-{asking}"
+        """The process of the output whose PLC asks; None where none does."""
+        self._skips = config.overload == "skip"
+        self.fault: str | None = None
+        """Why the PLC cannot be read; None while it can."""
+        self._ids = PartIds(0)
+        self._alarms = Alarms()
+        self._said: Answers | None = None
+        self._said_at = 0.0
+        self._log = structlog.get_logger()
+
+    def begin(self, link: Server, first_plate: int) -> None:
+        """The run has begun: so its plates are numbered."""
+        self._link = link
+        self._ids = PartIds(first_plate)
+
+    def gone(self, process: str) -> None:
+        """A process ended: what it has read stands there no more, as far as anybody knows."""
+        if process == self.process:
+            self._ids.asked(None)
+
+    def hear(self, process: str, asks: PlcAsks, now: float) -> None:
+        """What the PLC asks for."""
+        if process != self.process:
+            return
+        before = self._ids.answer
+        self._ids.asked(asks.asked)
+        self._tell_ids(before)
+        if asks.asked is None:
+            self._log.error("the PLC cannot be asked for ids", error=asks.fault)
+            self.fault = asks.fault
+            return
+        if self.fault is not None:
+            self._log.warning("the PLC can be asked for ids again")
+            self.fault = None
+        gone = self._alarms.asked(asks.asked.reset)
+        if gone or (gone is not None and self._alarms.standing):
+            names = {"reset": sorted(gone), "standing": sorted(self._alarms.standing)}
+            self._log.warning("alarms reset by the PLC", **names)
+            text = "; ".join(f"{what}: {', '.join(found)}" for what, found in names.items() if found)
+            self._link.send("record-0", Noted("alarms reset", text), now)
+
+    def saw(self, sighting: Sighting) -> Part | None:
+        """What the PLC said of a plate that the switch saw; None where no PLC is asked."""
+        if self.process is None:
+            return None
+        part = self._ids.came(sighting.plate, sighting.not_before)
+        if part.unknown is not None:
+            self._log.warning("id unknown", plate=sighting.plate, reason=part.unknown)
+        return part
+
+    def pulse(self, condition: Callable[[], health.Condition], memory: PlateMemory, now: float) -> None:
+        """Have the PLC told how things stand."""
+        if self.process is None:
+            return
+        full = self._skips and not memory.counts()["free"]
+        troubles = health.troubles(condition(), full=full)
+        self._alarms.look(troubles)
+        plate, ids = self._ids.answer
+        reset, done = self._alarms.answer
+        standing = tuple(one for one in Trouble if one in self._alarms.standing)
+        answers = Answers(self._ids.next_plate, troubles, standing, plate, ids, reset, done)
+        if answers != self._said or now - self._said_at >= _AGAIN_S:
+            self._said, self._said_at = answers, now
+            self._link.send(self.process, PlcAnswers(answers), now, keep=False)
+
+    def _tell_ids(self, before: object) -> None:
+        """Say in the log what the PLC may have meant otherwise."""
+        plate, answer = self._ids.answer
+        if (plate, answer) != before and answer is not None and answer not in ("taken", "used"):
+            self._log.warning("ids of the PLC refused", plate=plate, answer=answer)
