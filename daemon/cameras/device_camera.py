@@ -222,7 +222,7 @@ class DeviceCamera(LineCamera):
                 "the camera is frozen: no strip, although the line moves",
                 camera=self._serial,
                 silent_s=round(self._motion.silent_s(now), 1),
-                moved=list(self._watched),
+                moved=[*self._watched, *(["camera.switch"] if self._moves else [])],
             )
         if self._motion.restart(now):
             self._lost("it froze")

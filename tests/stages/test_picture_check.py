@@ -124,3 +124,19 @@ def test_a_sheet_that_was_there_at_the_start_is_not_compared() -> None:
     released, faults = run([(10, 300), (500, 700)], [(0, 300), (500, 700)], 900)
     assert doubts(released) == {}
     assert not faults.counts
+
+
+@given(st.integers(-90, 90), st.integers(-90, 90), st.integers(0, 60))
+def test_a_part_that_is_missing_beyond_the_tolerance_is_always_told_with_the_last_rows(
+    begins: int, ends: int, uncertain: int
+) -> None:
+    start, end = 200, 500
+    released, _ = run([(start, end), (800, 1000)], [(start + begins, end + ends), (800, 1000)], 1200, uncertain)
+    found = doubts(released)
+    # The picture is looked at every 8 rows.
+    if begins < -TOLERANCE or ends > TOLERANCE + 8:
+        assert set(found) == {start}
+        (told,) = [waiting.strip for waiting in released if waiting.strip.doubts]
+        assert told.first_row < end, "no later than the strip with its last row"
+    elif -TOLERANCE + 8 <= begins <= TOLERANCE + uncertain and -TOLERANCE - uncertain <= ends <= TOLERANCE - 8:
+        assert not found

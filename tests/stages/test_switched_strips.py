@@ -81,7 +81,7 @@ def cut(released: list[Waiting]) -> list[tuple[int, int]]:
     return sheets
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(belts(gap=80), st.sampled_from([0.0, 0.004, 0.012]), st.sampled_from([0.002, 0.005, 0.01]), st.integers(0, 99))
 def test_a_switch_that_is_asked_now_and_then_gives_each_sheet_whole_and_in_time(
     belt: Belt, latency: float, pause: float, seed: int
@@ -114,7 +114,7 @@ def test_a_switch_that_is_asked_now_and_then_gives_each_sheet_whole_and_in_time(
     assert not any(w.strip.doubts for w in released)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(belts(gap=80))
 def test_the_picture_gives_each_sheet_whole_and_in_time(belt: Belt) -> None:
     picture = PictureSwitch(30, DEBOUNCE)

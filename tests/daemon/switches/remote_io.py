@@ -49,3 +49,4 @@ class RemoteIo:
             await self._stop.wait()
         finally:
             await self._server.shutdown()  # type: ignore[no-untyped-call] # as pymodbus has it
+            await asyncio.sleep(0.05)  # its connections close later
