@@ -118,6 +118,8 @@ class CameraStatus:
     """Those that the driver can fill now; none left means that the next strip is lost."""
     losses: Mapping[Loss, int] = field(default_factory=dict)
     """What was lost since `open`, by cause."""
+    fault: str | None = None
+    """Why it delivers nothing just now, in words; None where it may deliver."""
 
 
 class CameraError(Exception):

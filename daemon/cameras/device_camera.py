@@ -130,8 +130,9 @@ class DeviceCamera(LineCamera):
         if new := {cause: count for cause, count in new.items() if count}:
             self._log.warning("the camera did not deliver all: rows are missing", camera=self._serial, lost=new)
         self._told = losses
-        serial = self._serial if self._away_since is None else f"{self._serial} is away"
-        return CameraStatus(serial, self._temperature(), self._buffers, self._free, losses)
+        away = self._away_since is not None
+        serial, fault = (f"{self._serial} is away", f"camera {self._serial} is away") if away else (self._serial, None)
+        return CameraStatus(serial, self._temperature(), self._buffers, self._free, losses, fault)
 
     # --- at work -------------------------------------------------------------------------------------------------
 

@@ -111,6 +111,8 @@ class Child:
         self.plates: dict[int, Progress] = {}
         """Windows merged and regions found so far of each open plate, for people who watch."""
         self.note = ""
+        self.troubles: tuple[str, ...] = ()
+        """What keeps the next sheet from its inspection, for health."""
         self._starting = True
         self.waited_s = 0.0
         """Time of this round that a role spent waiting elsewhere than in the loop, s: it counts as no work."""
@@ -247,6 +249,7 @@ class Child:
             starting=self._starting,
             plates=self.plates,
             waits_for=self._waits_for,
+            troubles=self.troubles,
         )
         self.supervisor.send(body, now, keep=False)
 

@@ -117,6 +117,11 @@ class Children:
         beat = self._kids[f"{role}-0"].beat
         return beat.note if beat else ""
 
+    @property
+    def troubles(self) -> list[str]:
+        """What keeps the next sheet from its inspection, as the processes said last."""
+        return [text for kid in self._kids.values() if kid.beat is not None for text in kid.beat.troubles]
+
     def plates(self) -> Mapping[int, Progress]:
         """How far the open plates are, as merge said last."""
         beat = self._kids["merge-0"].beat

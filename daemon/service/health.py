@@ -19,6 +19,8 @@ class Condition:
 
     ready: bool = False
     """Every process has been up once."""
+    line: Sequence[str] = ()
+    """What is wrong with camera and switch."""
     down: Sequence[str] = ()
     """Names of processes that should be up and are not."""
     role_lost: str | None = None
@@ -76,6 +78,8 @@ def _found(condition: Condition) -> Iterator[tuple[Trouble, str]]:
     for name in condition.down if condition.ready else ():
         optional = name.rpartition("-")[0] in OPTIONAL
         yield Trouble.ATTENTION if optional else Trouble.PROCESS_DOWN, f"{name} is down"
+    for text in condition.line:
+        yield Trouble.CAMERA, text
     if condition.role_lost is not None:
         yield Trouble.PROCESS_DOWN, f"role {condition.role_lost} is lost"
     for role in sorted(condition.done_without):

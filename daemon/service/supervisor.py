@@ -332,6 +332,7 @@ class Supervisor:
             self._condition,
             # Asked from the server's thread, perhaps before there are any.
             down=self.children.down() if self._condition.ready else (),
+            line=self.children.troubles if self._condition.ready else (),
             role_lost=self._stopping.role_lost,
             stopping=self._stopping.begun,
             journal_failing=self.ledger.journal_failure,

@@ -49,6 +49,8 @@ class Heartbeat(Message, frozen=True):
     """Of each open plate; said by merge."""
     waits_for: dict[int, str] = {}
     """In words, of the oldest plate that is open there; said by tile and merge."""
+    troubles: tuple[str, ...] = ()
+    """In words, what keeps the next sheet from its inspection; said by line."""
 
 
 class Exit(Message, frozen=True):

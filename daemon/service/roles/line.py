@@ -183,6 +183,8 @@ class LineProcess(Child):
         if status.buffers:
             words.append(f"{status.buffers_free} of {status.buffers} driver buffers free")
         words += self._switch.words
+        camera = [] if status.fault is None else [status.fault]
+        self.troubles = (*camera, *(f"the switch cannot be trusted: {word}" for word in self._switch.words))
         self.note = ", ".join(words)
 
     def _on_acquire(self, event: Event, now: float) -> None:

@@ -94,7 +94,7 @@ def test_a_camera_that_is_taken_away_is_opened_again_and_the_rows_between_are_mi
             # The driver's device is closed behind the camera's back: every further call of the driver fails for real.
             one._device._device.close()  # type: ignore[union-attr]
             assert one.next_strip(np.zeros((STRIP, WIDTH), np.uint8), 0.1) is NoStrip.WAITING
-            assert one.status().serial == "0 is away"
+            assert (one.status().serial, one.status().fault) == ("0 is away", "camera 0 is away")
             assert one.status().buffers == 0
             after = strips_of(one, 3)
             status = one.status()

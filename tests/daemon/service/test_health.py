@@ -40,7 +40,7 @@ def test_everything_that_is_wrong_is_named() -> None:
 
 
 def test_that_pictures_give_way_is_said() -> None:
-    short = Condition(True, (), None, store_failing=None, stopping=False, room_short=True)
+    short = Condition(ready=True, room_short=True)
     assert reasons(short) == ("room on the disk is short: pictures give way",)
 
 
@@ -49,7 +49,7 @@ def test_that_a_plate_gets_no_verdict_is_said() -> None:
 
 
 def test_that_the_journal_fails_is_said_with_the_reason() -> None:
-    mute = Condition(True, (), None, store_failing=None, stopping=False, journal_failing="full")
+    mute = Condition(ready=True, journal_failing="full")
     assert reasons(mute) == ("the journal of plates fails (full)",)
 
 
@@ -69,6 +69,8 @@ def test_a_plc_hears_what_keeps_the_next_plate_from_its_inspection_and_what_does
     assert troubles(WELL, full=False) == ()
     assert troubles(WELL, full=True) == (Trouble.NO_SLOT,)
     assert troubles(Condition(), full=False) == (Trouble.STARTING,)
+    away = Condition(ready=True, line=["camera 0 is away"])
+    assert (troubles(away, full=False), reasons(away)) == ((Trouble.CAMERA,), ("camera 0 is away",))
     ill = Condition(ready=True, down=["detect-1", "merge-0"], store_failing="full", overdue="plate 3", stopping=True)
     assert troubles(ill, full=False) == (
         Trouble.STOPPING,
