@@ -117,7 +117,7 @@ class RecipeDesk:
     def step(self, now: float, *, stopping: bool) -> None:
         """Hear who asks, and do what is due."""
         if self._signals.take_reload():
-            self.keeper.reload("SIGHUP", lambda _answer: None)
+            self.keeper.reload("SIGHUP", lambda _answer: None, now)
         self._taken.control.step(now, self._asked)
         if stopping:
             self.keeper.stopping(now)
@@ -126,6 +126,6 @@ class RecipeDesk:
 
     def _asked(self, question: Question, reply: Reply) -> None:
         if question.recipe is None:
-            self.keeper.reload("linesentry reload", reply)
+            self.keeper.reload("linesentry reload", reply, time.monotonic())
         else:
             self.keeper.change_to(question.recipe, "linesentry reload", reply, time.monotonic())

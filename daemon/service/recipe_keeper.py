@@ -53,7 +53,7 @@ class Answer:
     """By which plates are judged now, or from `first_plate` on."""
     recipe_sha256: str
     first_plate: int | None = None
-    """The first plate that is judged by it; None where that was so already."""
+    """The first of the plates to come that is judged by it; None where nothing was to change."""
 
 
 Reply = Callable[[Answer], None]
@@ -66,6 +66,17 @@ class _Read:
     sources: Sources
     loaded: tuple[Loaded, ...]
     restart: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A change that waits until all processes are at work."""
+
+    by: str
+    reply: Reply
+    begin: Callable[[float], None]
+    until: float
+    """Monotonic time, s, after which it waits no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +124,8 @@ class RecipeKeeper:
         self._processes, self._at_work, self._send = tuple(processes), at_work, send
         self._next_plate, self._decided, self._metrics = next_plate, decided, metrics
         self._change = RecipeChange(FIRST, "acquire-0", load_s)
+        self._load_s = load_s
+        self._request: _Request | None = None
         self._reader = ThreadPoolExecutor(1, "recipes")
         self._reading: tuple[str, Reply, Future[_Read]] | None = None
         self._asked: _Asked | None = None
@@ -145,27 +158,36 @@ class RecipeKeeper:
 
     def change_to(self, name: str, by: str, reply: Reply, now: float) -> None:
         """Judge the plates to come by that loaded recipe; what became of it goes to `reply`, perhaps later."""
-        target = self.recipes.named(name)
-        if target is None:
-            loaded = ", ".join(self.recipes.names)
-            self._refuse(by, reply, f"recipe {printable(name[:100])} is not loaded; loaded: {loaded}")
-        elif self._may_begin(by, reply):
-            self._begin(_Asked(by, reply, None, target), [target.number], now)
 
-    def reload(self, by: str, reply: Reply) -> None:
+        def begin(now: float) -> None:
+            target = self.recipes.named(name)
+            if target is None:
+                loaded = ", ".join(self.recipes.names)
+                self._refuse(by, reply, f"recipe {printable(name[:100])} is not loaded; loaded: {loaded}")
+            elif target.number == self._change.judging:
+                self._answer("unchanged", by, reply, f"recipe {name} judges already", self._next_plate())
+            else:
+                self._begin(_Asked(by, reply, None, target), [target.number], now)
+
+        self._take(_Request(by, reply, begin, now + self._load_s), now)
+
+    def reload(self, by: str, reply: Reply, now: float) -> None:
         """Read configuration and recipes again, and change to what they say now."""
-        if self._may_begin(by, reply):
+
+        def begin(_now: float) -> None:
             self._log.info("configuration and recipes are read again", by=by)
             self._reading = by, reply, self._reader.submit(self._read, self.recipes.sources)
 
-    def _may_begin(self, by: str, reply: Reply) -> bool:
-        if self._change.busy or self._reading is not None:
-            self._refuse(by, reply, "another change is under way: try again when it is done")
-        elif not self._at_work():
-            self._refuse(by, reply, "not all processes are at work (the service starts, or one was lost): try again")
+        self._take(_Request(by, reply, begin, now + self._load_s), now)
+
+    def _take(self, request: _Request, now: float) -> None:
+        """Begin with it, or wait until all processes are at work; one at a time."""
+        if self._change.busy or self._reading is not None or self._request is not None:
+            self._refuse(request.by, request.reply, "another change is under way: try again when it is done")
+        elif self._at_work():
+            request.begin(now)
         else:
-            return True
-        return False
+            self._request = request
 
     # --- what happens --------------------------------------------------------------------------------------------
 
@@ -190,6 +212,8 @@ class RecipeKeeper:
             by, reply, _ = self._reading
             self._reading = None
             self._refuse(by, reply, "the service stops")
+        if self._request is not None:
+            self._drop_request("the service stops")
         self._do(Stopping(), now)
 
     def step(self, now: float, used: Callable[[], Collection[int]]) -> None:
@@ -198,6 +222,11 @@ class RecipeKeeper:
             by, reply, future = self._reading
             self._reading = None
             self._has_read(by, reply, future, now)
+        if self._request is not None and self._at_work():
+            request, self._request = self._request, None
+            request.begin(now)
+        elif self._request is not None and now > self._request.until:
+            self._drop_request("not all processes are at work: see the log and /healthz, and try again")
         self._do(Tick(), now)
         if now >= self._forget_at and not self._change.busy and self._reading is None:
             self._forget_at = now + _FORGET_S
@@ -232,7 +261,7 @@ class RecipeKeeper:
             self._answer("unchanged", by, reply, "nothing is new: all is as it was")
         elif why := shortage([further_need(len(new), self._workers)]):
             self._refuse(by, reply, why)
-        elif self._may_begin(by, reply):
+        else:
             self._begin(_Asked(by, reply, read, target), [*new, target.number], now)
 
     # --- changing ------------------------------------------------------------------------------------------------
@@ -291,6 +320,11 @@ class RecipeKeeper:
             self._send(process, KeepRecipes(self.recipes.numbers))
 
     # --- saying --------------------------------------------------------------------------------------------------
+
+    def _drop_request(self, why: str) -> None:
+        request, self._request = self._request, None
+        assert request is not None
+        self._refuse(request.by, request.reply, why)
 
     def _refuse(self, by: str, reply: Reply, why: str) -> None:
         self._answer("refused", by, reply, why)

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from config.load import load_recipe, recipe_hash
+from config.weights import weights_path
+from daemon.service.control import Question, ask
 from stages.plate import Cause, Verdict
 from tests.integration.conftest import COLUMNS, RECIPE, Service
 
@@ -21,12 +23,15 @@ NARROW: dict[str, Any] = {**RECIPE, "name": "narrow", "columns": {"first": 300, 
 """Another product, of other columns, in which no defect can be one."""
 
 
-def reload(service: Service, *words: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and the answer of `linesentry reload`."""
-    command = [sys.executable, "-m", "daemon", "reload", "--config", str(service.config), "--json", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+def reload(service: Service, recipe: str | None = None) -> dict[str, Any]:
+    """What the service answers to `linesentry reload`."""
+    return ask(service.state, Question("reload", recipe), 60.0)
+
+
+def command(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
+    """`linesentry reload` as it is typed."""
+    typed = [sys.executable, "-m", "daemon", "reload", "--config", str(service.config), *words]
+    return subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False)
 
 
 def write(path: Path, recipe: dict[str, Any]) -> str:
@@ -40,14 +45,14 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
 ) -> None:
     """By name, by a changed file, by SIGHUP; a worker dies on the way; what is wrong changes nothing."""
     narrow = write(tmp_path / "narrow.yaml", NARROW)
-    one = service(recipes=[str(tmp_path / "narrow.yaml")], camera={"line_rate_hz": 2600.0}, overload="skip", slots=8)
+    one = service(recipes=[str(tmp_path / "narrow.yaml")], camera={"line_rate_hz": 13_000.0}, overload="skip", slots=8)
     small = one.directory / "small.yaml"
     first = recipe_hash(load_recipe(small))
     one.start()
-    one.wait_for(one.finals)
+    one.wait_for(lambda: one.logged("service ready") and one.finals())
 
-    code, answer = reload(one, "--recipe", "narrow")
-    assert (code, answer["outcome"], answer["recipe_sha256"]) == (0, "changed", narrow)
+    answer = reload(one, "narrow")
+    assert (answer["outcome"], answer["recipe_sha256"]) == ("changed", narrow)
     to_narrow = answer["first_plate"]
     one.kill("detect-0")
     one.wait_for(lambda: max(one.finals()) > to_narrow)
@@ -55,20 +60,27 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
     # A file that is half written, and one that needs a restart: all stays as it was.
     text = small.read_text(encoding="utf-8")
     small.write_text(text[: len(text) // 2] + "\n  {", encoding="utf-8")
-    code, answer = reload(one)
-    assert (code, answer["outcome"], answer["recipe"]) == (1, "refused", "narrow")
+    answer = reload(one)
+    assert (answer["outcome"], answer["recipe"]) == ("refused", "narrow")
     assert "small.yaml" in answer["text"]
     write(small, RECIPE | {"length": {"nominal_rows": 9000}})
-    code, answer = reload(one)
-    assert (code, answer["outcome"]) == (1, "restart")
-    assert "length, most_rows or columns of small" in answer["text"]
-    assert reload(one, "--recipe", "none")[1]["text"] == "recipe none is not loaded; loaded: small, narrow"
+    told = command(one)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "nothing was changed\nlength, most_rows or columns of small" in told.stderr
+    assert reload(one, "none")["text"] == "recipe none is not loaded; loaded: small, narrow"
+
+    weights = weights_path(load_recipe("P10B"))
+    (one.directory / "own.pt").write_bytes(weights.read_bytes()[:-9])
+    (one.directory / "own.json").write_bytes(weights.with_suffix(".json").read_bytes())
+    write(small, RECIPE | {"weights": "own.pt"})
+    assert reload(one)["text"].startswith("detect-0: recipe small: ")
 
     # No sheet can be called sharp by this one: each is INCONCLUSIVE that it judges.
     strict = write(small, RECIPE | {"gates": {"focus": {"least": 1.0}}})
-    assert reload(one)[1]["outcome"] == "changed"
-    code, answer = reload(one, "--recipe", "small")
-    assert (code, answer["recipe_sha256"]) == (0, strict)
+    assert reload(one)["outcome"] == "changed"
+    told = command(one, "--recipe", "small", "--json")
+    answer = json.loads(told.stdout)
+    assert (told.returncode, answer["recipe_sha256"]) == (0, strict)
     to_strict = answer["first_plate"]
     one.wait_for(lambda: max(one.finals()) > to_strict)
 
