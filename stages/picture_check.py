@@ -130,13 +130,13 @@ class PictureCheck:
         if len(shown) != 1:
             found = "no sheet" if not shown else f"{len(shown)} sheets"
             return f"the picture shows {found} where the switch saw one, rows {start} to {end} of the camera"
-        begins, ends = shown[0].start - start, (self._picture.known_row if shown[0].end is None else shown[0].end) - end
-        near, late = self._tolerance, self._tolerance + self._uncertain()
-        if -near <= begins <= late and -late <= ends <= near:
+        first, last = shown[0].start, self._picture.known_row if shown[0].end is None else shown[0].end
+        longer, shorter = self._tolerance, self._tolerance + self._uncertain()
+        if -longer <= first - start <= shorter and -shorter <= last - end <= longer:
             return None
         return (
-            f"the picture shows the sheet from {begins:+d} rows after the switch to {ends:+d} rows after it, "
-            f"allowed: {near}, where the sheet is shorter {late}"
+            f"the picture shows the sheet at rows {first} to {last} of the camera, the switch at {start} to {end}; it "
+            f"may be {longer} rows longer at each end, or {shorter} shorter"
         )
 
     def _look_for_unseen(self) -> None:

@@ -117,7 +117,7 @@ class SwitchedStrips:
     def _known(self, waiting: Waiting, now: float) -> bool:
         if self._source is None or self._source.known_row >= waiting.strip.first_row + waiting.strip.rows:
             return True
-        return self._timed is not None and now - waiting.at > PATIENCE_S
+        return self._timed is not None and now - max(waiting.at, self._timed.heard_at) > PATIENCE_S
 
     def _with_edges(self, strip: Strip) -> Strip:
         if self._source is None:

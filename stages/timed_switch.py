@@ -97,6 +97,8 @@ class TimedSwitch:
         """No turn lies before it."""
         self._pause, self._looked_at = 0.0, 0.0
         """Longest time from one look to the next of late, s; and when the last one began."""
+        self.heard_at = 0.0
+        """When the last reading had come."""
         self.bounces = 0
 
     def strip(self, first_row: int, rows: int, at: float) -> None:
@@ -108,7 +110,7 @@ class TimedSwitch:
         """The switch was looked at."""
         if self._looked_at:
             self._pause = max(reading.came - self._looked_at, _FADE * self._pause)
-        self._looked_at = reading.began
+        self._looked_at, self.heard_at = reading.began, reading.came
         waiting = self._readings
         if len(waiting) >= 2 and waiting[-1].level == waiting[-2].level == reading.level:
             waiting[-1] = reading

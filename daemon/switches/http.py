@@ -12,6 +12,8 @@ import time
 from collections import deque
 from urllib.parse import urlsplit
 
+import structlog
+
 from config.schema import SwitchHttp
 from daemon.serving.short_server import ShortHandler, ShortServer
 from daemon.switches.door import SwitchError, SwitchInput
@@ -55,6 +57,7 @@ class HttpSwitch(SwitchInput):
                 f"camera.switch.http: cannot listen on {at}: {why}; set host, port, token_file"
             ) from error
         self._server.start()
+        structlog.get_logger().info("requests of the switch are heard", port=self.port, host=settings.host)
 
     def hear(self, level: bool) -> bool:
         """A request came; False: too many came at once."""

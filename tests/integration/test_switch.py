@@ -42,7 +42,7 @@ def test_sheets_are_cut_by_a_plcs_input_and_where_the_picture_shows_others_it_is
         assert (row.verdict, (row.rows or 0) >= ROWS) == (Verdict.OK, True), row.reason
     assert fourth.verdict is Verdict.INCONCLUSIVE
     assert Cause.SWITCH_DOUBTFUL in fourth.causes
-    assert "part of the sheet may be missing: the picture shows the sheet from -" in (fourth.reason or "")
+    assert "part of the sheet may be missing: the picture shows the sheet at rows " in (fourth.reason or "")
     told = [line["fault"] for line in one.logged("the switch cannot be trusted")]
     assert told == [SwitchFault.STUCK_OFF, SwitchFault.STUCK_OFF, SwitchFault.DISAGREES]
     assert {line["fault"] for line in one.logged("the switch is well again")} == set(told), "the last sheet agrees"
