@@ -86,6 +86,8 @@ class TimedSwitch:
         self._clock = RowClock()
         self._level: bool | None = None
         """Held for the debounce; None: nothing was read yet."""
+        self._first: bool | None = None
+        """Level of the first reading, or low where it was asked for before."""
         self._last: Reading | None = None
         """The last reading that was worked on."""
         self._readings: deque[Reading] = deque()
@@ -111,6 +113,8 @@ class TimedSwitch:
         if self._looked_at:
             self._pause = max(reading.came - self._looked_at, _FADE * self._pause)
         self._looked_at, self.heard_at = reading.began, reading.came
+        if self._first is None:
+            self._first = self._level = reading.level
         waiting = self._readings
         if len(waiting) >= 2 and waiting[-1].level == waiting[-2].level == reading.level:
             waiting[-1] = reading
@@ -141,10 +145,9 @@ class TimedSwitch:
 
     def began(self) -> bool:
         """Whether a sheet was there from the beginning."""
-        if self._level is None:
-            self._level = bool(self._readings and self._readings[0].level)
-            self._work()
-        return self._level
+        if self._first is None:
+            self._first = self._level = False
+        return self._first
 
     def turns(self, until_row: int) -> list[Turn]:
         """Turns before this row, each of them once."""
