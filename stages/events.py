@@ -311,6 +311,8 @@ class VerdictDue(Said, frozen=True):
     committed_at: float | None = None
     """Monotonic time of the commit, s; None where a process that is no more has committed it."""
     simulated: bool = False
+    recipe: str | None = None
+    """Name of the recipe by which it was judged."""
 
 
 Outcome = Literal["acknowledged", "late", "unacknowledged", "refused"]

@@ -217,6 +217,11 @@ class Outputs(Strict):
         )
         return next(found, None)
 
+    @property
+    def showing(self) -> tuple[int, ...]:
+        """Which of all of them show their peer how the service stands."""
+        return tuple(index for index, one in enumerate(self.all) if index == self.asking or isinstance(one, Opcua))
+
     @model_validator(mode="after")
     def _one_asks(self) -> Outputs:
         asking = [one.name for one in self.modbus if one.request_register is not None]

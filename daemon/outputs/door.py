@@ -61,8 +61,8 @@ class OutputLink(ABC):
     def seen(self, plate: int) -> None:  # noqa: B027 - most peers have none
         """The switch saw this plate last. For peers that follow the sheets."""
 
-    def ready(self, *, on: bool) -> None:  # noqa: B027 - most peers have none
-        """The next plate would be inspected; said with the next heartbeat. For peers that have a bit for it."""
+    def stands(self, answers: Answers) -> None:  # noqa: B027 - most peers have none
+        """How the service stands; raises nothing, for it is said with the next heartbeat. For peers that show it."""
 
 
 class RequestLink(ABC):

@@ -18,6 +18,7 @@ from config.schema import Modbus
 from daemon.outputs.codes import CAUSES, OTHER_CAUSE, VERDICTS
 from daemon.outputs.door import OutputError, OutputLink
 from stages.output import Echoed, Say
+from stages.plc import Answers
 
 UNKNOWN_LATENCY = 0xFFFF
 HEARTBEAT, RELEASE, READY = 1, 2, 4
@@ -85,9 +86,9 @@ class ModbusLink(OutputLink):
         self._on = on
         self._write_status()
 
-    def ready(self, *, on: bool) -> None:
+    def stands(self, answers: Answers) -> None:
         """Set the ready bit; it is written with the next heartbeat, for it is in no hurry."""
-        self._ready = on
+        self._ready = answers.ready
 
     def seen(self, plate: int) -> None:
         """Write the number of the plate that the switch saw last."""

@@ -38,6 +38,8 @@ RESULT = {
     "IsSimulated": _T.Boolean,
     "ResultState": _T.Int32,
     "PartId": _T.String,
+    "JobId": _T.String,
+    "InternalRecipeId": _T.String,
     "Verdict": _T.UInt16,
     "Divert": _T.Boolean,
     "Cause": _T.UInt16,
@@ -54,7 +56,12 @@ GATE: dict[str, tuple[ua.VariantType, Value]] = {
     "PlateSeen": (_T.UInt32, 0),
 }
 ECHO = "Echo"
-_STATE, _MODE = "CurrentState", "AutomaticMode"
+STATE: dict[str, tuple[ua.VariantType, Value]] = {
+    "CurrentState": (_T.String, "Preoperational"),
+    "AutomaticMode": (_T.String, ""),
+    "Ready": (_T.Boolean, False),
+    "Troubles": (_T.String, ""),
+}
 _LIMITS = {
     "max_connections": 32,
     "max_subscriptions": 64,
@@ -117,7 +124,6 @@ class VisionServer:
             self._server = None
             raise
         self._listens = True
-        self.write({_STATE: "Operational", _MODE: "ContinuousExecution"})
 
     def write(self, values: Mapping[str, Value], event: str | None = None) -> None:
         """Write the variables in this order, and the event of the result with its text. Raises OutputError."""
@@ -134,7 +140,7 @@ class VisionServer:
             return
         self.reject()
         with contextlib.suppress(OutputError):
-            self.write({_STATE: "Halted", _MODE: ""})
+            self.write({"CurrentState": "Halted", "AutomaticMode": "", "Ready": False})
             self._do(self._invalidate([*RESULT, *GATE], ua.StatusCodes.BadShutdown), "its end")
             self._do(self._server.stop(), "its end", _STOP_S)
         self._server, self._listens = None, False
@@ -160,7 +166,7 @@ class VisionServer:
         server.set_endpoint(self.url)
         server.socket_address = (self._settings.host, self._settings.port)
         space = await server.register_namespace(NAMESPACE)
-        self._nodes = {name: ua.NodeId(name, space) for name in (*RESULT, *GATE, ECHO, _STATE, _MODE)}
+        self._nodes = {name: ua.NodeId(name, space) for name in (*RESULT, *GATE, *STATE, ECHO)}
 
         async def place(parent: Node, name: str) -> Node:
             return await parent.add_object(ua.NodeId(name, space), ua.QualifiedName(name, space))
@@ -171,8 +177,8 @@ class VisionServer:
 
         system = await place(server.nodes.objects, "VisionSystem")
         states = await place(system, "VisionStateMachine")
-        for name, state in ((_STATE, "Preoperational"), (_MODE, "")):
-            await put(states, name, _T.String, state)
+        for name, (kind, value) in STATE.items():
+            await put(states, name, kind, value)
         results = await place(await place(system, "ResultManagement"), "Results")
         result = await place(results, "Result")
         for name, kind in RESULT.items():
@@ -211,7 +217,7 @@ class VisionServer:
         assert self._server is not None
         now = datetime.now(UTC)
         for name, value in values.items():
-            kind = RESULT[name] if name in RESULT else GATE[name][0] if name in GATE else _T.String
+            kind = RESULT[name] if name in RESULT else (GATE | STATE)[name][0]
             data = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=now, ServerTimestamp=now)
             await self._server.write_attribute_value(self._nodes[name], data)
         if event is not None:

@@ -33,8 +33,8 @@ class Outgoing:
         self._links = links
         self._tally = tally
         self._simulated = simulated
-        self._ids: dict[int, tuple[str | None, str | None]] = {}
-        """Part and batch id of the latest plates."""
+        self._ids: dict[int, tuple[str | None, str | None, str]] = {}
+        """Part id, batch id and recipe of the latest plates."""
         self._committed_at: dict[int, float] = {}
         self._said: list[tuple[str, VerdictTold]] = []
         """What is to be stored, and who said it."""
@@ -71,7 +71,7 @@ class Outgoing:
         """What is said of a plate that the switch saw, and what is stored of it by its recipe."""
         if self._outboxes and facts is not None:
             ids = {"part_id": None, "batch_id": facts.batch_id} | part_values(seen.part)
-            self._ids[seen.plate] = ids["part_id"], ids["batch_id"]
+            self._ids[seen.plate] = ids["part_id"], ids["batch_id"], facts.recipe
             if len(self._ids) > _RECENT:
                 del self._ids[next(iter(self._ids))]
 
@@ -80,7 +80,7 @@ class Outgoing:
         if not self._outboxes:
             return
         now = time.monotonic()
-        ids: tuple[str | None, str | None] | None = None
+        ids: tuple[str | None, str | None, str] | None = None
         if committed is not None:
             plate = committed.result.plate
             self._committed_at[plate] = now
@@ -154,7 +154,7 @@ class Outgoing:
                     self._tally.observe("acknowledge_seconds", said.answered_at - committed_at)
         self._said.clear()
 
-    def _due(self, committed: VerdictCommitted, ids: tuple[str | None, str | None], now: float) -> VerdictDue:
+    def _due(self, committed: VerdictCommitted, ids: tuple[str | None, str | None, str], now: float) -> VerdictDue:
         result = committed.result
         return VerdictDue(
             plate=result.plate,
@@ -167,4 +167,5 @@ class Outgoing:
             latency_s=committed.latency_s,
             committed_at=now,
             simulated=self._simulated,
+            recipe=ids[2],
         )

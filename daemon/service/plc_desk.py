@@ -19,12 +19,14 @@ _AGAIN_S = 0.5
 
 
 class PlcDesk:
-    """The desk of one run; does nothing at all where no PLC asks."""
+    """The desk of one run; does nothing at all where no PLC asks, and none is shown how things stand."""
 
     def __init__(self, config: Config) -> None:
         asking = config.outputs.asking
         self.process = None if asking is None else f"output-{asking}"
         """The process of the output whose PLC asks; None where none does."""
+        self._shown = [f"output-{index}" for index in config.outputs.showing]
+        """The processes of outputs that show how things stand."""
         self._skips = config.overload == "skip"
         self.fault: str | None = None
         """Why the PLC cannot be read; None while it can."""
@@ -75,8 +77,8 @@ class PlcDesk:
         return part
 
     def pulse(self, condition: Callable[[], health.Condition], memory: PlateMemory, now: float) -> None:
-        """Have the PLC told how things stand."""
-        if self.process is None:
+        """Have the PLCs told how things stand."""
+        if not self._shown:
             return
         full = self._skips and not memory.counts()["free"]
         troubles = health.troubles(condition(), full=full)
@@ -87,7 +89,8 @@ class PlcDesk:
         answers = Answers(self._ids.next_plate, troubles, standing, plate, ids, reset, done)
         if answers != self._said or now - self._said_at >= _AGAIN_S:
             self._said, self._said_at = answers, now
-            self._link.send(self.process, PlcAnswers(answers), now, keep=False)
+            for process in self._shown:
+                self._link.send(process, PlcAnswers(answers), now, keep=False)
 
     def _tell_ids(self, before: object) -> None:
         """Say in the log what the PLC may have meant otherwise."""

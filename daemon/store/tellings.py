@@ -39,7 +39,7 @@ class Tellings:
         When they were committed is not said.
         """
         columns = (plates.c.plate, plates.c.verdict, plates.c.causes, plates.c.reason)
-        more = (plates.c.part_id, plates.c.batch_id, plates.c.latency_s, plates.c.simulated)
+        more = (plates.c.part_id, plates.c.batch_id, plates.c.latency_s, plates.c.simulated, plates.c.recipe)
         found = (
             sa.select(sa.func.count())
             .where(defects.c.plate == plates.c.plate, defects.c.vetoed.is_(False))
@@ -64,6 +64,7 @@ class Tellings:
                     batch_id=row["batch_id"],
                     latency_s=row["latency_s"],
                     simulated=row["simulated"],
+                    recipe=row["recipe"],
                 )
                 for row in connection.execute(query).mappings()
             ]

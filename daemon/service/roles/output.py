@@ -88,6 +88,9 @@ class OutputProcess(Child):
             self._try_to_connect()
         if self._teller.awaits_echo:
             self._ask()
+        if self._answers != Answers() and now - self._answered_at > _SILENT_S:
+            self._answers = Answers()
+            self._link.stands(self._answers)
         if self._requests is not None:
             self._hear_requests(self._requests, now)
         self._do(output.Tick())
@@ -104,7 +107,7 @@ class OutputProcess(Child):
         match event[1]:
             case PlcAnswers(answers):
                 self._answers, self._answered_at = answers, now
-                self._link.ready(on=answers.ready)
+                self._link.stands(answers)
             case RecipeChangeAnswered() as answer:
                 if self._recipe.answered(answer.request, answer.first_plate, answer.refused):
                     self._log_recipe(answer.name)
@@ -138,9 +141,6 @@ class OutputProcess(Child):
             self.supervisor.send(news, now)
             if news.asked is not None:
                 self._ask_for_recipe(news, now)
-        if now - self._answered_at > _SILENT_S:
-            self._answers = Answers()
-            self._link.ready(on=False)
         requests.answer(self._answers, self._recipe)
 
     def _ask_for_recipe(self, news: PlcAsks, now: float) -> None:

@@ -18,6 +18,7 @@ from daemon.outputs.modbus import ModbusLink
 from stages.events import VerdictDue
 from stages.output import Echoed, Say
 from stages.plate import Cause, Verdict
+from stages.plc import Answers
 from tests.plc import Plc
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "wire-the-plc.md"
@@ -55,10 +56,10 @@ def test_a_verdict_stands_in_ten_registers_as_the_page_says(plc: Plc) -> None:
     assert registers(plc)[0] == 3
     link.release(None)
     assert registers(plc)[0] == 1
-    link.ready(on=True)
+    link.stands(Answers(next_plate=1))
     link.beat(on=True)
     assert registers(plc)[0] == 5
-    link.ready(on=False)
+    link.stands(Answers())
     link.say(Say(VerdictDue(NUMBER + 1, Verdict.OK), divert=False, times=1))
     assert registers(plc) == [1, 1, 3, 1, 0, 0, 0, 65535, 1, 3]
     link.close()

@@ -26,10 +26,11 @@ from config.schema import Opcua
 from daemon.outputs.codes import CAUSES
 from daemon.outputs.door import OutputError
 from daemon.outputs.opcua import OpcuaLink
-from daemon.outputs.opcua_server import ECHO, GATE, RESULT
+from daemon.outputs.opcua_server import ECHO, GATE, RESULT, STATE
 from stages.events import VerdictDue
 from stages.output import Echoed, Say
 from stages.plate import Cause, Verdict
+from stages.plc import Answers, Trouble
 from tests.opcua_plc import SPACE, OpcuaPlc, address, free_port
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "opc-ua.md"
@@ -40,8 +41,10 @@ NG = VerdictDue(
     "because \ud800",
     defects=3,
     part_id="P7",
+    batch_id="B1",
     latency_s=0.25,
     simulated=True,
+    recipe="P10B",
 )
 OK = VerdictDue(8, Verdict.OK)
 UINT32 = ua.VariantType.UInt32
@@ -115,6 +118,8 @@ def test_a_verdict_stands_in_variables_as_the_page_says(link: OpcuaLink, port: i
                 "IsSimulated": True,
                 "ResultState": 1,
                 "PartId": "P7",
+                "JobId": "B1",
+                "InternalRecipeId": "P10B",
                 "Verdict": 2,
                 "Divert": True,
                 "Cause": CAUSES[Cause.DEFECT],
@@ -139,7 +144,30 @@ def test_a_verdict_stands_in_variables_as_the_page_says(link: OpcuaLink, port: i
             assert [one.partition(":")[2] for one in path[2:]] == [
                 "VisionSystem", "ResultManagement", "Results", "Result", "Number",
             ]  # fmt: skip
-            assert await node("CurrentState").read_value() == "Operational"
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "mode", "troubles"),
+    [
+        (Answers(1), "Operational", "ContinuousExecution", ""),
+        (Answers(1, (Trouble.ATTENTION,)), "Operational", "ContinuousExecution", "attention"),
+        (Answers(1, (Trouble.STARTING,)), "Preoperational", "", "starting"),
+        (Answers(1, (Trouble.PROCESS_DOWN, Trouble.CAMERA)), "Error", "", "process down, camera"),
+        (Answers(1, (Trouble.STOPPING, Trouble.CAMERA)), "Halted", "", "stopping, camera"),
+        (Answers(), "Error", "", ""),
+    ],
+)
+def test_how_the_service_stands_is_a_state_of_a_vision_system(
+    link: OpcuaLink, port: int, answers: Answers, state: str, mode: str, troubles: str
+) -> None:
+    async def work() -> None:
+        async with client_of(link, port) as (client, node):
+            link.stands(answers)
+            link.beat(on=True)
+            found = await client.read_values([node(name) for name in STATE])
+            assert found == [state, mode, bool(mode), troubles]
 
     run(work())
 
@@ -164,9 +192,8 @@ def test_nobody_reads_half_a_verdict(link: OpcuaLink, port: int) -> None:
 
 def test_each_variable_is_on_the_page_and_none_besides() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    kinds = RESULT | {name: kind for name, (kind, _) in GATE.items()}
-    states = {"CurrentState": "String", "AutomaticMode": "String"}
-    assert dict(rows) == {name: kind.name for name, kind in kinds.items()} | {ECHO: "UInt32"} | states
+    kinds = RESULT | {name: kind for name, (kind, _) in (GATE | STATE).items()}
+    assert dict(rows) == {name: kind.name for name, kind in kinds.items()} | {ECHO: "UInt32"}
 
 
 def test_the_client_on_the_page_echoes_and_hears_what_is_released(
@@ -397,7 +424,7 @@ def test_a_certificate_and_a_user_keep_others_out_and_at_its_end_no_value_is_goo
     assert asyncio.run(let_in(None, encrypted=True)).startswith("refused")
     assert asyncio.run(let_in("wrong", encrypted=True)).startswith("refused")
     assert not connected(link)
-    assert asyncio.run(let_in("sesame", encrypted=True)) == "Operational"
+    assert asyncio.run(let_in("sesame", encrypted=True)) == "Preoperational"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,13 @@ class Line:
         self.desk = desk_of(request_register=100)
         self.desk.begin(self.link, 7)
         self.now = time.monotonic()
+        # What is said to an end that has not said hello is lost.
+        joined: set[str] = set()
+        while joined != set(self.ends) and time.monotonic() < self.now + 10:
+            for end in self.ends.values():
+                end.tick(time.monotonic())
+            joined |= {sender.role for sender, _ in self.link.receive(time.monotonic())}
+            time.sleep(0.001)
 
     def asks(self, **asked: Any) -> None:
         self.desk.hear("output-0", PlcAsks(Asked(self.now, **asked)), self.now)
@@ -88,6 +95,17 @@ def test_where_no_plc_asks_nobody_is_told_anything_and_no_plate_has_a_part() -> 
     assert desk.process is None
     desk.hear("output-0", PlcAsks(Asked(1.0, plate=7, part_id="A1")), 1.0)
     assert desk.saw(Sighting(7, None, 2.0)) is None
+
+
+def test_an_output_that_shows_how_things_stand_hears_it_though_no_plc_asks(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    outputs = Outputs.model_validate({"opcua": [{"name": "gate"}]})
+    line.desk = PlcDesk(load_config(None).model_copy(update={"outputs": outputs}))
+    line.desk.begin(line.link, 7)
+    assert line.answers().ready
+    assert line.answers(Condition(ready=True, down=["merge-0"])).troubles == (Trouble.PROCESS_DOWN,)
+    assert line.desk.saw(Sighting(7, None, line.now)) is None
+    line.close()
 
 
 def test_the_next_plate_gets_the_ids_and_the_plc_hears_of_it(line: Line) -> None:

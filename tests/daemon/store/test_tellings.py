@@ -57,7 +57,7 @@ def test_an_output_is_owed_the_plates_that_come_after_it_was_configured(store: S
     commit(store, 2)
     store.seen(RUN, 3, NOW)
     (due,) = tellings.owed("gate", 99, ())
-    assert due == VerdictDue(2, Verdict.NG, (Cause.DEFECT,), "because", 1, "A2", "B2", 0.25, None, simulated=True)
+    assert due == VerdictDue(2, Verdict.NG, (Cause.DEFECT,), "because", 1, "A2", "B2", 0.25, None, True, "P10B")
 
 
 def test_what_is_told_is_owed_no_more_and_to_each_output_by_itself(store: Store) -> None:

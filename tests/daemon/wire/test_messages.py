@@ -83,7 +83,7 @@ BODIES: list[m.AnyMessage] = [
     e.CropsClassified(1, 4, (Answer(0, 0.25, bytes(49)), Answer(2, 1.0, b"\xff" * 49)), 1),
     e.CropsUnwanted(1),
     e.ClassifierLost(),
-    e.VerdictDue(1, Verdict.NG, (Cause.DEFECT,), "1 defect", 1, "7-b", "B1", 0.25, 12.5, simulated=True),
+    e.VerdictDue(1, Verdict.NG, (Cause.DEFECT,), "1 defect", 1, "7-b", "B1", 0.25, 12.5, simulated=True, recipe="P10B"),
     e.VerdictTold(1, "acknowledged", divert=True, times=2, said_at=12.5, answered_at=12.75, answer="echo 1"),
     e.OutputFailing("gate", "cannot be reached"),
     e.OutputWorks("gate"),

@@ -19,7 +19,7 @@ def test_over_deaths_of_record_output_and_client_nothing_is_lost_nor_new_twice_a
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    gate: dict[str, object] = {"name": "gate", "port": port, "again_s": 0.1}
+    gate: dict[str, object] = {"name": "gate", "port": port, "again_s": 0.1, "deadline_s": 60.0}
     with RecordAndOutputs(tmp_path, config_of(opcua=[gate])) as house:
         house.wait(lambda: house.heard)
         assert isinstance(house.heard[0][1], OutputFailing)
@@ -60,7 +60,6 @@ def test_over_deaths_of_record_output_and_client_nothing_is_lost_nor_new_twice_a
         (told,) = row.told
         assert row.verdict is verdicts[plate]
         assert told.divert or (row.verdict is Verdict.OK and told.outcome == "acknowledged")
-        assert told.answer in ("", f"echo {plate}")
 
 
 def test_a_client_that_echoes_wrongly_gets_nothing_released(tmp_path: Path) -> None:
