@@ -20,7 +20,7 @@ from daemon.outputs.codes import VERDICTS
 from stages.plate import Verdict
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.opcua_plc import OpcuaPlc, free_port
-from tests.plc import Plc
+from tests.plc import REQUESTS, Plc
 
 
 def main() -> int:
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0, help="plates a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--protocol", choices=["modbus", "opcua"], default="modbus")
+    parser.add_argument("--asks", action="store_true", help="the PLC names sheets, so it is read all the time")
     given = parser.parse_args()
     chance = random.Random(given.seed)
     verdicts = {plate: chance.choice([Verdict.OK, *Verdict]) for plate in range(1, given.plates + 1)}
@@ -40,6 +41,8 @@ def main() -> int:
     # Over Modbus the PLC is the server, over OPC UA a client.
     plcs: list[Plc | OpcuaPlc] = [Plc()] if given.protocol == "modbus" else [OpcuaPlc(free_port())]
     gate: dict[str, object] = {"name": "gate", "host": "127.0.0.1", "port": plcs[0].port, "again_s": 0.1}
+    if given.asks:
+        gate["request_register"] = REQUESTS
     with tempfile.TemporaryDirectory() as directory:
         with RecordAndOutputs(Path(directory), config_of(**{given.protocol: [gate]})) as house:
             house.wait(lambda: plcs[0].beats)

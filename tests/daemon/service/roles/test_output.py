@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from daemon.outputs.codes import VERDICTS
-from stages.events import ChangeRecipe, OutputFailing, OutputWorks, PlcAnswers, PlcAsks, RecipeChangeAnswered
+from daemon.store.results import store_path
+from daemon.store.view import results_table
+from stages.events import ChangeRecipe, Noted, OutputFailing, OutputWorks, PlcAnswers, PlcAsks, RecipeChangeAnswered
 from stages.plate import Verdict
 from stages.plc import Answers, IdsAnswer, Part, Trouble
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
@@ -188,12 +193,22 @@ def test_the_ids_of_a_plate_go_with_it_to_every_output(plc: Plc, tmp_path: Path)
         with RecordAndOutputs(tmp_path, config_of(**outputs)) as house:
             house.decide(1, Verdict.OK, part=Part("A1", "B1"))
             house.decide(2, Verdict.OK, part=Part(unknown="the PLC gave none"))
+            house.tell("record-0", Noted("alarms reset", "reset: camera"))
             rows = house.wait_told(2, outputs=2)
     finally:
         requests.stop()
     assert requests.ids == {1: ("A1", "B1"), 2: (None, None)}
     assert {plate: (row.part_id, row.batch_id) for plate, row in rows.items()} == requests.ids
     assert rows[2].part_unknown == "the PLC gave none"
+    with closing(sqlite3.connect(store_path(tmp_path))) as store:
+        assert store.execute("SELECT kind, plate, text FROM events").fetchall() == [
+            ("alarms reset", None, "reset: camera")
+        ]
+    console = Console(width=200)
+    with console.capture() as said:
+        console.print(results_table(list(rows.values())))
+    assert "A1" in said.get()
+    assert "id unknown: the PLC gave none" in said.get()
 
 
 def test_a_plc_that_is_slow_to_be_asked_delays_no_verdict(plc: Plc, tmp_path: Path) -> None:
