@@ -20,9 +20,10 @@ sheet that the camera cannot show (a file that cannot be read) has no rows, and 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Literal, assert_never
 
 from config.schema import Recipe
@@ -87,6 +88,8 @@ class _Sheet:
     missing: int = 0
     """Rows that were lost, with those after the last one in the slot."""
     causes: list[Cause] = field(default_factory=list)
+    losses: dict[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    """Why rows were lost, by the block of the strip before which they were."""
 
     @property
     def state(self) -> SheetState:
@@ -151,6 +154,8 @@ class Assembler:
         self._sheets: deque[_Sheet] = deque()
         self._strip_at: float | None = None
         """Time of delivery of the strip in work."""
+        self._losses: tuple[int, tuple[tuple[str, int], ...]] = 0, ()
+        """Block of the strip in work, and why rows before it are missing."""
         self._doubts: deque[Doubt] = deque(maxlen=_DOUBTS)
         self._ended = False
         self.counters = AcquireCounters()
@@ -238,6 +243,7 @@ class Assembler:
         if not work.heard:
             work.heard = True
             self._doubts.extend(strip.doubts)
+            self._losses = strip.block, strip.losses
             until = strip.first_row + strip.rows
             self._facts(self._switch.hear(strip.edges, strip.level, until), out)
         if not self._rows_until(strip.first_row, None, strip.first_row, out):
@@ -311,6 +317,8 @@ class Assembler:
         if buffer is None:
             sheet.blank += rows
             sheet.missing += rows
+            block, losses = self._losses
+            sheet.losses[block] = losses
         if sheet.place is not None:
             if buffer is None:
                 out.append(BlankRows(sheet.place.slot, sheet.rows, rows))
@@ -364,7 +372,11 @@ class Assembler:
         if doubt:
             sheet.causes.append(Cause.SWITCH_DOUBTFUL)
         causes = tuple(dict.fromkeys(sheet.causes))
-        out.append(PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at, doubt))
+        losses = Counter[str]()
+        for cause, count in chain.from_iterable(sheet.losses.values()):
+            losses[cause] += count
+        said = PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at, doubt, losses)
+        out.append(said)
 
     def _without_rows(
         self, plate: int, causes: tuple[Cause, ...], missing: int, out: list[Instruction], told: Sheet | None = None

@@ -72,6 +72,8 @@ class Strip:
     """Level of the switch before those edges."""
     doubts: tuple[Doubt, ...] = ()
     """About sheets that begin or end here; a camera has none."""
+    losses: tuple[tuple[str, int], ...] = ()
+    """Why rows before this strip are missing, and how often, as far as that is known (Loss)."""
 
 
 class NoStrip(Enum):

@@ -142,6 +142,7 @@ def _result(plate: Collected, recipe: Recipe, run: str, opinions: Opinions, abor
         causes=tuple(dict.fromkeys(causes)),
         sheet=plate.sheet,
         doubt=closed.doubt if closed is not None else "",
+        losses=closed.losses if closed is not None else {},
         classifier=opinions.summary(plate.plate, inspected=bool(results)),
     )
     # Without a closing the bottom edge is not known: what the windows saw counts, wherever it lies.

@@ -100,6 +100,8 @@ class PlateClosed(Said, frozen=True):
     """Monotonic time when the strip with its last row was delivered, s; None where that is not known."""
     doubt: str = ""
     """Why the switch cannot be trusted here, in words; they are lost where tile is restarted, the cause is not."""
+    losses: dict[str, int] = {}
+    """Why rows are missing, and how often; likewise."""
 
     @property
     def columns(self) -> int:

@@ -210,6 +210,8 @@ class PlateResult:
     """Name of the image file that a replay showed; None where a camera saw the sheet."""
     classifier: str = "none"
     """The recipe's mode, and what was missing: "veto, late: 3 of 12 crops"; "none" where nothing was inspected."""
+    losses: dict[str, int] = field(default_factory=dict)
+    """Why rows are missing, and how often, as far as that is known."""
 
     @property
     def inspected_px(self) -> float:

@@ -6,8 +6,8 @@ delivered, a length within tolerance and every quality gate passed; whatever els
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import fsum, isnan
 from typing import Literal
 
@@ -102,6 +102,8 @@ class PlateFacts:
     """What a camera that replays images knew of it."""
     doubt: str = ""
     """Why the switch cannot be trusted, in words."""
+    losses: Mapping[str, int] = field(default_factory=dict)
+    """Why rows are missing, and how often."""
     classifier: str = "off"
     """What there was of the classifier: stages/opinions.py."""
 
@@ -220,6 +222,7 @@ def verdict_of(
         defects=tuple(defects),
         quality=quality,
         image=facts.sheet.image or None if facts.sheet is not None else None,
+        losses=dict(facts.losses),
         classifier=facts.classifier,
     )
 
@@ -317,7 +320,8 @@ def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:
     """Rows that are missing, too many or too few."""
     if Cause.ROWS_MISSING in facts.causes or facts.rows_missing > 0:
         count = f"{facts.rows_missing} rows" if facts.rows_missing else "an unknown number of rows"
-        found[Cause.ROWS_MISSING] = f"{count} of the sheet did not arrive"
+        why = ", ".join(f"{cause} {times}" for cause, times in facts.losses.items())
+        found[Cause.ROWS_MISSING] = f"{count} of the sheet did not arrive" + (f" ({why})" if why else "")
     most = recipe.slot_rows or facts.rows
     if Cause.TOO_LONG in facts.causes or facts.rows > most:
         found[Cause.TOO_LONG] = f"the sheet went on beyond the {most} rows that a plate may have"

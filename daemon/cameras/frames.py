@@ -75,6 +75,8 @@ class FrameCounter:
         self._heard = False
         """A strip was delivered, so that the level is known."""
         self.losses: Counter[Loss] = Counter()
+        self._said: Counter[Loss] = Counter()
+        """Those of them that a strip has told of."""
 
     def take(self, frame: Frame) -> Strip | None:
         """The strip that this frame is; None: it was given up."""
@@ -133,7 +135,10 @@ class FrameCounter:
             self._edge(self._row if frame.level else first, frame.level)
         last = first + frame.rows - 1
         edges = tuple(Edge(edge.count, min(edge.row, last), edge.rising) for edge in self._unheard)
-        strip = Strip(self._block + self._lost_blocks, first, frame.rows, edges, before)
+        lost = self.losses - self._said
+        self._said = self.losses.copy()
+        losses = tuple((str(cause), count) for cause, count in lost.items())
+        strip = Strip(self._block + self._lost_blocks, first, frame.rows, edges, before, losses=losses)
         self._block, self._row = strip.block + 1, first + frame.rows
         self._lost_blocks = self._lost_rows = 0
         self._unheard.clear()

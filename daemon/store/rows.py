@@ -100,6 +100,8 @@ class PlateRow:
     """How much brighter its brightest columns are than its darkest, as a share of their mean."""
     optics: tuple[str, ...]
     """Faults of the optics that stood then (stages/optics.py)."""
+    losses: dict[str, int]
+    """Why rows are missing, and how often (stages/camera.py, Loss)."""
     classifier: str | None
     latency_s: float | None
     decided_at: datetime | None
@@ -146,6 +148,7 @@ def verdict_values(result: PlateResult) -> dict[str, Any]:
         "coverage": result.coverage,
         "warnings": list(result.warnings),
         "classifier": result.classifier,
+        "losses": result.losses or None,
         **means(result.quality),
     }
 
@@ -183,6 +186,7 @@ def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
     row["warnings"] = tuple(row["warnings"] or ())
     row["optics"] = tuple(row["optics"] or ())
+    row["losses"] = dict(row["losses"] or {})
     return PlateRow(**row, defects=defects_of(connection, plate), told=tellings_of(connection, plate) if told else ())
 
 
@@ -204,6 +208,7 @@ def result_of(row: PlateRow) -> PlateResult:
         defects=row.defects,
         image=row.image,
         classifier=row.classifier or "none",
+        losses=row.losses,
     )
 
 

@@ -50,7 +50,10 @@ STEPS: dict[int, tuple[str, ...]] = {
         'CREATE TABLE golden_checks (id INTEGER NOT NULL PRIMARY KEY, at VARCHAR(32) NOT NULL, recipe VARCHAR NOT NULL, plate INTEGER NOT NULL, passed BOOLEAN NOT NULL, "values" JSON NOT NULL, failures JSON NOT NULL)',  # noqa: E501 - the same
         "CREATE INDEX ix_golden_checks_recipe ON golden_checks (recipe)",
     ),
-    7: ("ALTER TABLE plates ADD COLUMN part_unknown VARCHAR",),
+    7: (
+        "ALTER TABLE plates ADD COLUMN part_unknown VARCHAR",
+        "ALTER TABLE plates ADD COLUMN losses JSON",
+    ),
 }
 """What makes of a store of that version one of the next, in the transaction that opens it."""
 
@@ -156,6 +159,8 @@ plates = sa.Table(
     sa.Column("optics", sa.JSON(none_as_null=True)),
     # why the ids that a PLC was to give are not known
     sa.Column("part_unknown", sa.String),
+    # why rows are missing, and how often
+    sa.Column("losses", sa.JSON(none_as_null=True)),
     # of the row and its defects, as daemon/store/seals.py reckons it; NULL without a verdict, and in older stores
     sa.Column("checksum", sa.String),
     sa.UniqueConstraint("run", "plate"),

@@ -259,5 +259,11 @@ def test_buffers_that_fail_and_a_camera_that_is_pulled_out_have_the_right_verdic
         assert row.verdict is Verdict.INCONCLUSIVE, row.reason
         assert Cause.ROWS_MISSING in row.causes
     assert failed.rows == ROWS
+    assert (whole.losses, failed.losses, pulled.losses, after.losses) == (
+        {},
+        {"packet missing": 2},
+        {"camera away": 1},
+        {},
+    )
     assert [line["cause"] for line in one.logged("the camera is away, and is looked for")] == ["camera away"]
     assert not one.logged("process ended")

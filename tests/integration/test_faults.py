@@ -226,3 +226,4 @@ def test_a_line_faster_than_everything_loses_strips_but_no_plate(service: Make) 
     lost = [row for row in rows.values() if {Cause.NO_ROWS, Cause.ROWS_MISSING} & set(row.causes)]
     assert lost
     assert not any(row.verdict is Verdict.OK for row in lost)
+    assert any(row.losses.get("strip lost") for row in lost), [row.reason for row in lost]

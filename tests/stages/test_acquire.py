@@ -175,12 +175,17 @@ def test_lost_repeated_and_stale_strips_lose_no_sheet_and_never_pass_for_whole(
 ) -> None:
     line, strips = made
     delivered: list[Strip] = []
+    lost = 0
     for s in strips:
         fate = data.draw(st.sampled_from(["deliver"] * 6 + ["lose", "repeat", "stale"]))
-        delivered += [] if fate == "lose" else [s]
+        lost += fate == "lose"
+        if fate != "lose":
+            delivered.append(replace(s, losses=(("strip missing", lost),) if lost else ()))
+            lost = 0
         if fate in {"repeat", "stale"} and delivered:
             delivered.append(delivered[-1] if fate == "repeat" else delivered[0])
-    lost_edges = {e.count for s in strips if s not in delivered for e in s.edges}
+    blocks = {s.block for s in delivered}
+    lost_edges = {e.count for s in strips if s.block not in blocks for e in s.edges}
     line.run(delivered)
     whole = {plate: c for plate, c in line.closed.items() if not c.causes and not c.rows_missing}
     for plate, (rise, fall) in zip(numbers(line), line.sheets, strict=True):
@@ -190,6 +195,17 @@ def test_lost_repeated_and_stale_strips_lose_no_sheet_and_never_pass_for_whole(
         if plate in whole:
             assert line.plates[plate] == list(range(rise + OFFSET, fall + OFFSET))
     assert whole.keys() <= set(numbers(line))
+    assert all(c.rows_missing for c in line.closed.values() if c.losses)
+
+
+def test_a_plate_that_lacks_rows_says_why_and_how_often_and_one_beside_it_does_not() -> None:
+    line = TinyLine([(10, 40), (100, 140)])
+    first, _, third, *rest = line.strips(lambda: 20, 180)
+    rest[3] = replace(rest[3], losses=(("strip repeated", 1),))
+    line.run([first, replace(third, losses=(("strip missing", 1), ("strip lost", 2))), *rest])
+    assert line.closed[1].losses == {"strip missing": 1, "strip lost": 2}
+    assert (line.closed[1].causes, line.closed[1].rows_missing) == ((Cause.ROWS_MISSING,), 20)
+    assert (line.closed[2].losses, line.closed[2].causes) == ({}, ())
 
 
 @settings(max_examples=80, deadline=None)

@@ -264,12 +264,13 @@ def test_a_window_that_was_given_up_and_then_scored_counts_once() -> None:
 
 def test_what_was_said_at_a_plates_end_goes_with_its_decision() -> None:
     merger = Merger(RECIPE, "run")
-    end = PlateClosed(1, PLACE, ROWS, (Cause.ROWS_MISSING,), rows_missing=5, last_row_at=12.5)
+    end = PlateClosed(1, PLACE, ROWS, (Cause.ROWS_MISSING,), rows_missing=5, last_row_at=12.5, losses={"strip lost": 2})
     told(merger, *story(1)[:-1])
     (decided,) = told(merger, end)
     assert isinstance(decided, PlateDecided)
     assert decided.last_row_at == 12.5
-    assert decided.result.reason == "5 rows of the sheet did not arrive"
+    assert decided.result.reason == "5 rows of the sheet did not arrive (strip lost 2)"
+    assert decided.result.losses == {"strip lost": 2}
     assert merger.last_row_at(1) == 12.5
     told(merger, PlateFinal(1))
     assert merger.last_row_at(1) is None

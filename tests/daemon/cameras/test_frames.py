@@ -62,6 +62,10 @@ def test_a_frame_that_is_not_whole_is_given_up_and_its_rows_are_lost() -> None:
     assert strip is not None
     assert (strip.block, strip.first_row) == (3, 300)
     assert frames.losses == {Loss.PACKET: 1, Loss.FAILED: 1}
+    assert strip.losses == (("packet missing", 1), ("strip failed", 1))
+    following = frames.take(Frame(STRIP, id=5))
+    assert following is not None
+    assert following.losses == ()
 
 
 def test_without_ids_the_drivers_own_count_tells_what_found_no_buffer() -> None:

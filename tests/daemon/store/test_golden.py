@@ -64,6 +64,7 @@ def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) ->
     with closing(sqlite3.connect(old)) as connection:
         connection.executescript(
             "DROP TABLE golden_standards; DROP TABLE golden_checks; ALTER TABLE plates DROP COLUMN part_unknown;"
+            "ALTER TABLE plates DROP COLUMN losses;"
             "PRAGMA user_version = 6;"
         )
     with Store.open(old) as store:

@@ -53,11 +53,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_a_verdict_comes_back_as_it_went_in(store: Store) -> None:
     quality = Quality(unmasked=1000, judged=900, clipped=10, total=90_000.0, squares=9_090_000.0, lit=900)
     given_result = replace(result(3, Verdict.NG, defect(0.6), defect(0.9, x=70)), quality=quality, warnings=("dim",))
+    given_result = replace(given_result, losses={"strip missing": 2, "strip lost": 1})
     store.seen(RUN, 3, NOW, part=Part("p-3"))
     assert store.commit_verdict(given_result, decided_at=NOW, latency_s=0.123)
     row = store.plate(3)
     assert row is not None
     assert (row.verdict, row.causes, row.warnings) == (Verdict.NG, (Cause.DEFECT,), ("dim",))
+    assert row.losses == {"strip missing": 2, "strip lost": 1}
     assert (row.rows, row.columns, row.windows, row.windows_scored, row.coverage) == (900, 700, 4, 4, 0.99)
     assert (row.decided_at, row.latency_s, row.part_id) == (NOW, 0.123, "p-3")
     assert (row.recipe, row.batch_id, row.simulated, row.recipe_sha256) == ("P10B", "7", True, "12" * 32)
@@ -271,7 +273,7 @@ def _sql(path: Path, statement: str) -> None:
 
 def _without_optics(path: Path) -> None:
     """As versions before the fifth were."""
-    for column in ("unevenness", "optics", "part_unknown"):
+    for column in ("unevenness", "optics", "part_unknown", "losses"):
         _sql(path, f"ALTER TABLE plates DROP COLUMN {column}")
     _sql(path, "DROP TABLE optics")
 
@@ -360,9 +362,10 @@ def test_a_store_of_the_version_before_knows_nothing_of_unknown_ids_and_a_writer
         store.begin_run(FACTS)
         store.commit_verdict(result(1), decided_at=NOW)
     _sql(path, "ALTER TABLE plates DROP COLUMN part_unknown")
+    _sql(path, "ALTER TABLE plates DROP COLUMN losses")
     _sql(path, "PRAGMA user_version = 7")
     with Store.open(path, read_only=True) as reader:
-        assert [row.part_unknown for row in reader.plates()] == [None]
+        assert [(row.part_unknown, row.losses) for row in reader.plates()] == [(None, {})]
     with Store.open(path) as store:
         store.begin_run(FACTS)
         store.seen(RUN, 2, NOW, part=Part(unknown="the PLC gave none"))

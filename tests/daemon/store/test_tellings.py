@@ -130,6 +130,7 @@ def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) ->
         for name in ("outputs", "tellings", "golden_standards", "golden_checks"):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("ALTER TABLE plates DROP COLUMN part_unknown")
+        connection.execute("ALTER TABLE plates DROP COLUMN losses")
         connection.execute("PRAGMA user_version = 5")
     with Store.open(old, read_only=True) as store:
         assert store.plates() == []
