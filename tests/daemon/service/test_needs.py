@@ -55,6 +55,11 @@ def test_many_workers_and_large_windows_count() -> None:
     assert needed({}, workers=3) - needed({}) > 100_000_000
 
 
+def test_a_server_of_opc_ua_counts_for_more_than_another_output() -> None:
+    opcua, plc = {"outputs.opcua": [{"name": "gate"}]}, {"outputs.modbus": [{"name": "gate", "host": "plc"}]}
+    assert needed(opcua) - needed({}) > 100_000_000 > needed(plc) - needed({}) > 30_000_000
+
+
 def test_a_folder_or_a_few_plates_need_fewer_sheets_rendered() -> None:
     assert needed({}) - needed({"camera.source": "folder", "camera.folder": "x"}) > 3 * 19214 * 9777
     assert needed({}, plates=1) == needed({"simulator.sheets": 1})
