@@ -32,7 +32,8 @@ class Screen:
     """Draws one run."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+        self.recipe = recipe
+        """By which the plates to come are judged."""
         self._pixels = Rate(RATE_S)
         self._camera = Rate(RATE_S)
 
@@ -43,7 +44,7 @@ class Screen:
 
     def draw(self, status: Status, plates: Iterable[Passing], console: Console) -> RenderableType:
         """The picture of this moment; `plates` are the open ones and some that are final, by number."""
-        parts: list[RenderableType] = [Text(f"linesentry {self._recipe.name}", "bold")]
+        parts: list[RenderableType] = [Text(f"linesentry {self.recipe.name}", "bold")]
         if status.stop is not None:
             parts.append(Text(stop_text(status.stop, len(status.open)), "bold yellow"))
         parts.append(self._summary(status))
@@ -59,7 +60,7 @@ class Screen:
     def throughput(self) -> str:
         """Pixels, and area where the recipe has a pitch, that are scored a second now."""
         text = f"{self._pixels.per_s / 1e6:.1f} Mpx/s"
-        pitch = self._recipe.pitch
+        pitch = self.recipe.pitch
         return text if pitch is None else f"{text}, {self._pixels.per_s * pitch.row_mm * pitch.column_mm:,.0f} mm2/s"
 
     def _summary(self, status: Status) -> Table:
@@ -91,7 +92,7 @@ class Screen:
         return table
 
     def _plate(self, passing: Passing, width: int) -> list[RenderableType]:
-        result, total = passing.result, passing.total_windows(self._recipe)
+        result, total = passing.result, passing.total_windows(self.recipe)
         cells: list[RenderableType] = [str(passing.plate)]
         if width >= _WITH_BAR:
             cells.append(
@@ -101,10 +102,10 @@ class Screen:
             cells.append(f"{passing.rows if result is None else result.rows:,}")
         cells.append(f"{passing.windows}/{total}")
         if width >= _WITH_SPEED:
-            speed = passing.speed(self._recipe)
+            speed = passing.speed(self.recipe)
             cells += [str(passing.found), "-" if speed is None else f"{speed / 1e6:.1f}"]
         cells.append(
-            Text(passing.stage(self._recipe), "dim") if result is None else Text(result.verdict, STYLE[result.verdict])
+            Text(passing.stage(self.recipe), "dim") if result is None else Text(result.verdict, STYLE[result.verdict])
         )
         return cells
 

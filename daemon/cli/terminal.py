@@ -81,6 +81,7 @@ class TerminalView:
                 self._open[plate].progress = progress
         if self._screen is None:
             self._screen = Screen(supervisor.recipe)
+        self._screen.recipe = supervisor.recipe
         open_pixels = sum(passing.pixels(supervisor.recipe) for passing in self._open.values())
         self._screen.follow(status, self._pixels + open_pixels)
         truth = supervisor.sockets.path / TRUTH_FILE

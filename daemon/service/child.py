@@ -201,8 +201,9 @@ class Child:
     def run(self) -> None:
         """Run until the supervisor says so or is gone."""
         try:
-            self.start()
+            # Before it takes up what a predecessor left: plates of any of them may be open.
             self._load_others()
+            self.start()
         except UnusableError:
             self.close()
             raise

@@ -20,6 +20,7 @@ from daemon.telemetry.metrics import Metrics
 from daemon.wire.messages import AnyMessage, JudgeBy, JudgesBy, KeepRecipes, LoadRecipe, NumberedRecipe, RecipeLoaded
 from daemon.wire.plate_memory import Shape
 from models.machine.memory import shortage
+from stages.events import Noted
 from stages.recipe_change import (
     Begin,
     Begun,
@@ -304,6 +305,7 @@ class RecipeKeeper:
         text = f"recipe {asked.target.recipe.name} judges from plate {first_plate} on"
         if first_plate is None:
             text = f"recipe {asked.target.recipe.name} judges, as before; what else is loaded is new"
+        self._send("record-0", Noted("recipe", f"{text}, asked by {asked.by}"))
         self._answer("changed", asked.by, asked.reply, text, first_plate)
 
     def _forget(self, plates: Collection[int]) -> None:

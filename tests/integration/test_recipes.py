@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 import yaml
 
 from config.load import load_recipe, recipe_hash
 from config.weights import weights_path
 from daemon.service.control import Question, ask
+from daemon.store.results import Store, store_path
+from daemon.store.schema import events
 from stages.plate import Cause, Verdict
 from tests.integration.conftest import COLUMNS, RECIPE, Service
 
@@ -95,6 +98,16 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
     one.send(signal.SIGTERM)
     assert one.finish() == 0, one.stderr()
 
+    with Store.open(store_path(one.state), read_only=True) as store, store.transaction(write=False) as connection:
+        noted = connection.scalars(
+            sa.select(events.c.text).where(events.c.kind == "recipe").order_by(events.c.at)
+        ).all()
+    assert [text.rpartition(",")[0] for text in noted] == [
+        f"recipe narrow judges from plate {to_narrow} on",
+        "recipe narrow judges, as before; what else is loaded is new",
+        f"recipe small judges from plate {to_strict} on",
+        f"recipe small judges from plate {to_first} on",
+    ]
     rows = one.verdicts()
     assert sorted(rows) == list(range(1, len(rows) + 1))
     for plate, row in rows.items():
