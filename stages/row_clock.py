@@ -1,7 +1,8 @@
 """Which camera row passed at which time, by the strips and the times at which they came.
 
 A state machine without I/O. Between two strips rows are taken to pass evenly, as long as the strips come evenly. Where
-they do not (the belt starts, stops, or strips are late), nothing is known within a strip but its first and last row.
+they do not (the belt starts, stops, or strips are late or lost), nothing is known within a strip but its first and
+last row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class Rows(NamedTuple):
 
     earliest: int
     latest: int
+    lost_rate_hz: float = 0.0
+    """Where rows were lost then: at which rate they came before; else 0."""
 
 
 class _Strip(NamedTuple):
@@ -29,6 +32,7 @@ class _Strip(NamedTuple):
     first: int
     end: int
     even: bool
+    lost_rate_hz: float = 0.0
 
 
 class RowClock:
@@ -36,6 +40,11 @@ class RowClock:
 
     def __init__(self) -> None:
         self._strips: deque[_Strip] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def empty(self) -> bool:
+        """No strip came yet."""
+        return not self._strips
 
     @property
     def end(self) -> int:
@@ -62,8 +71,9 @@ class RowClock:
             return
         last, rate = self._strips[-1], self.rate_hz()
         now = (end - last.end) / max(at - last.at, 1e-9)
-        even = rate > 0 and now / _UNEVEN <= rate <= now * _UNEVEN
-        self._strips.append(_Strip(at, last.end, end, even))
+        # Lost rows are the camera's guess at times.
+        even = first_row == last.end and rate > 0 and now / _UNEVEN <= rate <= now * _UNEVEN
+        self._strips.append(_Strip(at, last.end, end, even, rate if first_row > last.end else 0.0))
 
     def rows(self, at: float) -> Rows | None:
         """Where the camera was at that time; None: that is not known before the next strip."""
@@ -78,6 +88,6 @@ class RowClock:
 
     def _between(self, before: _Strip, after: _Strip, at: float) -> Rows:
         if not after.even:
-            return Rows(before.end, after.end)
+            return Rows(before.end, after.end, after.lost_rate_hz)
         row = before.end + (after.end - before.end) * (at - before.at) / (after.at - before.at)
-        return Rows(floor(row), ceil(row))
+        return Rows(floor(row), ceil(row), after.lost_rate_hz)

@@ -20,7 +20,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from stages.row_clock import RowClock
+from stages.row_clock import RowClock, Rows
 
 _FADE = 0.99
 """Share of a long pause between two looks that is remembered at the next."""
@@ -67,6 +67,7 @@ class _Change:
     rising: bool
     heard: int
     """Row at which it was heard, at the earliest."""
+    heard_at: float
     earliest: int
     latest_at: float
     """Time before which it was."""
@@ -87,7 +88,7 @@ class TimedSwitch:
         self._level: bool | None = None
         """Held for the debounce; None: nothing was read yet."""
         self._first: bool | None = None
-        """Level of the first reading, or low where it was asked for before."""
+        """Level when the first strip came, or low where nobody knew it."""
         self._last: Reading | None = None
         """The last reading that was worked on."""
         self._readings: deque[Reading] = deque()
@@ -113,8 +114,11 @@ class TimedSwitch:
         if self._looked_at:
             self._pause = max(reading.came - self._looked_at, _FADE * self._pause)
         self._looked_at, self.heard_at = reading.began, reading.came
-        if self._first is None:
+        if self._clock.empty:
+            # What was before the first strip is not known by rows: a sheet that is there now may have begun long ago.
             self._first = self._level = reading.level
+            self._last = reading
+            return
         waiting = self._readings
         if len(waiting) >= 2 and waiting[-1].level == waiting[-2].level == reading.level:
             waiting[-1] = reading
@@ -145,9 +149,8 @@ class TimedSwitch:
 
     def began(self) -> bool:
         """Whether a sheet was there from the beginning."""
-        if self._first is None:
-            self._first = self._level = False
-        return self._first
+        self._level = bool(self._level)
+        return bool(self._first)
 
     def turns(self, until_row: int) -> list[Turn]:
         """Turns before this row, each of them once."""
@@ -184,19 +187,25 @@ class TimedSwitch:
             if rows is None:
                 return
             reading = self._readings.popleft()
-            self._settle(reading, rows.earliest)
+            self._settle(reading, rows)
             self._last = reading
 
-    def _settle(self, reading: Reading, row: int) -> None:
+    def _settle(self, reading: Reading, rows: Rows) -> None:
         change = self._change
         if change is None:
             if reading.level != self._level:
                 earliest = 0 if self._last is None else self._earliest(self._last)
-                self._change = _Change(reading.level, row, earliest, reading.came + self._latency)
+                self._change = _Change(
+                    reading.level, rows.earliest, reading.came, earliest, reading.came + self._latency
+                )
         elif reading.level != change.rising:
             self._change = None
             self.bounces += 1
-        if (change := self._change) is not None and row - change.heard >= self._debounce:
+        if (change := self._change) is not None and self._held(change, reading, rows) >= self._debounce:
             self._change = None
             self._level = change.rising
             self._due.append(Turn(change.earliest, rising=True) if change.rising else change.latest_at)
+
+    def _held(self, change: _Change, reading: Reading, rows: Rows) -> float:
+        """Rows for which a change has held; of those that were lost nobody knows the number, but the time."""
+        return max(rows.earliest - change.heard, (reading.came - change.heard_at) * rows.lost_rate_hz)
