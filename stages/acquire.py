@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
 from typing import Literal, assert_never
 
 from config.schema import Recipe
@@ -372,9 +371,7 @@ class Assembler:
         if doubt:
             sheet.causes.append(Cause.SWITCH_DOUBTFUL)
         causes = tuple(dict.fromkeys(sheet.causes))
-        losses = Counter[str]()
-        for cause, count in chain.from_iterable(sheet.losses.values()):
-            losses[cause] += count
+        losses = sum((Counter(dict(one)) for one in sheet.losses.values()), Counter[str]())
         said = PlateClosed(sheet.plate, sheet.place, sheet.rows, causes, sheet.missing, self._strip_at, doubt, losses)
         out.append(said)
 

@@ -73,7 +73,7 @@ class Strip:
     doubts: tuple[Doubt, ...] = ()
     """About sheets that begin or end here; a camera has none."""
     losses: tuple[tuple[str, int], ...] = ()
-    """Why rows before this strip are missing, and how often, as far as that is known (Loss)."""
+    """Why rows before this strip are missing, and how often, each cause once, as far as that is known (Loss)."""
 
 
 class NoStrip(Enum):

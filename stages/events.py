@@ -14,11 +14,8 @@ from stages.camera import Sheet, Strip
 from stages.crops import Answer, Crop
 from stages.optics import OpticsState
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult
-from stages.plc import Answers, Asked, Part
-
-
-class Said(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
-    """A fact or an order; each kind is a subclass."""
+from stages.plc import Part
+from stages.said import Said
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -100,7 +97,7 @@ class PlateClosed(Said, frozen=True):
     """Monotonic time when the strip with its last row was delivered, s; None where that is not known."""
     doubt: str = ""
     """Why the switch cannot be trusted here, in words; they are lost where tile is restarted, the cause is not."""
-    losses: dict[str, int] = {}
+    losses: dict[str, int] = msgspec.field(default_factory=dict)
     """Why rows are missing, and how often; likewise."""
 
     @property
@@ -350,21 +347,6 @@ class OutputWorks(Said, frozen=True):
     output: str
 
 
-class PlcAsks(Said, frozen=True):
-    """output -> supervisor: what stands in the PLC's registers, whenever it has changed."""
-
-    asked: Asked | None
-    """None: they cannot be read."""
-    fault: str = ""
-    """Why they cannot."""
-
-
-class PlcAnswers(Said, frozen=True):
-    """supervisor -> output: what the PLC is to read, whenever it has changed and now and then."""
-
-    answers: Answers
-
-
 class Noted(Said, frozen=True):
     """supervisor -> record: something to be kept in the store's table of events."""
 
@@ -405,48 +387,3 @@ class Abort(Said, frozen=True):
 
 class Aborted(Said, frozen=True):
     """record -> supervisor: no plate of this run is open in the store any more."""
-
-
-AnyEvent = (
-    StripDelivered
-    | BufferReleased
-    | SwitchHeard
-    | LineEnded
-    | AcquisitionEnded
-    | PlateOpened
-    | RowsReady
-    | PlateClosed
-    | AcquisitionAt
-    | PlateSeen
-    | SeenCommitted
-    | PlateDecided
-    | DecidedUnseen
-    | PlateFinal
-    | VerdictCommitted
-    | SayAgain
-    | StoreFailing
-    | StoreWorks
-    | RoomShort
-    | RoomEnough
-    | WorkerReady
-    | WorkerGone
-    | Lease
-    | WindowScored
-    | WindowQuarantined
-    | WindowsMerged
-    | ClassifyCrops
-    | CropsClassified
-    | CropsUnwanted
-    | ClassifierLost
-    | VerdictDue
-    | VerdictTold
-    | OutputFailing
-    | OutputWorks
-    | PlcAsks
-    | PlcAnswers
-    | Noted
-    | ChangeRecipe
-    | RecipeChangeAnswered
-    | Abort
-    | Aborted
-)

@@ -21,6 +21,8 @@ from enum import StrEnum
 
 import msgspec
 
+from stages.said import Said
+
 _NUMBERS = 0xFFFF_FFFF
 """PLCs count plates in 32 bit."""
 _REMEMBERED = 4096
@@ -117,6 +119,21 @@ class Answers(msgspec.Struct, frozen=True):
     def ready(self) -> bool:
         """The next plate would be inspected."""
         return self.next_plate > 0 and INSPECTS.issuperset(self.troubles)
+
+
+class PlcAsks(Said, frozen=True):
+    """output -> supervisor: what stands in the PLC's registers, whenever it has changed."""
+
+    asked: Asked | None
+    """None: they cannot be read."""
+    fault: str = ""
+    """Why they cannot."""
+
+
+class PlcAnswers(Said, frozen=True):
+    """supervisor -> output: what the PLC is to read, whenever it has changed and now and then."""
+
+    answers: Answers
 
 
 class PartIds:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from stages.events import PlcAsks
 from stages.output import Echoed, Refused, Say
-from stages.plc import Answers, RecipeAsked
+from stages.plc import Answers, PlcAsks, RecipeAsked
 
 
 class OutputError(Exception):

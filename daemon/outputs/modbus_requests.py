@@ -18,8 +18,7 @@ from pymodbus.client import ModbusTcpClient
 from config.schema import Modbus
 from config.schema.outputs import ANSWER_REGISTERS, REQUEST_REGISTERS
 from daemon.outputs.door import RequestLink
-from stages.events import PlcAsks
-from stages.plc import Answers, Asked, ChangeAnswer, IdsAnswer, RecipeAsked, ResetAnswer, Trouble
+from stages.plc import Answers, Asked, ChangeAnswer, IdsAnswer, PlcAsks, RecipeAsked, ResetAnswer, Trouble
 
 TEXT_REGISTERS = 16
 """Of each text that the PLC gives: two characters each, the first in the high byte."""

@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from config.errors import printable
 from config.schema import Results
 from daemon.store.evidence import Evidence, write_evidence
 from daemon.store.pictures import NOTHING, Pictures, Removed, free_bytes, kept_free, plate_directory
@@ -241,3 +242,9 @@ def _knows(store: Store | None, run: str) -> bool:
 def _give_way() -> None:
     """Let this thread run when nothing else wants to: a picture can wait, a verdict cannot."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+def title_of(recipe: str, result: PlateResult) -> str:
+    """What stands above the picture of a plate that was judged by that recipe."""
+    title = f"{recipe} plate {result.plate}"
+    return title if result.image is None else f"{title}, {printable(result.image)}"

@@ -11,8 +11,8 @@ from daemon.service import health
 from daemon.service.sightings import Sighting
 from daemon.wire.channel import Server
 from daemon.wire.plate_memory import PlateMemory
-from stages.events import Noted, PlcAnswers, PlcAsks
-from stages.plc import Alarms, Answers, Part, PartIds, Trouble
+from stages.events import Noted
+from stages.plc import Alarms, Answers, Part, PartIds, PlcAnswers, PlcAsks, Trouble
 
 _AGAIN_S = 0.5
 """The answers are said so often at least: who hears nothing takes the service for not ready."""

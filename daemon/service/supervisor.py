@@ -54,13 +54,13 @@ from stages.events import (
     ClassifierLost,
     DecidedUnseen,
     LineEnded,
-    PlcAsks,
     SayAgain,
     SwitchHeard,
     VerdictCommitted,
     WorkerGone,
 )
 from stages.plate import Cause
+from stages.plc import PlcAsks
 
 _POLL_MS = 50
 _EXIT_S, _REFUSED_EXIT_S = 10.0, 0.5

@@ -1,8 +1,8 @@
-"""What the journal of plates knows and the result store does not: found by who reads, put right by who writes."""
+"""How plates and verdicts are written; and what the journal knows and the store does not, which is put right here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from daemon.store.journal import Kept, KeptPlate
-from daemon.store.rows import part_values
-from daemon.store.schema import plates, upkeep
+from daemon.store.rows import part_values, stored, verdict_values
+from daemon.store.schema import defects, events, plates, upkeep
 from daemon.store.seals import seal
-from stages.plate import Cause, Verdict
+from stages.plate import Cause, PlateResult, Verdict, worst_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,31 @@ def add(connection: sa.Connection, row: dict[str, object]) -> None:
     added = connection.execute(insert(plates).values(**row).on_conflict_do_nothing(["plate"]))
     if added.rowcount:
         connection.execute(sa.update(upkeep).values(begun=upkeep.c.begun + 1))
+
+
+def write_verdict(
+    connection: sa.Connection, result: PlateResult, values: Mapping[str, object], event: str | None
+) -> bool:
+    """Write a plate's verdict with these further values and its defects, and an event of that text; it is seen.
+
+    False, and nothing is written, where it has a verdict.
+    """
+    written = connection.execute(
+        sa.update(plates)
+        .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
+        .values(image=sa.func.coalesce(plates.c.image, result.image), **verdict_values(result), **values)
+    ).rowcount
+    if not written:
+        return False
+    if result.defects:
+        numbered = enumerate(worst_first(result.defects), start=1)
+        rows = [{"plate": result.plate, "number": number, **stored(defect)} for number, defect in numbered]
+        connection.execute(sa.insert(defects), rows)
+    seal(connection, [result.plate])
+    if event is not None:
+        told = {"at": values["decided_at"], "run": result.run, "kind": "store", "text": event, "plate": result.plate}
+        connection.execute(sa.insert(events).values(**told))
+    return True
 
 
 def close(connection: sa.Connection, which: sa.ColumnElement[bool], cause: Cause) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from daemon.store import opening
 from daemon.store.journal import NOTHING, Kept
-from daemon.store.reconcile import Begun, Missing, add, close, complete, missing
+from daemon.store.reconcile import Begun, Missing, add, close, complete, missing, write_verdict
 from daemon.store.rows import (
     Ledger,
     PlateRow,
@@ -25,22 +25,19 @@ from daemon.store.rows import (
     latest,
     part_values,
     plate_row,
-    stored,
     told_columns,
-    verdict_values,
 )
 from daemon.store.schema import (
     StoreDamagedError,
     StoreError,
     StoreGoneError,
-    defects,
     events,
     explained,
     plates,
     upkeep,
 )
 from daemon.store.seals import Rows, broken_seals, seal
-from stages.plate import Cause, PlateResult, Verdict, worst_first
+from stages.plate import Cause, PlateResult, Verdict
 from stages.plc import Part
 
 __all__ = [
@@ -182,33 +179,9 @@ class Store:
             judged.pop("batch_id", None)
         with self.transaction() as connection:
             self._seen(connection, result.run, result.plate, decided_at, result.image, facts)
-            written = connection.execute(
-                sa.update(plates)
-                .where(plates.c.plate == result.plate, plates.c.verdict.is_(None))
-                .values(
-                    latency_s=latency_s,
-                    decided_at=decided_at,
-                    image=sa.func.coalesce(plates.c.image, result.image),
-                    unevenness=unevenness,
-                    optics=None if optics is None else list(optics),
-                    **verdict_values(result),
-                    **judged,
-                )
-            ).rowcount
-            if written and result.defects:
-                connection.execute(
-                    sa.insert(defects),
-                    [
-                        {"plate": result.plate, "number": number, **stored(defect)}
-                        for number, defect in enumerate(worst_first(result.defects), start=1)
-                    ],
-                )
-            if written:
-                seal(connection, [result.plate])
-            if written and event is not None:
-                told = {"at": decided_at, "run": result.run, "kind": "store", "text": event, "plate": result.plate}
-                connection.execute(sa.insert(events).values(**told))
-        return bool(written)
+            values = {"latency_s": latency_s, "decided_at": decided_at, "unevenness": unevenness, **judged}
+            values["optics"] = None if optics is None else list(optics)
+            return write_verdict(connection, result, values, event)
 
     def close_open(self, run: str, cause: Cause) -> tuple[int, ...]:
         """Give the run's plates without a verdict INCONCLUSIVE for this cause; their numbers."""

@@ -1,8 +1,8 @@
 """What travels between the processes: envelopes with a fact or order of the stages, or what keeps a process alive.
 
-The facts and orders themselves are stages/events.py. The bytes are msgpack; on arrival they are validated into these
-types, and a malformed, foreign or outdated message is refused with the reason. Pixels never travel in a message on
-this machine: a lease names a slot of the plate memory.
+The facts and orders themselves are stages/events.py and stages/plc.py. The bytes are msgpack; on arrival they are
+validated into these types, and a malformed, foreign or outdated message is refused with the reason. Pixels never travel
+in a message on this machine: a lease names a slot of the plate memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import msgpack
 import msgspec
 
-from stages.events import AnyEvent
+from stages import events as e
+from stages import plc
 
 VERSION = 3
 
@@ -102,6 +103,51 @@ class JudgesBy(Message, frozen=True):
     number: int
     first_plate: int
 
+
+AnyEvent = (
+    e.StripDelivered
+    | e.BufferReleased
+    | e.SwitchHeard
+    | e.LineEnded
+    | e.AcquisitionEnded
+    | e.PlateOpened
+    | e.RowsReady
+    | e.PlateClosed
+    | e.AcquisitionAt
+    | e.PlateSeen
+    | e.SeenCommitted
+    | e.PlateDecided
+    | e.DecidedUnseen
+    | e.PlateFinal
+    | e.VerdictCommitted
+    | e.SayAgain
+    | e.StoreFailing
+    | e.StoreWorks
+    | e.RoomShort
+    | e.RoomEnough
+    | e.WorkerReady
+    | e.WorkerGone
+    | e.Lease
+    | e.WindowScored
+    | e.WindowQuarantined
+    | e.WindowsMerged
+    | e.ClassifyCrops
+    | e.CropsClassified
+    | e.CropsUnwanted
+    | e.ClassifierLost
+    | e.VerdictDue
+    | e.VerdictTold
+    | e.OutputFailing
+    | e.OutputWorks
+    | plc.PlcAsks
+    | plc.PlcAnswers
+    | e.Noted
+    | e.ChangeRecipe
+    | e.RecipeChangeAnswered
+    | e.Abort
+    | e.Aborted
+)
+"""The facts and orders of the stages."""
 
 AnyMessage = Hello | Heartbeat | Exit | LoadRecipe | RecipeLoaded | KeepRecipes | JudgeBy | JudgesBy | AnyEvent
 

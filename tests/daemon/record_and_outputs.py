@@ -23,17 +23,9 @@ from daemon.store.results import PlateRow, Store, store_path
 from daemon.wire.channel import Client, Server
 from daemon.wire.messages import AnyMessage, Exit, Heartbeat, Sender
 from daemon.wire.plate_memory import PlateMemory
-from stages.events import (
-    ChangeRecipe,
-    OutputFailing,
-    OutputWorks,
-    PlateDecided,
-    PlateSeen,
-    PlcAsks,
-    VerdictCommitted,
-)
+from stages.events import ChangeRecipe, OutputFailing, OutputWorks, PlateDecided, PlateSeen, VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict
-from stages.plc import Part
+from stages.plc import Part, PlcAsks
 from tests.daemon.conftest import FACTS, KEY, RUN, SHAPE, plan_of
 
 CAUSES: dict[Verdict, tuple[Cause, ...]] = {

@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +34,6 @@ _TIMEOUT_S, _SHORT_TIMEOUT_S = 0.1, 0.005
 _STANDS_S = 5.0
 """A line without a strip for so long is said to stand."""
 _STATUS_S = 1.0
-_MOST_LOSSES = 1000
-"""Losses that are remembered between two strips."""
 
 
 class LineProcess(Child):
@@ -55,7 +54,7 @@ class LineProcess(Child):
         """Strips that acquisition has not given back, in the order of their delivery."""
         self._camera: LineCamera | None = None
         self._switch = LineSwitch(self.config, self.recipe, log=self.log, tally=self.tally, moved=self._line_moves)
-        self._lost: tuple[tuple[str, int], ...] = ()
+        self._lost: Counter[str] = Counter()
         """Why rows are missing since the last strip that was handed on."""
         self._listener: str | None = None
         self._ended = False
@@ -151,13 +150,14 @@ class LineProcess(Child):
 
     def _announce(self, ready: Waiting) -> None:
         self.supervisor.send(SwitchHeard(ready.strip, ready.at), ready.at)
-        losses = (*self._lost, *ready.strip.losses)
+        self._lost += Counter(dict(ready.strip.losses))
         if ready.buffer is None:
             self.tally.add("line_faults_total", 1, "strip lost")
-            self._lost = (*losses, ("strip lost", 1))[-_MOST_LOSSES:]
+            self._lost["strip lost"] += 1
             return
-        self._lost = ()
-        delivered = StripDelivered(ready.buffer, replace(ready.strip, losses=losses), ready.at)
+        strip = replace(ready.strip, losses=tuple(self._lost.items()))
+        self._lost.clear()
+        delivered = StripDelivered(ready.buffer, strip, ready.at)
         self._out[ready.buffer] = delivered
         self._say(delivered, ready.at)
 

@@ -17,15 +17,13 @@ from stages.events import (
     ChangeRecipe,
     OutputFailing,
     OutputWorks,
-    PlcAnswers,
-    PlcAsks,
     RecipeChangeAnswered,
     SeenCommitted,
     VerdictDue,
     VerdictTold,
 )
 from stages.output import Teller
-from stages.plc import Answers, RecipeAsked
+from stages.plc import Answers, PlcAnswers, PlcAsks, RecipeAsked
 
 _ASK_S = 0.002
 """Between two questions for the echo, while one is awaited."""

@@ -10,18 +10,17 @@ from pathlib import Path
 import cv2
 import msgspec
 
-from config.errors import printable
 from config.schema import Recipe
 from daemon.service.child import Child, Plan
+from daemon.service.doubtful_store import doubtful_store
 from daemon.service.optics_watch import OpticsOfRecipes
 from daemon.service.outgoing import Outgoing
-from daemon.service.pictures import PictureKeeper, Written
+from daemon.service.pictures import PictureKeeper, Written, title_of
 from daemon.store.events import note
 from daemon.store.golden import why_overdue
-from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
+from daemon.store.journal import NOTHING
 from daemon.store.results import RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
 from daemon.store.rows import result_of
-from daemon.store.sound import open_sound
 from daemon.wire.channel import Event, Joined
 from daemon.wire.plate_memory import Hold, SlotFacts
 from stages import record
@@ -151,8 +150,8 @@ class RecordProcess(Child):
                     self._do(seen, now)
             case Abort() as abort:
                 self._aborted = abort
-            case Noted() as noted:
-                self._note(noted)
+            case Noted(kind, text):
+                self._note(kind, text)
 
     def _on_link(self, event: Event, now: float) -> None:
         sender, body = event
@@ -179,10 +178,10 @@ class RecordProcess(Child):
         except StoreError as error:
             self._alarm(error.kind, str(error))
 
-    def _note(self, noted: Noted) -> None:
+    def _note(self, kind: str, text: str) -> None:
         try:
             if self._store is not None:
-                note(self._store, self.plan.run, noted.kind, noted.text)
+                note(self._store, self.plan.run, kind, text)
         except StoreError as error:
             self._alarm(error.kind, str(error))
 
@@ -313,7 +312,7 @@ class RecordProcess(Child):
         # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
         pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
         self._keeper.write(
-            facts, pixels, result, _title(self.recipes.get(facts.place.recipe, self.recipe).name, result)
+            facts, pixels, result, title_of(self.recipes.get(facts.place.recipe, self.recipe).name, result)
         )
 
     def _finish_pictures(self, written: Written) -> None:
@@ -328,7 +327,7 @@ class RecordProcess(Child):
 
     def _open_store(self) -> None:
         """Open the store and take up what a predecessor has committed there; one that is damaged is set aside."""
-        store, kept = self._sound_store() if self._doubtful else (Store.open(store_path(self._state)), NOTHING)
+        store, kept = doubtful_store(self._state) if self._doubtful else (Store.open(store_path(self._state)), NOTHING)
         try:
             store.begin_run(self._facts[FIRST], kept)
             self._outgoing.begin(store)
@@ -342,24 +341,6 @@ class RecordProcess(Child):
             if Hold.RECORD in facts.holds and facts.plate in self._final:
                 self.log.warning("pictures of a plate are lost: record was restarted", plate=facts.plate)
                 self._memory.release(facts.slot, Hold.RECORD)
-
-    def _sound_store(self) -> tuple[Store, Kept]:
-        """The store that lies there, looked at whole, or a new one; and what the journal knows of this run."""
-        there = store_path(self._state).exists()
-        store, aside = open_sound(store_path(self._state))
-        if aside is not None:
-            self.log.error(
-                "the result store is damaged: it was set aside, and a new one is begun",
-                error=aside.damage,
-                set_aside=str(aside.path),
-            )
-        elif not there:
-            self.log.error("the result store is gone: a new one is begun, with what the journal of plates knows")
-        try:
-            return store, read_journal(journal_path(self._state))
-        except JournalError as error:
-            self.log.warning("earlier plates of this run are not in the store", error=str(error))
-            return store, NOTHING
 
     def _open_late(self, now: float) -> None:
         """Open the store that failed at the start, and tell what is committed there to those who joined by then."""
@@ -414,11 +395,6 @@ class RecordProcess(Child):
 
     def _alarm(self, kind: str, text: str) -> None:
         self.log.error("result store failed", kind=kind, error=text)
-
-
-def _title(recipe: str, result: PlateResult) -> str:
-    title = f"{recipe} plate {result.plate}"
-    return title if result.image is None else f"{title}, {printable(result.image)}"
 
 
 ROLE = RecordProcess

@@ -12,8 +12,7 @@ import pytest
 from config.schema import Modbus
 from daemon.outputs.modbus_requests import CHANGES, IDS, RESETS, TROUBLES, ModbusRequests, registers_of, text_of
 from daemon.outputs.registry import open_requests
-from stages.events import PlcAsks
-from stages.plc import Answers, Asked, ChangeAnswer, IdsAnswer, RecipeAsked, ResetAnswer, Trouble
+from stages.plc import Answers, Asked, ChangeAnswer, IdsAnswer, PlcAsks, RecipeAsked, ResetAnswer, Trouble
 from tests.plc import REQUESTS, Plc, as_registers
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "wire-the-plc.md"

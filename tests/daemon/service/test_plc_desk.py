@@ -18,8 +18,8 @@ from daemon.service.sightings import Sighting
 from daemon.wire.channel import Client, Server
 from daemon.wire.messages import Sender
 from daemon.wire.plate_memory import PlateMemory
-from stages.events import Noted, PlcAnswers, PlcAsks
-from stages.plc import Answers, Asked, IdsAnswer, Part, ResetAnswer, Trouble
+from stages.events import Noted
+from stages.plc import Answers, Asked, IdsAnswer, Part, PlcAnswers, PlcAsks, ResetAnswer, Trouble
 from tests.daemon.conftest import KEY, RUN, SHAPE
 
 WELL = Condition(ready=True)

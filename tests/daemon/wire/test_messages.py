@@ -17,7 +17,7 @@ from stages.camera import Edge, Sheet, Strip
 from stages.crops import Answer, Crop
 from stages.events import Place
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
-from stages.plc import Answers, Asked, IdsAnswer, Part, ResetAnswer, Trouble
+from stages.plc import Answers, Asked, IdsAnswer, Part, PlcAnswers, PlcAsks, ResetAnswer, Trouble
 
 RUN = "a" * 32
 STRIP = Strip(7, 3584, 512, (Edge(3, 3600, rising=True),), level=False)
@@ -87,9 +87,9 @@ BODIES: list[m.AnyMessage] = [
     e.VerdictTold(1, "acknowledged", divert=True, times=2, said_at=12.5, answered_at=12.75, answer="echo 1"),
     e.OutputFailing("gate", "cannot be reached"),
     e.OutputWorks("gate"),
-    e.PlcAsks(Asked(1.5, 7, "P7", None, 3, 4, "02CG"), ""),
-    e.PlcAsks(None, "cannot be reached"),
-    e.PlcAnswers(Answers(8, (Trouble.CAMERA,), (Trouble.CAMERA,), 7, IdsAnswer.USED, 3, ResetAnswer.STANDS)),
+    PlcAsks(Asked(1.5, 7, "P7", None, 3, 4, "02CG"), ""),
+    PlcAsks(None, "cannot be reached"),
+    PlcAnswers(Answers(8, (Trouble.CAMERA,), (Trouble.CAMERA,), 7, IdsAnswer.USED, 3, ResetAnswer.STANDS)),
     e.Noted("alarms reset", "reset: camera"),
     e.ChangeRecipe("02CG", 7),
     e.RecipeChangeAnswered("02CG", 7, "", 12),

@@ -27,10 +27,10 @@ from stages.events import (
     CropsUnwanted,
     Place,
     PlateClosed,
-    Said,
     WindowScored,
 )
 from stages.plate import Cause, Verdict, WindowResult
+from stages.said import Said
 from tests.daemon.conftest import KEY, RUN, Parent, plan_of
 from tests.daemon.service.roles.test_merge import WINDOW, Neighbours
 

@@ -17,9 +17,9 @@ from rich.console import Console
 from daemon.outputs.codes import VERDICTS
 from daemon.store.results import store_path
 from daemon.store.view import results_table
-from stages.events import ChangeRecipe, Noted, OutputFailing, OutputWorks, PlcAnswers, PlcAsks, RecipeChangeAnswered
+from stages.events import ChangeRecipe, Noted, OutputFailing, OutputWorks, RecipeChangeAnswered
 from stages.plate import Verdict
-from stages.plc import Answers, IdsAnswer, Part, Trouble
+from stages.plc import Answers, IdsAnswer, Part, PlcAnswers, PlcAsks, Trouble
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.listeners import Lines, Requests
 from tests.plc import REQUESTS, WATCHDOG_S, Plc, SilentAbout
