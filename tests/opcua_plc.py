@@ -19,7 +19,7 @@ from asyncua import Client, Node, ua
 from tests.plc import WATCHDOG_S, Heard
 
 SPACE = "urn:linesentry:vision"
-WATCHED = ("Heartbeat", "PlateSeen", "ReleasedNumber", "Reject", "Number")
+WATCHED = ("Heartbeat", "PlateSeen", "ReleasedNumber", "Reject", "Number", "CurrentState")
 _AGAIN_S = 0.02
 
 

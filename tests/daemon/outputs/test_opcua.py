@@ -31,7 +31,7 @@ from stages.events import VerdictDue
 from stages.output import Echoed, Say
 from stages.plate import Cause, Verdict
 from stages.plc import Answers, Trouble
-from tests.opcua_plc import SPACE, OpcuaPlc, address, free_port
+from tests.opcua_plc import SPACE, WATCHED, OpcuaPlc, address, free_port
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "opc-ua.md"
 NG = VerdictDue(
@@ -305,7 +305,7 @@ def test_a_stranger_who_speaks_nonsense_or_announces_too_much_is_cut_off(link: O
 
 def test_several_clients_see_the_same_and_each_may_echo(link: OpcuaLink, port: int) -> None:
     watcher, plc = OpcuaPlc(port, echo=lambda _: None), OpcuaPlc(port)
-    until(lambda: connected(link) and len(watcher.values) == len(plc.values) == 5)
+    until(lambda: connected(link) and len(watcher.values) == len(plc.values) == len(WATCHED))
     link.beat(on=True)
     say(link, OK)
     until(lambda: link.answer() == Echoed(8, "echo 8"))

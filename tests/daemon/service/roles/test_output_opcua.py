@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 from daemon.outputs.codes import VERDICTS
-from stages.events import OutputFailing, OutputWorks
+from stages.events import OutputFailing, OutputWorks, PlcAnswers
 from stages.plate import Verdict
+from stages.plc import Answers
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.opcua_plc import OpcuaPlc, free_port
 from tests.plc import WATCHDOG_S
@@ -62,12 +64,14 @@ def test_over_deaths_of_record_output_and_client_nothing_is_lost_nor_new_twice_a
         assert told.divert or (row.verdict is Verdict.OK and told.outcome == "acknowledged")
 
 
-def test_a_client_that_echoes_wrongly_gets_nothing_released(tmp_path: Path) -> None:
+def test_a_client_that_echoes_wrongly_gets_nothing_released_and_a_silent_supervisor_is_an_error(tmp_path: Path) -> None:
     port = free_port()
     gate: dict[str, object] = {"name": "gate", "port": port, "again_s": 0.1, "deadline_s": 1.0}
     with RecordAndOutputs(tmp_path, config_of(opcua=[gate])) as house:
         plc = OpcuaPlc(port, echo=lambda number: number and number + 1)
         house.wait(lambda: plc.beats)
+        house._link.send("output-0", PlcAnswers(Answers(next_plate=1)), time.monotonic(), keep=False)
+        house.wait(lambda: plc.values.get("CurrentState") == "Operational")
         house.decide(1, Verdict.OK)
         wrong = house.wait_told(1)[1].told[0]
         assert (wrong.outcome, wrong.answered_at, wrong.answer) == ("unacknowledged", None, "echo 2")
@@ -79,4 +83,5 @@ def test_a_client_that_echoes_wrongly_gets_nothing_released(tmp_path: Path) -> N
         assert house.wait_told(2)[2].told[0].outcome == "acknowledged"
         assert [one.number for one in plc.new] == [1, 2]
         assert list(plc.released) == [2]
+        house.wait(lambda: plc.values.get("CurrentState") == "Error")
         plc.stop()
