@@ -12,6 +12,7 @@ import gc
 import hmac
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as Waited
@@ -72,7 +73,8 @@ _LIMITS = {
 }
 """What clients may take; the last is how long one that fell silent counts as connected."""
 _CHUNK_BYTES, _MESSAGE_BYTES = 65_535, 1 << 20
-_STOP_S = 2.0
+_TELL_S, _STOP_S = 0.25, 2.0
+"""At its end: for what was written last to reach the clients, which look now and then; and for the end itself."""
 
 
 class VisionServer:
@@ -142,6 +144,7 @@ class VisionServer:
         with contextlib.suppress(OutputError):
             self.write({"CurrentState": "Halted", "AutomaticMode": "", "Ready": False})
             self._do(self._invalidate([*RESULT, *GATE], ua.StatusCodes.BadShutdown), "its end")
+            time.sleep(_TELL_S)
             self._do(self._server.stop(), "its end", _STOP_S)
         self._server, self._listens = None, False
 

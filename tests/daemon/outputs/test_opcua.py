@@ -410,7 +410,7 @@ def test_a_certificate_and_a_user_keep_others_out_and_at_its_end_no_value_is_goo
                     def datachange_notification(self, _: Any, value: Any, data: Any) -> None:
                         seen.append((value, data.monitored_item.Value.StatusCode.name))
 
-                subscription = await client.create_subscription(0, Handler())
+                subscription = await client.create_subscription(100, Handler())
                 await subscription.subscribe_data_change(client.get_node(ua.NodeId("Reject", space)))
                 await asyncio.to_thread(until, lambda: seen)
                 await asyncio.to_thread(link.end)

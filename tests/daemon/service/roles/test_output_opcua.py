@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 from daemon.outputs.codes import VERDICTS
-from stages.events import OutputFailing, OutputWorks, PlcAnswers
+from stages.events import OutputFailing, OutputWorks
 from stages.plate import Verdict
-from stages.plc import Answers
+from stages.plc import Answers, PlcAnswers
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.opcua_plc import OpcuaPlc, free_port
 from tests.plc import WATCHDOG_S
@@ -70,7 +69,7 @@ def test_a_client_that_echoes_wrongly_gets_nothing_released_and_a_silent_supervi
     with RecordAndOutputs(tmp_path, config_of(opcua=[gate])) as house:
         plc = OpcuaPlc(port, echo=lambda number: number and number + 1)
         house.wait(lambda: plc.beats)
-        house._link.send("output-0", PlcAnswers(Answers(next_plate=1)), time.monotonic(), keep=False)
+        house.tell("output-0", PlcAnswers(Answers(next_plate=1)))
         house.wait(lambda: plc.values.get("CurrentState") == "Operational")
         house.decide(1, Verdict.OK)
         wrong = house.wait_told(1)[1].told[0]
