@@ -27,6 +27,8 @@ _NUMBERS = 0xFFFF_FFFF
 """PLCs count plates in 32 bit."""
 _REMEMBERED = 4096
 """Plates whose part ids are known by heart."""
+_CHANGE_S = 1.0
+"""Between two changes of the recipe: a PLC that asks all the time keeps nobody from work."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -303,11 +305,18 @@ class RecipeAsked:
         """The first plate that the recipe judges; 0 where nothing was changed."""
         self.why = ""
         """Why it was refused."""
+        self._not_before = 0.0
+        """Monotonic time before which none is asked for, s."""
 
-    def asked(self, asked: Asked) -> str | None:
-        """What stands in the registers now; gives the recipe to be asked for, None where that is nothing new."""
-        if asked.change == self.number:
+    def asked(self, asked: Asked, now: float) -> str | None:
+        """What stands in the registers; gives the recipe to be asked for, None where that is nothing new.
+
+        To be called again and again: a request waits until the one before is answered, and its time has come.
+        """
+        waits = self.number and self.answer is None
+        if asked.change == self.number or (asked.change and (waits or now < self._not_before)):
             return None
+        self._not_before = now + _CHANGE_S
         self.number, self.answer, self.first_plate, self.why = asked.change, None, 0, ""
         if not asked.change:
             return None

@@ -12,10 +12,12 @@ from daemon.service.sightings import Sighting
 from daemon.wire.channel import Server
 from daemon.wire.plate_memory import PlateMemory
 from stages.events import Noted
-from stages.plc import Alarms, Answers, Part, PartIds, PlcAnswers, PlcAsks, Trouble
+from stages.plc import Alarms, Answers, IdsAnswer, Part, PartIds, PlcAnswers, PlcAsks, Trouble
 
 _AGAIN_S = 0.5
 """The answers are said so often at least: who hears nothing takes the service for not ready."""
+_TELL_S = 1.0
+"""A PLC that writes whatever it likes does not fill the log."""
 
 
 class PlcDesk:
@@ -27,13 +29,17 @@ class PlcDesk:
         """The process of the output whose PLC asks; None where none does."""
         self._shown = [f"output-{index}" for index in config.outputs.showing]
         """The processes of outputs that show how things stand."""
-        self._skips = config.overload == "skip"
+        self._loses = config.overload == "skip" or not config.camera.waits
+        """A sheet that finds no slot is not inspected."""
         self.fault: str | None = None
         """Why the PLC cannot be read; None while it can."""
         self._ids = PartIds(0)
         self._alarms = Alarms()
         self._said: Answers | None = None
         self._said_at = 0.0
+        self._told: tuple[int, IdsAnswer | None] = (0, None)
+        """The answer to ids that was logged last."""
+        self._told_at = 0.0
         self._log = structlog.get_logger()
 
     def begin(self, link: Server, first_plate: int) -> None:
@@ -50,9 +56,8 @@ class PlcDesk:
         """What the PLC asks for."""
         if process != self.process:
             return
-        before = self._ids.answer
         self._ids.asked(asks.asked)
-        self._tell_ids(before)
+        self._tell_ids(now)
         if asks.asked is None:
             self._log.error("the PLC cannot be asked for ids", error=asks.fault)
             self.fault = asks.fault
@@ -61,7 +66,7 @@ class PlcDesk:
             self._log.warning("the PLC can be asked for ids again")
             self.fault = None
         gone = self._alarms.asked(asks.asked.reset)
-        if gone or (gone is not None and self._alarms.standing):
+        if gone:
             names = {"reset": sorted(gone), "standing": sorted(self._alarms.standing)}
             self._log.warning("alarms reset by the PLC", **names)
             text = "; ".join(f"{what}: {', '.join(found)}" for what, found in names.items() if found)
@@ -80,7 +85,7 @@ class PlcDesk:
         """Have the PLCs told how things stand."""
         if not self._shown:
             return
-        full = self._skips and not memory.counts()["free"]
+        full = self._loses and not memory.counts()["free"]
         troubles = health.troubles(condition(), full=full)
         self._alarms.look(troubles)
         plate, ids = self._ids.answer
@@ -92,8 +97,11 @@ class PlcDesk:
             for process in self._shown:
                 self._link.send(process, PlcAnswers(answers), now, keep=False)
 
-    def _tell_ids(self, before: object) -> None:
-        """Say in the log what the PLC may have meant otherwise."""
+    def _tell_ids(self, now: float) -> None:
+        """Say in the log, now and then, what the PLC may have meant otherwise."""
         plate, answer = self._ids.answer
-        if (plate, answer) != before and answer is not None and answer not in ("taken", "used"):
+        if answer in (None, IdsAnswer.TAKEN, IdsAnswer.USED) or (plate, answer) == self._told:
+            return
+        if now - self._told_at >= _TELL_S:
+            self._told, self._told_at = (plate, answer), now
             self._log.warning("ids of the PLC refused", plate=plate, answer=answer)

@@ -147,25 +147,46 @@ def test_an_alarm_stands_until_it_is_reset_and_a_trouble_that_stands_cannot_be()
     assert alarms.answer[1] is None
 
 
+def wants(number: int, recipe: str | None = "U20B") -> Asked:
+    return Asked(0.0, change=number, recipe=recipe)
+
+
 def test_a_change_of_the_recipe_is_asked_for_once_and_only_its_own_answer_counts() -> None:
     recipe = RecipeAsked()
-    wants = Asked(1.0, change=5, recipe="U20B")
-    assert recipe.asked(wants) == "U20B"
-    assert recipe.asked(wants) is None
+    assert recipe.asked(wants(5), 1.0) == "U20B"
+    assert recipe.asked(wants(5), 9.0) is None
     assert not recipe.answered(4, 9, "")
     assert recipe.answered(5, None, "recipe U20B is not loaded")
     assert (recipe.answer, recipe.first_plate, recipe.why) == (ChangeAnswer.REFUSED, 0, "recipe U20B is not loaded")
-    assert recipe.asked(Asked(2.0, change=6, recipe="U20B")) == "U20B"
+    assert recipe.asked(wants(6), 9.0) == "U20B"
     assert recipe.answered(6, 9, "")
     assert (recipe.answer, recipe.first_plate, recipe.why) == (ChangeAnswer.DONE, 9, "")
-    assert recipe.asked(Asked(3.0)) is None
+    assert recipe.asked(wants(0), 9.0) is None
     assert (recipe.number, recipe.answer) == (0, None)
+
+
+def test_changes_that_come_without_end_are_asked_for_one_after_the_other_and_not_too_often() -> None:
+    recipe = RecipeAsked()
+    asked = []
+    for step in range(100):
+        now = 1.0 + 0.05 * step
+        name = recipe.asked(wants(step + 1, f"R{step}"), now)
+        if name is not None:
+            asked.append((name, step))
+        elif recipe.answer is None and step - asked[-1][1] > 9:
+            recipe.answered(recipe.number, step, "")
+    assert [name for name, _ in asked] == [f"R{step}" for _, step in asked]
+    assert len(asked) == 5
+    assert recipe.asked(wants(700), 50.0) == "U20B"
+    assert recipe.asked(wants(701), 99.0) is None, "the one before is not answered yet"
+    recipe.answered(700, 7, "")
+    assert recipe.asked(wants(701), 99.0) == "U20B"
 
 
 @pytest.mark.parametrize("name", ["", None])
 def test_a_recipe_without_a_readable_name_is_not_asked_for(name: str | None) -> None:
     recipe = RecipeAsked()
-    assert recipe.asked(Asked(1.0, change=5, recipe=name)) is None
+    assert recipe.asked(wants(5, name), 1.0) is None
     assert recipe.answer is ChangeAnswer.UNREADABLE
 
 

@@ -23,7 +23,7 @@ from stages.events import (
     VerdictTold,
 )
 from stages.output import Teller
-from stages.plc import Answers, PlcAnswers, PlcAsks, RecipeAsked
+from stages.plc import Answers, Asked, PlcAnswers, RecipeAsked
 
 _ASK_S = 0.002
 """Between two questions for the echo, while one is awaited."""
@@ -55,6 +55,8 @@ class OutputProcess(Child):
         self._answered_at = 0.0
         """When the supervisor said them."""
         self._recipe = RecipeAsked()
+        self._asked: Asked | None = None
+        """What stands in the peer's registers; None where they cannot be read."""
 
     def start(self) -> None:
         """Load the protocol; the peer is connected in the loop, for it may be away for long."""
@@ -137,14 +139,14 @@ class OutputProcess(Child):
         """Pass on what the peer asks for, and have it read what it is answered."""
         for news in requests.news():
             self.supervisor.send(news, now)
-            if news.asked is not None:
-                self._ask_for_recipe(news, now)
+            self._asked = news.asked
+        if self._asked is not None:
+            self._ask_for_recipe(self._asked, now)
         requests.answer(self._answers, self._recipe)
 
-    def _ask_for_recipe(self, news: PlcAsks, now: float) -> None:
-        assert news.asked is not None
+    def _ask_for_recipe(self, asked: Asked, now: float) -> None:
         before = self._recipe.number
-        name = self._recipe.asked(news.asked)
+        name = self._recipe.asked(asked, now)
         if name is not None:
             self.supervisor.send(ChangeRecipe(name, self._recipe.number), now)
         elif self._recipe.number not in (before, 0):

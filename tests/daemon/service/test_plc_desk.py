@@ -149,5 +149,9 @@ def test_a_reset_is_answered_noted_once_and_clears_what_is_gone(line: Line) -> N
     assert (answers.alarms, answers.reset, answers.done) == ((Trouble.STORE_FAILS,), 3, ResetAnswer.STANDS)
     line.answers()
     line.asks(reset=4)
+    assert line.heard("record", Noted) == Noted("alarms reset", "reset: store fails")
+    for number in (5, 6, 7):
+        line.asks(reset=number)
+    line.asks(reset=4)
     answers = line.answers()
     assert (answers.alarms, answers.reset, answers.done) == ((), 4, ResetAnswer.DONE)
