@@ -20,6 +20,7 @@ from config.errors import ConfigError, Fault, shown
 from config.outputs import with_files
 from config.schema import Config, Recipe
 from config.source import KeyPath, Source, dotted, read
+from config.switches import with_token
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -171,7 +172,7 @@ def _paths_from(config: Config, folder: Path) -> Config:
         changes["recipes"] = tuple(str(folder / one) if is_recipe_path(one) else one for one in config.recipes)
     if config.state_directory is not None:
         changes["state_directory"] = folder / config.state_directory
-    camera = config.camera
+    camera = changes["camera"] = with_token(config.camera, lambda path: folder / path)
     files = ("folder", "flat_field", "producer", "feature_file")
     named = {key: folder / path for key in files if (path := getattr(camera, key)) is not None}
     if named:

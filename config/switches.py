@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from config.errors import Told
@@ -38,11 +39,11 @@ def token_file(camera: Camera) -> Path | None:
     return camera.switch.http.token_file if camera.switch.source == "http" else None
 
 
-def with_absolute_token(camera: Camera) -> Camera:
-    """The same camera; the token is found from anywhere."""
-    if (token := token_file(camera)) is None:
+def with_token(camera: Camera, place: Callable[[Path], Path]) -> Camera:
+    """The same camera; of the token's file, if it names one, what `place` makes of its path."""
+    if (token := camera.switch.http.token_file) is None:
         return camera
-    http = camera.switch.http.model_copy(update={"token_file": token.absolute()})
+    http = camera.switch.http.model_copy(update={"token_file": place(token)})
     return camera.model_copy(update={"switch": camera.switch.model_copy(update={"http": http})})
 
 

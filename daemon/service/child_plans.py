@@ -7,7 +7,7 @@ from pathlib import Path
 
 from config.outputs import with_files
 from config.schema import Config
-from config.switches import with_absolute_token
+from config.switches import with_token
 from daemon.service.child import Plan
 from daemon.service.recipe_keeper import ROLES, RecipeKeeper
 from daemon.service.resources import Resources
@@ -77,7 +77,7 @@ class Plans:
 
 def absolute(config: Config) -> Config:
     """What it names is found from anywhere: the working directory may be gone when a process is started anew."""
-    camera, classify = with_absolute_token(config.camera), config.classify
+    camera, classify = with_token(config.camera, Path.absolute), config.classify
     named = {"folder": camera.folder, "flat_field": camera.flat_field}
     absolute = {key: path.absolute() for key, path in named.items() if path is not None}
     own = None if classify.weights is None else classify.weights.absolute()

@@ -41,3 +41,16 @@ def test_an_output_that_the_units_service_cannot_reach_or_read_the_key_of_is_nam
     assert "outputs.modbus[0].host: the service cannot reach 192.168.0.10 (IPAddressDeny=any in its unit)" in gate
     assert "below [Service], IPAddressAllow=192.168.0.10" in gate
     assert "outputs.webhook[0].url: the service cannot reach 192.168.0.20" in webhook
+
+
+def test_a_switch_that_the_units_service_cannot_reach_or_read_the_token_of_is_named(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret of the line", encoding="utf-8")
+    path = tmp_path / "line.yaml"
+    start = "simulator: {}\ncamera:\n  line_rate_hz: 9\n  switch: "
+    path.write_text(f"{start}{{source: modbus, modbus: {{host: 192.168.0.30}}}}\n", encoding="utf-8")
+    (plc,) = check(path, service=True).faults
+    assert "camera.switch.modbus.host: the service cannot reach 192.168.0.30" in plc
+    path.write_text(f"{start}{{source: http, http: {{token_file: token}}}}\n", encoding="utf-8")
+    (secret,) = check(path, service=True).faults
+    assert f"camera.switch.http.token_file: the service cannot see {token}" in secret
