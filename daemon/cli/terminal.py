@@ -16,6 +16,7 @@ from daemon.cameras.registry import TRUTH_FILE
 from daemon.cli.plate_progress import Passing
 from daemon.cli.screen import Screen
 from daemon.cli.summary import Summary, Totals, Truth
+from daemon.service.status import status_of
 from daemon.service.supervisor import Supervisor
 from stages.events import VerdictCommitted
 
@@ -72,7 +73,7 @@ class TerminalView:
         if self._closed or (now - self._drawn_at < _REFRESH_S and supervisor.hurried == self._hurried):
             return
         self._drawn_at, self._hurried = now, supervisor.hurried
-        status = supervisor.status(now)
+        status = status_of(supervisor, now)
         for slot in status.slots:
             if slot.plate in self._open:
                 self._open[slot.plate].follow(slot)

@@ -19,4 +19,4 @@ class Observer(Protocol[Watched_contra]):
         """A plate's verdict is committed."""
 
     def pulse(self, supervisor: Watched_contra) -> None:
-        """Called many times a second; `supervisor.status()` says how things are."""
+        """Called many times a second; `status_of(supervisor)` says how things are."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from daemon.service.children import RoleState
-from daemon.service.stopping import Stopping
 from daemon.wire.messages import Progress
 from daemon.wire.plate_memory import SlotFacts
 from stages.plate import Cause, Verdict
+
+if TYPE_CHECKING:
+    from daemon.service.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,19 @@ class Status:
     """None while the service goes on."""
 
 
-def stop_of(stopping: Stopping, now: float, *, at_once: bool) -> Stop | None:
-    """The stop that has begun by a monotonic time, s; None where none has."""
+def status_of(supervisor: Supervisor, now: float) -> Status:
+    """How the service is at that time, monotonic s; to be asked by an observer, while it runs."""
+    stopping, at_once = supervisor.stopping, supervisor.hurried
     left_s = stopping.drain_left_s(now)
-    return Stop(left_s or 0.0, stopping.cause, at_once) if left_s is not None or at_once else None
+    return Status(
+        at=now,
+        reasons=supervisor.reasons(),
+        seen=supervisor.ledger.seen,
+        verdicts=dict(supervisor.ledger.verdicts),
+        open=sorted(supervisor.ledger.open),
+        roles=supervisor.children.by_role(),
+        slots=supervisor.memory.all_facts(),
+        progress=supervisor.children.plates(),
+        camera_rows=supervisor.metrics.total("rows_total"),
+        stop=Stop(left_s or 0.0, stopping.cause, at_once) if left_s is not None or at_once else None,
+    )

@@ -35,7 +35,6 @@ from daemon.service.sightings import Sighting, Sightings
 from daemon.service.signals import Signals
 from daemon.service.sockets import SocketDirectory, allow_many_connections
 from daemon.service.sources import Sources
-from daemon.service.status import Status, stop_of
 from daemon.service.stopping import GIVE_UP_S, End, Stopping, TellAbort
 from daemon.service.unusable import UNUSABLE, said_why
 from daemon.store.state import Lock, RunEnd, StateDirectory
@@ -86,11 +85,9 @@ class Supervisor:
         self._vram = Vram()
         self._wanted = processes(config, sources.recipes, gpu=self._vram.available)
         self.signals = signals
-        self._stopping = Stopping(config.drain_s)
-        self._aborted_store = False
+        self.stopping = Stopping(config.drain_s)
         self._condition = health.Condition()
-        self._line_ended = False
-        self._acquire_ended = False
+        self._line_ended = self._acquire_ended = self._aborted_store = False
         self.refusal: str | None = None
         """Why this configuration can never run here, as a process found at its start."""
         waits = config.camera.waits and config.overload == "wait"
@@ -127,21 +124,6 @@ class Supervisor:
         """A second signal came: the run ends at once."""
         return self.signals.hurry
 
-    def status(self, now: float) -> Status:
-        """How the service is at that time, monotonic s; to be asked by an observer, while it runs."""
-        return Status(
-            at=now,
-            reasons=self._reasons(),
-            seen=self.ledger.seen,
-            verdicts=dict(self.ledger.verdicts),
-            open=sorted(self.ledger.open),
-            roles=self.children.by_role(),
-            slots=self.memory.all_facts(),
-            progress=self.children.plates(),
-            camera_rows=self.metrics.total("rows_total"),
-            stop=stop_of(self._stopping, now, at_once=self.hurried),
-        )
-
     def run(self) -> int:
         """Run until the line ends or a signal says so; 1 when a role was lost, else what RunLedger.exit_code says."""
         if self.signals.received:
@@ -161,7 +143,7 @@ class Supervisor:
             try:
                 self._start_all()
                 code = self._loop()
-                if self._stopping.role_lost is None:
+                if self.stopping.role_lost is None:
                     end = RunEnd.STOPPED
                 return code
             finally:
@@ -227,7 +209,7 @@ class Supervisor:
     def _end(self) -> None:
         self._notifier.stopping("stopping")
         self.children.kill_all()
-        self.ledger.end_in_store(self.state.path, self._facts, self._stopping.cause or Cause.SHUTDOWN)
+        self.ledger.end_in_store(self.state.path, self._facts, self.stopping.cause or Cause.SHUTDOWN)
         verdicts = {verdict.lower(): count for verdict, count in self.ledger.verdicts.items()}
         self._log.info("service ended", seen=self.ledger.seen, **verdicts, open=len(self.ledger.open))
 
@@ -254,7 +236,7 @@ class Supervisor:
             self.children.reap(polled, now)
             for role in self.children.watch(now):
                 self._lose(role, now)
-            self.desk.step(now, stopping=self._stopping.begun)
+            self.desk.step(now, stopping=self.stopping.begun)
             self._pulse(now)
             code = self._advance(now)
             if code is not None:
@@ -268,7 +250,7 @@ class Supervisor:
                     self.desk.say_open(now)
                 if sender.role == "merge" and "classify" in self._condition.done_without:
                     self._link.send(sender.name, ClassifierLost(), now)
-                self._tell_abort(self._stopping.joined(sender.role), now)
+                self._tell_abort(self.stopping.joined(sender.role), now)
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
@@ -295,7 +277,7 @@ class Supervisor:
                 self._aborted_store = True
 
     def _saw(self, sighting: Sighting, now: float) -> None:
-        if self._stopping.begun or self.finished:
+        if self.stopping.begun or self.finished:
             return
         self.desk.saw(sighting, self._plc.saw(sighting), now)
         if self._observer is not None:
@@ -322,9 +304,10 @@ class Supervisor:
         if self._desk is not None:
             active = self._desk.recipes.active.facts
             details |= {"recipe": active.recipe, "recipe_sha256": active.recipe_sha256}
-        return Health(self._reasons(), details)
+        return Health(self.reasons(), details)
 
-    def _reasons(self) -> tuple[str, ...]:
+    def reasons(self) -> tuple[str, ...]:
+        """Why the service is not well; nothing when it is."""
         return health.reasons(self._now())
 
     def _now(self) -> health.Condition:
@@ -333,8 +316,8 @@ class Supervisor:
             # Asked from the server's thread, perhaps before there are any.
             down=self.children.down() if self._condition.ready else (),
             line=self.children.troubles if self._condition.ready else (),
-            role_lost=self._stopping.role_lost,
-            stopping=self._stopping.begun,
+            role_lost=self.stopping.role_lost,
+            stopping=self.stopping.begun,
             journal_failing=self.ledger.journal_failure,
             plc_unread=self._plc.fault,
         )
@@ -374,7 +357,7 @@ class Supervisor:
                 self._link.send("merge-0", ClassifierLost(), now)
             return
         self._log.critical("role lost: open plates end INCONCLUSIVE", role=role, why=why)
-        self._tell_abort(self._stopping.lose(role, now), now)
+        self._tell_abort(self.stopping.lose(role, now), now)
 
     # --- stopping --------------------------------------------------------------------------------------------
 
@@ -383,20 +366,20 @@ class Supervisor:
         if self.hurried:
             self._log.warning("second signal received: ending at once")
             return 1
-        if self.signals.received and not self._stopping.begun:
+        if self.signals.received and not self.stopping.begun:
             self._log.info("signal received", signal=self.signals.received[0].name)
-            self._stopping.begin(now)
+            self.stopping.begin(now)
             self._notifier.stopping("finishing the plates in flight")
             self._notifier.extend(self.config.drain_s + GIVE_UP_S + _EXIT_S, "finishing the plates in flight")
         finished = self.finished or (self._line_ended and self._acquire_ended)
         closed = not self.ledger.open and self._pictures_done()
-        due = self._stopping.step(now, closed=closed, finished=finished)
+        due = self.stopping.step(now, closed=closed, finished=finished)
         self._tell_abort([told for told in due if isinstance(told, TellAbort)], now)
         return self._exit() if End() in due else None
 
     def _pictures_done(self) -> bool:
         """No plate that was counted waits for its pictures (those that came after the stop are not counted)."""
-        if self._aborted_store or self._stopping.role_lost is not None:
+        if self._aborted_store or self.stopping.role_lost is not None:
             return True
         return not any(Hold.RECORD in f.holds and f.plate <= self.ledger.last for f in self.memory.all_facts())
 
@@ -414,4 +397,4 @@ class Supervisor:
         )
         if self.refusal is not None:
             return 2
-        return self.ledger.exit_code if self._stopping.role_lost is None else 1
+        return self.ledger.exit_code if self.stopping.role_lost is None else 1
