@@ -111,7 +111,7 @@ def load_recipes(config: Config) -> tuple[Recipe, ...]:
             message = (
                 f"{named} has the name {loaded[-1].name}, as one before it: a change would not know which is meant"
             )
-            faults.append(Fault("configuration", message, f"recipes[{index - 1}]"))
+            faults.append(Fault(f"recipe {shown(named)}", message, f"recipes[{index - 1}]"))
     if faults:
         raise ConfigError(faults)
     return tuple(loaded)
