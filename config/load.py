@@ -108,10 +108,8 @@ def load_recipes(config: Config) -> tuple[Recipe, ...]:
             faults += error.faults
             continue
         if any(recipe.name == loaded[-1].name for recipe in loaded[:-1]):
-            message = (
-                f"{named} has the name {loaded[-1].name}, as one before it: a change would not know which is meant"
-            )
-            faults.append(Fault(f"recipe {shown(named)}", message, f"recipes[{index - 1}]"))
+            message = f"has the name {loaded[-1].name}, as one before it: a change would not know which is meant"
+            faults.append(Fault(named, message, f"recipes[{index - 1}]"))
     if faults:
         raise ConfigError(faults)
     return tuple(loaded)

@@ -76,5 +76,5 @@ def test_a_further_recipe_that_cannot_serve_the_line_is_told_with_its_file(
 def test_two_recipes_of_one_name_are_refused_for_a_change_would_not_know_which_is_meant(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL, WIDE)
     (tmp_path / "wide.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"wide.yaml.*recipes\[0\].*has the name small"):
+    with pytest.raises(ConfigError, match=r"wide.yaml: recipes\[0\]: has the name small"):
         load_recipes(load_config(path))
