@@ -168,7 +168,7 @@ class Assembler:
         """Sheets that have yet to come are of that recipe, from a plate on that is not before; number of the first."""
         first, schedule = max(self._switch.state.next_plate, not_before), self.sizes.schedule
         schedule.change(first, number)
-        schedule.forget(min([self._switch.state.next_plate, *(sheet.plate for sheet in self._sheets)]))
+        schedule.forget(min([self._switch.state.oldest_to_come, *(sheet.plate for sheet in self._sheets)]))
         return first
 
     @property

@@ -87,6 +87,11 @@ class SwitchState:
     pending_plate: int | None = None
     """Its number, if it is a rising one."""
 
+    @property
+    def oldest_to_come(self) -> int:
+        """Number of the next sheet that may be told of: it may have one already."""
+        return self.next_plate if self.pending_plate is None else self.pending_plate
+
 
 class Beam(StrEnum):
     """What stands in the light beam; see the table above."""

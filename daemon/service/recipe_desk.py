@@ -20,6 +20,7 @@ from daemon.telemetry.metrics import Metrics
 from daemon.wire import messages as m
 from stages.events import ChangeRecipe, PlateSeen, RecipeChangeAnswered
 from stages.plc import Part
+from stages.switch import SwitchState
 
 
 class RecipeDesk:
@@ -32,7 +33,7 @@ class RecipeDesk:
         ledger: of the run's plates.
         signals: of the supervisor.
         at_work: all processes are at work now.
-        next_plate: number of the plate that begins next.
+        switch: how far the switch is counted.
         load_s: longest time that processes may take to have recipes ready.
         metrics: of the run.
     """
@@ -46,12 +47,12 @@ class RecipeDesk:
         ledger: RunLedger,
         signals: Signals,
         at_work: Callable[[], bool],
-        next_plate: Callable[[], int],
+        switch: Callable[[], SwitchState],
         load_s: float,
         metrics: Metrics,
     ) -> None:
         self.recipes = recipes
-        self._taken, self._ledger, self._signals = taken, ledger, signals
+        self._taken, self._ledger, self._signals, self._switch = taken, ledger, signals, switch
         self.keeper = RecipeKeeper(
             recipes,
             taken.memory.shape,
@@ -59,7 +60,7 @@ class RecipeDesk:
             classifier="classify" in wanted,
             at_work=at_work,
             send=lambda name, body: taken.link.send(name, body, time.monotonic()),
-            next_plate=next_plate,
+            next_plate=lambda: switch().next_plate,
             decided=self._decided,
             load_s=load_s,
             metrics=metrics,
@@ -121,8 +122,12 @@ class RecipeDesk:
         self._taken.control.step(now, self._asked)
         if stopping:
             self.keeper.stopping(now)
+        self.keeper.step(now, self._plates)
+
+    def _plates(self) -> set[int]:
+        """Plates that are open, lie in the plate memory, or have a number before anybody is told of them."""
         held = (one.plate for one in self._taken.memory.all_facts() if one.holds)
-        self.keeper.step(now, lambda: {*self._ledger.open, *held})
+        return {*self._ledger.open, *held, self._switch().oldest_to_come}
 
     def _asked(self, question: Question, reply: Reply) -> None:
         if question.recipe is None:

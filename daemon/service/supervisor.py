@@ -179,7 +179,7 @@ class Supervisor:
             ledger=self.ledger,
             signals=self.signals,
             at_work=lambda: self._condition.ready and self.children.all_up,
-            next_plate=lambda: self._sightings.state.next_plate,
+            switch=lambda: self._sightings.state,
             load_s=self.config.restart.start_s,
             metrics=self.metrics,
         )

@@ -82,6 +82,19 @@ def test_sheets_that_come_after_the_change_have_the_slots_and_columns_of_their_r
     assert sum(order.rows for order in told if isinstance(order, CopyRows)) == 165
 
 
+def test_a_sheet_whose_edge_is_not_yet_debounced_when_the_recipe_changes_is_of_the_one_before() -> None:
+    machine = Assembler(WIDE, "skip", switch=SwitchState(1, count=0))
+    for number in (2, 3):
+        machine.sizes.add(number, NARROW)
+        machine.change(number, not_before=1)
+    machine.handle(SlotsFree(tuple(Place(slot, 1, 300) for slot in range(3))))
+    told = machine.handle(strip(1, 0, 15, (10, True, 1)))
+    assert machine.change(FIRST, not_before=1) == 2
+    told += machine.handle(strip(2, 15, 400, (120, False, 2), (200, True, 3), level=True))
+    opened = {order.plate: order.place.recipe for order in told if isinstance(order, PlateOpened) and order.place}
+    assert opened == {1: 3, 2: FIRST}
+
+
 def test_a_change_begins_with_no_plate_that_the_supervisor_has_numbered() -> None:
     machine = Assembler(WIDE, "wait", switch=SwitchState(4, count=0))
     machine.sizes.add(2, NARROW)
