@@ -78,7 +78,7 @@ def unit(tmp_path: Path) -> Path:
     """The unit with a program that is there: the service itself need not be installed to check it."""
     text = UNIT.read_text(encoding="utf-8")
     path = tmp_path / UNIT.name
-    path.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^(Exec\w+=)/opt/\S+", r"\1/bin/true", text), encoding="utf-8")
     return path
 
 
