@@ -143,7 +143,9 @@ class OpticsOfRecipes:
 
     def take(self, store: Store, decided: PlateDecided) -> OpticsState | None:
         """How the optics are after this plate; None where it says nothing of them."""
-        return self._keepers[decided.recipe or FIRST].take(store, decided)
+        # Of a recipe that is forgotten only a plate is said again whose verdict is committed.
+        keeper = self._keepers.get(decided.recipe or FIRST)
+        return None if keeper is None else keeper.take(store, decided)
 
     def keep(self, store: Store | None, *, now: bool = False) -> None:
         """As each of them does."""

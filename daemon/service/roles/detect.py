@@ -8,6 +8,7 @@ from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.service.unusable import UnusableError
 from daemon.wire.channel import Event, Joined
+from daemon.wire.plate_memory import Hold
 from models.detector.detector import Detector, DetectorError
 from stages.detect import score_windows, warm_up
 from stages.events import Lease, WindowScored
@@ -123,6 +124,11 @@ class DetectProcess(Child):
 
         detector = self._detectors.get(lease.place.recipe)
         if detector is None:
+            facts = self._memory.facts(lease.place.slot)
+            if facts.place != lease.place or Hold.TILE not in facts.holds:
+                # The plate is final, and its recipe forgotten, while the lease waited here.
+                self.tally.add("results_dropped_total", len(lease.windows), "stale slot")
+                return
             # Its weights are no more what they were: another worker may have them.
             raise DetectorError(f"recipe {lease.place.recipe} of plate {lease.plate} is not loaded here")
         on(*(window.index for window in lease.windows))

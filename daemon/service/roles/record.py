@@ -252,7 +252,9 @@ class RecordProcess(Child):
         number = write.decided.recipe
         optics = self._optics.take(store, write.decided)
         if (every_h := self.config.golden.every_h) is not None:
-            result = without_check(result, why_overdue(store, self.recipes[number or FIRST].name, every_h, at))
+            result = without_check(
+                result, why_overdue(store, self.recipes.get(number or FIRST, self.recipe).name, every_h, at)
+            )
         if store.commit_verdict(
             result,
             decided_at=at,
@@ -260,7 +262,7 @@ class RecordProcess(Child):
             event=write.event,
             unevenness=unevenness(write.decided.profile),
             optics=optics.faults if optics else None,
-            facts=None if number is None else self._facts[number],
+            facts=None if number is None else self._facts.get(number),
             named=self.config.outputs.asking is not None,
         ):
             # The verdict as committed, which the store's failure may have changed.

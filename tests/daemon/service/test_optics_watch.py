@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from config.schema import Config, OpticsLimits, Recipe
-from daemon.service.optics_watch import OpticsKeeper
+from daemon.service.optics_watch import OpticsKeeper, OpticsOfRecipes
 from daemon.store.optics import forget_optics, keep_optics
 from daemon.store.results import Store, store_path
 from models.detector.findings import COLUMN_STEPS, Quality
@@ -125,3 +126,16 @@ def test_a_reference_that_was_taken_back_is_learnt_anew_while_the_service_runs(s
         keeper.keep(store, now=True)
     assert state is not None
     assert (state.learnt, state.faults) == (4, ())
+
+
+def test_recipes_of_one_product_have_one_watch_and_a_plate_of_a_forgotten_recipe_is_passed_over(store: Store) -> None:
+    watches = OpticsOfRecipes(CONFIG, RECIPE, RUN)
+    watches.load(2, RECIPE.model_copy(update={"description": "other gates"}), store)
+    watches.load(3, RECIPE.model_copy(update={"name": "other"}), store)
+    states = [watches.take(store, structs.replace(decided(plate), recipe=1 + plate % 2)) for plate in range(1, 5)]
+    assert [state.learnt for state in states if state is not None] == [1, 2, 3, 4]
+    other = watches.take(store, structs.replace(decided(5), recipe=3))
+    assert other is not None
+    assert other.learnt == 1
+    watches.forget(3, store)
+    assert watches.take(store, structs.replace(decided(6), recipe=3)) is None

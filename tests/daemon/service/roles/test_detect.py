@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from daemon.service.roles.detect import DetectProcess
-from daemon.wire.plate_memory import PlateMemory
+from daemon.wire.plate_memory import Hold, PlateMemory
 from models.detector.detector import Detector, DetectorError
 from stages.events import Lease, Place
 from stages.lease_queue import LeaseQueue
@@ -66,5 +66,21 @@ def test_values_that_are_no_numbers_have_the_detector_proved_before_a_result_is_
         lease = Lease(1, 0, 7, memory.free_places()[0], 100, (Window(0, 0, 0, 0, 50, 100),))
         with pytest.raises(DetectorError, match="restart, check memory"):
             made._score(lease)
+        made.supervisor.close()
+        made.context.destroy(linger=0)
+
+
+def test_a_lease_of_a_plate_that_is_final_and_whose_recipe_is_forgotten_is_dropped_and_of_an_open_one_never(
+    tmp_path: Path,
+) -> None:
+    with closing(PlateMemory.create(SHAPE)) as memory:
+        made = DetectProcess(plan_of(tmp_path, "detect", 0, plates_fd=memory.fd))
+        memory.open(Place(0, 1, SHAPE.columns, 2), 7)
+        lease = Lease(1, 0, 7, Place(0, 1, SHAPE.columns, 2), 100, (Window(0, 0, 0, 0, 50, 100),))
+        with pytest.raises(DetectorError, match="recipe 2 of plate 7 is not loaded here"):
+            made._score(lease)
+        memory.release(0, Hold.TILE)
+        made._score(lease)
+        assert made.tally.values()["results_dropped_total/stale slot"] == 1
         made.supervisor.close()
         made.context.destroy(linger=0)
