@@ -249,12 +249,10 @@ class RecordProcess(Child):
     def _commit(self, store: Store, write: record.CommitVerdict, at: datetime) -> None:
         result, last_row_at = write.decided.result, write.decided.last_row_at
         latency = None if last_row_at is None else time.monotonic() - last_row_at
-        number = write.decided.recipe
-        optics = self._optics.take(store, write.decided)
+        number, optics = write.decided.recipe or 0, self._optics.take(store, write.decided)
         if (every_h := self.config.golden.every_h) is not None:
-            result = without_check(
-                result, why_overdue(store, self.recipes.get(number or FIRST, self.recipe).name, every_h, at)
-            )
+            name = self.recipes.get(number, self.recipe).name
+            result = without_check(result, why_overdue(store, name, every_h, at))
         if store.commit_verdict(
             result,
             decided_at=at,
@@ -262,7 +260,7 @@ class RecordProcess(Child):
             event=write.event,
             unevenness=unevenness(write.decided.profile),
             optics=optics.faults if optics else None,
-            facts=None if number is None else self._facts.get(number),
+            facts=self._facts.get(number),
             named=self.config.outputs.asking is not None,
         ):
             # The verdict as committed, which the store's failure may have changed.
