@@ -305,6 +305,8 @@ class RecipeAsked:
         """The first plate that the recipe judges; 0 where nothing was changed."""
         self.why = ""
         """Why it was refused."""
+        self._awaited: tuple[int, str] | None = None
+        """Number and recipe that an answer is still to come for, also once they stand there no more."""
         self._not_before = 0.0
         """Monotonic time before which none is asked for, s."""
 
@@ -313,7 +315,7 @@ class RecipeAsked:
 
         To be called again and again: a request waits until the one before is answered, and its time has come.
         """
-        waits = self.number and self.answer is None
+        waits = self._awaited is not None
         if asked.change == self.number or (asked.change and (waits or now < self._not_before)):
             return None
         self._not_before = now + _CHANGE_S
@@ -323,11 +325,15 @@ class RecipeAsked:
         if not asked.recipe:
             self.answer, self.why = ChangeAnswer.UNREADABLE, "the name is empty, or no printable ASCII"
             return None
+        self._awaited = asked.change, asked.recipe
         return asked.recipe
 
-    def answered(self, number: int, first_plate: int | None, refused: str) -> bool:
-        """The answer to a request of that number; False where another one stands by now."""
-        if number != self.number or self.answer is not None:
+    def answered(self, number: int, name: str, first_plate: int | None, refused: str) -> bool:
+        """The answer to a request of that number for that recipe; False where the PLC has taken it back by now."""
+        if (number, name) != self._awaited:
+            return False
+        self._awaited = None
+        if number != self.number:
             return False
         self.answer = ChangeAnswer.REFUSED if refused else ChangeAnswer.DONE
         self.first_plate, self.why = first_plate or 0, refused

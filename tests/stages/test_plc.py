@@ -155,11 +155,11 @@ def test_a_change_of_the_recipe_is_asked_for_once_and_only_its_own_answer_counts
     recipe = RecipeAsked()
     assert recipe.asked(wants(5), 1.0) == "U20B"
     assert recipe.asked(wants(5), 9.0) is None
-    assert not recipe.answered(4, 9, "")
-    assert recipe.answered(5, None, "recipe U20B is not loaded")
+    assert not recipe.answered(4, "U20B", 9, "")
+    assert recipe.answered(5, "U20B", None, "recipe U20B is not loaded")
     assert (recipe.answer, recipe.first_plate, recipe.why) == (ChangeAnswer.REFUSED, 0, "recipe U20B is not loaded")
     assert recipe.asked(wants(6), 9.0) == "U20B"
-    assert recipe.answered(6, 9, "")
+    assert recipe.answered(6, "U20B", 9, "")
     assert (recipe.answer, recipe.first_plate, recipe.why) == (ChangeAnswer.DONE, 9, "")
     assert recipe.asked(wants(0), 9.0) is None
     assert (recipe.number, recipe.answer) == (0, None)
@@ -174,13 +174,25 @@ def test_changes_that_come_without_end_are_asked_for_one_after_the_other_and_not
         if name is not None:
             asked.append((name, step))
         elif recipe.answer is None and step - asked[-1][1] > 9:
-            recipe.answered(recipe.number, step, "")
+            recipe.answered(recipe.number, asked[-1][0], step, "")
     assert [name for name, _ in asked] == [f"R{step}" for _, step in asked]
     assert len(asked) == 5
     assert recipe.asked(wants(700), 50.0) == "U20B"
     assert recipe.asked(wants(701), 99.0) is None, "the one before is not answered yet"
-    recipe.answered(700, 7, "")
+    recipe.answered(700, "U20B", 7, "")
     assert recipe.asked(wants(701), 99.0) == "U20B"
+
+
+def test_the_answer_to_a_change_that_was_taken_back_is_none_to_the_next_one_of_that_number() -> None:
+    recipe = RecipeAsked()
+    assert recipe.asked(wants(1, "P10B"), 1.0) == "P10B"
+    assert recipe.asked(wants(0), 1.1) is None
+    assert recipe.asked(wants(1, "02CG"), 9.0) is None, "the one before is not answered yet"
+    assert not recipe.answered(1, "P10B", 7, "")
+    assert (recipe.answer, recipe.first_plate) == (None, 0)
+    assert recipe.asked(wants(1, "02CG"), 9.1) == "02CG"
+    assert recipe.answered(1, "02CG", 9, "")
+    assert (recipe.answer, recipe.first_plate) == (ChangeAnswer.DONE, 9)
 
 
 @pytest.mark.parametrize("name", ["", None])

@@ -109,7 +109,7 @@ class OutputProcess(Child):
                 self._answers, self._answered_at = answers, now
                 self._link.stands(answers)
             case RecipeChangeAnswered() as answer:
-                if self._recipe.answered(answer.request, answer.first_plate, answer.refused):
+                if self._recipe.answered(answer.request, answer.name, answer.first_plate, answer.refused):
                     self._log_recipe(answer.name)
         if self.stopping:
             self.stopping = False

@@ -69,7 +69,7 @@ def test_what_stands_in_the_registers_is_read_with_the_time_and_said_once(plc: P
 def test_the_answers_stand_in_registers_and_come_back_after_the_plc_was_away(plc: Plc, asking: Asking) -> None:
     recipe = RecipeAsked()
     recipe.asked(Asked(0.0, change=9, recipe="U20B"), 1.0)
-    recipe.answered(9, None, "recipe U20B is not loaded; ü")
+    recipe.answered(9, "U20B", None, "recipe U20B is not loaded; ü")
     asking.link.answer(ANSWERS, recipe)
     asking.wait(lambda: plc.next_plate)
     assert list(plc.answers[:13]) == [1, 2, 64, 0x8040, 0, 7, 2, 3, 0, 9, 2, 0, 0]
@@ -85,7 +85,7 @@ def test_the_answers_stand_in_registers_and_come_back_after_the_plc_was_away(plc
 def test_a_long_reason_is_cut_at_the_last_register() -> None:
     recipe = RecipeAsked()
     recipe.asked(Asked(0.0, change=9, recipe="U20B"), 1.0)
-    recipe.answered(9, None, 1000 * "x")
+    recipe.answered(9, "U20B", None, 1000 * "x")
     assert len(registers_of(ANSWERS, recipe)) == 45
 
 
