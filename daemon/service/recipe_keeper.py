@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -75,7 +75,9 @@ class _Request:
 
     by: str
     reply: Reply
-    begin: Callable[[float], None]
+    recipe: str | None
+    """That is changed to; None: all files are read again."""
+    begin: Callable[[Reply, float], None]
     until: float
     """Monotonic time, s, after which it waits no longer."""
 
@@ -158,9 +160,19 @@ class RecipeKeeper:
     # --- what is asked -------------------------------------------------------------------------------------------
 
     def change_to(self, name: str, by: str, reply: Reply, now: float) -> None:
-        """Judge the plates to come by that loaded recipe; what became of it goes to `reply`, perhaps later."""
+        """Judge the plates to come by that loaded recipe; what became of it goes to `reply`, perhaps later.
 
-        def begin(now: float) -> None:
+        Who asks for the recipe that is being changed to gets the same answer: an output that died meanwhile asks again.
+        """
+        asked, waits = self._asked, self._request
+        if asked is not None and asked.read is None and asked.target.recipe.name == name:
+            self._asked = replace(asked, reply=_both(asked.reply, reply))
+            return
+        if waits is not None and waits.recipe == name:
+            self._request = replace(waits, reply=_both(waits.reply, reply))
+            return
+
+        def begin(reply: Reply, now: float) -> None:
             target = self.recipes.named(name)
             if target is None:
                 loaded = ", ".join(self.recipes.names)
@@ -170,23 +182,23 @@ class RecipeKeeper:
             else:
                 self._begin(_Asked(by, reply, None, target), [target.number], now)
 
-        self._take(_Request(by, reply, begin, now + self._load_s), now)
+        self._take(_Request(by, reply, name, begin, now + self._load_s), now)
 
     def reload(self, by: str, reply: Reply, now: float) -> None:
         """Read configuration and recipes again, and change to what they say now."""
 
-        def begin(_now: float) -> None:
+        def begin(reply: Reply, _now: float) -> None:
             self._log.info("configuration and recipes are read again", by=by)
             self._reading = by, reply, self._reader.submit(self._read, self.recipes.sources)
 
-        self._take(_Request(by, reply, begin, now + self._load_s), now)
+        self._take(_Request(by, reply, None, begin, now + self._load_s), now)
 
     def _take(self, request: _Request, now: float) -> None:
         """Begin with it, or wait until all processes are at work; one at a time."""
         if self._change.busy or self._reading is not None or self._request is not None:
             self._refuse(request.by, request.reply, "another change is under way: try again when it is done")
         elif self._at_work():
-            request.begin(now)
+            request.begin(request.reply, now)
         else:
             self._request = request
 
@@ -225,7 +237,7 @@ class RecipeKeeper:
             self._has_read(by, reply, future, now)
         if self._request is not None and self._at_work():
             request, self._request = self._request, None
-            request.begin(now)
+            request.begin(request.reply, now)
         elif self._request is not None and now > self._request.until:
             self._drop_request("not all processes are at work: see the log and /healthz, and try again")
         self._do(Tick(), now)
@@ -349,3 +361,11 @@ class RecipeKeeper:
     def _say_active(self) -> None:
         active = self.recipes.active
         self._metrics.set_recipe(active.recipe.name, active.facts.recipe_sha256 or "")
+
+
+def _both(one: Reply, other: Reply) -> Reply:
+    def reply(answer: Answer) -> None:
+        one(answer)
+        other(answer)
+
+    return reply

@@ -106,9 +106,22 @@ def test_the_recipe_that_judges_already_is_no_change_and_one_that_is_not_loaded_
     assert service.sent == []
 
 
+@pytest.mark.parametrize("at_work", [True, False])
+def test_who_asks_again_for_the_change_that_is_under_way_gets_its_answer(service: Service, at_work: bool) -> None:
+    service.at_work = at_work
+    service.change_to("other")
+    service.change_to("other")
+    service.at_work = True
+    service.step()
+    service.all_load(2)
+    service.keeper.hear("acquire-0", JudgesBy(2, 5), service.now)
+    assert [(one.outcome, one.first_plate) for one in service.answers] == [("changed", 5)] * 2
+    assert service.metrics.total("recipe_changes_total", "changed") == 1
+
+
 def test_two_changes_at_once_are_the_first_one(service: Service) -> None:
     service.change_to("other")
-    service.change_to("other")
+    service.change_to("small")
     service.keeper.reload("test", service.answers.append, service.now)
     assert [one.text for one in service.answers] == ["another change is under way: try again when it is done"] * 2
     service.all_load(2)
