@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from daemon.telemetry.printing import say
 
 _PATIENCE_S = 150.0
 """Longer than all that a service waits for itself before it refuses."""
+_TELL_S = 2.0
+"""After which it is said what is waited for."""
+_WAITS = "linesentry: asked; the answer comes once all processes of the service are at work and have what is new"
 
 
 def reload(
@@ -26,10 +30,16 @@ def reload(
     """Change recipes while the service runs: whole, between two plates. What is wrong changes nothing."""
     from daemon.service.control import ControlError, Question, ask  # noqa: PLC0415 - commands load what they need
 
+    directory = _directory(config, state)
+    waiting = threading.Timer(_TELL_S, say, [_WAITS])
+    waiting.daemon = True
+    waiting.start()
     try:
-        answer = ask(_directory(config, state), Question("reload", recipe), _PATIENCE_S)
+        answer = ask(directory, Question("reload", recipe), _PATIENCE_S)
     except ControlError as error:
         fail(str(error))
+    finally:
+        waiting.cancel()
     done = answer["outcome"] in ("changed", "unchanged")
     if json_:
         typer.echo(json.dumps(answer))
