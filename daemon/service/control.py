@@ -25,6 +25,7 @@ _MOST_BYTES = 4096
 _MOST_CLIENTS = 8
 _PATIENCE_S = 5.0
 """Time for a client to say what it wants."""
+_ENDED = "the service ended before it had answered: see its log"
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +149,8 @@ def ask(state: Path, question: Question, patience_s: float) -> dict[str, Any]:
                 connection.connect(address)
             connection.sendall(msgspec.json.encode(question) + b"\n")
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    except (ConnectionResetError, BrokenPipeError) as error:
+        raise ControlError(_ENDED) from error
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise ControlError(
             f"no service runs with the state directory {state}: start it, or name another (--config, --state)"
@@ -163,7 +166,7 @@ def ask(state: Path, question: Question, patience_s: float) -> dict[str, Any]:
     try:
         told: dict[str, Any] = json.loads(answer)
     except ValueError as error:
-        raise ControlError("the service ended before it had answered: see its log") from error
+        raise ControlError(_ENDED) from error
     return told
 
 

@@ -101,6 +101,15 @@ def test_without_a_service_the_error_says_so(tmp_path: Path) -> None:
         ask(tmp_path, Question("reload"), 1.0)
 
 
+def test_who_asks_a_service_that_ends_hears_that_it_ended(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    closing = threading.Timer(0.2, control.close)
+    closing.start()
+    with pytest.raises(ControlError, match="the service ended before it had answered"):
+        ask(tmp_path, Question("reload"), 5.0)
+    closing.join()
+
+
 def test_what_a_killed_service_left_does_not_hinder_the_next_and_a_long_path_neither(tmp_path: Path) -> None:
     state = tmp_path / ("long" * 30)
     state.mkdir()
