@@ -144,10 +144,14 @@ class ShortHandler(BaseHTTPRequestHandler):
         self.server.heard(self.request)
         if self.command in self.methods:
             return True
+        allowed = ", ".join(self.methods)
+        said = f"use {allowed}\n".encode()
         self.send_response(405)
-        self.send_header("Allow", ", ".join(self.methods))
-        self.send_header("Content-Length", "0")
+        self.send_header("Allow", allowed)
+        self.send_header("Content-Length", str(len(said)))
         self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(said)
         return False
 
     def answer(self, code: int, kind: str, body: bytes) -> None:

@@ -96,7 +96,8 @@ def test_other_paths_are_not_found_and_other_methods_not_allowed(server: Metrics
     assert ask(server, "/")[0] == 404
     assert ask(server, "/../etc/passwd")[0] == 404
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "BREW"):
-        assert ask(server, "/metrics", method)[0] == 405
+        assert ask(server, "/metrics", method)[::2] == (405, b"use GET, HEAD\n")
+    assert ask(server, "/metrics", "HEAD")[0] == 200
 
 
 def test_a_head_has_no_body(server: MetricsServer) -> None:
