@@ -116,7 +116,7 @@ def test_neither_strangers_nor_a_cleaned_directory_with_deaths_after_it_change_a
     one.wait_for(lambda: one.logged("service ready"))
     directory = sockets_of(one)
     names = {path.name for path in directory.iterdir() if path.is_socket()}
-    assert {path.name for path in directory.iterdir()} - names <= {"truth.json"}
+    assert {path.name for path in directory.iterdir()} - names <= {"truth.json", "weights"}
     with strangers(one):
         one.wait_for(lambda: len(one.finals()) > SHEETS)
         assert one.logged("process ended") == []

@@ -203,7 +203,7 @@ def test_what_a_driver_says_of_a_frame_is_not_believed_beyond_its_bytes(tmp_path
         with pytest.raises(CameraError, match="delivered 1 x 699 px"):
             one._delivered(device, Filled(row, 1, whole=True, width=WIDTH - 1, id=4), into)
         strip = one._delivered(device, Filled(row, 1, whole=True, width=WIDTH, id=4), into)
-        assert strip == Strip(3, 3 * STRIP, 1, (), level=False)
+        assert strip == Strip(3, 3 * STRIP, 1, (), level=False, losses=(("packet missing", 2), ("strip failed", 1)))
         assert (into[0] == 0).all()
         told = one.status().losses
         assert {cause: count for cause, count in told.items() if count} == {Loss.PACKET: 2, Loss.FAILED: 1}

@@ -81,6 +81,6 @@ def test_a_client_that_echoes_wrongly_gets_nothing_released_and_a_silent_supervi
         house.decide(2, Verdict.OK)
         assert house.wait_told(2)[2].told[0].outcome == "acknowledged"
         assert [one.number for one in plc.new] == [1, 2]
-        assert list(plc.released) == [2]
+        house.wait(lambda: list(plc.released) == [2])
         house.wait(lambda: plc.values.get("CurrentState") == "Error")
         plc.stop()
