@@ -29,8 +29,11 @@ types:
 contract:
 	$(BIN)/lint-imports
 
-tests: # a file of tests stays in one process, for its fixtures, and the long ones do not come last; four processes at most
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One more than cores, for many tests wait for other processes; four at most, for each takes up to 2 GB.
+TESTERS := $(shell n=$$(($$(nproc) + 1)); echo $$((n < 4 ? n : 4)))
+
+tests: # a file of tests stays in one process, for its fixtures, and the long ones do not come last
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(VENV) build *.egg-info

