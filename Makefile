@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test set-up lint types contract tests clean
+.PHONY: run test test-long set-up lint types contract tests clean
 
 run: set-up
 	$(BIN)/linesentry run --plates 3
@@ -32,8 +32,14 @@ contract:
 # One more than cores, for many tests wait for other processes; four at most, for each takes up to 2 GB.
 TESTERS := $(shell n=$$(($$(nproc) + 1)); echo $$((n < 4 ? n : 4)))
 
-tests: # a file of tests stays in one process, for its fixtures, and the long ones do not come last
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+# A file of tests stays in one process, for its fixtures, and the long ones do not come last.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+
+tests:
+	$(PYTEST) -m 'not long'
+
+test-long: set-up
+	$(PYTEST) -m long
 
 clean:
 	rm -rf $(VENV) build *.egg-info

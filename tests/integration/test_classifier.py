@@ -93,7 +93,7 @@ def health(one: Service) -> str:
         return error.read().decode()
 
 
-@pytest.mark.parametrize("mode", ["annotate", "veto"])
+@pytest.mark.parametrize("mode", [pytest.param("annotate", marks=pytest.mark.long), "veto"])
 def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
     classifying: Make, undisturbed: Undisturbed, mode: str
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_classifier_killed_at_work_is_asked_again_and_costs_nothing(
     assert len(one.logged("process ended", process="classify-0", reason="died")) == 2
 
 
-@pytest.mark.parametrize("mode", ["annotate", "veto"])
+@pytest.mark.parametrize("mode", [pytest.param("annotate", marks=pytest.mark.long), "veto"])
 def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
     classifying: Make, undisturbed: Undisturbed, mode: str
 ) -> None:

@@ -137,6 +137,7 @@ def watch(tmp_path: Path) -> Callable[[int], contextlib.AbstractContextManager[W
     return watching
 
 
+@pytest.mark.long
 @pytest.mark.debian
 def test_a_crash_of_the_whole_service_rings_though_no_scrape_may_have_missed_it(
     service: Make, watch: Callable[[int], contextlib.AbstractContextManager[Watch]]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.command import linesentry, small_line
 
 
+@pytest.mark.long
 def test_bench_gives_every_figure_as_json(tmp_path: Path) -> None:
     words = ("--json", "--config", small_line(tmp_path), "--workers", "1", "--plates", "2", "--short-plates", "5")
     answer = linesentry("bench", *words)

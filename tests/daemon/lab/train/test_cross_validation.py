@@ -30,6 +30,7 @@ from models.training.photographs import held_out
 torch.set_num_threads(1)
 
 
+@pytest.mark.long
 def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_fold_neither_learns_from_nor_chooses_by_the_groups_that_it_is_measure
     assert not any(met & asked for met, asked in zip(learnt_from.values(), chosen, strict=True))
 
 
+@pytest.mark.long
 def test_folds_choose_and_measure_by_no_crop_that_their_start_has_met(data: Path, tmp_path: Path) -> None:
     order = Order(
         tmp_path / "out", (data,), simulated=24, minutes=0.01, folds=2, network="resnet18", pretrained=tmp_path / "s.pt"

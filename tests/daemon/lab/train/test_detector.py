@@ -107,6 +107,7 @@ def test_photographs_alone_need_photographs(tmp_path: Path, capsys: pytest.Captu
     assert "--data FOLDER" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small")
 def test_a_unet_is_trained_by_the_same_command_and_has_a_name_of_its_own(tmp_path: Path) -> None:
     words = ["train", "detector", "--network", "unet", "--out", str(tmp_path), "--minutes", "0.03"]
@@ -120,6 +121,7 @@ def test_a_unet_is_trained_by_the_same_command_and_has_a_name_of_its_own(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"unet-half.pt", "unet-half.json", "unet-half.ckpt"}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small")
 def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: Path) -> None:
     order = Order(tmp_path, minutes=0.03, preset="paper", resolution="full")

@@ -160,6 +160,7 @@ def test_the_best_weights_on_validation_are_kept(monkeypatch: pytest.MonkeyPatch
     assert loss.item() == pytest.approx(outcome.history[-1].loss, rel=1e-3)
 
 
+@pytest.mark.long
 def test_a_training_that_goes_on_for_longer_keeps_the_best_of_all_its_looks_at_full_size(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_training_that_goes_on_for_longer_keeps_the_best_of_all_its_looks_at_f
     assert same(again.state, outcome.state)
 
 
+@pytest.mark.long
 def test_looks_at_smaller_crops_do_not_end_a_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(training, "_LOOK_S", 0.0)
     monkeypatch.setattr(training, "_LOOK_SHARE", 1e9)
