@@ -15,6 +15,9 @@ from stages.plate import Cause, Verdict
 from tests.integration.conftest import RECIPE
 from tests.plc import REQUESTS, WATCHDOG_S, Plc
 
+NO_SLOT = 32
+"""Why the line is not ready, as docs/how-to/wire-the-plc.md has it."""
+
 
 def test_a_plc_names_the_sheets_and_passes_what_is_ok_and_nothing_after_the_service_was_killed_nor_twice_as_new(
     service: Callable[..., Any], tmp_path: Path
@@ -42,7 +45,7 @@ def test_a_plc_names_the_sheets_and_passes_what_is_ok_and_nothing_after_the_serv
         one.send(signal.SIGKILL)
         one.finish()
         until = time.monotonic() + 10 * WATCHDOG_S
-        assert plc.answers[2] == 0, "it was ready"
+        assert plc.answers[2] in (0, NO_SLOT), "it was ready, or had all slots taken for a moment"
         while plc.passes(number) or plc.ready:
             assert time.monotonic() < until
             time.sleep(0.01)
