@@ -111,6 +111,7 @@ def trained() -> Small:
     return network.eval()
 
 
+@pytest.mark.long
 def test_evidence_of_a_trained_network_lies_on_the_cracks() -> None:
     network = trained()
     unseen = samples(40, seed=2)
@@ -149,6 +150,7 @@ def test_evidence_lies_on_the_cracks_when_only_the_head_of_an_imagenet_network_w
     assert min(times) >= 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "least", "mean"), [("resnet18", 1.6, 2.0), ("mobilenet_v2", 1.0, 1.25)])
 def test_evidence_leans_to_the_cracks_even_where_only_the_head_of_a_fresh_network_was_fitted(
     name: str, least: float, mean: float

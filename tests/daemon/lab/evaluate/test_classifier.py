@@ -142,6 +142,7 @@ def test_only_held_out_groups_are_measured_and_a_set_left_out_as_another_domain(
     assert not any(name.startswith("far") for name in result["by_source"])
 
 
+@pytest.mark.long
 def test_pictures_of_groups_that_the_weights_learnt_from_are_passed_over_and_counted(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +233,7 @@ def test_figures_are_also_given_without_the_source_that_is_an_anecdote(
     assert result["without_anecdotes"]["true"] == result["all"]["true"] - six["called"]
 
 
+@pytest.mark.long
 def test_the_calibration_is_given_before_the_temperature_after_it_and_with_one_view(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -328,6 +330,7 @@ def test_an_unfinished_cross_validation_is_shown_as_what_it_is(weights: Path, da
         assert f"is not what --folds writes ({len(wrong)} of 5 folds)" in complaint
 
 
+@pytest.mark.long
 def test_several_weights_are_shown_side_by_side_on_what_none_of_them_learnt_from(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def test_training_writes_weights_that_a_detector_loads(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "detector-half.ckpt").is_file()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small")
 def test_the_card_says_what_was_started_from_trained_on_and_with_which_code(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,6 +136,7 @@ def test_the_published_form_is_trained_at_full_resolution_on_patches(tmp_path: P
     assert card["schedule"]["loss"] is None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small")
 def test_a_network_is_trained_for_a_recipes_own_templates(tmp_path: Path) -> None:
     recipe = tmp_path / "two.yaml"

@@ -133,6 +133,7 @@ def test_training_says_which_files_it_started_from_over_a_resume_too(tmp_path: P
     assert [(one["name"], one["sha256"]) for one in named] == [("start.pt", hashes[0]), ("part.ckpt", hashes[1])]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("old", [False, True])
 def test_checkpoint_of_another_preset_or_resolution_is_refused_in_words(tmp_path: Path, old: bool) -> None:
     checkpoint = tmp_path / "part.ckpt"
