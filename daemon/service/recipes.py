@@ -16,6 +16,7 @@ from daemon.store.rows import RunFacts
 from daemon.store.state import classifier_sha256
 from daemon.wire.messages import NumberedRecipe
 from daemon.wire.plate_memory import Shape
+from models.machine.files import whole
 from stages.recipes import FIRST, Schedule
 
 _LIVE = ("recipe", "recipes", "batch_id")
@@ -184,9 +185,8 @@ def _kept(path: Path, directory: Path) -> tuple[Path, str]:
     try:
         kept.parent.mkdir(mode=0o700, exist_ok=True)
         for target, data in ((kept, content), (kept.with_suffix(".json"), card)):
-            half = target.with_suffix(".half")
-            half.write_bytes(data)
-            half.rename(target)
+            with whole(target) as part:
+                part.write_bytes(data)
     except OSError:
         # No room for it: processes take the file itself, and see whether it is the right one.
         kept.unlink(missing_ok=True)
