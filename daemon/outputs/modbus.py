@@ -6,15 +6,15 @@ which takes a request whole never sees half a verdict.
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Callable
 
-from pymodbus import FramerType, ModbusException
+from pymodbus import ModbusException
 from pymodbus.client import ModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
 from config.schema import Modbus
+from daemon.modbus.client import client_of
 from daemon.outputs.codes import CAUSES, OTHER_CAUSE, VERDICTS
 from daemon.outputs.door import OutputError, OutputLink
 from stages.output import Echoed, Say
@@ -34,8 +34,6 @@ class ModbusLink(OutputLink):
     says_late = False
 
     def __init__(self, settings: Modbus) -> None:
-        # What it would log of each failed try is said by this class, and once.
-        logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
         self._settings = settings
         self.hold_s = settings.hold_s
         self._peer = f"PLC {settings.host}:{settings.port}"
@@ -48,14 +46,7 @@ class ModbusLink(OutputLink):
     def connect(self) -> int | None:
         """Connect, clear what a predecessor may have released, and read the echo."""
         settings = self._settings
-        self._client = ModbusTcpClient(
-            settings.host,
-            port=settings.port,
-            framer=FramerType.SOCKET,
-            timeout=settings.timeout_s,
-            retries=0,
-            reconnect_delay=0,  # the role does that, and knows of it
-        )
+        self._client = client_of(settings.host, settings.port, settings.timeout_s)
         if not self._client.connect():  # type: ignore[no-untyped-call] # as pymodbus has it
             self.close()
             raise OutputError(f"{self._peer} cannot be reached")

@@ -12,11 +12,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from pymodbus import FramerType, ModbusException
+from pymodbus import ModbusException
 from pymodbus.client import ModbusTcpClient
 
 from config.schema import Modbus
 from config.schema.outputs import ANSWER_REGISTERS, REQUEST_REGISTERS
+from daemon.modbus.client import client_of
 from daemon.outputs.door import RequestLink
 from stages.plc import Answers, Asked, ChangeAnswer, IdsAnswer, PlcAsks, RecipeAsked, ResetAnswer, Trouble
 
@@ -154,14 +155,7 @@ class ModbusRequests(RequestLink):
     def _connected(self) -> ModbusTcpClient:
         if self._client is None:
             settings = self._settings
-            self._client = ModbusTcpClient(
-                settings.host,
-                port=settings.port,
-                framer=FramerType.SOCKET,
-                timeout=settings.timeout_s,
-                retries=0,
-                reconnect_delay=0,  # the thread does that, and knows of it
-            )
+            self._client = client_of(settings.host, settings.port, settings.timeout_s)
             self._written = None
             if not self._client.connect():  # type: ignore[no-untyped-call] # as pymodbus has it
                 raise _RefusedError(f"{self._peer} takes no second connection, over which its requests are read")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 
-from pymodbus import FramerType, ModbusException
+from pymodbus import ModbusException
 from pymodbus.client import ModbusTcpClient
 
 from config.schema import SwitchModbus
+from daemon.modbus.client import client_of
 from daemon.switches.door import SwitchInput
 from stages.timed_switch import Reading
 
@@ -24,8 +24,6 @@ class ModbusSwitch(SwitchInput):
     """One discrete input."""
 
     def __init__(self, settings: SwitchModbus) -> None:
-        # What it would log of each failed try is said by this class, and once.
-        logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
         self._settings = settings
         self._peer = f"PLC {settings.host}:{settings.port}"
         self._read: deque[Reading] = deque(maxlen=_KEPT)
@@ -65,14 +63,7 @@ class ModbusSwitch(SwitchInput):
     def _ask_on(self) -> bool:
         """Connect, and ask until there is no answer; whether there was one."""
         settings, answered = self._settings, False
-        client = ModbusTcpClient(
-            settings.host,
-            port=settings.port,
-            framer=FramerType.SOCKET,
-            timeout=settings.timeout_s,
-            retries=0,
-            reconnect_delay=0,  # this class does that, and knows of it
-        )
+        client = client_of(settings.host, settings.port, settings.timeout_s)
         try:
             if not client.connect():  # type: ignore[no-untyped-call] # as pymodbus has it
                 self._fault = f"{self._peer} cannot be reached"

@@ -1,0 +1,1 @@
+"""The client of Modbus TCP: for outputs, requests and the switch."""
