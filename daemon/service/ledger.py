@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from config.schema import Pitch
+from daemon.store.carry_over import CarriedOver
 from daemon.store.journal import NOTHING, Journal, Kept, journal_path, read_journal
 from daemon.store.reading import is_alone
 from daemon.store.reconcile import Missing
@@ -97,6 +98,7 @@ class RunLedger:
                 set_aside=str(aside.path),
                 advice=f"rescue its rows: sqlite3 {shlex.quote(str(aside.path))} .recover",
             )
+        self._tell_carried_over(store.carried_over)
         self._tell_missing(begun.found, begun.last_stored, kept)
         if begun.closed:
             self._log.warning(
@@ -241,6 +243,24 @@ class RunLedger:
         size = path.stat().st_size if path.is_file() else 0
         if size > _LONG_LOOK_BYTES:
             self._log.info("looking at the whole result store", megabytes=round(size / 1e6))
+
+    def _tell_carried_over(self, done: CarriedOver | None) -> None:
+        if done is None:
+            return
+        if done.copy is not None:
+            self._log.info(
+                "the result store of a former version was brought up to this one, and a copy kept: delete it once you "
+                "will not go back to the former release",
+                version=done.version,
+                copy=str(done.copy),
+            )
+        else:
+            self._log.warning(
+                "the result store of a former version was brought up to this one, and no copy could be kept: without "
+                "a backup the former release cannot read it",
+                version=done.version,
+                error=done.why_no_copy,
+            )
 
     def _tell_journal(self, kept: Kept, path: Path) -> None:
         """Say what of the journal could not be read; keep it for people where more than its end is missing."""

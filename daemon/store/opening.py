@@ -25,14 +25,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from daemon.store.carry_over import CarriedOver, carry_over, revision
 from daemon.store.schema import (
     APPLICATION_ID,
     BUSY_TIMEOUT_MS,
+    FORMER,
     READABLE,
     SCHEMA_VERSION,
-    STEPS,
     WAL_PAGES,
     StoreError,
+    alembic_version,
     explained,
     metadata,
     upkeep,
@@ -49,6 +51,8 @@ class Opened:
 
     engine: sa.Engine
     copy: tempfile.TemporaryDirectory[str] | None = None
+    carried_over: CarriedOver | None = None
+    """From a former version, by this opening."""
 
     def close(self) -> None:
         """Let go of both."""
@@ -57,18 +61,21 @@ class Opened:
             self.copy.cleanup()
 
 
-def open_to_write(path: Path) -> Opened:
-    """The store, made where there is none, in WAL mode with synchronous=FULL; an older one is brought up to date.
+def open_to_write(path: Path, *, former: bool = True) -> Opened:
+    """The store, made where there is none, in WAL mode with synchronous=FULL.
+
+    One of a former version is brought up to this one; without `former` it is refused.
 
     Raises:
         StoreError: it cannot be opened, or is not one of ours.
     """
+    versions = FORMER if former else ()
     engine = _engine(path, "mode=rwc", read_only=False)
     try:
         # Before anything is changed in it, for it may be another program's.
         with engine.connect().execution_options(reads=True) as connection:
             if not _is_new(connection):
-                _recognise(connection, path, STEPS)
+                _recognise(connection, path, versions)
         # Outside any transaction, as SQLite wants it.
         raw = engine.raw_connection()
         try:
@@ -76,14 +83,14 @@ def open_to_write(path: Path) -> Opened:
         finally:
             raw.close()
         with engine.begin() as connection:
-            _prepare(connection, path)
+            carried_over = _prepare(connection, path, versions)
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
         engine.dispose()
         raise explained(error, path) from error
     except BaseException:
         engine.dispose()
         raise
-    return Opened(engine)
+    return Opened(engine, carried_over=carried_over)
 
 
 def open_to_read(path: Path) -> Opened:
@@ -228,21 +235,18 @@ def _beside(path: Path, suffix: str) -> Path:
     return store.with_name(store.name + suffix)
 
 
-def _prepare(connection: sa.Connection, path: Path) -> None:
-    """Create the tables in a new file, or bring an older store up to this version; raises StoreError."""
+def _prepare(connection: sa.Connection, path: Path, former: Container[int]) -> CarriedOver | None:
+    """Create the tables in a new file, or bring a former store up to this version; raises StoreError."""
     if _is_new(connection):
         metadata.create_all(connection)
         connection.execute(sa.insert(upkeep).values(id=1, begun=0, pruned=0, highest_pruned=0, in_use=False))
+        connection.execute(sa.insert(alembic_version).values(version_num=revision(SCHEMA_VERSION)))
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        return
-    _recognise(connection, path, STEPS)
+        return None
+    _recognise(connection, path, former)
     _, version = _identity(connection)
-    while version in STEPS:
-        for statement in STEPS[version]:
-            connection.exec_driver_sql(statement)
-        version += 1
-        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+    return None if version == SCHEMA_VERSION else carry_over(connection, path, version)
 
 
 def _is_new(connection: sa.Connection) -> bool:
@@ -277,7 +281,7 @@ def _recognise(connection: sa.Connection, path: Path, older: Container[int]) -> 
         return
     remedy = "update linesentry"
     if version < SCHEMA_VERSION:
-        remedy = "start the service once, which brings it up to date," if version in STEPS else "move it away"
+        remedy = "start the service once, which brings it up to date," if version in FORMER else "move it away"
     raise StoreError(
         "broken",
         f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: {remedy} "

@@ -66,6 +66,8 @@ class Store:
 
     def __init__(self, path: Path, opened: opening.Opened, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        self.carried_over = opened.carried_over
+        """From a former version, when this was opened."""
         self._opened = opened
         self._engine = opened.engine
         self._reader = opened.engine.execution_options(reads=True)
@@ -81,12 +83,20 @@ class Store:
         """The write-ahead log of the open connection; None before its first write."""
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.monotonic) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        read_only: bool = False,
+        former: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Self:
         """Open the store, creating the file where it may; raises StoreError for a file that is not one of ours.
 
-        `clock` counts seconds that a service works; nobody may be able to set it.
+        A writer brings one of a former version up to this one; without `former` it refuses. `clock` counts seconds
+        that a service works; nobody may be able to set it.
         """
-        opened = opening.open_to_read(path) if read_only else opening.open_to_write(path)
+        opened = opening.open_to_read(path) if read_only else opening.open_to_write(path, former=former)
         try:
             return cls(path, opened, clock)
         except (sa.exc.DBAPIError, sqlite3.Error) as error:

@@ -16,46 +16,11 @@ from stages.record import StoreFailure
 SCHEMA_VERSION = 8
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
-READABLE = (2, 3, 4, 5, 6, 7)
-"""Older versions that are read as they are; what of a plate they do not know is None."""
+FORMER = range(1, SCHEMA_VERSION)
+"""Versions that daemon/store/migrations bring up to this one."""
 
-STEPS: dict[int, tuple[str, ...]] = {
-    1: (
-        "ALTER TABLE plates ADD COLUMN classifier_sha256 VARCHAR",
-        "ALTER TABLE defects ADD COLUMN probability FLOAT",
-        "ALTER TABLE defects ADD COLUMN unanswered INTEGER DEFAULT 0 NOT NULL",
-        "ALTER TABLE defects ADD COLUMN vetoed BOOLEAN DEFAULT 0 NOT NULL",
-    ),
-    2: (
-        "ALTER TABLE plates ADD COLUMN uptime_s FLOAT DEFAULT 0 NOT NULL",
-        "CREATE INDEX ix_plates_uptime_s ON plates (uptime_s)",
-    ),
-    3: (
-        "ALTER TABLE plates ADD COLUMN image VARCHAR",
-        "ALTER TABLE plates ADD COLUMN checksum VARCHAR",
-        "CREATE TABLE upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER NOT NULL, pruned INTEGER NOT NULL, highest_pruned INTEGER NOT NULL, in_use BOOLEAN NOT NULL)",  # noqa: E501 - one statement
-        "INSERT INTO upkeep SELECT 1, count(*), 0, coalesce(min(plate), 1) - 1, 0 FROM plates",
-    ),
-    4: (
-        "ALTER TABLE plates ADD COLUMN unevenness FLOAT",
-        "ALTER TABLE plates ADD COLUMN optics JSON",
-        "CREATE TABLE optics (product VARCHAR PRIMARY KEY NOT NULL, at VARCHAR(32) NOT NULL, kept BLOB NOT NULL)",
-    ),
-    5: (
-        "CREATE TABLE outputs (name VARCHAR NOT NULL PRIMARY KEY, first_plate INTEGER NOT NULL)",
-        "CREATE TABLE tellings (plate INTEGER NOT NULL, output VARCHAR NOT NULL, outcome VARCHAR NOT NULL, divert BOOLEAN NOT NULL, times INTEGER NOT NULL, said_at VARCHAR(32), answered_at VARCHAR(32), answer VARCHAR NOT NULL, PRIMARY KEY (plate, output), FOREIGN KEY(plate) REFERENCES plates (plate) ON DELETE CASCADE) WITHOUT ROWID",  # noqa: E501 - one statement
-    ),
-    6: (
-        "CREATE TABLE golden_standards (recipe VARCHAR PRIMARY KEY NOT NULL, at VARCHAR(32) NOT NULL, plates JSON NOT NULL, standard JSON NOT NULL)",  # noqa: E501 - one statement
-        'CREATE TABLE golden_checks (id INTEGER NOT NULL PRIMARY KEY, at VARCHAR(32) NOT NULL, recipe VARCHAR NOT NULL, plate INTEGER NOT NULL, passed BOOLEAN NOT NULL, "values" JSON NOT NULL, failures JSON NOT NULL)',  # noqa: E501 - the same
-        "CREATE INDEX ix_golden_checks_recipe ON golden_checks (recipe)",
-    ),
-    7: (
-        "ALTER TABLE plates ADD COLUMN part_unknown VARCHAR",
-        "ALTER TABLE plates ADD COLUMN losses JSON",
-    ),
-}
-"""What makes of a store of that version one of the next, in the transaction that opens it."""
+READABLE = range(2, SCHEMA_VERSION)
+"""Older versions that are read as they are; what of a plate they do not know is None."""
 
 APPLICATION_ID = 0x4C534E54
 """PRAGMA application_id of a store: "LSNT"."""
@@ -274,6 +239,10 @@ tellings = sa.Table(
     sqlite_with_rowid=False,
 )
 """What each output said of a plate, and what came back (stages/output.py)."""
+
+
+alembic_version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
+"""Alembic's own note of the version."""
 
 
 def explained(error: sa.exc.DBAPIError | sqlite3.Error, path: Path) -> StoreError:

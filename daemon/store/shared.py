@@ -42,12 +42,14 @@ def when_free(use: Callable[[], Opened], most_s: float, waiting: Callable[[Store
 def open_shared(state: Path) -> Store:
     """The store of that state directory to write to, once the service lets go of it for a moment.
 
+    It is of this version: one of a former version is the service's to bring up, which may have it open just now.
+
     Raises:
-        StoreError: there is none, it cannot be opened, or the service does not let go of it.
+        StoreError: there is none, it cannot be opened, it is of a former version, or the service does not let go.
     """
     path = store_path(state)
     if not path.exists():
         raise StoreError(
             "broken", f"there are no results at {path}: run the line, or name another directory with --state"
         )
-    return when_free(lambda: Store.open(path), _FREE_S)
+    return when_free(lambda: Store.open(path, former=False), _FREE_S)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,29 +53,3 @@ def test_the_latest_check_since_the_standard_was_set_says_whether_plates_may_be_
     add_check(store, "P10B", 3, now + timedelta(seconds=1), BAD)
     assert "failed" in why_overdue(store, "P10B", 8, now + timedelta(seconds=2))
     assert "no check standard is set" in why_overdue(store, "02CG", 8, now)
-
-
-def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) -> None:
-    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
-    for path in (old, new):
-        Store.open(path).close()
-    with closing(sqlite3.connect(old)) as connection:
-        connection.executescript(
-            "DROP TABLE golden_standards; DROP TABLE golden_checks; ALTER TABLE plates DROP COLUMN part_unknown;"
-            "ALTER TABLE plates DROP COLUMN losses;"
-            "PRAGMA user_version = 6;"
-        )
-    with Store.open(old) as store:
-        set_standard(store, "P10B", [7], STANDARD)
-        add_check(store, "P10B", 8, datetime.now(UTC), BAD)
-        assert [one.check for one in checks_of(store, "P10B")] == [BAD]
-    columns = []
-    for path in (old, new):
-        with closing(sqlite3.connect(path)) as connection:
-            columns.append(
-                [
-                    connection.execute(f"PRAGMA table_info({name})").fetchall()
-                    for name in ("golden_standards", "golden_checks")
-                ]
-            )
-    assert columns[0] == columns[1]

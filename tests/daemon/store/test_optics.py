@@ -6,10 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from daemon.store.optics import keep_optics, kept_optics, note_optics
-from daemon.store.results import Store, StoreError, store_path
+from daemon.store.results import Store, store_path
 
 
 def test_what_is_known_of_a_product_is_kept_in_place_of_what_was(tmp_path: Path) -> None:
@@ -29,12 +27,3 @@ def test_an_alarm_is_an_event_with_its_plate(tmp_path: Path) -> None:
     with closing(sqlite3.connect(store_path(tmp_path))) as other:
         (row,) = other.execute("SELECT kind, plate, text FROM events").fetchall()
     assert row == ("optics", 7, "dust: 5.0% of the light is missing in plate columns 500 to 505")
-
-
-def test_a_store_of_the_version_before_knows_nothing_of_the_optics(tmp_path: Path) -> None:
-    path = store_path(tmp_path)
-    Store.open(path).close()
-    with closing(sqlite3.connect(path)) as other:
-        other.executescript("DROP TABLE optics; PRAGMA user_version = 4;")
-    with Store.open(path, read_only=True) as store, pytest.raises(StoreError, match="no such table"):
-        kept_optics(store, "small")

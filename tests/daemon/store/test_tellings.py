@@ -10,13 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from rich.console import Console
 
-from daemon.store.opening import open_to_write
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import Telling
-from daemon.store.schema import STEPS, metadata
 from daemon.store.tellings import Tellings
 from daemon.store.view import results_json, results_table
 from stages.events import VerdictDue
@@ -120,28 +117,3 @@ def test_people_read_what_was_told(store: Store) -> None:
     with console.capture() as said:
         console.print(results_table([row]))
     assert "gate acknowledged" in said.get()
-
-
-def test_an_older_store_gets_the_same_tables_as_a_new_one_has(tmp_path: Path) -> None:
-    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
-    for path in (old, new):
-        open_to_write(path).close()
-    with closing(sqlite3.connect(old)) as connection:
-        for name in ("outputs", "tellings", "golden_standards", "golden_checks"):
-            connection.execute(f"DROP TABLE {name}")
-        connection.execute("ALTER TABLE plates DROP COLUMN part_unknown")
-        connection.execute("ALTER TABLE plates DROP COLUMN losses")
-        connection.execute("PRAGMA user_version = 5")
-    with Store.open(old, read_only=True) as store:
-        assert store.plates() == []
-    open_to_write(old).close()
-    tables = []
-    for path in (old, new):
-        engine = sa.create_engine(f"sqlite:///{path}")
-        looked = sa.inspect(engine)
-        tables.append({name: [str(column) for column in looked.get_columns(name)] for name in ("outputs", "tellings")})
-        tables[-1]["keys"] = [str(looked.get_foreign_keys("tellings")), str(looked.get_pk_constraint("tellings"))]
-        engine.dispose()
-    assert tables[0] == tables[1]
-    assert 5 in STEPS
-    assert {"outputs", "tellings"} <= metadata.tables.keys()

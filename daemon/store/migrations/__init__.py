@@ -1,0 +1,1 @@
+"""Alembic's migrations of the result store: one file for each version since the first, in `versions`."""
