@@ -333,9 +333,11 @@ def _threshold_faults(recipe: Recipe) -> Told:
 
 
 def _classifier_faults(config: Config, recipe: Recipe) -> Told:
-    mode, path, network = recipe.classifier.mode, classifier_path(config.classify), config.classify.network
+    mode, path, network = recipe.classifier.mode, classifier_path(config.classify, recipe), config.classify.network
     if mode == "off" or os.path.isfile(path):  # noqa: PTH113 - as above
         return []
+    if recipe.classifier.weights is not None:
+        return [(True, "classifier.weights", f"found {str(path)!r}, which is no file; classifier.mode is {mode}")]
     if config.classify.weights is not None:
         message = f"found {str(path)!r}, which is no file; the recipe's classifier.mode is {mode}"
         return [(False, "classify.weights", message)]

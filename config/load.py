@@ -89,8 +89,7 @@ def load_recipe(name_or_path: Path | str) -> Recipe:
         if source.values and kind_of(source) == "configuration":
             raise ConfigError([Fault(source.name, "is a configuration; a recipe has keys as name, length and columns")])
         recipe = _validated(Recipe, source)
-        weights = None if recipe.weights is None else str(Path(text).parent / recipe.weights)
-        return recipe.model_copy(update={"weights": weights})
+        return _weights_from(recipe, Path(text).parent)
     if text not in recipe_names():
         message = f"no such recipe; those that ship: {', '.join(recipe_names())}{_nearest(text, recipe_names())}"
         raise ConfigError([Fault(f"recipe {shown(text)}", f"{message}; a recipe of your own is named by a path.yaml")])
@@ -178,6 +177,15 @@ def _paths_from(config: Config, folder: Path) -> Config:
     if config.classify.weights is not None:
         changes["classify"] = config.classify.model_copy(update={"weights": folder / config.classify.weights})
     return config.model_copy(update=changes)
+
+
+def _weights_from(recipe: Recipe, folder: Path) -> Recipe:
+    changes: dict[str, Any] = {}
+    if recipe.weights is not None:
+        changes["weights"] = str(folder / recipe.weights)
+    if (own := recipe.classifier.weights) is not None:
+        changes["classifier"] = recipe.classifier.model_copy(update={"weights": str(folder / own)})
+    return recipe.model_copy(update=changes)
 
 
 def _validated(model: type[Model], source: Source) -> Model:

@@ -30,7 +30,9 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
         named.append((False, "camera.feature_file", config.camera.feature_file))
     if (token := token_file(config.camera)) is not None:
         named.append((False, "camera.switch.http.token_file", token))
-    if recipe.classifier.mode != "off" and config.classify.weights is not None:
+    if recipe.classifier.mode != "off" and recipe.classifier.weights is not None:
+        named.append((True, "classifier.weights", Path(recipe.classifier.weights)))
+    elif recipe.classifier.mode != "off" and config.classify.weights is not None:
         named.append((False, "classify.weights", config.classify.weights))
     if recipe.weights is not None:
         named.append((True, "weights", Path(recipe.weights)))

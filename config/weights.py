@@ -32,6 +32,11 @@ def weights_path(recipe: Recipe) -> Path:
     return SHIPPED / f"detector-{recipe.resolution}.pt" if recipe.weights is None else Path(recipe.weights)
 
 
-def classifier_path(settings: Classify) -> Path:
-    """The weights file of the classifier that the settings ask for, there or not: none may ship for a network."""
+def classifier_path(settings: Classify, recipe: Recipe | None = None) -> Path:
+    """The weights file of the classifier that the recipe or else the settings ask for, there or not.
+
+    None may ship for a network.
+    """
+    if recipe is not None and recipe.classifier.weights is not None:
+        return Path(recipe.classifier.weights)
     return SHIPPED / CLASSIFIERS[settings.network] if settings.weights is None else settings.weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ class Questions:
         """Drop what was asked of a plate."""
         self._waiting = {key: question for key, question in self._waiting.items() if key[0] != plate}
 
+    def forget_recipe(self, number: int) -> None:
+        """Drop what was asked of plates of that recipe."""
+        self._waiting = {key: question for key, question in self._waiting.items() if question.place.recipe != number}
+
     def clear(self) -> None:
         """Drop everything."""
         self._waiting.clear()
@@ -67,6 +72,10 @@ class _Read:
     @property
     def window(self) -> tuple[int, int]:
         return self.question.plate, self.question.window
+
+    @property
+    def recipe(self) -> int:
+        return self.question.place.recipe
 
 
 class Work:
@@ -98,15 +107,32 @@ class Work:
         for key in [key for key in self._begun if key[0] == plate and window in (None, key[1])]:
             del self._begun[key]
 
+    def forget_recipe(self, number: int) -> None:
+        """Drop the plates of that recipe."""
+        for plate in {key[0] for key, (question, _) in self._begun.items() if question.place.recipe == number}:
+            self.forget(plate)
+
     def clear(self) -> None:
         """Drop everything."""
         self._crops.clear()
         self._begun.clear()
 
-    def compute(self, classifier: Classifier, most: int) -> list[CropsClassified]:
-        """Classify the next crops, so many together, of whatever windows; the windows that are answered by that."""
-        taken, self._crops = self._crops[:most], self._crops[most:]
-        found = classifier.classify([one.picture for one in taken])
+    @property
+    def recipe(self) -> int | None:
+        """Number of the recipe of the crop that comes next; None where there is none."""
+        return self._crops[0].recipe if self._crops else None
+
+    def compute(self, classifier_of: Callable[[int], Classifier], most: int) -> list[CropsClassified]:
+        """Classify the next crops, so many together, of whatever windows; the windows that are answered by that.
+
+        Args:
+            classifier_of: the one that is asked for plates of the recipe of that number; another one ends a batch.
+            most: crops that are computed together, at most.
+        """
+        classifiers = [classifier_of(one.recipe) for one in self._crops[:most]]
+        count = len(list(takewhile(lambda one: one is classifiers[0], classifiers)))
+        taken, self._crops = self._crops[:count], self._crops[count:]
+        found = classifiers[0].classify([one.picture for one in taken]) if taken else []
         for one, (probability, heat) in zip(taken, found, strict=True):
             self._begun[one.window][1].append(Answer(one.crop.region, probability, heat))
         left = {one.window for one in self._crops}

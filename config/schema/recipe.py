@@ -274,6 +274,11 @@ class Classifier(Strict):
     deadline_s: float = Field(
         0.2, ge=0, le=60, description="seconds after a plate's last window for which the classifier is waited for"
     )
+    weights: str | None = Field(
+        None,
+        description="weights file of the classifier for this product, relative to this file; null: those of `classify` "
+        "in the configuration",
+    )
 
     @model_validator(mode="after")
     def _something_vetoed(self) -> Classifier:

@@ -340,7 +340,7 @@ def _classify(
             question = min(waiting, key=lambda one: can_wait(one.crops))
             waiting.remove(question)
             work.add(question, pixels)
-        for answered in work.compute(classifier, _CROPS_AT_ONCE):
+        for answered in work.compute(lambda _recipe: classifier, _CROPS_AT_ONCE):
             waiting += opinions.take(answered)
 
 

@@ -46,7 +46,8 @@ def load_classifier(recipe: Recipe, device: Device = "auto", settings: Settings 
     from models.classifier.classifier import Classifier  # noqa: PLC0415 - brings torch: not for a recipe without
 
     settings = Settings() if settings is None else settings
-    classifier = Classifier.load(classifier_path(settings), device=device, dtype=settings.dtype, views=settings.views)
+    path = classifier_path(settings, recipe)
+    classifier = Classifier.load(path, device=device, dtype=settings.dtype, views=settings.views)
     if doubt := classifier.doubt():
         say(f"linesentry: {doubt}")
     return classifier

@@ -64,8 +64,7 @@ class Plans:
             supervisor_pid=os.getpid(),
             switch=sightings.state,
             camera_row=sightings.camera_row if incarnation > 1 else None,
-            # Of the classifier there is one for all recipes.
-            facts={**facts, "classifier_sha256": recipes.classifier} if role == "classify" else facts,
+            facts=facts,
             recipes=keeper.further if role in ROLES else (),
             first_is_used=self._first.number in recipes.numbers,
             begins=recipes.schedule.begins,

@@ -286,12 +286,12 @@ def classifier(config: Config, recipe: Recipe) -> Check:
     settings = config.classify
     try:
         loaded = Classifier.load(
-            classifier_path(settings), device=settings.device, dtype=settings.dtype, views=settings.views
+            classifier_path(settings, recipe), device=settings.device, dtype=settings.dtype, views=settings.views
         )
     except ClassifierError as error:
         # A service does not start without the file. One that cannot use it works, and says so with each plate; only
         # `confirm` then confirms nothing.
-        works = mode != "confirm" and classifier_path(settings).is_file()
+        works = mode != "confirm" and classifier_path(settings, recipe).is_file()
         advice = "train one: linesentry train classifier; or set classifier.mode of the recipe to off"
         return Check("classifier", ok=None if works else False, found=str(error), advice=advice)
     found = f"{mode}: right, {loaded.facts['network']} on {loaded.facts['device']} in {loaded.facts['dtype']}"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from config.check import slot_size
 from config.schema import Config, Opcua, Recipe
 from config.schema.service import DEVICES
+from config.weights import classifier_path
 from daemon.wire.plate_memory import Shape
 from models.detector.swaths import most_px
 from models.machine.memory import Need
@@ -22,6 +23,8 @@ _OUTPUT, _OPCUA = 45_000_000, 115_000_000
 _LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
 _FURTHER_RECIPE = 50_000_000
 """A further recipe in a worker: weights, and what is kept for swaths of its width."""
+_FURTHER_CLASSIFIER = 60_000_000
+"""A further recipe in the classifier's process, with weights of its own."""
 _BACKGROUND_BYTES = 7 * 1024
 """Of a replay, for each pixel of the camera's width, while it is made."""
 _RENDER_BYTES = 12_500
@@ -67,8 +70,8 @@ def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plate
     ]
     if camera.source == "simulator":
         needs += _rendering(config, recipe, plates)
-    if any(one.classifier.mode != "off" for one in recipes):
-        needs.append(Need("the classifier", _CLASSIFIER))
+    if files := {classifier_path(config.classify, one) for one in recipes if one.classifier.mode != "off"}:
+        needs.append(Need("the classifier", _CLASSIFIER + (len(files) - 1) * _FURTHER_CLASSIFIER))
     if outputs := config.outputs.all:
         needs.append(
             Need(f"{len(outputs)} outputs", sum(_OPCUA if isinstance(one, Opcua) else _OUTPUT for one in outputs))
@@ -83,9 +86,10 @@ def detector_need(recipes: Sequence[Recipe], workers: int) -> Need:
     return Need(f"{workers} detectors", size, ("workers.count", "windows.size"))
 
 
-def further_need(recipes: int, workers: int) -> Need:
-    """So many workers having so many further recipes ready."""
-    return Need(f"{recipes} further recipes in {workers} detectors", recipes * workers * _FURTHER_RECIPE, ("recipes",))
+def further_need(recipes: int, workers: int, classifiers: int = 0) -> Need:
+    """So many workers having so many further recipes ready, and the classifier's process so many further weights."""
+    size = recipes * workers * _FURTHER_RECIPE + classifiers * _FURTHER_CLASSIFIER
+    return Need(f"{recipes} further recipes in {workers} detectors", size, ("recipes",))
 
 
 def _rendering(config: Config, recipe: Recipe, plates: int | None) -> list[Need]:

@@ -58,6 +58,6 @@ def run_facts(run: str, config: Config, recipe: Recipe) -> RunFacts:
         recipe_sha256=recipe_hash(recipe),
         configuration_sha256=config_hash(config),
         weights_sha256=weights_sha256(recipe),
-        classifier_sha256=classifier_sha256(config) if recipe.classifier.mode != "off" else None,
+        classifier_sha256=classifier_sha256(config, recipe) if recipe.classifier.mode != "off" else None,
         code_sha256=code_sha256(),
     )

@@ -58,7 +58,8 @@ def order_for(config: Config | None, recipe: Recipe) -> Order:
         recipe=recipe.model_dump(mode="json"),
         camera=settings.camera.source not in CAMERAS,
         detector=settings.workers.device == "cuda" or any(_own(recipe, key) for key in _SHIPPED),
-        classifier=recipe.classifier.mode != "off" and settings.classify != Classify(),
+        classifier=recipe.classifier.mode != "off"
+        and (settings.classify != Classify() or recipe.classifier.weights is not None),
     )
 
 

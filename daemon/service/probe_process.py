@@ -29,7 +29,7 @@ def tried(order: Order) -> Told:
     if order.detector:
         told += _detector(config, recipe)
     if order.classifier:
-        told += _classifier(config)
+        told += _classifier(config, recipe)
     return told
 
 
@@ -44,14 +44,16 @@ def _detector(config: Config, recipe: Recipe) -> Told:
     return []
 
 
-def _classifier(config: Config) -> Told:
+def _classifier(config: Config, recipe: Recipe) -> Told:
     from models.classifier.classifier import Classifier  # noqa: PLC0415 - as above
     from models.classifier.errors import ClassifierError  # noqa: PLC0415
 
-    settings = config.classify
+    settings, path = config.classify, classifier_path(config.classify, recipe)
     try:
-        Classifier.load(classifier_path(settings), device=settings.device, dtype=settings.dtype, views=settings.views)
+        Classifier.load(path, device=settings.device, dtype=settings.dtype, views=settings.views)
     except ClassifierError as error:
+        if recipe.classifier.weights is not None:
+            return [(True, "classifier.weights", str(error))]
         return [(False, "classify.weights" if settings.network is None else "classify.network", str(error))]
     return []
 

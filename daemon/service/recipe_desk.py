@@ -6,7 +6,7 @@ Who asks: `linesentry reload` by the control socket, SIGHUP, or an output whose 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from config.schema import Recipe
 from daemon.service.control import Question
@@ -32,6 +32,7 @@ class RecipeDesk:
         wanted: how many processes of each role there are.
         ledger: of the run's plates.
         signals: of the supervisor.
+        lost: roles without which the service goes on.
         at_work: all processes are at work now.
         switch: how far the switch is counted.
         load_s: longest time that processes may take to have recipes ready.
@@ -46,6 +47,7 @@ class RecipeDesk:
         wanted: Mapping[str, int],
         ledger: RunLedger,
         signals: Signals,
+        lost: Callable[[], Collection[str]],
         at_work: Callable[[], bool],
         switch: Callable[[], SwitchState],
         load_s: float,
@@ -56,8 +58,8 @@ class RecipeDesk:
         self.keeper = RecipeKeeper(
             recipes,
             taken.memory.shape,
-            processes=[f"{role}-{index}" for role in ROLES for index in range(wanted[role])],
-            classifier="classify" in wanted,
+            processes=[f"{role}-{index}" for role in ROLES for index in range(wanted.get(role, 0))],
+            lost=lost,
             at_work=at_work,
             send=lambda name, body: taken.link.send(name, body, time.monotonic()),
             next_plate=lambda: switch().next_plate,

@@ -14,6 +14,7 @@ import structlog
 
 from config.errors import ConfigError, printable
 from daemon.service.needs import further_need
+from daemon.service.plans import OPTIONAL
 from daemon.service.recipes import Loaded, Recipes
 from daemon.service.sources import Sources
 from daemon.telemetry.metrics import Metrics
@@ -37,8 +38,8 @@ from stages.recipe_change import (
 )
 from stages.recipes import FIRST
 
-ROLES = ("line", "acquire", "tile", "detect", "merge", "record")
-"""Those whose processes have to do with recipes."""
+ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
+"""Those whose processes have to do with recipes, where there are any."""
 _FORGET_S = 1.0
 
 
@@ -99,7 +100,7 @@ class RecipeKeeper:
         recipes: what is loaded.
         shape: of the plate memory.
         processes: names of all that have to do with recipes.
-        classifier: its process runs.
+        lost: roles without which the service goes on.
         at_work: all processes are at work now.
         send: a message to a process.
         next_plate: number of the plate that begins next.
@@ -114,7 +115,7 @@ class RecipeKeeper:
         shape: Shape,
         *,
         processes: Collection[str],
-        classifier: bool,
+        lost: Callable[[], Collection[str]],
         at_work: Callable[[], bool],
         send: Callable[[str, AnyMessage], object],
         next_plate: Callable[[], int],
@@ -123,8 +124,8 @@ class RecipeKeeper:
         metrics: Metrics,
     ) -> None:
         self.recipes = recipes
-        self._shape, self._classifier = shape, classifier
-        self._processes, self._at_work, self._send = tuple(processes), at_work, send
+        self._shape, self._lost = shape, lost
+        self._all, self._at_work, self._send = tuple(processes), at_work, send
         self._next_plate, self._decided, self._metrics = next_plate, decided, metrics
         self._change = RecipeChange(FIRST, "acquire-0", load_s)
         self._load_s = load_s
@@ -155,7 +156,13 @@ class RecipeKeeper:
 
     @property
     def _workers(self) -> int:
-        return sum(one.startswith("detect") for one in self._processes)
+        return sum(_role(one) == "detect" for one in self._all)
+
+    @property
+    def _processes(self) -> tuple[str, ...]:
+        """Names of those that have to do with recipes, and are not lost."""
+        lost = self._lost()
+        return tuple(one for one in self._all if _role(one) not in lost)
 
     # --- what is asked -------------------------------------------------------------------------------------------
 
@@ -240,6 +247,8 @@ class RecipeKeeper:
             request.begin(request.reply, now)
         elif self._request is not None and now > self._request.until:
             self._drop_request("not all processes are at work: see the log and /healthz, and try again")
+        for process in set(self._all).difference(self._processes):
+            self._do(Gone(process, self._next_plate()), now)
         self._do(Tick(), now)
         if now >= self._forget_at and not self._change.busy and self._reading is None:
             self._forget_at = now + _FORGET_S
@@ -250,7 +259,8 @@ class RecipeKeeper:
     def _read(self, before: Sources) -> _Read:
         """In the reader's thread. Raises ConfigError, or OSError for weights that cannot be read."""
         sources = before.again()
-        restart = self.recipes.restart_keys(sources, self._shape, classifier=self._classifier)
+        classifier = any(_role(one) == "classify" for one in self._all)
+        restart = self.recipes.restart_keys(sources, self._shape, classifier=classifier)
         return _Read(sources, () if restart else self.recipes.prepared(sources), restart)
 
     def _has_read(self, by: str, reply: Reply, future: Future[_Read], now: float) -> None:
@@ -272,7 +282,7 @@ class RecipeKeeper:
         if not new and target.number == self._change.judging:
             self.recipes.take(read.sources, read.loaded)
             self._answer("unchanged", by, reply, "nothing is new: all is as it was")
-        elif why := shortage([further_need(len(new), self._workers)]):
+        elif why := shortage([further_need(len(new), self._workers, self.recipes.new_classifiers(read.loaded))]):
             self._refuse(by, reply, why)
         else:
             self._begin(_Asked(by, reply, read, target), [*new, target.number], now)
@@ -281,7 +291,12 @@ class RecipeKeeper:
 
     def _begin(self, asked: _Asked, numbers: Collection[int], now: float) -> None:
         self._asked = asked
-        self._do(Wanted(tuple(dict.fromkeys(numbers)), asked.target.number, self._processes), now)
+        processes = self._processes
+        if asked.read is None:
+            # It has been loaded already, and who starts anew loads it first: no change of product waits for a role
+            # without which the service goes on.
+            processes = tuple(one for one in processes if _role(one) not in OPTIONAL)
+        self._do(Wanted(tuple(dict.fromkeys(numbers)), asked.target.number, processes), now)
 
     def _do(self, event: Event, now: float) -> None:
         for order in self._change.handle(event, now, self._next_plate()):
@@ -361,6 +376,10 @@ class RecipeKeeper:
     def _say_active(self) -> None:
         active = self.recipes.active
         self._metrics.set_recipe(active.recipe.name, active.facts.recipe_sha256 or "")
+
+
+def _role(process: str) -> str:
+    return process.rpartition("-")[0]
 
 
 def _both(one: Reply, other: Reply) -> Reply:

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from config.check import slot_size
 from config.load import config_hash, recipe_hash
 from config.schema import Config, Recipe
-from config.weights import weights_path
+from config.weights import classifier_path, weights_path
 from daemon.service.sources import Sources
 from daemon.store.rows import RunFacts
 from daemon.store.state import classifier_sha256
@@ -19,8 +20,38 @@ from daemon.wire.plate_memory import Shape
 from models.machine.files import whole
 from stages.recipes import FIRST, Schedule
 
-_LIVE = ("recipe", "recipes", "batch_id")
+_LIVE = ("recipe", "recipes", "batch_id", "classify.network", "classify.weights")
 """Keys of the configuration that change without a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A weights file, and the copy of it that a run keeps: a file that is replaced later changes nothing."""
+
+    file: Path
+    kept: Path
+    sha256: str | None
+    """Of its bytes; None where it could not be read."""
+
+    @classmethod
+    def read(cls, file: Path, directory: Path) -> Self:
+        """Keep a copy of a weights file and its card. Raises OSError where they cannot be read."""
+        content, card = file.read_bytes(), file.with_suffix(".json").read_bytes()
+        kept = directory / "weights" / f"{hashlib.sha256(content + card).hexdigest()}.pt"
+        try:
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            for target, data in ((kept, content), (kept.with_suffix(".json"), card)):
+                with whole(target) as part:
+                    part.write_bytes(data)
+        except OSError:
+            # No room for it: processes take the file itself, and see whether it is the right one.
+            kept.unlink(missing_ok=True)
+        return cls(file.absolute(), kept, hashlib.sha256(content).hexdigest())
+
+    @property
+    def path(self) -> Path:
+        """The copy, or the file itself where that is gone."""
+        return self.kept if self.kept.is_file() else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +61,19 @@ class Loaded:
     number: int
     recipe: Recipe
     facts: RunFacts
-    weights: Path
-    """Where this run keeps the weights."""
+    weights: Weights
+    """Of the detector."""
+    classifier: Weights | None
+    """Of the classifier; None where it is not asked."""
 
     @property
     def told(self) -> NumberedRecipe:
         """As a process is given it: its weights are those that the run keeps, where they are still there."""
-        kept = self.weights if self.weights.is_file() else weights_path(self.recipe).absolute()
-        recipe = self.recipe.model_copy(update={"weights": str(kept)})
+        changes: dict[str, object] = {"weights": str(self.weights.path)}
+        if self.classifier is not None:
+            named = {"weights": str(self.classifier.path)}
+            changes["classifier"] = self.recipe.classifier.model_copy(update=named)
+        recipe = self.recipe.model_copy(update=changes)
         return NumberedRecipe(self.number, recipe.model_dump(mode="json"), asdict(self.facts))
 
 
@@ -54,8 +90,6 @@ class Recipes:
         self.sources = sources
         self.schedule = Schedule()
         self._directory = directory
-        self.classifier = classifier_sha256(sources.config)
-        """SHA-256 of the classifier's weights."""
         self._next = FIRST
         self._loaded: dict[int, Loaded] = {}
         self._by_name: dict[str, int] = {}
@@ -120,8 +154,6 @@ class Recipes:
                 found.append(f"switch of {recipe.name}")
             if recipe.classifier.mode != "off" and not classifier:
                 found.append(f"classifier.mode of {recipe.name}: no process of the classifier runs")
-        if classifier and classifier_sha256(sources.config) != self.classifier:
-            found.append("classify.weights: the file was replaced")
         return found
 
     def prepared(self, sources: Sources, facts: RunFacts | None = None) -> tuple[Loaded, ...]:
@@ -133,7 +165,8 @@ class Recipes:
         first = facts or self._loaded[min(self._loaded)].facts
         made: list[Loaded] = []
         for recipe in sources.recipes:
-            weights, digest = _kept(weights_path(recipe), self._directory)
+            weights = Weights.read(weights_path(recipe), self._directory)
+            classifier = self._classifier(sources.config, recipe)
             own = replace(
                 first,
                 recipe=recipe.name,
@@ -141,13 +174,20 @@ class Recipes:
                 batch_id=sources.config.batch_id,
                 recipe_sha256=recipe_hash(recipe),
                 configuration_sha256=config_hash(sources.config),
-                weights_sha256=digest,
-                classifier_sha256=self.classifier if recipe.classifier.mode != "off" else None,
+                weights_sha256=weights.sha256,
+                classifier_sha256=None if classifier is None else classifier.sha256,
             )
             same = known.get(own)
-            made.append(same or Loaded(self._next, recipe, own, weights))
+            made.append(same or Loaded(self._next, recipe, own, weights, classifier))
             self._next += same is None
         return tuple(made)
+
+    def new_classifiers(self, loaded: Iterable[Loaded]) -> int:
+        """How many weights of a classifier there are among them that are not loaded yet."""
+        return len(
+            {one.facts.classifier_sha256 for one in loaded}
+            - {one.facts.classifier_sha256 for one in self._loaded.values()}
+        )
 
     def target(self, sources: Sources, loaded: Iterable[Loaded]) -> Loaded:
         """Which of them judges after a reload: that of the name that judges now, unless `recipe` was changed."""
@@ -177,20 +217,15 @@ class Recipes:
     def _first(self) -> Recipe:
         return self.sources.recipes[0]
 
-
-def _kept(path: Path, directory: Path) -> tuple[Path, str]:
-    """A copy of a weights file and its card that nobody replaces, and the SHA-256 of its bytes. Raises OSError."""
-    content, card = path.read_bytes(), path.with_suffix(".json").read_bytes()
-    kept = directory / "weights" / f"{hashlib.sha256(content + card).hexdigest()}.pt"
-    try:
-        kept.parent.mkdir(mode=0o700, exist_ok=True)
-        for target, data in ((kept, content), (kept.with_suffix(".json"), card)):
-            with whole(target) as part:
-                part.write_bytes(data)
-    except OSError:
-        # No room for it: processes take the file itself, and see whether it is the right one.
-        kept.unlink(missing_ok=True)
-    return kept, hashlib.sha256(content).hexdigest()
+    def _classifier(self, config: Config, recipe: Recipe) -> Weights | None:
+        if recipe.classifier.mode == "off":
+            return None
+        path = classifier_path(config.classify, recipe)
+        try:
+            return Weights.read(path, self._directory)
+        except OSError:
+            # Its process says why it cannot have it: at the start plates are decided without it.
+            return Weights(path.absolute(), path.absolute(), classifier_sha256(config, recipe))
 
 
 def _differing(old: Config, new: Config) -> list[str]:

@@ -178,6 +178,7 @@ class Supervisor:
             wanted=self._wanted,
             ledger=self.ledger,
             signals=self.signals,
+            lost=lambda: self._condition.done_without,
             at_work=lambda: self._condition.ready and self.children.all_up,
             switch=lambda: self._sightings.state,
             load_s=self.config.restart.start_s,
@@ -238,8 +239,7 @@ class Supervisor:
                 self._lose(role, now)
             self.desk.step(now, stopping=self.stopping.begun)
             self._pulse(now)
-            code = self._advance(now)
-            if code is not None:
+            if (code := self._advance(now)) is not None:
                 return code
 
     def _handle(self, sender: m.Sender, body: m.AnyMessage | Joined, now: float) -> None:

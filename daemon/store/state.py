@@ -166,9 +166,9 @@ def weights_sha256(recipe: Recipe) -> str | None:
     return _sha256(weights_path(recipe))
 
 
-def classifier_sha256(config: Config) -> str | None:
-    """SHA-256 of the classifier's weights file, hex; None when there is none."""
-    return _sha256(classifier_path(config.classify))
+def classifier_sha256(config: Config, recipe: Recipe | None = None) -> str | None:
+    """SHA-256 of the weights file of the classifier that is asked for a recipe, hex; None when there is none."""
+    return _sha256(classifier_path(config.classify, recipe))
 
 
 def _sha256(path: Path) -> str | None:

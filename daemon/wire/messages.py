@@ -70,13 +70,13 @@ class NumberedRecipe(msgspec.Struct, frozen=True):
 
 
 class LoadRecipe(Message, frozen=True):
-    """supervisor -> acquire, tile, detect, merge, record: have this recipe ready; again is no harm."""
+    """supervisor -> acquire, tile, detect, classify, merge, record: have this recipe ready; again is no harm."""
 
     recipe: NumberedRecipe
 
 
 class RecipeLoaded(Message, frozen=True):
-    """acquire, tile, detect, merge, record -> supervisor: the recipe is ready, or cannot be had."""
+    """acquire, tile, detect, classify, merge, record -> supervisor: the recipe is ready, or cannot be had."""
 
     number: int
     refused: str = ""
@@ -84,7 +84,7 @@ class RecipeLoaded(Message, frozen=True):
 
 
 class KeepRecipes(Message, frozen=True):
-    """supervisor -> acquire, tile, detect, merge, record: no plate is judged by any but these any more."""
+    """supervisor -> acquire, tile, detect, classify, merge, record: no plate is judged by any but these any more."""
 
     numbers: tuple[int, ...]
 

@@ -69,6 +69,7 @@ TOKEN = "camera.switch.http.token_file"
         ({"camera.switch.source": "picture", "camera.buffers": 2}, {}, "camera.buffers"),
         ({"camera.switch": {"source": "http", "http": {"token_file": "/nowhere"}}, **PACED}, {}, TOKEN),
         ({"classify.weights": "/nowhere.pt"}, {"classifier": Classifier(mode="annotate")}, "classify.weights"),
+        ({}, {"classifier": Classifier(mode="annotate", weights="/nowhere.pt")}, "classifier.weights"),
         ({}, {"weights": "/nowhere.pt"}, "weights"),
         ({}, {"most_rows": 19214}, "most_rows"),
         ({}, {"least_rows": 19214}, "least_rows"),

@@ -357,8 +357,9 @@ def test_the_weights_of_a_recipe_lie_beside_it_wherever_it_is_used_from(
 ) -> None:
     (tmp_path / "recipes").mkdir()
     own = tmp_path / "recipes" / "own.yaml"
-    own.write_text("name: own\nweights: nets/own.pt\n", encoding="utf-8")
+    own.write_text("name: own\nweights: nets/own.pt\nclassifier: {weights: c.pt}\n", encoding="utf-8")
     assert load_recipe(own).weights == str(own.parent / "nets" / "own.pt")
+    assert load_recipe(own).classifier.weights == str(own.parent / "c.pt")
     monkeypatch.chdir(tmp_path)
     assert load_recipe("recipes/own.yaml").weights == "recipes/nets/own.pt"
     own.write_text("name: own\nweights: /nets/own.pt\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from daemon.service.control import Question, ask
 from daemon.store.results import PlateRow
 from models.classifier.networks import make
 from models.training.classifier.card import write_weights
@@ -175,27 +176,44 @@ def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
     assert not any(Cause.ROLE_LOST in row.causes for row in rows.values())
 
 
-def test_a_classifier_whose_weights_were_replaced_at_work_is_lost_and_no_result_names_the_wrong_ones(
+def test_replaced_weights_of_a_classifier_answer_from_a_reload_on_and_not_before(
     service: Make, weights: Path, tmp_path: Path
 ) -> None:
+    """Nor where its process is started anew. Each plate is answered by the classifier that its result names."""
     own = tmp_path / "own"
     shutil.copytree(weights.parent, own)
-    before = hashlib.sha256((own / weights.name).read_bytes()).hexdigest()
     one = service(
-        recipe={"classifier": {"mode": "annotate", "deadline_s": 0.2}},
+        recipe={"classifier": {"mode": "annotate", "deadline_s": PATIENT_S}},
         classify={"device": "cpu", "dtype": "float32", "weights": str(own / weights.name), "views": ["identity"]},
         restart={"budget": 1},
     )
+    before = hashlib.sha256((own / weights.name).read_bytes()).hexdigest()
     one.start()
     one.wait_for(lambda: one.logged("classifier ready"))
     write_weights(own, make("mobilenet_v2").eval().state_dict(), "mobilenet_v2", {})
-    one.kill("classify-0")
-    one.wait_for(lambda: one.logged("role lost: plates are decided without it"))
+    after = hashlib.sha256((own / weights.name).read_bytes()).hexdigest()
+    pid = one.kill("classify-0")
+    one.wait_for(lambda: restarted(one, "classify-0", pid))
     finals = max(one.finals(), default=0)
     one.wait_for(lambda: max(one.finals(), default=0) > finals + SLOTS)
+    answer = ask(one.state, Question("reload"), 60.0)
+    assert answer["outcome"] == "changed", answer
+    first = answer["first_plate"]
+    one.wait_for(lambda: max(one.finals()) > first + SHEETS)
     one.send(signal.SIGTERM)
     assert one.finish() == 0, one.stderr()
-    assert "restart the service to use the new ones" in one.stderr()
+    assert len(one.logged("process ended")) == 1
     rows = one.verdicts()
-    assert {row.classifier_sha256 for row in rows.values()} == {before}
-    assert str(rows[max(rows)].classifier).startswith("annotate, absent")
+    assert all(row.classifier_sha256 == (before if plate < first else after) for plate, row in rows.items())
+    chances: dict[tuple[str | None, int], list[float]] = {}
+    for plate, row in rows.items():
+        if row.defects and row.classifier == "annotate":
+            said = [defect.probability or 0.0 for defect in row.defects]
+            chances.setdefault((row.classifier_sha256, (plate - 1) % SHEETS), said)
+            assert said == pytest.approx(chances[row.classifier_sha256, (plate - 1) % SHEETS], abs=1e-4), plate
+    sheets = {sheet for weights_of, sheet in chances if weights_of == before} & {
+        sheet for weights_of, sheet in chances if weights_of == after
+    }
+    assert sheets
+    for sheet in sheets:
+        assert chances[before, sheet] != pytest.approx(chances[after, sheet], abs=1e-3)

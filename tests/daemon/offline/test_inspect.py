@@ -153,7 +153,7 @@ def in_service(sheet: NDArray[np.uint8], recipe: Recipe, detector: Detector, cla
         asked = questions.pop()
         work = Work()
         work.add(asked, sheet)
-        (answer,) = work.compute(classifier, 16)
+        (answer,) = work.compute(lambda _: classifier, 16)
         more = merger.handle(answer)
         questions += [one for one in more if isinstance(one, ClassifyCrops)]
         instructions += more

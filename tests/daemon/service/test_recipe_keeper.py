@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from daemon.telemetry.metrics import Metrics
 from daemon.wire.messages import AnyMessage, JudgeBy, JudgesBy, KeepRecipes, LoadRecipe, RecipeLoaded
 
 PROCESSES = ("acquire-0", "detect-0", "merge-0")
+CLASSIFIER = "classify-0"
 SMALL: dict[str, Any] = {"name": "small", "length": {"nominal_rows": 400}, "columns": {"last": 400}}
 LOAD_S = 10.0
 
@@ -26,7 +27,7 @@ LOAD_S = 10.0
 class Service:
     """The keeper of a service whose processes say what a test has them say."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, processes: Collection[str] = PROCESSES) -> None:
         self.directory = directory
         self.write("small", SMALL)
         self.write("other", SMALL | {"name": "other"})
@@ -37,6 +38,7 @@ class Service:
         self.sent: list[tuple[str, AnyMessage]] = []
         self.answers: list[Answer] = []
         self.at_work = True
+        self.lost: set[str] = set()
         self.next_plate = 5
         self.now = 0.0
         self.metrics = Metrics("0", "small")
@@ -44,8 +46,8 @@ class Service:
         self.keeper = RecipeKeeper(
             recipes,
             plate_shape(config, sources.recipes),
-            processes=PROCESSES,
-            classifier=False,
+            processes=processes,
+            lost=lambda: self.lost,
             at_work=lambda: self.at_work,
             send=lambda name, body: self.sent.append((name, body)),
             next_plate=lambda: self.next_plate,
@@ -190,6 +192,40 @@ def test_a_key_that_needs_a_restart_is_named_and_nothing_else_is_changed_either(
     (answer,) = service.answers
     assert (answer.outcome, answer.text) == ("restart", "camera.strip_rows: changes with a restart alone")
     assert service.sent == []
+
+
+@pytest.fixture
+def classifying(tmp_path: Path) -> Iterator[Service]:
+    """One whose recipes ask the classifier."""
+    one = Service(tmp_path, (*PROCESSES, CLASSIFIER))
+    yield one
+    one.keeper.close()
+
+
+def test_a_reload_waits_for_the_classifier_and_a_change_to_what_it_has_does_not(classifying: Service) -> None:
+    """A role without which the line goes on keeps no product from its line."""
+    classifying.change_to("other")
+    classifying.all_load(2)
+    assert classifying.told(JudgeBy) == [JudgeBy(2, 5)]
+    classifying.keeper.hear("acquire-0", JudgesBy(2, 5), classifying.now)
+    classifying.write("other", SMALL | {"name": "other", "description": "new"})
+    classifying.reload()
+    classifying.all_load(3)
+    assert len(classifying.told(JudgeBy)) == 1
+    classifying.keeper.hear(CLASSIFIER, RecipeLoaded(3), classifying.now)
+    assert classifying.told(JudgeBy)[1:] == [JudgeBy(3, 5)]
+
+
+def test_a_classifier_that_is_lost_is_waited_for_no_more(classifying: Service) -> None:
+    classifying.write("small", SMALL | {"description": "new"})
+    classifying.reload()
+    classifying.all_load(3)
+    classifying.lost.add("classify")
+    classifying.step()
+    assert classifying.answers[-1].text == "classify-0 ended while it was loading"
+    classifying.reload()
+    classifying.all_load(4)
+    assert classifying.told(JudgeBy) == [JudgeBy(4, 5)]
 
 
 def test_a_process_that_starts_anew_while_acquisition_is_asked_has_the_new_recipe_too(service: Service) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from config.load import load_recipe, recipe_hash
-from config.schema import Config, Length, Recipe, Rectangle, Switch
+from config.schema import Classify, Config, Length, Recipe, Rectangle, Switch
 from config.weights import weights_path
 from daemon.service.plans import plate_shape, run_facts
 from daemon.service.recipes import Recipes
 from daemon.service.sources import Sources
+from tests.classifier_weights import untrained
 
 P10B, CG = load_recipe("P10B"), load_recipe("02CG")
 MASKED = P10B.model_copy(update={"masks": (Rectangle(x=0, y=0, width=10, height=10),)})
@@ -39,6 +41,27 @@ def test_a_recipe_that_has_not_changed_keeps_its_number_and_a_changed_one_gets_a
 
 def test_another_batch_is_another_fact_of_the_plates_to_come(recipes: Recipes) -> None:
     assert [one.number for one in recipes.prepared(sources(P10B, CG, batch_id="7"))] == [3, 4]
+
+
+def test_each_recipe_has_its_own_classifier_and_other_weights_are_another_fact_of_the_plates_to_come(
+    recipes: Recipes, tmp_path: Path
+) -> None:
+    own = untrained(tmp_path / "own")
+    asked = P10B.classifier.model_copy(update={"weights": str(own)})
+    before = recipes.active.facts.classifier_sha256
+    read = sources(P10B.model_copy(update={"classifier": asked}), CG)
+    assert recipes.restart_keys(read, plate_shape(Config(), [P10B, CG]), classifier=True) == []
+    new, same = loaded = recipes.prepared(read)
+    assert (new.number, same.number) == (3, 2)
+    assert new.facts.classifier_sha256 == hashlib.sha256(own.read_bytes()).hexdigest() != before
+    assert same.facts.classifier_sha256 == before
+    assert recipes.new_classifiers(loaded) == 1
+    read = sources(P10B, CG, classify=Classify(weights=own))
+    assert recipes.restart_keys(read, plate_shape(Config(), [P10B, CG]), classifier=True) == []
+    assert {one.facts.classifier_sha256 for one in recipes.prepared(read)} == {new.facts.classifier_sha256}
+    kept = Path(new.told.recipe["classifier"]["weights"])
+    own.write_bytes(b"half writ")
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == new.facts.classifier_sha256
 
 
 def test_plates_are_judged_by_a_recipe_from_its_first_plate_on_and_it_is_forgotten_after_the_last(

@@ -16,11 +16,14 @@ import torch
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
+from config.load import load_recipe
 from config.schema import Classify, Config, View
 from daemon.service.roles.classify import ClassifyProcess
+from daemon.service.unusable import UnusableError
+from daemon.store.state import classifier_sha256
 from daemon.wire import messages as m
 from daemon.wire.channel import Server
-from daemon.wire.plate_memory import PlateMemory
+from daemon.wire.plate_memory import Hold, PlateMemory
 from models.classifier.classifier import GRID, Classified, Classifier
 from models.classifier.crops import SIDE, crop_at
 from models.classifier.errors import ClassifierError
@@ -29,6 +32,7 @@ from stages.classify import Questions, Work, rows_needed
 from stages.crops import Crop
 from stages.events import ClassifyCrops, CropsClassified, CropsUnwanted, Place, PlateClosed
 from stages.plate import HEAT_CELLS
+from stages.recipes import FIRST
 from tests.classifier_weights import untrained
 from tests.daemon.conftest import KEY, RUN, SHAPE, Parent, plan_of
 
@@ -121,6 +125,44 @@ def test_crops_whose_rows_are_still_to_come_wait_and_what_is_stale_or_unwanted_i
     assert merge.child.hear(m.Heartbeat).pid == merge.child.child.pid
 
 
+def test_of_a_plate_the_classifier_of_its_own_recipe_is_asked_and_a_bad_one_changes_nothing(
+    merge: Merge, weights: Path, tmp_path: Path
+) -> None:
+    """And what a recipe that is no more was asked about is dropped."""
+    other, broken = untrained(tmp_path / "other", doubt=3.0), tmp_path / "broken.pt"
+    broken.write_bytes(b"no weights")
+    recipe = load_recipe("P10B")
+    for number, path in ((2, other), (3, broken)):
+        own = recipe.model_copy(update={"classifier": recipe.classifier.model_copy(update={"weights": str(path)})})
+        facts = {"classifier_sha256": classifier_sha256(Config(), own)}
+        merge.child.tell(m.LoadRecipe(m.NumberedRecipe(number, own.model_dump(mode="json"), facts)))
+    loaded = [merge.child.hear(m.RecipeLoaded) for _ in range(2)]
+    assert [(one.number, one.refused[:13]) for one in loaded] == [(2, ""), (3, "recipe P10B: ")]
+    for hold in Hold:
+        merge.child.memory.release(1, hold)
+    merge.child.memory.open(Place(1, 2, SHAPE.columns, 2), 3)
+    merge.child.memory.pixels(1)[:] = PIXELS
+    merge.child.memory.set_rows(1, SHAPE.rows)
+    merge.child.memory.close_plate(PlateClosed(3, Place(1, 2, SHAPE.columns, 2), SHAPE.rows))
+    crops = (Crop(0, 10, 20), Crop(1, 40, 90))
+    by_second = asked(3, Place(1, 2, SHAPE.columns, 2), 0, crops)
+    merge.ask(asked(1, Place(0, 1, SHAPE.columns), 4, crops), by_second)
+    merge.listen(2)
+    chances = {one.plate: [answer.probability for answer in one.answers] for one in merge.answers}
+    for plate, path in ((1, weights), (3, other)):
+        true = expected(path, (10, 20), (40, 90))
+        assert chances[plate] == pytest.approx([one.probability for one in true], abs=1e-5)
+    assert chances[1] != pytest.approx(chances[3], abs=1e-3)
+    merge.child.memory.release(1, Hold.TILE)
+    merge.child.tell(m.KeepRecipes((1,)))
+    merge.child.tell(m.LoadRecipe(m.NumberedRecipe(3, own.model_dump(mode="json"), facts)))
+    merge.child.hear(m.RecipeLoaded)
+    merge.ask(by_second, asked(1, Place(0, 1, SHAPE.columns), 5, crops))
+    merge.listen(3)
+    merge.listen(4, seconds=0.3)
+    assert [one.plate for one in merge.answers] == [1, 3, 1]
+
+
 @contextmanager
 def started(directory: Path, weights: Path, views: tuple[View, ...]) -> Iterator[ClassifyProcess]:
     """A classify process that was started and whose rounds the test makes."""
@@ -170,7 +212,7 @@ def test_weights_that_are_not_those_that_results_name_are_refused_at_the_start(
         plan = plan_of(tmp_path, "classify", 0, config=config, plates_fd=memory.fd)
         other = msgspec.structs.replace(plan, facts=plan.facts | {"classifier_sha256": stored})
         child = ClassifyProcess(other)
-        with pytest.raises(ClassifierError, match=f"service started with {stored}.*restart the service"):
+        with pytest.raises(UnusableError, match=f"service started with {stored}.*restart the service"):
             child.start()
         child.supervisor.close()
         child.context.destroy(linger=0)
@@ -205,9 +247,9 @@ def test_a_classifier_that_goes_wrong_at_work_sends_no_answer_after_its_proof_ha
     child, merge = unlooped
     assert len(answered(child, merge, 1)) == 1
     with torch.no_grad():
-        for parameter in child._classifier._network.parameters():
+        for parameter in child._classifiers[FIRST].classifier._network.parameters():
             parameter.mul_(-0.5)
-    child._checked_at = time.monotonic() - 2.1
+    child._classifiers[FIRST].at = time.monotonic() - 2.1
     with pytest.raises(ClassifierError, match="known crops give wrong values"):
         answered(child, merge, 2)
     assert not [body for _, body in merge.receive(time.monotonic()) if isinstance(body, CropsClassified)]
@@ -217,12 +259,13 @@ def test_a_classifier_is_proved_anew_before_it_answers_and_not_with_every_answer
     unlooped: tuple[ClassifyProcess, Server],
 ) -> None:
     child, merge = unlooped
-    proved = child._checked_at = time.monotonic()
+    one = child._classifiers[FIRST]
+    proved = one.at = time.monotonic()
     assert len(answered(child, merge, 1)) == 1
-    assert child._checked_at == proved
-    child._checked_at -= 2.1
+    assert one.at == proved
+    one.at -= 2.1
     assert len(answered(child, merge, 2)) == 1
-    assert child._checked_at > proved
+    assert one.at > proved
 
 
 def test_on_a_cpu_it_listens_after_each_crop_whatever_the_batch(
@@ -323,7 +366,10 @@ def test_only_what_goes_before_a_rank_is_taken_where_one_is_given() -> None:
 
 
 class Counting:
-    """Says of a crop how bright it is, and notes how many came together."""
+    """Says of a crop how bright it is, and notes how many came together; is what is asked of any recipe."""
+
+    def __call__(self, _recipe: int) -> Counting:
+        return self
 
     def __init__(self) -> None:
         self.together: list[int] = []
@@ -345,8 +391,24 @@ def test_batches_go_across_windows_and_each_window_is_answered_whole() -> None:
     work, counting, classifier = worked((1, 0, 1), (1, 3, 4), (2, 0, 1))
     done = [[(one.plate, one.window, len(one.answers)) for one in work.compute(classifier, 2)] for _ in range(4)]
     assert done == [[(1, 0, 1)], [], [(1, 3, 4), (2, 0, 1)], []]
-    assert counting.together == [2, 2, 2, 0]
+    assert counting.together == [2, 2, 2]
     assert len(work) == 0
+
+
+def test_a_batch_is_of_crops_that_one_classifier_is_asked_about() -> None:
+    """Recipes that share weights share batches."""
+    work, shared, own = Work(), Counting(), Counting()
+    for plate, recipe in ((1, 1), (2, 2), (3, 3), (4, 3)):
+        work.add(asked(plate, Place(0, 1, 50, recipe), 0, (Crop(0, 0, 0),)), np.full((9, 9), plate, np.uint8))
+    classifiers: dict[int, Any] = {1: shared, 2: shared, 3: own}
+    done = [[one.plate for one in work.compute(classifiers.__getitem__, 9)] for _ in range(3)]
+    assert done == [[1, 2], [3, 4], []]
+    assert (shared.together, own.together) == ([2], [2])
+    work.add(question(1, 0), np.zeros((9, 9), np.uint8))
+    work.add(asked(5, Place(0, 1, 50, 3), 0, (Crop(0, 0, 0),)), np.zeros((9, 9), np.uint8))
+    work.forget_recipe(3)
+    assert [one.plate for one in work.compute(classifiers.__getitem__, 9)] == [1]
+    assert work.compute(classifiers.__getitem__, 9) == []
 
 
 def test_answers_stand_with_their_crops_and_what_is_dropped_is_not_answered() -> None:
