@@ -53,6 +53,8 @@ class SwitchHeard(Said, frozen=True):
     strip: Strip
     at: float
     """Monotonic time of its delivery, s."""
+    camera: str | None = None
+    """Serial number of the camera, as far as it knows one."""
 
 
 class LineEnded(Said, frozen=True):
@@ -122,6 +124,8 @@ class PlateSeen(Said, frozen=True):
     """Number of the recipe of the plates that begin then."""
     part: Part | None = None
     """What the PLC said of it; None where none is asked."""
+    camera: str | None = None
+    """Serial number of the camera that sees it, as far as the camera knows one."""
 
 
 class SeenCommitted(Said, frozen=True):

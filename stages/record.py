@@ -94,6 +94,8 @@ class CommitSeen:
     """Number of its recipe."""
     part: Part | None = None
     """What the PLC said of it; None where none is asked."""
+    camera: str | None = None
+    """Serial number of the camera that sees it, as far as the camera knows one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +176,10 @@ class _Waiting:
     """None: only that the plate was seen."""
     since: float
     image: str | None = None
-    """Of a plate that was seen; likewise the number of its recipe, and the part."""
+    """Of a plate that was seen; likewise the number of its recipe, the part, and the camera."""
     recipe: int = 1
     part: Part | None = None
+    camera: str | None = None
     refusals: int = 0
     """After the first, `decided` is bare; after the second, the verdict alone."""
 
@@ -265,7 +268,8 @@ class Recorder:
         done: list[Instruction] = []
         if isinstance(said, PlateSeen):
             since = self._since(plate, now)
-            done = self._accept(_Waiting(plate, None, since, said.image, said.recipe, said.part), now)
+            new = _Waiting(plate, None, since, said.image, said.recipe, said.part, said.camera)
+            done = self._accept(new, now)
             if done == [Refuse(plate)]:
                 return done
         self._seen.add(plate)
@@ -321,7 +325,7 @@ class Recorder:
         self._writes += 1
         self._under_way = self._writes
         if head.decided is None:
-            return [CommitSeen(self._writes, head.plate, head.image, head.recipe, head.part)]
+            return [CommitSeen(self._writes, head.plate, head.image, head.recipe, head.part, head.camera)]
         return [self._verdict(self._writes, head, head.decided, now)]
 
     def _verdict(self, write: int, head: _Waiting, decided: PlateDecided, now: float) -> CommitVerdict:

@@ -57,6 +57,8 @@ class RunLedger:
         """Names of the image files that a replay showed, of open plates."""
         self.parts: dict[int, Part] = {}
         """What a PLC said of open plates."""
+        self.cameras: dict[int, str] = {}
+        """Serial numbers of the cameras that see open plates."""
         self.not_inspected = 0
         """Plates of image files that could not be read, or are no sheet of this recipe."""
         self.cut_short: tuple[int, ...] = ()
@@ -130,18 +132,25 @@ class RunLedger:
         self._journal_told = failure
 
     def saw(
-        self, plate: int, image: str | None = None, facts: RunFacts | None = None, part: Part | None = None
+        self,
+        plate: int,
+        image: str | None = None,
+        facts: RunFacts | None = None,
+        part: Part | None = None,
+        camera: str | None = None,
     ) -> None:
         """The switch saw a plate begin, of which these facts are stored.
 
-        A replay showed this image file, and a PLC said this of the sheet.
+        A replay showed this image file, a PLC said this of the sheet, and the camera has this serial number.
         """
         if image is not None:
             self.images[plate] = image
         if part is not None:
             self.parts[plate] = part
+        if camera is not None:
+            self.cameras[plate] = camera
         if self._journal is not None:
-            self._journal.seen(plate, datetime.now(UTC), image, facts, part)
+            self._journal.seen(plate, datetime.now(UTC), image, facts, part, camera)
         self.last = plate
         self.seen += 1
         self.open.add(plate)
@@ -152,8 +161,8 @@ class RunLedger:
     def judged_by(self, plate: int, facts: RunFacts) -> None:
         """These facts are stored of an open plate; again is no harm."""
         if self._journal is not None and self._journal.facts_of(plate) not in (None, facts):
-            image, part = self.images.get(plate), self.parts.get(plate)
-            self._journal.seen(plate, datetime.now(UTC), image, facts, part)
+            image, part, camera = self.images.get(plate), self.parts.get(plate), self.cameras.get(plate)
+            self._journal.seen(plate, datetime.now(UTC), image, facts, part, camera)
 
     def committed(self, committed: VerdictCommitted) -> bool:
         """A verdict is committed; False, and nothing is counted, for a plate that is not open."""
@@ -166,6 +175,7 @@ class RunLedger:
         self.verdicts[result.verdict] += 1
         image = self.images.pop(result.plate, result.image)
         part = self.parts.pop(result.plate, None)
+        self.cameras.pop(result.plate, None)
         ids = {} if part is None else {"part_id": part.part_id, "batch_id": part.batch_id}
         self.not_inspected += bool(_NOT_INSPECTED & set(result.causes))
         self._count(result)

@@ -77,7 +77,8 @@ class RecipeDesk:
 
     def saw(self, sighting: Sighting, part: Part | None, now: float) -> None:
         """The switch saw a plate begin: count it, and have that committed with its recipe and its part."""
-        self._ledger.saw(sighting.plate, sighting.image, self.recipes.of(sighting.plate).facts, part)
+        facts = self.recipes.of(sighting.plate).facts
+        self._ledger.saw(sighting.plate, sighting.image, facts, part, sighting.camera)
         self._say_seen(sighting.plate, now)
 
     def say_open(self, now: float) -> None:
@@ -89,8 +90,9 @@ class RecipeDesk:
         number = self.keeper.number_of(plate)
         # Where it is not known yet, it is said once it is.
         if number is not None:
-            image, part = self._ledger.images.get(plate), self._ledger.parts.get(plate)
-            self._taken.link.send("record-0", PlateSeen(plate, image, number, part), now)
+            ledger = self._ledger
+            image, part, camera = ledger.images.get(plate), ledger.parts.get(plate), ledger.cameras.get(plate)
+            self._taken.link.send("record-0", PlateSeen(plate, image, number, part, camera), now)
 
     def _decided(self) -> None:
         for plate in sorted(self._ledger.open):

@@ -33,6 +33,8 @@ class Sighting:
     """Name of the image file that a replay shows."""
     not_before: float | None = None
     """Monotonic time before which it cannot have begun, s: a strip before it was delivered then; None: not known."""
+    camera: str | None = None
+    """Serial number of the camera that sees it, as far as the camera knows one."""
 
 
 class Sightings:
@@ -51,20 +53,23 @@ class Sightings:
         self._untold: set[int] = set()
         self._strips: deque[tuple[int, float]] = deque(maxlen=_STRIPS)
         """Camera row after each of the last strips, and when it was delivered."""
+        self._camera: str | None = None
+        """Serial number of the camera, as the line said last."""
 
     @property
     def state(self) -> SwitchState:
         """What a counter needs to go on from here."""
         return self._switch.state
 
-    def hear(self, line: int, strip: Strip, at: float) -> list[Sighting]:
+    def hear(self, line: int, strip: Strip, at: float, camera: str | None = None) -> list[Sighting]:
         """Plates first seen by what that incarnation of the line says; nothing by one that is no more.
 
-        `at` is the monotonic time when the strip was delivered, s.
+        `at` is the monotonic time when the strip was delivered, s; `camera` the serial number of the camera.
         """
         if line != self._line:
             return []
         self.camera_row = strip.first_row + strip.rows
+        self._camera = camera
         facts = self._switch.hear(strip.edges, strip.level, self.camera_row)
         self._untold = {plate for plate in self._untold if plate >= self._switch.state.next_plate}
         self._strips.append((self.camera_row, at))
@@ -95,7 +100,7 @@ class Sightings:
         held = [facts for facts in slots if facts.holds and facts.plate >= following]
         images = {facts.plate: facts.sheet.image for facts in held if facts.sheet is not None}
         opened = {facts.plate for facts in held} | self._untold
-        untold = [Sighting(n, images.get(n)) for n in range(following, max(opened, default=0) + 1)]
+        untold = [Sighting(n, images.get(n), camera=self._camera) for n in range(following, max(opened, default=0) + 1)]
         self._untold.clear()
         following += len(untold)
         self._switch = SwitchCounter(self._debounce, SwitchState(following, count=0))
@@ -116,9 +121,9 @@ class Sightings:
         match fact:
             case Leading(plate, edge, sheet):
                 before = (at for row, at in reversed(self._strips) if row <= edge)
-                return Sighting(plate, None if sheet is None else sheet.image, next(before, None))
+                return Sighting(plate, None if sheet is None else sheet.image, next(before, None), self._camera)
             case Unheard(plate, sheet):
-                return Sighting(plate, None if sheet is None else sheet.image)
+                return Sighting(plate, None if sheet is None else sheet.image, camera=self._camera)
             case MidSheet(plate):
-                return Sighting(plate)
+                return Sighting(plate, camera=self._camera)
         return None

@@ -254,8 +254,8 @@ class Supervisor:
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
                 self.metrics.heartbeat(sender.role, sender.index * 1_000_000 + sender.incarnation, body.counters)
-            case SwitchHeard(strip, at):
-                for sighting in self._sightings.hear(sender.incarnation, strip, at):
+            case SwitchHeard(strip, at, camera):
+                for sighting in self._sightings.hear(sender.incarnation, strip, at, camera):
                     self._saw(sighting, now)
             case LineEnded():
                 self._line_ended = True

@@ -55,6 +55,8 @@ class Seen(msgspec.Struct, frozen=True, tag="seen"):
     """Name of the image file that a replay shows."""
     part: Part | None = None
     """What a PLC said of the sheet; None where none was asked."""
+    camera: str | None = None
+    """Serial number of the camera that saw it; None where the camera knows none, and of a replay."""
 
 
 class Final(msgspec.Struct, frozen=True, tag="final"):
@@ -80,6 +82,8 @@ class KeptPlate:
     """Name of the image file that a replay showed."""
     part: Part | None = None
     """What a PLC said of the sheet; None where none was asked."""
+    camera: str | None = None
+    """Serial number of the camera that saw it; None where the camera knows none, and of a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +187,17 @@ class Journal:
         image: str | None = None,
         facts: RunFacts | None = None,
         part: Part | None = None,
+        camera: str | None = None,
     ) -> None:
         """The switch saw a plate begin; `facts` are its own, where they are not those of the run's beginning."""
         before = self._plates.get(plate)
-        known = KeptPlate(plate, facts or self._facts, at if before is None else before.seen_at, None, image, part)
+        first = at if before is None else before.seen_at
+        known = KeptPlate(plate, facts or self._facts, first, None, image, part, camera)
         self._plates[plate] = known
         if known.facts != self._facts_written:
             self._facts_written = known.facts
             self._append(Run(known.facts, self._last))
-        self._append(Seen(plate, known.seen_at, image, part))
+        self._append(Seen(plate, known.seen_at, image, part, camera))
 
     def final(self, plate: int, verdict: Verdict) -> None:
         """The plate's verdict is committed."""
@@ -272,7 +278,7 @@ class Journal:
             if known.facts != self._facts_written:
                 self._facts_written = known.facts
                 yield _line(Run(known.facts, self._last))
-            yield _line(Seen(plate, known.seen_at, known.image, known.part))
+            yield _line(Seen(plate, known.seen_at, known.image, known.part, known.camera))
             if known.verdict is not None:
                 yield _line(Final(plate, known.verdict))
 
@@ -319,10 +325,10 @@ def _kept(data: bytes) -> Kept:
         match _entry(line):
             case Run() as run:
                 facts, before = run.facts, max(before, run.last)
-            case Seen(plate, at, image, part):
+            case Seen(plate, at, image, part, camera):
                 known = plates.get(plate)
                 # Said again where its recipe was not known at first; the first sight counts.
-                first = KeptPlate(plate, facts, at, None, image, part)
+                first = KeptPlate(plate, facts, at, None, image, part, camera)
                 plates[plate] = first if known is None else replace(known, facts=facts)
             case Final(plate, verdict) if plate in plates:
                 known = plates[plate]

@@ -83,6 +83,7 @@ def complete(connection: sa.Connection, found: Missing, uptime_s: float) -> None
             "seen_at": one.seen_at,
             "uptime_s": uptime_s,
             "image": one.image,
+            "camera": one.camera,
             **asdict(one.facts),
             **part_values(one.part),
         }

@@ -36,7 +36,7 @@ from daemon.store.schema import (
     plates,
     upkeep,
 )
-from daemon.store.seals import Rows, broken_seals, seal
+from daemon.store.seals import Rows, looked_at, seal
 from stages.plate import Cause, PlateResult, Verdict
 from stages.plc import Part
 
@@ -156,14 +156,16 @@ class Store:
         image: str | None = None,
         facts: RunFacts | None = None,
         part: Part | None = None,
+        camera: str | None = None,
     ) -> None:
         """Commit that the switch saw a plate, and what is known of it by then; again is no harm.
 
-        `image` is the image file that a replay showed, `part` what a PLC said of the sheet. `facts` are the plate's
+        `image` is the image file that a replay showed, `part` what a PLC said of the sheet, `camera`
+        the serial number of the camera. `facts` are the plate's
         own, where they are not those of the run's beginning.
         """
         with self.transaction() as connection:
-            self._seen(connection, run, plate, at, image, facts, part)
+            self._seen(connection, run, plate, at, facts, {"image": image, "camera": camera, **part_values(part)})
 
     def commit_verdict(
         self,
@@ -188,7 +190,7 @@ class Store:
         if named:
             judged.pop("batch_id", None)
         with self.transaction() as connection:
-            self._seen(connection, result.run, result.plate, decided_at, result.image, facts)
+            self._seen(connection, result.run, result.plate, decided_at, facts, {"image": result.image})
             values = {"latency_s": latency_s, "decided_at": decided_at, "unevenness": unevenness, **judged}
             values["optics"] = None if optics is None else list(optics)
             return write_verdict(connection, result, values, event)
@@ -299,19 +301,7 @@ class Store:
     def check_rows(self) -> Rows:
         """Whether each plate with a verdict is as it was written, and none is gone that was not deleted for its age."""
         with self.transaction(write=False) as connection:
-            found = list(broken_seals(connection))
-            is_new = sa.inspect(connection).has_table(upkeep.name)
-            kept = (
-                connection.execute(sa.select(upkeep.c.begun - upkeep.c.pruned, upkeep.c.in_use)).one_or_none()
-                if is_new
-                else None
-            )
-            there = connection.scalar(sa.select(sa.func.count()).select_from(plates)) or 0
-        return Rows(
-            changed=tuple(plate for plate, never in found if not never),
-            without_checksum=sum(never for _, never in found),
-            gone=0 if kept is None else max(0, kept[0] - there),
-        )
+            return looked_at(connection)
 
     def last_plate(self) -> int:
         """Highest number that is stored; 0 where none is."""
@@ -391,16 +381,15 @@ class Store:
         run: str,
         plate: int,
         at: datetime,
-        image: str | None,
-        own: RunFacts | None = None,
-        part: Part | None = None,
+        own: RunFacts | None,
+        source: dict[str, str | None],
     ) -> None:
         facts = self._facts
         if facts is None or facts.run != run or (own is not None and own.run != run):
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
-        told = asdict(facts if own is None else own) | part_values(part)
-        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), "image": image, **told})
+        told = asdict(facts if own is None else own) | source
+        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), **told})
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")

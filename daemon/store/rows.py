@@ -109,6 +109,8 @@ class PlateRow:
     """Directory of the plate's pictures, relative to the state directory."""
     image: str | None
     """Name of the image file that a replay showed; None where a camera saw the sheet."""
+    camera: str | None
+    """Serial number of the camera that saw it; None where the camera knows none, and of a replay."""
     defects: tuple[Defect, ...]
     """Worst first."""
     told: tuple[Telling, ...] = ()

@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
 FORMER = range(1, SCHEMA_VERSION)
@@ -119,6 +119,8 @@ plates = sa.Table(
     sa.Column("uptime_s", sa.Float, nullable=False, server_default="0", index=True),
     # name of the image file that a replay showed
     sa.Column("image", sa.String),
+    # serial number of the camera that saw it
+    sa.Column("camera", sa.String),
     # how even the light was over its columns, and the faults of the optics that stood then
     sa.Column("unevenness", sa.Float),
     sa.Column("optics", sa.JSON(none_as_null=True)),

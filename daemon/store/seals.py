@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from daemon.store.schema import plates
+from daemon.store.schema import plates, upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,20 @@ def seal(connection: sa.Connection, numbers: Sequence[int]) -> None:
         found = connection.exec_driver_sql("SELECT * FROM defects WHERE plate = ? ORDER BY number", (number,))
         value = _checksum(dict(row), [dict(one) for one in found.mappings()])
         connection.execute(sa.update(plates).where(plates.c.plate == number).values(checksum=value))
+
+
+def looked_at(connection: sa.Connection) -> Rows:
+    """What all rows say of themselves. Raises sqlalchemy.exc.DBAPIError where the file cannot be read on."""
+    found = list(broken_seals(connection))
+    kept = None
+    if sa.inspect(connection).has_table(upkeep.name):
+        kept = connection.execute(sa.select(upkeep.c.begun - upkeep.c.pruned)).scalar_one_or_none()
+    there = connection.scalar(sa.select(sa.func.count()).select_from(plates)) or 0
+    return Rows(
+        changed=tuple(plate for plate, never in found if not never),
+        without_checksum=sum(never for _, never in found),
+        gone=0 if kept is None else max(0, kept - there),
+    )
 
 
 def broken_seals(connection: sa.Connection) -> Iterator[tuple[int, bool]]:

@@ -40,11 +40,12 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
     images, told = any(row.image for row in rows), any(row.told for row in rows)
-    parts = any(row.part_id for row in rows)
+    parts, cameras = any(row.part_id for row in rows), any(row.camera for row in rows)
     for name in (
         "plate",
         "seen",
         *(["image"] if images else []),
+        *(["camera"] if cameras else []),
         *(["part"] if parts else []),
         "recipe",
         "verdict",
@@ -59,6 +60,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
             str(row.plate),
             f"{row.seen_at.astimezone():%m-%d %H:%M:%S}",
             *([Text(printable(row.image or ""))] if images else []),
+            *([Text(printable(row.camera or ""))] if cameras else []),
             *([Text(printable(row.part_id or ""))] if parts else []),
             row.recipe + (" (sim)" if row.simulated else ""),
             verdict,

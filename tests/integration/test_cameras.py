@@ -206,6 +206,7 @@ def test_a_genicam_camera_is_inspected_from_its_producer_to_the_verdict(service:
     assert one.logged("camera is set up", camera="0")
     plates = list(one.verdicts().values())[:2]
     for plate in plates:
+        assert plate.camera == "0"
         assert plate.rows is not None
         complete = Cause.ROWS_MISSING not in plate.causes
         assert abs(plate.rows - rows) <= viky.STRIP or not complete, plate.reason

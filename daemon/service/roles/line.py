@@ -62,6 +62,8 @@ class LineProcess(Child):
         """Time of the last strip, or of the start."""
         self._stands = False
         self._status_at = 0.0
+        self._serial: str | None = None
+        """Of the camera, as it said last."""
 
     def run(self) -> None:
         """Run; whatever ends it, the camera is let go."""
@@ -149,7 +151,7 @@ class LineProcess(Child):
         return strip, now - computed
 
     def _announce(self, ready: Waiting) -> None:
-        self.supervisor.send(SwitchHeard(ready.strip, ready.at), ready.at)
+        self.supervisor.send(SwitchHeard(ready.strip, ready.at, self._serial), ready.at)
         self._lost += Counter(dict(ready.strip.losses))
         if ready.buffer is None:
             self.tally.add("line_faults_total", 1, "strip lost")
@@ -176,6 +178,7 @@ class LineProcess(Child):
         assert self._camera is not None
         self._status_at = now
         status = self._camera.status()
+        self._serial = status.serial
         for cause, count in status.losses.items():
             self.tally.set("line_faults_total", count, cause)
         silent_s = now - self._strip_at if self._asks else 0.0

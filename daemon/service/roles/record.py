@@ -236,7 +236,7 @@ class RecordProcess(Child):
             assert self._store is not None
             if isinstance(write, record.CommitSeen):
                 own = self._facts.get(write.recipe)
-                self._store.seen(self.plan.run, write.plate, at, write.image, own, write.part)
+                self._store.seen(self.plan.run, write.plate, at, write.image, own, write.part, write.camera)
             else:
                 self._commit(self._store, write, at)
         except StoreError as error:

@@ -47,6 +47,17 @@ def test_a_plate_cannot_have_begun_before_a_strip_was_delivered_that_ends_above_
     assert sightings.hear(1, strip(3, level=True), 8.0) == [Sighting(7, not_before=6.0)]
 
 
+def test_a_plate_is_seen_by_the_camera_that_the_line_named_last() -> None:
+    sightings = Sightings(16, 7)
+    rises, falls = Edge(1, 40, rising=True), Edge(2, 120, rising=False)
+    assert sightings.hear(1, strip(0, rises, level=False), 0.0, "24812") == [Sighting(7, camera="24812")]
+    assert sightings.hear(1, strip(1, falls, level=True), 0.0, "24812") == []
+    sightings.line_gone()
+    assert sightings.begin_anew([slot(8, Hold.ACQUIRE)]) == [Sighting(8, camera="24812")]
+    (seen,) = sightings.hear(2, strip(0, rises, level=False), 0.0, "99")
+    assert (seen.plate, seen.camera) == (9, "99")
+
+
 def test_of_a_plate_in_the_first_strip_of_a_line_nobody_knows_when_it_began() -> None:
     sightings = begun()
     falls, rises = Edge(2, 120, rising=False), Edge(3, 150, rising=True)

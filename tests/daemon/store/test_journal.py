@@ -61,13 +61,13 @@ def tick_later(journal: Journal, clock: Clock) -> None:
 
 def test_what_is_told_to_it_is_in_the_file_at_once(journal: Journal, path: Path) -> None:
     journal.seen(4, NOW)
-    journal.seen(5, NOW + timedelta(seconds=1), "5.png", part=Part("A5"))
+    journal.seen(5, NOW + timedelta(seconds=1), "5.png", part=Part("A5"), camera="24812")
     journal.final(4, Verdict.NG)
     kept = read_journal(path)
     assert kept == journal.kept
     assert plates(kept) == {4: Verdict.NG, 5: None}
     assert (kept.plates[0].facts, kept.plates[0].seen_at, kept.plates[0].part) == (FACTS, NOW, None)
-    assert (kept.plates[1].image, kept.plates[1].part) == ("5.png", Part("A5"))
+    assert (kept.plates[1].image, kept.plates[1].part, kept.plates[1].camera) == ("5.png", Part("A5"), "24812")
     with Store.open(path.with_name("lost.sqlite")) as store:
         store.begin_run(FACTS, kept)
         assert [(row.part_id, row.batch_id) for row in store.plates()] == [("A5", "7"), (None, "7")]

@@ -292,6 +292,15 @@ def test_the_image_of_a_plate_is_noted_by_its_sight_or_with_its_verdict(store: S
     assert [row.image for row in store.plates()] == ["\x1b[31m\n.png", "2.png", "1.png"]
 
 
+def test_the_camera_of_a_plate_is_noted_by_its_sight_whatever_it_calls_itself(store: Store) -> None:
+    hostile = "=cmd|'/c calc'!A1<b>\x1b[31m\n"
+    for plate, camera in enumerate((None, "24812", hostile), start=1):
+        store.seen(RUN, plate, NOW, camera=camera)
+        store.commit_verdict(result(plate), decided_at=NOW, facts=FACTS)
+    assert [row.camera for row in store.plates()] == [hostile, "24812", None]
+    assert store.check_rows().changed == ()
+
+
 def test_the_ids_of_a_plate_are_noted_by_its_sight_and_an_unknown_one_says_why_and_has_no_batch(store: Store) -> None:
     parts = [None, Part("A2", "B2"), Part("A3"), Part(None, "B4"), Part(unknown="the PLC gave none")]
     for plate, part in enumerate(parts, start=1):

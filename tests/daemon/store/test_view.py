@@ -12,6 +12,7 @@ from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import Ledger, PlateRow
 from daemon.store.view import ledger_line, results_json, results_table
 from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.plc import Part
 
 RUN = "a" * 32
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -65,6 +66,21 @@ def test_json_keeps_everything_and_is_json(tmp_path: Path) -> None:
     assert decided["defects"][0]["edge"] is True
     assert (decided["defects"][0]["probability"], decided["defects"][0]["vetoed"]) == (0.872, False)
     assert set(opened) == set(decided) == {*PlateRow.__dataclass_fields__}
+
+
+def test_where_a_plate_comes_from_is_in_the_table_and_in_json_whatever_it_is_called(tmp_path: Path) -> None:
+    hostile = "=1+1\x1b[2J\n[bold]<b>"
+    with Store.open(store_path(tmp_path)) as store:
+        store.begin_run(RunFacts(RUN, "P10B", simulated=False, batch_id="B7"))
+        store.seen(RUN, 1, NOW, "../../1.png", part=Part(hostile), camera=hostile)
+        (row,) = store.plates()
+    out = StringIO()
+    Console(file=out, width=200).print(results_table([row]))
+    assert out.getvalue().count("=1+1\\x1b[2J\\x0a[bold]<b>") == 2
+    assert "../../1.png" in out.getvalue()
+    plain = json.loads(json.dumps(results_json(row)))
+    found = {name: plain[name] for name in ("image", "camera", "part_id", "batch_id")}
+    assert found == {"image": "../../1.png", "camera": hostile, "part_id": hostile, "batch_id": "B7"}
 
 
 def test_the_ledger_reads_as_a_sum() -> None:
