@@ -73,8 +73,16 @@ _LIMITS = {
 }
 """What clients may take; the last is how long one that fell silent counts as connected."""
 _CHUNK_BYTES, _MESSAGE_BYTES = 65_535, 1 << 20
+_BUILD_S = 60.0
+"""For the address space: its two seconds of a processor may be long ones."""
+_STUCK_S = 10.0
+"""The server's thread has done nothing for so long though it was asked: only a new process can help."""
 _TELL_S, _STOP_S = 0.25, 2.0
 """At its end: for what was written last to reach the clients, which look now and then; and for the end itself."""
+
+
+class StuckError(Exception):
+    """The server's thread does nothing any more: the process has to end, and its successor rejects until it is told."""
 
 
 class VisionServer:
@@ -94,6 +102,8 @@ class VisionServer:
         threading.Thread(target=self._loop.run_forever, name="opcua", daemon=True).start()
         self._server: Server | None = None
         self._listens = False
+        self._refused_at: float | None = None
+        """Since when the thread has not done what it was asked; None while it does."""
         self._build()
 
     @property
@@ -132,16 +142,16 @@ class VisionServer:
         self._do(self._write(values, event), f"a write of {', '.join(values)}")
 
     def reject(self) -> None:
-        """Release nothing; raises nothing."""
+        """Release nothing, be it as soon as the thread comes to it; raises StuckError alone."""
         with contextlib.suppress(OutputError):
-            self.write({"ReleasedNumber": 0, "Reject": True})
+            self._do(self._write({"ReleasedNumber": 0, "Reject": True}, None), "a reject", keep=True)
 
     def stop(self) -> None:
         """No variable is good any more, and no client is let in; raises nothing."""
         if self._server is None or not self._listens:
             return
-        self.reject()
-        with contextlib.suppress(OutputError):
+        with contextlib.suppress(OutputError, StuckError):
+            self.reject()
             self.write({"CurrentState": "Halted", "AutomaticMode": "", "Ready": False})
             self._do(self._invalidate([*RESULT, *GATE], ua.StatusCodes.BadShutdown), "its end")
             time.sleep(_TELL_S)
@@ -154,7 +164,7 @@ class VisionServer:
         # The standard's own 6,000 nodes are made of a million small objects, for which it would look again and again.
         gc.disable()
         try:
-            self._do(self._made(), "its address space", None)
+            self._do(self._made(), "its address space", _BUILD_S)
         finally:
             gc.freeze()
             gc.enable()
@@ -242,13 +252,34 @@ class VisionServer:
         node.attributes[attribute].value = written
         self._heard(value)
 
-    def _do(self, work: Coroutine[Any, Any, None], what: str, most_s: float | None = 0.0) -> None:
-        """Have it done in the server's thread. Raises OutputError."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _do(
+        self, work: Coroutine[Any, Any, None], what: str, most_s: float | None = None, *, keep: bool = False
+    ) -> None:
+        """Have it done in the server's thread, or not at all unless it is to be kept.
+
+        Raises:
+            OutputError: it was not done in time, or it failed.
+            StuckError: the thread has done nothing for long.
+        """
+        asked_at, dropped = time.monotonic(), threading.Event()
+
+        async def unless_dropped() -> None:
+            if dropped.is_set():
+                work.close()  # to cancel it would come too late: its first step is due already
+            else:
+                await work
+
+        future = asyncio.run_coroutine_threadsafe(unless_dropped(), self._loop)
         try:
-            future.result(self._settings.timeout_s if most_s == 0.0 else most_s)
+            future.result(self._settings.timeout_s if most_s is None else most_s)
+            self._refused_at = None
         except Waited as error:
-            future.cancel()
+            if not keep:
+                dropped.set()
+                future.cancel()
+            self._refused_at = self._refused_at or asked_at
+            if time.monotonic() - self._refused_at > _STUCK_S:
+                raise StuckError(f"the server at {self.url} does nothing any more, last {what}") from error
             raise OutputError(f"the server at {self.url} hangs at {what}") from error
         except (OSError, ValueError, ua.UaError, CancelledError) as error:
             raise OutputError(f"the server at {self.url} fails at {what}: {error}") from error

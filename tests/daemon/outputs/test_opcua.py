@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import re
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -23,10 +24,11 @@ from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from config.schema import Opcua
+from daemon.outputs import opcua_server
 from daemon.outputs.codes import CAUSES
 from daemon.outputs.door import OutputError
 from daemon.outputs.opcua import OpcuaLink
-from daemon.outputs.opcua_server import ECHO, GATE, RESULT, STATE
+from daemon.outputs.opcua_server import ECHO, GATE, RESULT, STATE, StuckError
 from stages.events import VerdictDue
 from stages.output import Echoed, Say
 from stages.plate import Cause, Verdict
@@ -301,6 +303,38 @@ def test_a_stranger_who_speaks_nonsense_or_announces_too_much_is_cut_off(link: O
     say(link, OK)
     until(lambda: link.answer() == Echoed(8, "echo 8"))
     plc.stop()
+
+
+def test_a_server_that_hangs_rejects_as_soon_as_it_goes_on_and_one_that_stays_so_ends_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link = OpcuaLink(Opcua(name="gate", port=free_port(), timeout_s=0.05))
+    server = link._server
+    assert server._server is not None
+    space, nodes = server._server.iserver.aspace, server._nodes
+
+    def stands(name: str) -> Any:
+        return space.read_attribute_value(nodes[name], ua.AttributeIds.Value).Value.Value
+
+    link.release(8)
+    goes_on = threading.Event()
+    server._loop.call_soon_threadsafe(goes_on.wait)
+    with pytest.raises(OutputError, match="hangs at a write of ReleasedNumber, Reject"):
+        link.release(9)
+    with pytest.raises(OutputError, match="hangs at a write of PlateSeen"):
+        link.seen(9)
+    link.close()
+    assert stands("ReleasedNumber") == 8
+    monkeypatch.setattr(opcua_server, "_STUCK_S", 0.2)
+    time.sleep(0.2)
+    with pytest.raises(StuckError, match="does nothing any more, last a write of Heartbeat"):
+        link.beat(on=True)
+    goes_on.set()
+    until(lambda: stands("ReleasedNumber") == 0)
+    assert stands("PlateSeen") == 0, "what was given up is not said later"
+    with pytest.raises(OutputError, match="no client is connected"):
+        link.beat(on=False)
+    link.end()
 
 
 def test_several_clients_see_the_same_and_each_may_echo(link: OpcuaLink, port: int) -> None:
