@@ -17,6 +17,8 @@ from daemon.store.rows import Ledger, PlateRow, Telling, stored
 from stages.plate import Defect, Verdict, found_and_vetoed
 
 _WIDE = 100_000
+_SHORT = 7
+"""Characters of a hash that tell two versions of a recipe apart."""
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
@@ -41,6 +43,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
     images, told = any(row.image for row in rows), any(row.told for row in rows)
     parts, cameras = any(row.part_id for row in rows), any(row.camera for row in rows)
+    versions = _versions(rows)
     for name in (
         "plate",
         "seen",
@@ -62,7 +65,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
             *([Text(printable(row.image or ""))] if images else []),
             *([Text(printable(row.camera or ""))] if cameras else []),
             *([Text(printable(row.part_id or ""))] if parts else []),
-            row.recipe + (" (sim)" if row.simulated else ""),
+            " ".join([row.recipe, *versions.get((row.recipe, row.recipe_sha256), ()), *(["(sim)"] * row.simulated)]),
             verdict,
             *(
                 "" if row.verdict is None else str(count)
@@ -75,6 +78,13 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
             *([Text(_words(row))] if reasons else []),
         )
     return table
+
+
+def _versions(rows: Sequence[PlateRow]) -> dict[tuple[str, str | None], tuple[str, ...]]:
+    """The short hash of each version of a recipe, where there are several among the plates."""
+    found = {(row.recipe, row.recipe_sha256) for row in rows}
+    several = {name for name, _ in found if sum(other == name for other, _ in found) > 1}
+    return {(name, digest): ((digest or "?")[:_SHORT],) for name, digest in found if name in several}
 
 
 def _words(row: PlateRow) -> str:

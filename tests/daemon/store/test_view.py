@@ -57,6 +57,24 @@ def test_vetoed_defects_are_counted_apart_where_there_are_any(tmp_path: Path) ->
     assert decided[decided.index("NG") + 1] == "1"
 
 
+def test_versions_of_a_recipe_are_told_apart_by_their_hash_where_there_are_several(tmp_path: Path) -> None:
+    row = replace(stored(tmp_path)[1], recipe_sha256="3fa9c1277e")
+    other = replace(row, plate=2, recipe="02CG", recipe_sha256="9999999999")
+
+    def said(*rows: PlateRow) -> list[str]:
+        out = StringIO()
+        Console(file=out, width=80).print(results_table(rows, reasons=False))
+        lines = out.getvalue().splitlines()
+        assert max(map(len, lines)) <= 80
+        return [line for line in lines if "NG" in line]
+
+    assert all("(sim)" in line and "3fa9c12" not in line for line in said(row, other))
+    changed, _, first = said(replace(row, plate=3, recipe_sha256="0b" * 32), other, row)
+    assert "P10B 0b0b0b0 (sim)" in changed
+    assert "P10B 3fa9c12 (sim)" in first
+    assert "02CG (sim)" in said(replace(row, plate=3, recipe_sha256=None), other, row)[1]
+
+
 def test_json_keeps_everything_and_is_json(tmp_path: Path) -> None:
     opened, decided = (json.loads(json.dumps(results_json(row), allow_nan=False)) for row in stored(tmp_path))
     assert (opened["plate"], opened["verdict"], opened["defects"], opened["causes"]) == (2, None, [], [])
