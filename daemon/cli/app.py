@@ -20,6 +20,7 @@ from daemon.cli.evaluate import evaluate
 from daemon.cli.export import export
 from daemon.cli.golden import golden
 from daemon.cli.inspect import inspect
+from daemon.cli.mark import mark
 from daemon.cli.paths import paths
 from daemon.cli.pod import pod
 from daemon.cli.reload import reload
@@ -34,7 +35,7 @@ from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Line: run the service and look at it": (run, reload, results, check, doctor, bench, schema, paths),
+    "Line: run the service and look at it": (run, reload, results, mark, check, doctor, bench, schema, paths),
     "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
     "Files: inspect images, and make some": (inspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),

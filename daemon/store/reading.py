@@ -128,5 +128,5 @@ def _notes(store: Store, kept: Kept, found: Missing) -> list[str]:
 def _row(one: KeptPlate) -> PlateRow:
     nothing: dict[str, object] = {field.name: None for field in fields(PlateRow)}
     known = {"plate": one.plate, "seen_at": one.seen_at, "image": one.image, "camera": one.camera}
-    known |= dict.fromkeys(("causes", "warnings", "optics", "defects", "told"), ())
+    known |= dict.fromkeys(("causes", "warnings", "optics", "defects", "told", "marks"), ())
     return PlateRow(**{**nothing, **asdict(one.facts), **known})

@@ -9,9 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from daemon.store.schema import defects, plates, tellings
+from daemon.store.schema import defects, marks, plates, tellings
 from models.detector.findings import Quality
 from stages.events import Outcome
+from stages.mark import Mark, MarkKind, Place, Shape, standing
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.plc import Part
 
@@ -115,6 +116,8 @@ class PlateRow:
     """Worst first."""
     told: tuple[Telling, ...] = ()
     """Of each output that is done with it, by name."""
+    marks: tuple[Mark, ...] = ()
+    """What people say of it, as far as it holds: of defects by number, then of missed cracks."""
 
 
 def part_values(part: Part | None) -> dict[str, str | None]:
@@ -179,17 +182,34 @@ def tellings_of(connection: sa.Connection, plate: int) -> tuple[Telling, ...]:
     )
 
 
+def marks_of(connection: sa.Connection, plate: int) -> tuple[Mark, ...]:
+    """The marks of a plate that hold."""
+    query = sa.select(marks).where(marks.c.plate == plate).order_by(marks.c.id)
+    return standing(_mark(row) for row in connection.execute(query).mappings())
+
+
+def _mark(row: sa.RowMapping) -> Mark:
+    corners = (row["x0"], row["y0"], row["x1"], row["y1"])
+    place = None if row["shape"] is None else Place(Shape(row["shape"]), *corners)
+    return Mark(row["plate"], MarkKind(row["kind"]), row["who"], row["at"], row["defect"], place, row["why"])
+
+
 def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
     """A row of the table plates with what other tables say of the plate, as types."""
     # Read along, so that it costs nothing where there is nothing: None in a store of an earlier version.
-    told = row.pop("told")
+    told, marked = row.pop("told"), row.pop("marked")
     plate = row["plate"]
     row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
     row["warnings"] = tuple(row["warnings"] or ())
     row["optics"] = tuple(row["optics"] or ())
     row["losses"] = dict(row["losses"] or {})
-    return PlateRow(**row, defects=defects_of(connection, plate), told=tellings_of(connection, plate) if told else ())
+    return PlateRow(
+        **row,
+        defects=defects_of(connection, plate),
+        told=tellings_of(connection, plate) if told else (),
+        marks=marks_of(connection, plate) if marked else (),
+    )
 
 
 def result_of(row: PlateRow) -> PlateResult:
@@ -219,11 +239,12 @@ def told_columns(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
     with engine.execution_options(reads=True).connect() as connection:
         looked = sa.inspect(connection)
         there = {column["name"] for column in looked.get_columns("plates")}
-        has_tellings = looked.has_table(tellings.name)
+        has = {table.name: looked.has_table(table.name) for table in (tellings, marks)}
     told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
     known = [column if column.name in there else sa.null().label(column.name) for column in told]
-    said = sa.exists().where(tellings.c.plate == plates.c.plate) if has_tellings else sa.null()
-    return [*known, said.label("told")]
+    told_of = sa.exists().where(tellings.c.plate == plates.c.plate) if has[tellings.name] else sa.null()
+    marked = sa.exists().where(marks.c.plate == plates.c.plate) if has[marks.name] else sa.null()
+    return [*known, told_of.label("told"), marked.label("marked")]
 
 
 def latest(query: sa.Select[Any], limit: int | None, verdict: Verdict | None, run: str | None) -> sa.Select[Any]:

@@ -243,6 +243,28 @@ tellings = sa.Table(
 """What each output said of a plate, and what came back (stages/output.py)."""
 
 
+marks = sa.Table(
+    "marks",
+    metadata,
+    # in the order in which they were made; no number is given twice
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    # no foreign key: what a person said outlives a plate that was deleted for its age, for its picture may be kept
+    sa.Column("plate", sa.Integer, nullable=False, index=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("defect", sa.Integer),
+    # of a missed crack: what it is marked with, and where, px of the plate
+    sa.Column("shape", sa.String),
+    sa.Column("x0", sa.Integer),
+    sa.Column("y0", sa.Integer),
+    sa.Column("x1", sa.Integer),
+    sa.Column("y1", sa.Integer),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("why", sa.String),
+    sqlite_autoincrement=True,
+)
+"""What people said of plates (stages/mark.py); rows are added, and never changed."""
+
 alembic_version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 """Alembic's own note of the version."""
 

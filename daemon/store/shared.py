@@ -47,9 +47,27 @@ def open_shared(state: Path) -> Store:
     Raises:
         StoreError: there is none, it cannot be opened, it is of a former version, or the service does not let go.
     """
+    return when_free(lambda: _open(state), _FREE_S)
+
+
+def use_shared(state: Path, use: Callable[[Store], Opened]) -> Opened:
+    """Do something short with that store, and once more while the service writes just then.
+
+    Raises:
+        StoreError: as `open_shared`, or as what is done.
+    """
+
+    def once() -> Opened:
+        with _open(state) as store:
+            return use(store)
+
+    return when_free(once, _FREE_S)
+
+
+def _open(state: Path) -> Store:
     path = store_path(state)
     if not path.exists():
         raise StoreError(
             "broken", f"there are no results at {path}: run the line, or name another directory with --state"
         )
-    return when_free(lambda: Store.open(path, former=False), _FREE_S)
+    return Store.open(path, former=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from config.errors import printable
 from daemon.store.rows import Ledger, PlateRow, Telling, stored
+from stages.mark import Mark
 from stages.plate import Defect, Verdict, found_and_vetoed
 
 _WIDE = 100_000
@@ -42,6 +44,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
     numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
     images, told = any(row.image for row in rows), any(row.told for row in rows)
+    marked = any(row.marks for row in rows)
     parts, cameras = any(row.part_id for row in rows), any(row.camera for row in rows)
     versions = _versions(rows)
     for name in (
@@ -54,6 +57,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
         "verdict",
         *numbers,
         *(["told"] if told else []),
+        *(["marks"] if marked else []),
         *(["reason"] if reasons else []),
     ):
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
@@ -75,6 +79,7 @@ def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
             "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
             "" if row.latency_s is None else f"{row.latency_s:.2f} s",
             *([", ".join(f"{one.output} {one.outcome}" for one in row.told)] if told else []),
+            *([_marks(row.marks)] if marked else []),
             *([Text(_words(row))] if reasons else []),
         )
     return table
@@ -91,6 +96,12 @@ def _words(row: PlateRow) -> str:
     """Why the verdict is what it is, and what else there is to say."""
     ids = [] if row.part_unknown is None else [f"id unknown: {row.part_unknown}"]
     return printable("; ".join([*([row.reason] if row.reason else []), *ids, *row.warnings]))
+
+
+def _marks(marks: Sequence[Mark]) -> str:
+    """What people say of a plate, counted: `2 false alarm, 1 missed crack`."""
+    counts = Counter(mark.kind for mark in marks)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
 def _chance(defects: Sequence[Defect]) -> str:
@@ -111,6 +122,11 @@ def results_json(row: PlateRow) -> dict[str, Any]:
     return plain | {"defects": [stored(defect) for defect in row.defects]}
 
 
+def mark_json(mark: Mark) -> dict[str, Any]:
+    """A mark as values that JSON knows."""
+    return {name: _plain(value) for name, value in asdict(mark).items()}
+
+
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
@@ -118,6 +134,8 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Telling):
+    if isinstance(value, (Telling, Mark)):
         return {name: _plain(part) for name, part in asdict(value).items()}
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
     return value
