@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.errors import Told
 from config.schema import Camera, Config, Recipe
@@ -47,6 +48,11 @@ def with_token(camera: Camera, place: Callable[[Path], Path]) -> Camera:
     return camera.model_copy(update={"switch": camera.switch.model_copy(update={"http": http})})
 
 
-def plc_of_switch(camera: Camera) -> str | None:
-    """The PLC that is asked for the switch's level."""
-    return None if camera.switch.modbus is None else camera.switch.modbus.host
+def plc_of_switch(camera: Camera) -> tuple[str, str] | None:
+    """The PLC that is asked for the switch's level: the key that names it, and its address or name."""
+    switch = camera.switch
+    if switch.modbus is not None:
+        return "camera.switch.modbus.host", switch.modbus.host
+    if switch.opcua is not None:
+        return "camera.switch.opcua.url", urlsplit(switch.opcua.url).hostname or ""
+    return None

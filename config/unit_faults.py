@@ -40,7 +40,7 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
     faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
     asked = hosts(config.outputs)
     if (plc := plc_of_switch(config.camera)) is not None:
-        asked.append(("camera.switch.modbus.host", plc))
+        asked.append(plc)
     for key, host in asked:
         if setting := unit.shuts_out(host):
             told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"

@@ -40,7 +40,7 @@ from config.schema.service import (
     View,
     Workers,
 )
-from config.schema.switch import CameraSwitch, SwitchHttp, SwitchModbus, SwitchPicture
+from config.schema.switch import CameraSwitch, SwitchGpio, SwitchHttp, SwitchModbus, SwitchOpcua, SwitchPicture
 
 __all__ = [
     "DEFAULT_TEMPLATES",
@@ -74,8 +74,10 @@ __all__ = [
     "Results",
     "Retention",
     "Switch",
+    "SwitchGpio",
     "SwitchHttp",
     "SwitchModbus",
+    "SwitchOpcua",
     "SwitchPicture",
     "Telemetry",
     "Template",

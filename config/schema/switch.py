@@ -22,6 +22,29 @@ class SwitchModbus(Strict):
     timeout_s: float = Field(0.5, gt=0, le=5, description="longest wait for an answer; then the connection is anew")
 
 
+class SwitchOpcua(Strict):
+    """A variable of a PLC that is a server of OPC UA: linesentry reads it again and again."""
+
+    url: str = Field(
+        pattern=r"^opc\.tcp://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(/\S*)?$",
+        description="address of the server, as opc.tcp://192.168.1.10:4840",
+    )
+    node: str = Field(
+        pattern=r"^(ns=\d+;)?[isgb]=.+$",
+        description="node id of the variable, a Boolean that is true while a sheet is there, as ns=3;s=SheetPresent",
+    )
+    poll_s: float = Field(0.005, ge=0.0005, le=1, description="seconds from one question to the next")
+    timeout_s: float = Field(0.5, gt=0, le=5, description="longest wait for an answer; then the connection is anew")
+
+
+class SwitchGpio(Strict):
+    """A line of a GPIO chip of this machine; not tried on hardware."""
+
+    chip: str = Field("/dev/gpiochip0", pattern=r"^/dev/[\w./-]+$", description="the chip's device")
+    line: int = Field(ge=0, le=1023, description="number of the line on the chip that is active while a sheet is there")
+    active_low: bool = Field(False, description="active is a low level")
+
+
 def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -59,10 +82,10 @@ class SwitchPicture(Strict):
 class CameraSwitch(Strict):
     """What says that a sheet is under the camera, or comes."""
 
-    source: Literal["camera", "modbus", "http", "picture"] = Field(
+    source: Literal["camera", "modbus", "opcua", "gpio", "http", "picture"] = Field(
         "camera",
-        description="camera: it is wired to the camera, or the camera has its own; modbus: an input of a PLC; http: "
-        "another program; picture: background to metal",
+        description="camera: wired to it, or its own; modbus: a PLC's input; opcua: a PLC's variable; gpio: a line of "
+        "this machine; http: another program; picture: background to metal",
     )
     check: bool = Field(
         False, description="compare each sheet with the picture; where they disagree it is INCONCLUSIVE"
@@ -71,23 +94,30 @@ class CameraSwitch(Strict):
         0.005,
         ge=0,
         le=5,
-        description="modbus, http: seconds by which the level may be late (PLC's cycle, network, delivery of strips); "
-        "sheets are cut so much longer at both ends",
+        description="modbus, opcua, gpio, http: seconds by which the level may be late (PLC's cycle, network, delivery "
+        "of strips); sheets are cut so much longer at both ends",
     )
     modbus: SwitchModbus | None = Field(None, description="null: no such switch")
+    opcua: SwitchOpcua | None = Field(None, description="null: no such switch")
+    gpio: SwitchGpio | None = Field(None, description="null: no such switch")
     http: SwitchHttp = SwitchHttp()
     picture: SwitchPicture = SwitchPicture()
 
     @property
     def timed(self) -> bool:
         """Its level comes at times, and not with the camera's rows."""
-        return self.source in ("modbus", "http")
+        return self.source not in ("camera", "picture")
 
     @model_validator(mode="after")
     def _whole(self) -> CameraSwitch:
-        if (self.source == "modbus") != (self.modbus is not None):
-            wants = "but modbus.host is missing" if self.modbus is None else "so modbus is of no use: leave it out"
-            raise ValueError(f"source is {self.source}, {wants}")
+        for source, section, key in (
+            ("modbus", self.modbus, "modbus.host"),
+            ("opcua", self.opcua, "opcua.url"),
+            ("gpio", self.gpio, "gpio.line"),
+        ):
+            if (self.source == source) != (section is not None):
+                wants = f"but {key} is missing" if section is None else f"so {source} is of no use: leave it out"
+                raise ValueError(f"source is {self.source}, {wants}")
         if self.source == "picture" and self.check:
             raise ValueError("source is picture, so there is nothing to check it by: leave check out")
         return self

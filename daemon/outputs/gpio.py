@@ -1,6 +1,7 @@
 """A line of a GPIO chip, by libgpiod: it is active only while an OK stands, and inactive is reject.
 
-Not tried on hardware. What the wiring must be is in docs/how-to/digital-output.md: a process that dies cannot set it.
+Tried with the kernel's simulator alone, and on no chip. What the wiring must be is in
+docs/how-to/digital-output.md: a process that dies cannot set it.
 """
 
 from __future__ import annotations

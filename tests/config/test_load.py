@@ -424,6 +424,11 @@ def test_a_way_from_switch_to_camera_that_cannot_be_is_refused(
     [
         ({"switch": {"source": "modbus"}, "line_rate_hz": 9}, "source is modbus, but modbus.host is missing"),
         ({"switch": {"modbus": {"host": "plc"}}}, "source is camera, so modbus is of no use"),
+        ({"switch": {"source": "opcua"}, "line_rate_hz": 9}, "source is opcua, but opcua.url is missing"),
+        ({"switch": {"source": "gpio"}, "line_rate_hz": 9}, "source is gpio, but gpio.line is missing"),
+        ({"switch": {"source": "gpio", "gpio": {"line": 1}}}, "line_rate_hz must be set"),
+        ({"switch": {"source": "opcua", "opcua": {"url": "http://plc", "node": "i=1"}}}, "switch.opcua.url"),
+        ({"switch": {"source": "opcua", "opcua": {"url": "opc.tcp://plc", "node": "Sheet"}}}, "switch.opcua.node"),
         ({"switch": {"source": "picture", "check": True}}, "nothing to check it by"),
         ({"switch": {"source": "picture"}, "switch_feature": "LineStatus"}, "switch_feature .LineStatus. is another"),
         ({"switch": {"source": "picture"}, "source": "folder", "folder": "."}, "are sheets by themselves"),

@@ -26,6 +26,8 @@ from stages.camera import Edge, Loss, NoStrip, Strip
 from stages.switch_faults import SwitchFault
 from stages.switched_strips import Waiting
 from tests.daemon.cameras import viky
+from tests.daemon.switches.looks import until
+from tests.daemon.switches.opcua_variable import NODE, OpcuaVariable
 from tests.daemon.switches.remote_io import RemoteIo
 
 ROWS, WIDTH = 50, 64
@@ -115,6 +117,49 @@ def test_a_plc_that_does_not_answer_is_one_alarm_until_it_does(line_switch: Make
     assert alarm["event"] == "the switch cannot be trusted"
     assert (alarm["fault"], alarm["found"]) == (SwitchFault.SILENT, f"PLC 127.0.0.1:{port} cannot be reached")
     assert (over["event"], over["fault"]) == ("the switch is well again", SwitchFault.SILENT)
+
+
+def test_a_plc_over_opc_ua_that_dies_or_hangs_in_mid_run_costs_only_the_sheets_that_it_did_not_tell(
+    line_switch: Make,
+) -> None:
+    plc, truth, ready = OpcuaVariable(), list[int](), list[Waiting]()
+
+    def passed(strip: int) -> None:
+        """What happens when that strip comes."""
+        match strip:
+            case 20 | 60 | 400 | 450:
+                plc.set(strip in (20, 400))
+            case 80:
+                plc.stop()
+            case 320:
+                plc.start()
+            case 500:
+                plc.hang(0.5, True)
+        if strip in (20, 60, 400, 450, 520):
+            truth.append((strip + 1) * ROWS)
+
+    with capture_logs() as logs:
+        switch = {"source": "opcua", "opcua": {"url": plc.url, "node": NODE, "timeout_s": 2}, "latency_s": 0.01}
+        one = line_switch(switch, **PACED)
+        until(one._input, lambda found: len(found) > 1)  # type: ignore[arg-type] # it has one
+        began = time.monotonic()
+        for number in range(640):
+            time.sleep(max(0.0, began + (number + 1) * ROWS / 10_000 - time.monotonic()))
+            one.take(Strip(number, number * ROWS, ROWS, (), False), PIXELS, 0, time.monotonic())
+            passed(number)
+            ready += one.ready(time.monotonic())
+        ready += one.ready(time.monotonic(), last=True)
+        plc.end()
+    assert [waiting.strip.block for waiting in ready] == list(range(640))
+    found = edges(ready)
+    assert [edge.rising for edge in found] == [True, False, True, False, True]
+    for edge, row in zip(found, truth, strict=True):
+        assert edge.row <= row if edge.rising else edge.row >= row, "a sheet is never cut too short"
+    carrier = next(waiting.strip for waiting in ready if found[-1] in waiting.strip.edges)
+    assert found[-1].row < carrier.first_row, "the rows before it have passed, and its plate lacks them"
+    alarm, over = (line for line in alarms(logs) if line["fault"] is SwitchFault.SILENT)
+    assert f"PLC {plc.url} cannot be reached" in alarm["found"]
+    assert (alarm["event"], over["event"]) == ("the switch cannot be trusted", "the switch is well again")
 
 
 def test_what_another_product_may_be_is_no_fault_of_the_switch(line_switch: Make) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from config.schema import SwitchModbus
 from daemon.switches.modbus import ModbusSwitch
-from stages.timed_switch import Reading
+from tests.daemon.switches.looks import until, until_fault
 from tests.daemon.switches.remote_io import RemoteIo
 
 
@@ -39,17 +39,6 @@ def settings(plc: RemoteIo, **values: float) -> SwitchModbus:
     return SwitchModbus.model_validate({"host": "127.0.0.1", "port": plc.port, "timeout_s": 0.2, **values})
 
 
-def until(switch: ModbusSwitch, there: Callable[[list[Reading]], bool]) -> list[Reading]:
-    """All readings, when that is so of them."""
-    readings = list[Reading]()
-    most = time.monotonic() + 10
-    while not there(readings):
-        assert time.monotonic() < most, (readings[-3:], switch.fault)
-        readings += switch.readings()
-        time.sleep(0.002)
-    return readings
-
-
 def test_each_look_has_the_level_and_the_time_in_which_it_was_so(
     plc: RemoteIo, opened: Callable[[SwitchModbus], ModbusSwitch]
 ) -> None:
@@ -75,12 +64,8 @@ def test_a_plc_that_goes_and_comes_again_is_asked_on_and_what_is_wrong_is_said(
     switch = opened(settings(plc, poll_s=0.005))
     until(switch, lambda found: len(found) > 3)
     plc.stop()
-    most = time.monotonic() + 10
-    while switch.fault is None:
-        assert time.monotonic() < most
-        time.sleep(0.005)
+    until_fault(switch, f"PLC 127.0.0.1:{plc.port}")
     switch.readings()
-    assert f"PLC 127.0.0.1:{plc.port}" in switch.fault
     time.sleep(0.02)
     assert switch.readings() == []
     again = RemoteIo(plc.port)
@@ -96,10 +81,7 @@ def test_an_input_that_the_plc_does_not_have_is_said_with_the_keys_to_correct(
     plc: RemoteIo, opened: Callable[[SwitchModbus], ModbusSwitch]
 ) -> None:
     switch = opened(settings(plc, input=4000))
-    most = time.monotonic() + 10
-    while "correct camera.switch.modbus.input or device_id" not in (switch.fault or ""):
-        assert time.monotonic() < most, switch.fault
-        time.sleep(0.005)
+    until_fault(switch, "correct camera.switch.modbus.input or device_id")
     assert switch.readings() == []
 
 
@@ -108,10 +90,7 @@ def test_a_plc_that_takes_the_connection_and_answers_nothing_does_not_hold_up_th
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         switch = opened(SwitchModbus(host="127.0.0.1", port=deaf.getsockname()[1], timeout_s=0.1))
-        most = time.monotonic() + 10
-        while "does not answer about input 0" not in (switch.fault or ""):
-            assert time.monotonic() < most, switch.fault
-            time.sleep(0.005)
+        until_fault(switch, "does not answer about input 0")
         began = time.monotonic()
         switch.close()
         assert time.monotonic() - began < 1
