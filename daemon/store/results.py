@@ -23,6 +23,7 @@ from daemon.store.rows import (
     PlateRow,
     RunFacts,
     latest,
+    ledger_of,
     part_values,
     plate_row,
     told_columns,
@@ -71,7 +72,8 @@ class Store:
         self._opened = opened
         self._engine = opened.engine
         self._reader = opened.engine.execution_options(reads=True)
-        self._told = told_columns(opened.engine)
+        self.told = told_columns(opened.engine)
+        """What is told of a plate, as columns of a query."""
         self._lock = threading.Lock()
         self._facts: RunFacts | None = None
         self._clock = clock
@@ -231,15 +233,13 @@ class Store:
         if run is not None:
             query = query.where(plates.c.run == run)
         with self.transaction(write=False) as connection:
-            counts: dict[str | None, int] = {row[0]: row[1] for row in connection.execute(query)}
-        ok, ng, unsure = (counts.get(verdict.value, 0) for verdict in (Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE))
-        return Ledger(sum(counts.values()), ok, ng, unsure, counts.get(None, 0))
+            return ledger_of(connection.execute(query))
 
     def plates(
         self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
     ) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = latest(sa.select(*self._told), limit, verdict, run)
+        query = latest(sa.select(*self.told), limit, verdict, run)
         with self.transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
             return [plate_row(connection, dict(row)) for row in found]
@@ -252,7 +252,7 @@ class Store:
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
         with self.transaction(write=False) as connection:
-            row = connection.execute(sa.select(*self._told).where(plates.c.plate == number)).mappings().one_or_none()
+            row = connection.execute(sa.select(*self.told).where(plates.c.plate == number)).mappings().one_or_none()
             return None if row is None else plate_row(connection, dict(row))
 
     # --- upkeep ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from math import sqrt
@@ -44,6 +45,13 @@ class Ledger:
     inconclusive: int
     open: int
     """Seen, but without a verdict."""
+
+
+def ledger_of(counted: Iterable[Sequence[Any]]) -> Ledger:
+    """The ledger of plates counted by verdict."""
+    counts: dict[str | None, int] = {row[0]: row[1] for row in counted}
+    ok, ng, unsure = (counts.get(verdict.value, 0) for verdict in (Verdict.OK, Verdict.NG, Verdict.INCONCLUSIVE))
+    return Ledger(sum(counts.values()), ok, ng, unsure, counts.get(None, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,12 @@ plates = sa.Table(
 # Answers the ledger and the question for a run's open plates without touching the table.
 sa.Index("plates_ledger", plates.c.run, plates.c.verdict)
 
+# What is asked of days and years (daemon/store/history.py), each without touching the rows until they are chosen.
+sa.Index("plates_verdict", plates.c.verdict, plates.c.seen_at, plates.c.causes)
+sa.Index("plates_product", plates.c.product, plates.c.seen_at, plates.c.verdict)
+sa.Index("plates_batch", plates.c.batch_id, plates.c.seen_at, plates.c.verdict)
+sa.Index("plates_part", plates.c.part_id)
+
 defects = sa.Table(
     "defects",
     metadata,
@@ -160,6 +166,8 @@ defects = sa.Table(
     sa.Column("vetoed", sa.Boolean, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
+
+sa.Index("defects_place", defects.c.peak_x, defects.c.peak_y)
 
 events = sa.Table(
     "events",

@@ -237,7 +237,7 @@ def test_a_damaged_store_is_broken(tmp_path: Path) -> None:
         for plate in range(1, 60):
             opened.commit_verdict(result(plate, Verdict.NG, defect(0.9)), decided_at=NOW)
         with opened.transaction(write=False) as connection:
-            query = "SELECT rootpage FROM sqlite_master WHERE name = 'plates_ledger'"
+            query = "SELECT rootpage FROM sqlite_master WHERE name = 'plates_verdict'"
             root: int = connection.exec_driver_sql(query).scalar_one()
     content = bytearray(path.read_bytes())
     content[4096 * (root - 1) : 4096 * root] = b"\xa5" * 4096

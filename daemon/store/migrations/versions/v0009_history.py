@@ -1,4 +1,4 @@
-"""The serial number of the camera that saw a plate, and what people say of plates."""
+"""The serial number of the camera that saw a plate, what people say of plates, and indices for years of plates."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_marks_plate", "marks", ["plate"])
+    op.create_index("plates_verdict", "plates", ["verdict", "seen_at", "causes"])
+    op.create_index("plates_product", "plates", ["product", "seen_at", "verdict"])
+    op.create_index("plates_batch", "plates", ["batch_id", "seen_at", "verdict"])
+    op.create_index("plates_part", "plates", ["part_id"])
+    op.create_index("defects_place", "defects", ["peak_x", "peak_y"])

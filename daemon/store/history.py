@@ -1,0 +1,103 @@
+"""What is asked of the plates of days and years: a page of them, and how many had which verdict, cause and place.
+
+Each question goes through an index (docs/reference/store.md has their times), so that none holds up the line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from daemon.store.results import Store
+from daemon.store.rows import Ledger, PlateRow, ledger_of, plate_row
+from daemon.store.schema import defects, plates
+from stages.plate import Cause, Verdict
+
+_LATEST = (plates.c.seen_at.desc(), plates.c.plate.desc())
+_WITH_CAUSES = (Verdict.NG.value, Verdict.INCONCLUSIVE.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which plates are meant; what is None says nothing."""
+
+    since: datetime | None = None
+    """Seen then or later."""
+    until: datetime | None = None
+    """Seen before."""
+    product: str | None = None
+    batch: str | None = None
+    part: str | None = None
+    verdict: Verdict | None = None
+    cause: Cause | None = None
+    """One of its causes."""
+    place: tuple[int, int, int, int] | None = None
+    """It has a defect whose worst pixel lies in this box: x0, y0, x1, y1, half-open, px of the plate."""
+
+
+def page(store: Store, selection: Selection, limit: int | None, before: PlateRow | None = None) -> list[PlateRow]:
+    """The selection's latest plates, latest first; `before`: those that follow this one. Raises StoreError."""
+    chosen = sa.select(plates.c.plate).where(*_conditions(selection))
+    if before is not None:
+        at, number = before.seen_at, before.plate
+        chosen = chosen.where(plates.c.seen_at <= at, sa.or_(plates.c.seen_at < at, plates.c.plate < number))
+    # The numbers first, which the indices have; rows are wide.
+    chosen = chosen.order_by(*_LATEST).limit(limit)
+    query = sa.select(*store.told).where(plates.c.plate.in_(chosen)).order_by(*_LATEST)
+    with store.transaction(write=False) as connection:
+        found = connection.execute(query).mappings().all()
+        return [plate_row(connection, dict(row)) for row in found]
+
+
+def totals(store: Store, selection: Selection) -> Ledger:
+    """The selection's plates, counted. Raises StoreError."""
+    query = sa.select(plates.c.verdict, sa.func.count()).where(*_conditions(selection)).group_by(plates.c.verdict)
+    with store.transaction(write=False) as connection:
+        return ledger_of(connection.execute(query))
+
+
+def causes(store: Store, selection: Selection) -> dict[Cause, int]:
+    """How many of the selection's plates had each cause, the most frequent first. Raises StoreError."""
+    text = _text(plates.c.causes)
+    conditions = [*_conditions(selection), plates.c.verdict.in_(_WITH_CAUSES)]
+    query = sa.select(text, sa.func.count()).where(*conditions).group_by(text)
+    counts = Counter[Cause]()
+    with store.transaction(write=False) as connection:
+        for said, count in connection.execute(query):
+            for cause in msgspec.json.decode(said or "[]", type=list[Cause]):
+                counts[cause] += count
+    return dict(counts.most_common())
+
+
+def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if selection.since is not None:
+        found.append(plates.c.seen_at >= selection.since)
+    if selection.until is not None:
+        found.append(plates.c.seen_at < selection.until)
+    if selection.product is not None:
+        found.append(plates.c.product == selection.product)
+    if selection.batch is not None:
+        found.append(plates.c.batch_id == selection.batch)
+    if selection.part is not None:
+        found.append(plates.c.part_id == selection.part)
+    if selection.verdict is not None:
+        found.append(plates.c.verdict == selection.verdict.value)
+    if selection.cause is not None:
+        # OK plates have none: so the index by verdict is used. A cause is a word without quotes.
+        found.append(plates.c.verdict.in_(_WITH_CAUSES))
+        found.append(_text(plates.c.causes).contains(f'"{selection.cause.value}"', autoescape=True))
+    if selection.place is not None:
+        x0, y0, x1, y1 = selection.place
+        inside = (defects.c.peak_x >= x0, defects.c.peak_x < x1, defects.c.peak_y >= y0, defects.c.peak_y < y1)
+        found.append(plates.c.plate.in_(sa.select(defects.c.plate).where(*inside)))
+    return found
+
+
+def _text(column: sa.ColumnElement[object]) -> sa.ColumnElement[str]:
+    """A column of JSON as its text."""
+    return sa.cast(column, sa.String)

@@ -1,0 +1,137 @@
+"""Questions over years of plates: they find what is meant, page by page, and go through an index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.store.history import Selection, causes, page, totals
+from daemon.store.results import RunFacts, Store, store_path
+from daemon.store.rows import PlateRow
+from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.plc import Part
+
+RUN = "a" * 32
+FACTS = RunFacts(RUN, "P10B", simulated=True, product="P10B", batch_id="B0")
+BEGAN = datetime(2026, 11, 30, tzinfo=UTC)
+HOSTILE = "50%_'); DROP TABLE plates; --\x1b[2J"
+COUNT = 60
+WHY = {
+    Verdict.OK: ((),),
+    Verdict.NG: ((Cause.DEFECT,), (Cause.DEFECT, Cause.FOCUS)),
+    Verdict.INCONCLUSIVE: ((Cause.FOCUS,), (Cause.OVERLOAD, Cause.FOCUS)),
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Plates of several products, batches, verdicts and causes; the clock went back an hour in their midst."""
+    with Store.open(store_path(tmp_path_factory.mktemp("state"))) as opened:
+        opened.begin_run(FACTS)
+        for plate in range(1, COUNT + 1):
+            at = BEGAN + timedelta(minutes=plate - (60 if plate > 40 else 0))
+            facts = replace(FACTS, product=f"P{plate % 3}")
+            batch = HOSTILE if plate % 7 == 0 else f"B{plate // 10}"
+            opened.seen(RUN, plate, at, facts=facts, part=Part(f"S{plate}", batch))
+            if plate % 11:
+                verdict = list(Verdict)[plate % 3]
+                found = (Defect(0, 0, 9, 9, 9, 0.8, plate * 10, plate * 20, edge=False),)
+                why = WHY[verdict][plate % len(WHY[verdict])]
+                opened.commit_verdict(
+                    PlateResult(RUN, plate, verdict, why, "", True, 2000, 900, 1, 1, 1.0, defects=found), decided_at=at
+                )
+        yield opened
+
+
+def meant(row: PlateRow, selection: Selection) -> bool:
+    """Whether the selection means the plate, said plainly."""
+    x0, y0, x1, y1 = selection.place or (0, 0, 0, 0)
+    return (
+        (selection.since is None or row.seen_at >= selection.since)
+        and (selection.until is None or row.seen_at < selection.until)
+        and selection.product in (None, row.product)
+        and selection.batch in (None, row.batch_id)
+        and selection.part in (None, row.part_id)
+        and selection.verdict in (None, row.verdict)
+        and (selection.cause is None or selection.cause in row.causes)
+        and (selection.place is None or any(x0 <= one.peak_x < x1 and y0 <= one.peak_y < y1 for one in row.defects))
+    )
+
+
+MOMENTS = st.none() | st.integers(-30, 70).map(lambda minute: BEGAN + timedelta(minutes=minute))
+SELECTIONS = st.builds(
+    Selection,
+    since=MOMENTS,
+    until=MOMENTS,
+    product=st.sampled_from([None, None, "P0", "P1", "P", "p0"]),
+    batch=st.sampled_from([None, None, "B1", HOSTILE, "50%_", ""]),
+    part=st.sampled_from([None, None, None, "S7", "S%", HOSTILE]),
+    verdict=st.sampled_from([None, *Verdict]),
+    cause=st.sampled_from([None, None, Cause.DEFECT, Cause.FOCUS, Cause.OVERLOAD, Cause.LATE]),
+    place=st.sampled_from([None, None, (100, 0, 300, 2000), (0, 0, 900, 2000), (5, 5, 5, 5)]),
+)
+
+
+@given(SELECTIONS)
+def test_a_selection_finds_what_it_means_and_counts_it(store: Store, selection: Selection) -> None:
+    wanted = [row for row in store.plates(None) if meant(row, selection)]
+    found = page(store, selection, None)
+    assert sorted(row.plate for row in found) == sorted(row.plate for row in wanted)
+    assert {row.plate: row for row in found} == {row.plate: row for row in wanted}
+    order = [(row.seen_at, row.plate) for row in found]
+    assert order == sorted(order, reverse=True)
+    assert totals(store, selection).seen == len(wanted)
+    assert causes(store, selection) == Counter(cause for row in wanted for cause in row.causes)
+
+
+@given(SELECTIONS, st.integers(1, 25))
+def test_pages_follow_each_other_without_gap_or_repetition(store: Store, selection: Selection, size: int) -> None:
+    turned: list[PlateRow] = []
+    while part := page(store, selection, size, before=turned[-1] if turned else None):
+        turned += part
+    assert turned == page(store, selection, None)
+
+
+ASKED = {
+    "verdict": Selection(verdict=Verdict.OK),
+    "verdict and time": Selection(since=BEGAN, verdict=Verdict.NG),
+    "time": Selection(since=BEGAN, until=BEGAN + timedelta(hours=8)),
+    "product": Selection(product="P1"),
+    "batch": Selection(batch="B1"),
+    "part": Selection(part="S7"),
+    "cause": Selection(cause=Cause.FOCUS),
+    "place": Selection(place=(0, 0, 9, 9)),
+    "all": Selection(),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_no_question_reads_through_all_rows(store: Store, name: str) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if statement.startswith("SELECT") and "sqlite_master" not in statement:
+            asked.append((statement, parameters))
+
+    engine = store._engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        page(store, ASKED[name], 50)
+        totals(store, ASKED[name])
+        causes(store, ASKED[name])
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert len(asked) >= 3
+    with store.transaction(write=False) as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[arg-type]
+            steps = [str(row[-1]) for row in plan]
+            whole = [step for step in steps if step.startswith("SCAN") and "COVERING INDEX" not in step]
+            assert all(step == "SCAN plates" and "LIMIT" in statement for step in whole), (statement, steps)
