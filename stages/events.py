@@ -98,9 +98,9 @@ class PlateClosed(Said, frozen=True):
     last_row_at: float | None = None
     """Monotonic time when the strip with its last row was delivered, s; None where that is not known."""
     doubt: str = ""
-    """Why the switch cannot be trusted here, in words; they are lost where tile is restarted, the cause is not."""
+    """Why the switch cannot be trusted here, in words."""
     losses: dict[str, int] = msgspec.field(default_factory=dict)
-    """Why rows are missing, and how often; likewise."""
+    """Why rows are missing, and how often, and packets that were sent again (stages/camera.py: Loss)."""
 
     @property
     def columns(self) -> int:

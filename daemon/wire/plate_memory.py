@@ -11,7 +11,7 @@ import mmap
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -51,6 +51,8 @@ class State(IntEnum):
 CAUSES = tuple(Cause)
 _SHEET_BYTES = 4096
 """Room in a header for what the camera knew of the sheet."""
+_TOLD_BYTES = 1022
+"""Room in a header for what acquisition told of a plate that has ended."""
 _SHORT = 100
 """Characters of each text where it does not fit: nine texts of four bytes a character."""
 
@@ -69,6 +71,8 @@ _SLOT = np.dtype(
         ("sheet_bytes", "<u2"),
         ("sheet", "u1", _SHEET_BYTES),
         ("spare", "u1", 5),
+        ("told_bytes", "<u2"),
+        ("told", "u1", _TOLD_BYTES),
     ]
 )
 """Of a slot; each number of it aligned, for a slot's length is a multiple of 8."""
@@ -131,6 +135,10 @@ class SlotFacts:
     """Monotonic time when the strip with its last row was delivered, s; None while it is open, or not known."""
     sheet: Sheet | None = None
     """What the camera knew of it."""
+    doubt: str = ""
+    """Why the switch cannot be trusted here."""
+    losses: dict[str, int] = field(default_factory=dict)
+    """Why rows are missing, and how often."""
 
     @property
     def slot(self) -> int:
@@ -145,9 +153,8 @@ class SlotFacts:
             RowsReady(self.plate, self.slot, self.rows),
         ]
         if self.closed:
-            said.append(
-                PlateClosed(self.plate, self.place, self.rows, self.causes, self.rows_missing, self.last_row_at)
-            )
+            size = self.rows, self.causes, self.rows_missing, self.last_row_at
+            said.append(PlateClosed(self.plate, self.place, *size, self.doubt, self.losses))
         return said
 
     @property
@@ -209,6 +216,7 @@ class PlateMemory:
         """What the slot's header says now."""
         header = self._slots[slot]
         bits = int(header["causes"])
+        told = _told(header["told"][: int(header["told_bytes"])].tobytes())
         return SlotFacts(
             plate=int(header["plate"]),
             place=Place(slot, int(header["generation"]), int(header["columns"]), int(header["recipe"])),
@@ -219,6 +227,8 @@ class PlateMemory:
             holds=frozenset(role for role in Hold if header["holds"][role]),
             last_row_at=float(header["last_row_at"]) or None,
             sheet=_sheet(header["sheet"][: int(header["sheet_bytes"])].tobytes()),
+            doubt=told.doubt,
+            losses=told.losses,
         )
 
     def all_facts(self) -> list[SlotFacts]:
@@ -257,6 +267,7 @@ class PlateMemory:
         header["last_row_at"] = 0.0
         header["causes"] = 0
         header["closed"] = 0
+        header["told_bytes"] = 0
         packed = np.frombuffer(_packed(sheet), np.uint8)
         header["sheet_bytes"] = packed.size
         header["sheet"][: packed.size] = packed
@@ -275,6 +286,9 @@ class PlateMemory:
         header["rows_missing"] = closed.rows_missing
         header["last_row_at"] = closed.last_row_at or 0.0
         header["causes"] = sum(1 << CAUSES.index(cause) for cause in set(closed.causes))
+        packed = np.frombuffer(_packed_told(_Told(closed.doubt, closed.losses)), np.uint8)
+        header["told"][: packed.size] = packed
+        header["told_bytes"] = packed.size
         header["closed"] = 1
         self.release(closed.place.slot, Hold.ACQUIRE)
 
@@ -322,6 +336,28 @@ def _sheet(data: bytes) -> Sheet | None:
         return msgspec.msgpack.decode(data, type=Sheet) if data else None
     except msgspec.DecodeError:
         return None
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What acquisition says of a plate's end in words and by cause."""
+
+    doubt: str = ""
+    losses: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+def _packed_told(told: _Told) -> bytes:
+    """As bytes; shortened where they do not fit into a header."""
+    some = dict(list(told.losses.items())[:4])
+    shorter = _Told(told.doubt[:_SHORT], some), _Told(told.doubt[:_SHORT]), _Told()
+    return next(data for one in (told, *shorter) if len(data := msgspec.msgpack.encode(one)) <= _TOLD_BYTES)
+
+
+def _told(data: bytes) -> _Told:
+    """What `_packed_told` has packed; nothing for a header that is just being written."""
+    try:
+        return msgspec.msgpack.decode(data, type=_Told) if data else _Told()
+    except msgspec.DecodeError:
+        return _Told()
 
 
 def reserve(name: str, need: Need) -> int:

@@ -101,7 +101,7 @@ def test_a_header_tells_what_acquisition_has_said_of_its_plate(memory: PlateMemo
     place = opened(memory, 2, 7)
     memory.set_rows(2, 40)
     assert memory.facts(2).said == [PlateOpened(7, place), RowsReady(7, 2, 40)]
-    closed = PlateClosed(7, place, 60, (Cause.TOO_LONG,), 2, 12.5)
+    closed = PlateClosed(7, place, 60, (Cause.TOO_LONG,), 2, 12.5, "it bounces", {"strip missing": 2})
     memory.close_plate(closed)
     assert memory.facts(2).said == [PlateOpened(7, place), RowsReady(7, 2, 60), closed]
 
@@ -118,6 +118,22 @@ def test_a_slot_used_again_has_another_generation_and_nothing_of_the_plate_befor
     assert not memory.is_current(first)
     facts = memory.facts(0)
     assert (facts.rows, facts.rows_missing, facts.closed, facts.causes, facts.last_row_at) == (0, 0, False, (), None)
+
+
+@given(st.text(max_size=3000), st.dictionaries(st.text(max_size=300), st.integers(0, 2**32), max_size=20))
+def test_words_and_causes_of_any_length_fit_a_header(doubt: str, losses: dict[str, int]) -> None:
+    memory = PlateMemory.create(Shape(1, 1, 1))
+    place = opened(memory, 0, 1)
+    memory.close_plate(PlateClosed(1, place, 1, (), 0, 12.5, doubt, losses))
+    facts = memory.facts(0)
+    assert doubt.startswith(facts.doubt)
+    assert facts.losses.items() <= losses.items()
+    assert len(doubt) + sum(len(cause) + 5 for cause in losses) > 200 or (facts.doubt, facts.losses) == (doubt, losses)
+    for role in Hold:
+        memory.release(0, role)
+    opened(memory, 0, 2)
+    assert (memory.facts(0).doubt, memory.facts(0).losses) == ("", {})
+    memory.close()
 
 
 @given(st.sets(st.sampled_from(list(Cause))))
