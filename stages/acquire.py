@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import Literal, assert_never
 
 from config.schema import Recipe
-from stages.camera import Doubt, Sheet, Strip
+from stages.camera import Doubt, Loss, Sheet, Strip
 from stages.copies import BlankRows, CopyRows, SlotsFree
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
@@ -313,11 +313,13 @@ class Assembler:
         return True
 
     def _put(self, sheet: _Sheet, rows: int, buffer: int | None, source: int, out: list[Instruction]) -> None:
+        block, losses = self._losses
         if buffer is None:
-            sheet.blank += rows
-            sheet.missing += rows
-            block, losses = self._losses
+            sheet.blank, sheet.missing = sheet.blank + rows, sheet.missing + rows
             sheet.losses[block] = losses
+        elif losses:
+            # Those that cost no rows are told of every plate of which the strip has some.
+            sheet.losses.setdefault(block, tuple(one for one in losses if one[0] == Loss.RESENT))
         if sheet.place is not None:
             if buffer is None:
                 out.append(BlankRows(sheet.place.slot, sheet.rows, rows))

@@ -73,7 +73,10 @@ class Strip:
     doubts: tuple[Doubt, ...] = ()
     """About sheets that begin or end here; a camera has none."""
     losses: tuple[tuple[str, int], ...] = ()
-    """Why rows before this strip are missing, and how often, each cause once, as far as that is known (Loss)."""
+    """Why rows before this strip are missing, and how often, each cause once, as far as that is known (Loss).
+
+    Packets that were sent again in time are among them, although no row is missing of these.
+    """
 
 
 class NoStrip(Enum):
@@ -92,6 +95,8 @@ class Loss(StrEnum):
     """A strip came while none of the driver's buffers was free."""
     PACKET = "packet missing"
     """A packet of a strip did not come; the strip was filled up or given up."""
+    RESENT = "packet resent"
+    """A packet of a strip had to be sent again, and came: no row is missing. Told only where the driver counts it."""
     FAILED = "strip failed"
     """The driver gave up a strip for another reason."""
     MISSING = "strip missing"

@@ -13,7 +13,7 @@ from typing import Literal
 
 from config.schema import Recipe
 from models.detector.findings import Quality, clearer
-from stages.camera import Sheet
+from stages.camera import Loss, Sheet
 from stages.gates import failed_gates
 from stages.integrity import NO_FAULTS, Faults, faults_of
 from stages.plate import Cause, Defect, PlateResult, Verdict, WindowResult, window_columns, window_rows
@@ -320,7 +320,7 @@ def _extent(found: dict[Cause, str], facts: PlateFacts, recipe: Recipe) -> None:
     """Rows that are missing, too many or too few."""
     if Cause.ROWS_MISSING in facts.causes or facts.rows_missing > 0:
         count = f"{facts.rows_missing} rows" if facts.rows_missing else "an unknown number of rows"
-        why = ", ".join(f"{cause} {times}" for cause, times in facts.losses.items())
+        why = ", ".join(f"{cause} {times}" for cause, times in facts.losses.items() if cause != Loss.RESENT)
         found[Cause.ROWS_MISSING] = f"{count} of the sheet did not arrive" + (f" ({why})" if why else "")
     most = recipe.slot_rows or facts.rows
     if Cause.TOO_LONG in facts.causes or facts.rows > most:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from daemon.cameras.features import Features
 
+RESENT_COUNTS = ("Statistic_Resend_Packet_Count", "StreamPacketResendReceivedPacketCount")
+"""Features of a driver's stream that count the packets that came when they were sent again, by maker: Basler, FLIR."""
 Native = Any
 """An object of a driver's binding, which has no types."""
 
@@ -37,6 +39,8 @@ class Filled:
     """Bytes at the end of each row that are no pixels."""
     unstored: int = 0
     """Frames that found no buffer since the start, by the driver's count."""
+    resent: int | None = None
+    """Packets that came when they were sent again, since some time before; None: the driver does not count them."""
 
 
 class Device(ABC):

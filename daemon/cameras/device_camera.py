@@ -28,8 +28,8 @@ _ALIVE_S = 0.2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 """Before a camera that went away is looked for; twice as long each time."""
 _CAUSES = (Loss.MISSING, Loss.PACKET, Loss.REPEATED, Loss.FAILED, Loss.REMOVED, Loss.FROZEN)
-_SAID = (Loss.REMOVED, Loss.FROZEN)
-"""They have lines of their own in the log."""
+_SAID = (Loss.REMOVED, Loss.FROZEN, Loss.RESENT)
+"""They have lines of their own in the log, or lose no rows."""
 _CHUNK = "Chunk"
 """Values whose names begin so come with a frame."""
 
@@ -126,6 +126,8 @@ class DeviceCamera(LineCamera):
         # Each cause from its first 0 on, so that what watches the counts sees the first one too.
         losses = {cause: self._frames.losses[cause] for cause in _CAUSES}
         losses[Loss.UNDERRUN] = self._unstored_before + self._unstored
+        if Loss.RESENT in self._frames.losses:
+            losses[Loss.RESENT] = self._frames.losses[Loss.RESENT]
         new = {str(cause): count - self._told.get(cause, 0) for cause, count in losses.items() if cause not in _SAID}
         if new := {cause: count for cause, count in new.items() if count}:
             self._log.warning("the camera did not deliver all: rows are missing", camera=self._serial, lost=new)
@@ -179,7 +181,7 @@ class DeviceCamera(LineCamera):
         stride = self._converter.row_bytes + filled.padding
         whole = filled.whole and len(filled.data) >= filled.rows * stride
         level = self._level(device) if whole else False
-        strip = self._frames.take(Frame(filled.rows, whole, filled.id, filled.unstored, level))
+        strip = self._frames.take(Frame(filled.rows, whole, filled.id, filled.unstored, level, filled.resent))
         if strip is None:
             return NoStrip.WAITING
         self._converter.write(filled.data, stride, into[: filled.rows])

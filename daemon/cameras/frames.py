@@ -9,6 +9,7 @@ which lacks them is INCONCLUSIVE (rows missing).
 | not whole | given up: packet missing | are lost |
 | with an id beyond the next | delivered: strip missing, for each id left out | are the strip's, after the gap |
 | with an id that was there before | given up: strip repeated | are lost: nobody knows what they show |
+| whole, with packets that were sent again | delivered: packet resent, for each of them | are the strip's |
 | with an id far behind | delivered: strip missing, the camera counts anew | are the strip's, after a gap |
 
 The switch is looked at once a frame, so an edge may lie anywhere in what passed since the frame before. It is put at
@@ -42,6 +43,8 @@ class Frame:
     """Frames that found no buffer of the driver's since the start, by its own count; asked where there is no id."""
     level: bool = False
     """Level of the switch."""
+    resent: int | None = None
+    """Packets that came when they were sent again, by the driver's count; None: it does not count them."""
 
 
 class FrameCounter:
@@ -68,6 +71,7 @@ class FrameCounter:
         """Lost since the last strip."""
         self._id: int | None = None
         self._unstored: int | None = None
+        self._resent: int | None = None
         self._level = False
         self._edges = 0
         self._unheard: list[Edge] = []
@@ -81,6 +85,7 @@ class FrameCounter:
     def take(self, frame: Frame) -> Strip | None:
         """The strip that this frame is; None: it was given up."""
         missing = self._missing(frame)
+        self._count_resent(frame.resent)
         if missing is None:
             self._give_up(Loss.REPEATED)
             return None
@@ -98,7 +103,7 @@ class FrameCounter:
         self.losses[Loss.REMOVED] += 1
         self._lost_blocks += 1
         self._lost_rows += self._away_rows + len(self._unheard) * self._apart
-        self._id = self._unstored = None
+        self._id = self._unstored = self._resent = None
 
     def hear(self, level: bool) -> None:
         """The switch was looked at while no frame came."""
@@ -120,6 +125,16 @@ class FrameCounter:
             self._lost_rows += self._away_rows
         self._id = frame.id
         return step - 1 if step > 0 else 1
+
+    def _count_resent(self, resent: int | None) -> None:
+        """No row is missing by them."""
+        if resent is None:
+            return
+        if self._resent is None:
+            self.losses[Loss.RESENT] += 0
+        else:
+            self.losses[Loss.RESENT] += max(0, resent - self._resent)
+        self._resent = resent
 
     def _give_up(self, why: Loss) -> None:
         self.losses[why] += 1

@@ -16,10 +16,10 @@ import numpy as np
 
 from config.schema import Camera
 from daemon.cameras.choice import chosen
-from daemon.cameras.device import Device, DeviceLostError, Filled, Native
+from daemon.cameras.device import RESENT_COUNTS, Device, DeviceLostError, Filled, Native
 from daemon.cameras.device_camera import DeviceCamera
 from daemon.cameras.extras import load
-from daemon.cameras.features import plain
+from daemon.cameras.features import number, plain
 from daemon.cameras.genapi_features import GenApiFeatures
 from stages.camera import CameraError, CameraSetupError
 
@@ -120,6 +120,9 @@ class GentlDevice(Device):
         self._held: Native = None
         self._device: Native = None
         self._chunks: Native = None
+        self._stream_features: GenApiFeatures | None = None
+        self._resent: str | None = None
+        """The stream's feature that counts packets that were sent again."""
         try:
             self._open(camera)
         except (self._gentl.GenericException, self._producer.genapi.GenericException) as error:
@@ -164,6 +167,7 @@ class GentlDevice(Device):
             for index, memory in enumerate(self._memory):
                 self._announced.append(stream.announce_buffer(self._gentl.BufferToken(memory, index)))
                 stream.queue_buffer(self._announced[-1])
+            self._look_into(stream)
             self._lock(1)
             self._chunks = _chunk_adapter(self._producer.genapi, self._device.tl_type, self._nodes)
             stream.start_acquisition(self._gentl.ACQ_START_FLAGS_LIST.ACQ_START_FLAGS_DEFAULT, -1)
@@ -180,7 +184,7 @@ class GentlDevice(Device):
             buffer = self._held = self._event.buffer
             frame_id = self._known(lambda: buffer.frame_id)
             if not buffer.is_complete():
-                return Filled(np.empty(0, np.uint8), 0, whole=False, id=frame_id)
+                return Filled(np.empty(0, np.uint8), 0, whole=False, id=frame_id, resent=self._count_resent())
             return self._filled(buffer, frame_id)
 
     def _filled(self, buffer: Native, frame_id: int | None) -> Filled:
@@ -203,6 +207,7 @@ class GentlDevice(Device):
             id=frame_id,
             padding=self._number(lambda: buffer.padding_x),
             unstored=self._number(lambda: self._stream.num_underrun),
+            resent=self._count_resent(),
         )
 
     def chunk(self, name: str) -> str:
@@ -242,6 +247,7 @@ class GentlDevice(Device):
             with suppress(Exception):
                 step()
         self._held, self._event = None, None
+        self._stream_features = self._stream_port = self._resent = None
         self._announced.clear()
         self._memory.clear()
 
@@ -253,6 +259,22 @@ class GentlDevice(Device):
                 self._device.close()
         self._device = None
         self._producer.close()
+
+    def _look_into(self, stream: Native) -> None:
+        """Find the stream's own counts; a producer that does not describe its stream has none."""
+        genapi, self._resent = self._producer.genapi, None
+        with suppress(Exception):
+            port = stream.port
+            nodes, self._stream_port = _node_map(genapi, port), _port(genapi, port)
+            nodes.connect(self._stream_port, port.name)
+            self._stream_features = GenApiFeatures(genapi, self._gentl, nodes)
+            names = self._stream_features.names()
+            self._resent = next((name for name in RESENT_COUNTS if name in names), None)
+
+    def _count_resent(self) -> int | None:
+        if self._resent is None or self._stream_features is None:
+            return None
+        return int(number(self._stream_features.read(self._resent)))
 
     def _give_back(self) -> None:
         buffer, self._held = self._held, None

@@ -14,7 +14,7 @@ import numpy as np
 
 from config.schema import Camera
 from daemon.cameras.choice import chosen
-from daemon.cameras.device import Device, DeviceLostError, Filled, Native
+from daemon.cameras.device import RESENT_COUNTS, Device, DeviceLostError, Filled, Native
 from daemon.cameras.device_camera import DeviceCamera
 from daemon.cameras.extras import load
 from daemon.cameras.features import plain
@@ -72,6 +72,8 @@ class PylonDevice(Device):
         self._pylon = _pylon(camera)
         self._genicam = load("pylon", "pypylon.genicam")
         self._held: Native = None
+        self._resent: Native = None
+        """Its count of packets that were sent again."""
         found = _found(self._pylon, camera)
         info = found[chosen([_told(one) for one in found], camera.device)]
         self.serial = info.GetSerialNumber()
@@ -90,6 +92,8 @@ class PylonDevice(Device):
         """Begin, every frame in its order."""
         with self._loss():
             self._camera.MaxNumBuffer.Value = buffers
+            nodes = self._camera.GetStreamGrabberNodeMap()
+            self._resent = next((node for name in RESENT_COUNTS if (node := nodes.GetNode(name)) is not None), None)
             self._camera.StartGrabbing(self._pylon.GrabStrategy_OneByOne)
         self.buffers = buffers
 
@@ -105,10 +109,12 @@ class PylonDevice(Device):
                 return None
             self._held = result
             number = None if result.BlockID == _NO_ID else int(result.BlockID)
+            resent = self._count_resent()
             if not result.GrabSucceeded():
-                return Filled(np.empty(0, np.uint8), 0, whole=False, id=number)
+                return Filled(np.empty(0, np.uint8), 0, whole=False, id=number, resent=resent)
             data = np.frombuffer(result.GetImageMemoryView(), np.uint8)
-            return Filled(data, int(result.Height), True, int(result.Width), number, int(result.PaddingX))
+            width, padding = int(result.Width), int(result.PaddingX)
+            return Filled(data, int(result.Height), True, width, number, padding, resent=resent)
 
     def chunk(self, name: str) -> str:
         """A value that came with the last frame."""
@@ -129,6 +135,10 @@ class PylonDevice(Device):
         self.stop()
         self._quietly(self._camera.Close)
         self._quietly(self._camera.DestroyDevice)
+
+    def _count_resent(self) -> int | None:
+        readable = self._resent is not None and self._genicam.IsReadable(self._resent)
+        return int(self._resent.Value) if readable else None
 
     def _give_back(self) -> None:
         result, self._held = self._held, None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config.schema import Recipe, Switch
 from stages.acquire import Assembler, Event, Instruction
-from stages.camera import Doubt, Edge, Sheet, Strip
+from stages.camera import Doubt, Edge, Loss, Sheet, Strip
 from stages.copies import BlankRows, CopyRows, SlotsFree
 from stages.events import BufferReleased, LineEnded, Place, PlateClosed, PlateOpened, RowsReady, StripDelivered
 from stages.plate import Cause
@@ -206,6 +206,17 @@ def test_a_plate_that_lacks_rows_says_why_and_how_often_and_one_beside_it_does_n
     assert line.closed[1].losses == {"strip missing": 1, "strip lost": 2}
     assert (line.closed[1].causes, line.closed[1].rows_missing) == ((Cause.ROWS_MISSING,), 20)
     assert (line.closed[2].losses, line.closed[2].causes) == ({}, ())
+
+
+def test_a_packet_that_was_sent_again_is_told_of_its_plate_and_makes_it_no_worse() -> None:
+    line = TinyLine([(10, 40), (100, 140)])
+    strips = line.strips(lambda: 20, 180)
+    strips[1] = replace(strips[1], losses=((Loss.RESENT.value, 3),))
+    strips[2] = replace(strips[2], losses=((Loss.RESENT.value, 1), ("strip missing", 1)))
+    line.run(strips)
+    first, second = line.closed.values()
+    assert (first.losses, first.causes, first.rows_missing) == ({"packet resent": 4}, (), 0)
+    assert (second.losses, second.causes) == ({}, ())
 
 
 @settings(max_examples=80, deadline=None)

@@ -68,6 +68,22 @@ def test_a_frame_that_is_not_whole_is_given_up_and_its_rows_are_lost() -> None:
     assert following.losses == ()
 
 
+def test_packets_that_were_sent_again_are_counted_from_the_first_frame_on_and_lose_no_rows() -> None:
+    frames = counter()
+    counts = (7, 9, 9, None, 12, 1)  # a driver that knows it not, and one that counts anew
+    strips = [frames.take(Frame(STRIP, id=one, resent=count)) for one, count in enumerate(counts, 1)]
+    assert [strip.losses for strip in strips if strip] == [
+        (),
+        (("packet resent", 2),),
+        (),
+        (),
+        (("packet resent", 3),),
+        (),
+    ]
+    assert [strip.first_row for strip in strips if strip] == [0, 100, 200, 300, 400, 500]
+    assert frames.losses == {Loss.RESENT: 5}
+
+
 def test_without_ids_the_drivers_own_count_tells_what_found_no_buffer() -> None:
     frames = counter()
     rows = [frames.take(Frame(STRIP, unstored=count)) for count in (3, 3, 5)]

@@ -50,6 +50,28 @@ def test_it_keeps_the_rules_of_a_camera_and_shows_what_the_producer_films(tmp_pa
         assert np.median(pixels) == 255
 
 
+@pytest.mark.parametrize(("counts", "counted"), [(("NoSuch", "StreamAnnouncedBufferCount"), True), ((), False)])
+def test_a_count_of_resent_packets_is_the_streams_own_where_it_has_one(
+    counts: tuple[str, ...], counted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This producer has none, so another count of its stream stands for it: the way to it is the same."""
+    if counts:
+        monkeypatch.setattr("daemon.cameras.gentl.RESENT_COUNTS", counts)
+    one = camera(tmp_path)
+    one.open(lambda _: None)
+    try:
+        one.start()
+        strips_of(one, 2)
+        assert one.status().losses.get(Loss.RESENT) == (0 if counted else None)
+        assert one._device is not None
+        filled = None
+        while filled is None:
+            filled = one._device.next(0.5)
+        assert filled.resent == (one._device.buffers if counted else None)
+    finally:
+        one.close()
+
+
 def test_its_switch_comes_with_the_strips_and_lies_at_the_bounces(tmp_path: Path) -> None:
     one = camera(tmp_path)
     one.open(lambda _: None)
