@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli.backup import backup
 from daemon.cli.bench import bench
 from daemon.cli.calibrate import calibrate
 from daemon.cli.camera import camera
@@ -35,7 +36,7 @@ from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Line: run the service and look at it": (run, reload, results, mark, check, doctor, bench, schema, paths),
+    "Line: run the service and look at it": (run, reload, results, mark, backup, check, doctor, bench, schema, paths),
     "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
     "Files: inspect images, and make some": (inspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),

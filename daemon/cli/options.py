@@ -28,7 +28,9 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="override one key: slots=4, batch_id=007 (text as typed), 'classify.views=[identity]'"),
 ]
-StateOption = Annotated[Path | None, typer.Option("--state", help="state directory, instead of the configured one")]
+StateOption = Annotated[
+    Path | None, typer.Option("--state", readable=False, help="state directory, instead of the configured one")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there")]
 BitsOption = Annotated[
     int | None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FILES = 4096
 """Files that a command may open at once, where the machine's own limit allows as many."""
 _STDOUT, _STDERR = 1, 2
+_WHOSE = ": do this as a user who may, as root; for others, root copies the results (`linesentry backup`)"
 
 
 class StdoutError(OSError):
@@ -69,7 +70,7 @@ def what_is_lacking(error: Exception) -> str | None:
         return f"cannot write to stdout: {'it is closed' if number == errno.EBADF else error.strerror}"
     if isinstance(error, OSError):
         where = "" if error.filename is None else f"{error.filename}: "
-        return f"{where}{error.strerror or error}"
+        return f"{where}{error.strerror or error}{_WHOSE if number == errno.EACCES else ''}"
     return None
 
 

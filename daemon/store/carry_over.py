@@ -7,13 +7,12 @@ no other. What alembic notes for itself follows it.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote_from_bytes
 
 import sqlalchemy as sa
 
+from daemon.store.copying import copy_whole
 from daemon.store.pictures import free_bytes
 from daemon.store.schema import SCHEMA_VERSION
 from models.machine.files import whole
@@ -75,13 +74,8 @@ def _kept(path: Path, version: int) -> tuple[Path | None, str]:
     try:
         if free_bytes(store.parent) - store.stat().st_size < _LEFT_FREE:
             return None, f"too little room on the disk of {store.parent}"
-        # SQLite opens a directory of any name by its address alone.
-        source = f"file:{quote_from_bytes(bytes(store))}?mode=ro"
-        with whole(copy) as part, closing(sqlite3.connect(part)) as into:
-            with closing(sqlite3.connect(source, uri=True)) as from_:
-                from_.backup(into)
-            # A file of its own: no write-ahead log, and on the disk before the store is changed.
-            into.execute("PRAGMA journal_mode = DELETE")
+        with whole(copy) as part:
+            copy_whole(store, part)
     except (OSError, sqlite3.Error) as error:
         return None, f"{type(error).__name__}: {error}"
     return copy, ""

@@ -99,6 +99,7 @@ def open_to_read(path: Path) -> Opened:
     Raises:
         StoreError: it cannot be opened, or is not one of ours.
     """
+    _refuse_forbidden(path)
     opened = Opened(_engine(path, "mode=ro", read_only=True))
     try:
         if _needs_writing(opened.engine):
@@ -252,6 +253,21 @@ def _prepare(connection: sa.Connection, path: Path, former: Container[int]) -> C
 def _is_new(connection: sa.Connection) -> bool:
     tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
     return tables == 0 and _identity(connection) == (0, 0)
+
+
+def _refuse_forbidden(path: Path) -> None:
+    """Say at once whose the file is: SQLite only says that it cannot be opened."""
+    try:
+        with path.open("rb"):
+            return
+    except PermissionError as error:
+        raise StoreError(
+            "broken",
+            f"{path}: user {os.geteuid()} may not read it: do this as root, or as the user of the service. For others, "
+            "root copies the results (`linesentry backup`)",
+        ) from error
+    except OSError:
+        return  # SQLite says what it is
 
 
 def _refuse_empty(connection: sa.Connection, path: Path) -> None:
