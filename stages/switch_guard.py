@@ -4,6 +4,7 @@ A state machine without I/O, between the switch and all that counts its edges. A
 
 | the switch | is | then |
 |---|---|---|
+| goes to and fro within the debounce | bouncing at an edge | both edges are left out: no number is skipped |
 | says that three sheets in a row are less than a quarter as long as any | bouncing | its edges are left out |
 | then holds a level for as many rows | well again | a sheet that is there by then has begun: it lacks rows |
 | sees a sheet for more rows than a plate may have | stuck on | an alarm; the plate is too long |
@@ -33,6 +34,7 @@ class SwitchGuard:
     """
 
     def __init__(self, debounce_rows: int, faults: SwitchFaults) -> None:
+        self._debounce = debounce_rows
         self._short = 0
         self._most: int | None = None
         self._faults = faults
@@ -44,6 +46,12 @@ class SwitchGuard:
         self._left_out = 0
         """Edges."""
         self._last: Edge | None = None
+        self._bounced = 0
+        """Edges of bounces that were left out."""
+        self._open: Edge | None = None
+        """The last edge, if it may be a bounce still."""
+        self._newest: Edge | None = None
+        """The last edge of all."""
 
     def expect(self, shortest_rows: int, most_rows: int | None) -> None:
         """Sheets are at least so long (0: not known, and nothing is taken for bouncing), and plates at most."""
@@ -51,6 +59,7 @@ class SwitchGuard:
 
     def take(self, strip: Strip) -> Strip:
         """The strip with those of its edges that count."""
+        strip = self._without_bounces(strip)
         until = strip.first_row + strip.rows
         level, before = strip.level, self._bouncing
         kept: list[Edge] = []
@@ -68,6 +77,40 @@ class SwitchGuard:
         if not self._left_out:
             return strip
         return replace(strip, edges=tuple(kept), level=strip.level and not before)
+
+    def _without_bounces(self, strip: Strip) -> Strip:
+        """The strip without edges that no one would take for a sheet's.
+
+        Of a bounce whose first edge came with the strip before, others have heard by now: they leave it out.
+        """
+        if not (strip.edges or self._bounced):
+            return strip
+        kept: list[Edge] = []
+        heard, pending, bounced = self._open, self._open, self._bounced
+        for edge in strip.edges:
+            if self._newest is not None and edge.count <= self._newest.count and edge.row <= self._newest.row:
+                kept.append(self._counted(edge))  # the strip came before
+                continue
+            self._newest = edge
+            if pending is None or not self._bounces(pending, edge):
+                pending = edge
+                kept.append(self._counted(edge))
+                continue
+            if pending is heard:
+                kept.append(self._counted(edge))
+            else:
+                kept.pop()
+                self._bounced += 2
+            pending = None
+        self._open = pending
+        return strip if not bounced and not self._bounced else replace(strip, edges=tuple(kept))
+
+    def _bounces(self, before: Edge, edge: Edge) -> bool:
+        consecutive = edge.count == before.count + 1 and edge.rising != before.rising
+        return consecutive and edge.row - before.row < self._debounce
+
+    def _counted(self, edge: Edge) -> Edge:
+        return replace(edge, count=edge.count - self._bounced) if self._bounced else edge
 
     def _renumbered(self, edge: Edge) -> Edge:
         """No gap tells of what was left out."""
@@ -109,6 +152,8 @@ class SwitchGuard:
         return [self._renumbered(last)]
 
     def _look_for_stuck(self, until: int) -> None:
+        if self._last is not None and not self._last.rising:
+            until = self._last.row  # it may have ended there, which is not sure yet
         if self._since is None or self._most is None or until - self._since <= self._most:
             return
         if SwitchFault.STUCK_ON not in self._faults.standing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,17 +52,55 @@ def plates(strips: list[Strip]) -> list[tuple[int, int | None]]:
     return found
 
 
-@given(st.lists(st.tuples(st.integers(20, 100), st.integers(SHORT, MOST), st.booleans()), max_size=8))
-def test_what_a_switch_that_works_says_passes_as_it_is(sheets: list[tuple[int, int, bool]]) -> None:
+@given(st.lists(st.tuples(st.integers(20, 100), st.integers(SHORT, MOST)), max_size=8))
+def test_what_a_switch_that_works_says_passes_as_it_is(sheets: list[tuple[int, int]]) -> None:
     flips, row = [], 0
-    for gap, length, bounces in sheets:
+    for gap, length in sheets:
         start = row + gap
         row = start + length
-        flips += [start, start + 1, start + 2, row] if bounces else [start, row]
+        flips += [start, row]
     strips = strips_of(flips, row + 100)
     passed, faults = guarded(strips)
     assert all(one is other for one, other in zip(passed, strips, strict=True))
     assert not faults.counts
+
+
+@st.composite
+def flickers(draw: st.DrawFn) -> list[int]:
+    """Rows at which a switch changes whose every edge may be a burst of bounces."""
+    flips, row = [], 20
+    for _ in range(2 * draw(st.integers(1, 6))):
+        row += draw(st.integers(SHORT, MOST))
+        flips.append(row)
+        for _ in range(2 * draw(st.integers(0, 3))):
+            row += draw(st.integers(1, 2 * DEBOUNCE))
+            flips.append(row)
+    return flips
+
+
+@given(flickers(), st.integers(1, 128), st.integers(0, 30), st.sets(st.integers(0, 50)))
+def test_bounces_change_no_sheet_and_those_within_a_strip_skip_no_number(
+    flips: list[int], strip: int, tail: int, twice: set[int]
+) -> None:
+    once = strips_of(flips, flips[-1] + 1 + tail, strip)
+    strips = [one for number, first in enumerate(once) for one in [first] * (2 if number in twice else 1)]
+    guard = SwitchGuard(DEBOUNCE, SwitchFaults())
+    passed = [guard.take(one) for one in strips]
+    assert plates(passed) == plates(strips)
+    first = [one for number, one in enumerate(passed) if number == 0 or strips[number - 1] is not strips[number]]
+    rows = [[edge.row for edge in one.edges] for one in first]
+    assert all(after - before >= DEBOUNCE for one in rows for before, after in itertools.pairwise(one[1:]))
+    counts = [edge.count for one in first for edge in one.edges]
+    assert counts == list(range(1, len(counts) + 1)), "no edge seems to be missing"
+
+
+def test_the_sheet_after_a_bounce_has_the_next_number() -> None:
+    strips = strips_of([100, 101, 102, 200, 201, 203, 300, 400], 500, strip=512)
+    guard = SwitchGuard(DEBOUNCE, SwitchFaults())
+    counter = SwitchCounter(DEBOUNCE, SwitchState(7, count=0))
+    (passed,) = (guard.take(one) for one in strips)
+    facts = counter.hear(passed.edges, passed.level, 512)
+    assert facts == [Leading(7, 102), Trailing(7, 203), Leading(8, 300), Trailing(8, 400)]
 
 
 @given(st.integers(DEBOUNCE + 1, SHORT - 1), st.integers(DEBOUNCE + 1, SHORT - 1), st.integers(16, 128))
@@ -93,6 +133,13 @@ def test_one_that_sticks_on_is_one_plate_and_one_alarm_until_it_falls() -> None:
     assert passed == strips
     assert faults.counts == {SwitchFault.STUCK_ON: 1}
     assert [told.standing for told in faults.news()] == [True, False]
+
+
+def test_a_sheet_as_long_as_any_may_be_is_no_switch_that_sticks() -> None:
+    strips = strips_of([100, 100 + MOST], 100 + MOST + 64, strip=100 + MOST + DEBOUNCE - 1)
+    passed, faults = guarded(strips)
+    assert passed == strips
+    assert not faults.counts
 
 
 def test_one_that_is_stuck_from_the_start_is_an_alarm_too() -> None:
