@@ -189,6 +189,13 @@ class StoreWorks(Said, frozen=True):
     text: str
 
 
+class ChecksOverdue(Said, frozen=True):
+    """record -> supervisor: of which recipes no plate can be OK, because the check standard is overdue, and why."""
+
+    recipes: dict[str, str]
+    """Words by the recipe's name; empty where each was checked in time."""
+
+
 class RoomShort(Said, frozen=True):
     """record -> supervisor: the disk has little room left, and pictures give way to the result store."""
 

@@ -196,6 +196,15 @@ def without_check(result: PlateResult, words: str) -> PlateResult:
     return replace(result, verdict=verdict, causes=(*result.causes, Cause.CHECK_OVERDUE), reason=reason)
 
 
+def as_golden(result: PlateResult) -> PlateResult:
+    """The result of the golden sheet: no verdict on a product, whatever was found. Its defects stay with it."""
+    if Cause.GOLDEN_SHEET in result.causes:
+        return result
+    others = tuple(cause for cause in result.causes if cause is not Cause.DEFECT)
+    reason = f"this is the golden sheet; {result.reason}" if result.reason else "this is the golden sheet"
+    return replace(result, verdict=Verdict.INCONCLUSIVE, causes=(Cause.GOLDEN_SHEET, *others), reason=reason)
+
+
 def _refuse_partial(one: Pass) -> None:
     if not one.complete:
         raise GoldenError(f"plate {one.plate} was not seen whole: pass the golden sheet again")

@@ -56,6 +56,7 @@ class Cause(StrEnum):
     STORE_FAILED = "store failed"
     CHECK_OVERDUE = "check overdue"
     SWITCH_DOUBTFUL = "switch doubtful"
+    GOLDEN_SHEET = "golden sheet"
     UNREADABLE = "unreadable"
     WRONG_WIDTH = "wrong width"
     FURTHER_PAGES = "further pages"

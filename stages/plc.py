@@ -16,7 +16,7 @@ its result says why.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -66,6 +66,7 @@ class Trouble(StrEnum):
     NO_VERDICT = "no verdict"
     NO_SLOT = "no slot"
     CAMERA = "camera"
+    CHECK_OVERDUE = "check overdue"
     ATTENTION = "attention"
 
 
@@ -119,7 +120,7 @@ class Answers(msgspec.Struct, frozen=True):
 
     @property
     def ready(self) -> bool:
-        """The next plate would be inspected."""
+        """The next plate would be inspected, and could be OK."""
         return self.next_plate > 0 and INSPECTS.issuperset(self.troubles)
 
 
@@ -143,9 +144,11 @@ class PartIds:
 
     Args:
         next_plate: number of the next plate.
+        given: part ids that plates have, the latest last, and their numbers.
+        shared: a part id that any number of plates may have.
     """
 
-    def __init__(self, next_plate: int) -> None:
+    def __init__(self, next_plate: int, given: Mapping[str, int] | None = None, shared: str | None = None) -> None:
         self.next_plate = next_plate
         self._read = False
         self._asked: Asked | None = None
@@ -157,7 +160,10 @@ class PartIds:
         """A number that was refused as too early: it stays so until another one stands there."""
         self._used: Asked | None = None
         """The ids that were used last."""
-        self._given: OrderedDict[str, int] = OrderedDict()
+        self._shared = shared
+        self._given: OrderedDict[str, int] = OrderedDict(
+            [one for one in (given or {}).items() if one[0] != shared][-_REMEMBERED:]
+        )
         """Part ids and the plates that have them."""
 
     @property
@@ -215,6 +221,7 @@ class PartIds:
             assert self._first == _ids(self._asked), "ids are taken that are not the first"
             assert self._asked.part_id not in self._given, "a part id is taken twice"
         assert len(set(self._given.values())) == len(self._given), "a plate has two part ids"
+        assert self._shared not in self._given, "a part id that may be shared belongs to one plate"
         assert len(self._given) <= _REMEMBERED
 
     @property
@@ -250,7 +257,7 @@ class PartIds:
         match self._answer:
             case IdsAnswer.USED:
                 self._used = asked
-                if asked.part_id:
+                if asked.part_id and asked.part_id != self._shared:
                     self._given[asked.part_id] = plate
                     if len(self._given) > _REMEMBERED:
                         self._given.popitem(last=False)

@@ -60,6 +60,7 @@ TELLING = (
     Cause.CONTRAST,
     Cause.FOCUS,
     Cause.CHECK_OVERDUE,
+    Cause.GOLDEN_SHEET,
 )
 """All causes, most telling first."""
 

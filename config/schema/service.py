@@ -298,6 +298,12 @@ class Golden(Strict):
         description="hours for which a check holds: without one that passed, no plate is OK (check overdue); null: "
         "checks change no verdict",
     )
+    part_id: str = Field(
+        "GOLDEN",
+        pattern=r"^[!-~]([ -~]{0,30}[!-~])?$",
+        description="part id by which a PLC names the golden sheet: it is checked as it passes, and is INCONCLUSIVE "
+        "(golden sheet) instead of a product's verdict",
+    )
 
 
 class OpticsLimits(Strict):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.store.golden import StoredCheck, add_check, checks_of, set_standard, standard_of
+from daemon.store.golden import StoredCheck, check_plate, checks_of, pass_of, set_standard, standard_of
 from daemon.store.results import PlateRow, Store, store_path
 from daemon.store.shared import open_shared
-from stages.golden import Check, GoldenError, Limit, Pass, Standard, checked, control_limits, standard_from
+from stages.golden import Check, GoldenError, Limit, Standard, control_limits, standard_from
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def set_golden(state: Path, recipe: str, plates: Sequence[int]) -> tuple[list[in
     """
     with open_shared(state) as store:
         rows = [_row(store, recipe, plate) for plate in plates] or [_row(store, recipe, None)]
-        standard = standard_from([_pass(row) for row in rows])
+        standard = standard_from([pass_of(row) for row in rows])
         numbers = [row.plate for row in rows]
         set_standard(store, recipe, numbers, standard)
     return numbers, standard
@@ -63,20 +63,9 @@ def run_golden(state: Path, recipe: str, plate: int | None) -> Outcome:
         StoreError: the store cannot be read or written.
     """
     with open_shared(state) as store:
-        found = standard_of(store, recipe)
-        if found is None:
-            raise GoldenError(f"no standard is set for {recipe}: pass the golden sheet, then `linesentry golden set`")
-        set_at, standard = found
-        row, before = _row(store, recipe, plate), checks_of(store, recipe, set_at)
-        if row.seen_at < set_at:
-            raise GoldenError(
-                f"plate {row.plate} passed before the standard was set: pass the golden sheet again, as the last sheet"
-            )
-        if any(one.plate == row.plate for one in before):
-            raise GoldenError(f"plate {row.plate} was checked already: pass the golden sheet again, as the last sheet")
-        check = checked(standard, _pass(row))
-        add_check(store, recipe, row.plate, row.seen_at, check)
-    return Outcome(row.plate, check, standard.limits, _control(before))
+        row = _row(store, recipe, plate)
+        done = check_plate(store, row)
+    return Outcome(row.plate, done.check, done.standard.limits, _control(done.before))
 
 
 def draw_golden(state: Path, recipe: str, out: Path) -> int:
@@ -157,16 +146,3 @@ def _row(store: Store, recipe: str, plate: int | None) -> PlateRow:
     if row.recipe != recipe:
         raise GoldenError(f"plate {row.plate} is of the recipe {row.recipe}, not of {recipe}: name its configuration")
     return row
-
-
-def _pass(row: PlateRow) -> Pass:
-    return Pass(
-        row.plate,
-        row.rows,
-        row.brightness,
-        row.contrast,
-        row.focus,
-        row.unevenness,
-        row.defects,
-        complete=bool(row.complete),
-    )

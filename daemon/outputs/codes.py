@@ -44,6 +44,7 @@ CAUSES = {
     Cause.DEPTH: 36,
     Cause.CHECK_OVERDUE: 37,
     Cause.SWITCH_DOUBTFUL: 38,
+    Cause.GOLDEN_SHEET: 39,
 }
 """PLCs are programmed by these: a number is never given again."""
 OTHER_CAUSE = 255

@@ -39,6 +39,7 @@ TROUBLES = {
     Trouble.NO_VERDICT: 16,
     Trouble.NO_SLOT: 32,
     Trouble.CAMERA: 64,
+    Trouble.CHECK_OVERDUE: 128,
     Trouble.ATTENTION: 0x8000,
 }
 IDS = {

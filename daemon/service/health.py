@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from daemon.service.plans import OPTIONAL
-from stages.events import OutputFailing, OutputWorks, RoomEnough, RoomShort, StoreFailing, StoreWorks
+from stages.events import ChecksOverdue, OutputFailing, OutputWorks, RoomEnough, RoomShort, StoreFailing, StoreWorks
 from stages.plc import Trouble
 
-Heard = StoreFailing | StoreWorks | RoomShort | RoomEnough | OutputFailing | OutputWorks
+Heard = StoreFailing | StoreWorks | RoomShort | RoomEnough | ChecksOverdue | OutputFailing | OutputWorks
 """What record and the outputs say of how they are."""
 
 
@@ -37,6 +37,10 @@ class Condition:
     """Why the journal of plates cannot be written; None while it can."""
     plc_unread: str | None = None
     """Why the PLC that gives ids cannot be read; None while it can, and where there is none."""
+    recipe: str = ""
+    """Name of the recipe by which the plates to come are judged."""
+    checks_overdue: Mapping[str, str] = field(default_factory=dict)
+    """Why plates of a recipe cannot be OK, by its name."""
     overdue: str | None = None
     """Which plate has had no verdict for too long, and what it waits for."""
 
@@ -57,6 +61,8 @@ class Condition:
                 self.store_failing = kind
             case StoreWorks():
                 self.store_failing = None
+            case ChecksOverdue(recipes):
+                self.checks_overdue = recipes
             case RoomShort() | RoomEnough():
                 self.room_short = isinstance(said, RoomShort)
 
@@ -94,6 +100,8 @@ def _found(condition: Condition) -> Iterator[tuple[Trouble, str]]:
         yield Trouble.ATTENTION, f"the journal of plates fails ({condition.journal_failing})"
     if condition.overdue is not None:
         yield Trouble.NO_VERDICT, condition.overdue
+    if condition.recipe in condition.checks_overdue:
+        yield Trouble.CHECK_OVERDUE, f"no plate can be OK: {condition.checks_overdue[condition.recipe]}"
     if condition.room_short:
         yield Trouble.ATTENTION, "room on the disk is short: pictures give way"
     if condition.stopping:

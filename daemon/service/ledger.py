@@ -18,6 +18,7 @@ import structlog
 from config.schema import Pitch
 from daemon.store.carry_over import CarriedOver
 from daemon.store.journal import NOTHING, Journal, Kept, journal_path, read_journal
+from daemon.store.part_ids import part_ids
 from daemon.store.reading import is_alone
 from daemon.store.reconcile import Missing
 from daemon.store.results import Store, StoreError, store_path
@@ -35,6 +36,9 @@ _START_S = 10.0
 _END_S = 3.0
 _LONG_LOOK_BYTES = 200_000_000
 """To look at a store of that size takes about a second."""
+
+_PART_IDS = 4096
+"""Plates of earlier runs whose part ids no sheet may have again."""
 
 IMAGES_LEFT = 3
 """Exit code of a run that gave every plate its verdict, and could not inspect some images of a replayed folder."""
@@ -61,6 +65,8 @@ class RunLedger:
         """Serial numbers of the cameras that see open plates."""
         self.not_inspected = 0
         """Plates of image files that could not be read, or are no sheet of this recipe."""
+        self.part_ids: dict[str, int] = {}
+        """Part ids that plates of earlier runs have, the latest last, and their numbers."""
         self.cut_short: tuple[int, ...] = ()
         """Plates that got their verdict from `end_in_store`."""
         self.verdicts = dict.fromkeys(Verdict, 0)
@@ -89,6 +95,7 @@ class RunLedger:
             if alone and store.in_use():
                 self._log.warning("the result store is a copy made at work: its latest plates may be missing")
             begun = store.begin_run(facts, kept)
+            self.part_ids = part_ids(store, _PART_IDS)
         self._metrics.begun(previous, len(begun.closed))
         if previous in (RunEnd.DIED, RunEnd.FAILED):
             self._log.warning("nobody stopped the run before", end=previous)

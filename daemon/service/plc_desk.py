@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -33,6 +33,7 @@ class PlcDesk:
         """A sheet that finds no slot is not inspected."""
         self.fault: str | None = None
         """Why the PLC cannot be read; None while it can."""
+        self._golden = config.golden.part_id
         self._ids = PartIds(0)
         self._alarms = Alarms()
         self._said: Answers | None = None
@@ -42,10 +43,10 @@ class PlcDesk:
         self._told_at = 0.0
         self._log = structlog.get_logger()
 
-    def begin(self, link: Server, first_plate: int) -> None:
-        """The run has begun: so its plates are numbered."""
+    def begin(self, link: Server, first_plate: int, part_ids: Mapping[str, int] | None = None) -> None:
+        """The run has begun: so its plates are numbered, and these part ids belong to plates of before."""
         self._link = link
-        self._ids = PartIds(first_plate)
+        self._ids = PartIds(first_plate, part_ids, self._golden)
 
     def gone(self, process: str) -> None:
         """A process ended: what it has read stands there no more, as far as anybody knows."""

@@ -84,8 +84,7 @@ class Supervisor:
         self._notifier = Notifier()
         self._vram = Vram()
         self._wanted = processes(config, sources.recipes, gpu=self._vram.available)
-        self.signals = signals
-        self.stopping = Stopping(config.drain_s)
+        self.signals, self.stopping = signals, Stopping(config.drain_s)
         self._condition = health.Condition()
         self._line_ended = self._acquire_ended = self._aborted_store = False
         self.refusal: str | None = None
@@ -189,7 +188,7 @@ class Supervisor:
         # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
         self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
         lock.begun()
-        self._plc.begin(self._link, self.first_plate)
+        self._plc.begin(self._link, self.first_plate, self.ledger.part_ids)
         self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         self._log.info(
             "service starts",
@@ -313,6 +312,7 @@ class Supervisor:
     def _now(self) -> health.Condition:
         return replace(
             self._condition,
+            recipe=self.recipe.name,
             # Asked from the server's thread, perhaps before there are any.
             down=self.children.down() if self._condition.ready else (),
             line=self.children.troubles if self._condition.ready else (),

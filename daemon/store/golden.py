@@ -9,9 +9,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from daemon.store.results import Store
+from daemon.store.results import PlateRow, Store
 from daemon.store.schema import golden_checks, golden_standards
-from stages.golden import Check, Standard, overdue
+from stages.golden import Check, GoldenError, Pass, Standard, checked, overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,54 @@ def add_check(store: Store, recipe: str, plate: int, at: datetime, check: Check)
                 failures=list(check.failures),
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a pass of the golden sheet came to."""
+
+    check: Check
+    standard: Standard
+    before: list[StoredCheck]
+    """Checks against the same standard, oldest first."""
+
+
+def check_plate(store: Store, row: PlateRow) -> Checked:
+    """Check a plate against its recipe's standard, and store the check.
+
+    Raises:
+        GoldenError: there is no standard; or the plate passed before it was set, was checked before, or was not seen
+            whole.
+        StoreError: the store cannot be read or written.
+    """
+    found = standard_of(store, row.recipe)
+    if found is None:
+        raise GoldenError(f"no standard is set for {row.recipe}: pass the golden sheet, then `linesentry golden set`")
+    set_at, standard = found
+    before = checks_of(store, row.recipe, set_at)
+    if row.seen_at < set_at:
+        raise GoldenError(
+            f"plate {row.plate} passed before the standard was set: pass the golden sheet again, as the last sheet"
+        )
+    if any(one.plate == row.plate for one in before):
+        raise GoldenError(f"plate {row.plate} was checked already: pass the golden sheet again, as the last sheet")
+    check = checked(standard, pass_of(row))
+    add_check(store, row.recipe, row.plate, row.seen_at, check)
+    return Checked(check, standard, before)
+
+
+def pass_of(row: PlateRow) -> Pass:
+    """What the line knows of a stored plate, as a pass of the golden sheet."""
+    return Pass(
+        row.plate,
+        row.rows,
+        row.brightness,
+        row.contrast,
+        row.focus,
+        row.unevenness,
+        row.defects,
+        complete=bool(row.complete),
+    )
 
 
 def checks_of(store: Store, recipe: str, since: datetime | None = None) -> list[StoredCheck]:

@@ -123,6 +123,7 @@ AnyEvent = (
     | e.SayAgain
     | e.StoreFailing
     | e.StoreWorks
+    | e.ChecksOverdue
     | e.RoomShort
     | e.RoomEnough
     | e.WorkerReady

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stages.golden import (
     GoldenError,
     Pass,
+    as_golden,
     checked,
     control_limits,
     overdue,
@@ -150,6 +151,15 @@ def test_a_check_that_passed_in_time_holds() -> None:
 
 
 OK = PlateResult("run", 1, Verdict.OK, (), "", True, 9, 9, 1, 1, 1.0)
+
+
+def test_the_golden_sheet_has_no_verdict_of_a_product_whatever_was_found() -> None:
+    ng = without_windows("run", 1, Verdict.NG, (Cause.DEFECT, Cause.FOCUS), "1 defect")
+    for result, causes, reason in ((OK, (), ""), (ng, (Cause.FOCUS,), "; 1 defect")):
+        golden = as_golden(result)
+        assert golden.verdict is Verdict.INCONCLUSIVE
+        assert (golden.causes, golden.reason) == ((Cause.GOLDEN_SHEET, *causes), f"this is the golden sheet{reason}")
+        assert as_golden(golden) is golden
 
 
 def test_without_a_check_no_plate_is_ok_and_a_defect_stays_one() -> None:

@@ -89,6 +89,17 @@ def test_a_part_id_is_given_to_one_sheet_alone() -> None:
     assert ids.came(8, 4.0).unknown == "the PLC gave part id A1, which plate 7 has"
 
 
+def test_part_ids_of_before_a_restart_are_given_already_and_a_shared_one_never_is() -> None:
+    ids = PartIds(7, {"A0": 5, "A1": 6, "GOLDEN": 4}, shared="GOLDEN")
+    ids.asked(given(7))
+    assert ids.answer == (7, IdsAnswer.GIVEN)
+    assert ids.came(7, 2.0).unknown == "the PLC gave part id A1, which plate 6 has"
+    for plate in (8, 9):
+        ids.asked(given(plate, "GOLDEN", at=3.0))
+        assert ids.came(plate, 4.0) == Part("GOLDEN", "B1")
+        ids.validate()
+
+
 @pytest.mark.parametrize("unreadable", [given(7, None), given(7, "A1", None), given(7, "", "")])
 def test_what_cannot_be_read_is_no_id(unreadable: Asked) -> None:
     ids = asked(unreadable)

@@ -13,11 +13,11 @@ import msgspec
 from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.service.doubtful_store import doubtful_store
+from daemon.service.golden_watch import GoldenWatch
 from daemon.service.optics_watch import OpticsOfRecipes
 from daemon.service.outgoing import Outgoing
 from daemon.service.pictures import PictureKeeper, Written, title_of
 from daemon.store.events import note
-from daemon.store.golden import why_overdue
 from daemon.store.journal import NOTHING
 from daemon.store.results import RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
 from daemon.store.rows import result_of
@@ -39,7 +39,6 @@ from stages.events import (
     VerdictCommitted,
     VerdictTold,
 )
-from stages.golden import without_check
 from stages.optics import unevenness
 from stages.plate import PlateResult
 from stages.recipes import FIRST
@@ -71,6 +70,7 @@ class RecordProcess(Child):
         self._final: deque[int] = deque(maxlen=_RECENT)
         self._keeper = PictureKeeper(self._state, plan.run, self.config.results, self.tally)
         self._optics = OpticsOfRecipes(self.config, self.recipe, plan.run)
+        self._golden = GoldenWatch(self.config.golden, plan.run, self.supervisor)
         self._aborted: Abort | None = None
         self._unsettled = False
         """Something is stored that may stand in the write-ahead log alone."""
@@ -123,6 +123,7 @@ class RecordProcess(Child):
             self._keeper.damage = None
         try:
             self._outgoing.tick(self._store, now)
+            self._golden.tick(self._store, self.recipes.values(), now)
         except StoreError as error:
             self._store_failed(error, now)
         self.note = f"{self._recorder.waiting} writes wait" if self._recorder.waiting else "store is in step"
@@ -143,6 +144,7 @@ class RecordProcess(Child):
         match event[1]:
             case PlateSeen() as seen:
                 self._outgoing.heard(seen, self._facts.get(seen.recipe))
+                self._golden.saw(seen)
                 if seen.plate in self._final:
                     # The supervisor has missed the verdict: the record that committed it is no more.
                     self._tell_verdict(seen.plate, now)
@@ -250,9 +252,7 @@ class RecordProcess(Child):
         result, last_row_at = write.decided.result, write.decided.last_row_at
         latency = None if last_row_at is None else time.monotonic() - last_row_at
         number, optics = write.decided.recipe or 0, self._optics.take(store, write.decided)
-        if (every_h := self.config.golden.every_h) is not None:
-            name = self.recipes.get(number, self.recipe).name
-            result = without_check(result, why_overdue(store, name, every_h, at))
+        result = self._golden.judged(store, result, self.recipes.get(number, self.recipe).name, at)
         if store.commit_verdict(
             result,
             decided_at=at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.service.health import Condition, reasons, troubles
-from stages.events import OutputFailing, OutputWorks, StoreFailing
+from stages.events import ChecksOverdue, OutputFailing, OutputWorks, StoreFailing
 from stages.plc import Answers, Trouble
 
 WELL = Condition(ready=True, down=(), role_lost=None, store_failing=None, stopping=False)
@@ -90,3 +90,16 @@ def test_a_plc_hears_what_keeps_the_next_plate_from_its_inspection_and_what_does
     assert troubles(without, full=False) == (Trouble.ATTENTION,)
     assert Answers(next_plate=1, troubles=troubles(without, full=False)).ready
     assert reasons(Condition(ready=True, plc_unread="cut off")) == ("ids of sheets are unknown: cut off",)
+
+
+def test_a_plc_hears_that_no_plate_of_the_recipe_that_judges_can_be_ok_for_want_of_a_check() -> None:
+    condition = Condition(ready=True, recipe="P10B")
+    condition.hear("record-0", ChecksOverdue({"02CG": "no check standard is set"}))
+    assert reasons(condition) == ()
+    condition.recipe = "02CG"
+    assert reasons(condition) == ("no plate can be OK: no check standard is set",)
+    overdue = troubles(condition, full=False)
+    assert overdue == (Trouble.CHECK_OVERDUE,)
+    assert not Answers(next_plate=1, troubles=overdue).ready
+    condition.hear("record-0", ChecksOverdue({}))
+    assert troubles(condition, full=False) == ()

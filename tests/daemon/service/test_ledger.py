@@ -22,6 +22,7 @@ from daemon.store.state import RunEnd
 from daemon.telemetry.metrics import Metrics
 from stages.events import VerdictCommitted
 from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.plc import Part
 
 CRACK = Defect(100, 200, 12, 80, 500, 0.8, 105, 240, edge=False)
 RESULT = PlateResult(
@@ -53,6 +54,17 @@ def ledger(metrics: Metrics, tmp_path: Path) -> RunLedger:
     begun = RunLedger(metrics, lambda _: Pitch(row_mm=0.05, column_mm=0.04), structlog.get_logger())
     assert begun.begin_in_store(tmp_path, FACTS, RunEnd.UNKNOWN) == 1
     return begun
+
+
+def test_part_ids_of_earlier_runs_are_known_at_the_start(ledger: RunLedger, tmp_path: Path) -> None:
+    assert ledger.part_ids == {}
+    with Store.open(store_path(tmp_path)) as store:
+        store.begin_run(FACTS)
+        for plate, part in ((3, Part("A3")), (1, Part("A1")), (2, Part(unknown="too late"))):
+            store.seen(FACTS.run, plate, datetime.now(UTC), part=part)
+    following = RunLedger(Metrics("1", "small"), lambda _: None, structlog.get_logger())
+    following.begin_in_store(tmp_path, replace(FACTS, run="b" * 32), RunEnd.STOPPED)
+    assert list(following.part_ids.items()) == [("A1", 1), ("A3", 3)]
 
 
 def test_seen_is_verdicts_and_open_and_the_metrics_say_the_same(ledger: RunLedger, metrics: Metrics) -> None:

@@ -87,6 +87,7 @@ BODIES: list[m.AnyMessage] = [
     e.VerdictTold(1, "acknowledged", divert=True, times=2, said_at=12.5, answered_at=12.75, answer="echo 1"),
     e.OutputFailing("gate", "cannot be reached"),
     e.OutputWorks("gate"),
+    e.ChecksOverdue({"P10B": "no check standard is set"}),
     PlcAsks(Asked(1.5, 7, "P7", None, 3, 4, "02CG"), ""),
     PlcAsks(None, "cannot be reached"),
     PlcAnswers(Answers(8, (Trouble.CAMERA,), (Trouble.CAMERA,), 7, IdsAnswer.USED, 3, ResetAnswer.STANDS)),

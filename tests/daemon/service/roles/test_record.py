@@ -17,7 +17,7 @@ import pytest
 
 from config.schema import Config, Golden
 from daemon.store.evidence import CROP_SIZE
-from daemon.store.golden import add_check, set_standard
+from daemon.store.golden import add_check, checks_of, set_standard
 from daemon.store.journal import Journal, journal_path
 from daemon.store.opening import set_aside_before
 from daemon.store.pictures import plate_directory
@@ -28,6 +28,7 @@ from daemon.wire.plate_memory import Hold, PlateMemory
 from stages.events import (
     Abort,
     Aborted,
+    ChecksOverdue,
     PlateDecided,
     PlateFinal,
     PlateSeen,
@@ -35,8 +36,9 @@ from stages.events import (
     StoreWorks,
     VerdictCommitted,
 )
-from stages.golden import Check, Standard
+from stages.golden import Check, Limit, Standard
 from stages.plate import Cause, Defect, PlateResult, Verdict
+from stages.plc import Part
 from tests.daemon.conftest import FACTS, KEY, RUN, Parent
 
 Start = Callable[..., Parent]
@@ -228,6 +230,50 @@ def test_a_store_that_is_damaged_or_taken_away_at_work_costs_no_verdict(
     assert rows == {7: Verdict.NG, 8: None, 9: None, **others}
 
 
+def verdict_of(
+    record: Parent, merge: Client, result: PlateResult, part: Part | None = None, *, seen: bool = False
+) -> PlateResult:
+    """What is committed of a plate with that result; `seen`: its sight is in the store already."""
+    if not seen:
+        record.tell(PlateSeen(result.plate, part=part))
+    merge.send(PlateDecided(result), time.monotonic())
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        merge.receive(time.monotonic())
+        for _, said in record.link.receive(time.monotonic()):
+            if isinstance(said, VerdictCommitted):
+                return said.result
+        time.sleep(0.01)
+    pytest.fail("no verdict was committed")
+
+
+def test_the_golden_sheet_is_checked_as_it_passes_and_is_told_as_no_product(
+    store: Store, parent: Start, tmp_path: Path
+) -> None:
+    """By the part id that a PLC gives it; also by a record that does not know what its predecessor heard."""
+    set_standard(store, "P10B", [1], Standard((), {"missed": Limit(0, 0), "extra": Limit(0, 1)}))
+    golden = Part("GOLDEN")
+    record = parent("record", config=Config(golden=Golden(every_h=8)))
+    assert "was not checked since" in record.hear(ChecksOverdue).recipes["P10B"]
+    with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record", KEY)) as merge:
+        passed = verdict_of(record, merge, RESULT, golden)
+        assert (passed.verdict, passed.causes) == (Verdict.INCONCLUSIVE, (Cause.GOLDEN_SHEET,))
+        assert passed.defects == RESULT.defects
+        assert record.hear(ChecksOverdue) == ChecksOverdue({})
+        assert [one.plate for one in checks_of(store, "P10B")] == [7]
+        product = verdict_of(record, merge, replace(RESULT, plate=8), Part("A17"))
+        assert (product.verdict, product.causes) == (Verdict.NG, (Cause.DEFECT,))
+        two = replace(RESULT, plate=9, defects=(DEFECT, replace(DEFECT, peak_x=40)))
+        store.seen(RUN, 9, datetime.now(UTC), part=golden)
+        verdict_of(record, merge, two, seen=True)
+        failed = record.hear(ChecksOverdue).recipes["P10B"]
+        assert "the check standard failed" in failed
+    assert [(one.plate, one.check.passed) for one in checks_of(store, "P10B")] == [(7, True), (9, False)]
+    row = store.plate(9)
+    assert row is not None
+    assert row.causes == (Cause.GOLDEN_SHEET,)
+
+
 def test_while_a_check_is_overdue_no_plate_is_ok_and_one_that_passes_ends_that(
     store: Store, parent: Start, tmp_path: Path
 ) -> None:
@@ -237,16 +283,7 @@ def test_while_a_check_is_overdue_no_plate_is_ok_and_one_that_passes_ends_that(
     with closing(Client(record.context, m.Sender(RUN, "merge", 0, 1), tmp_path / "record", KEY)) as merge:
 
         def decided(plate: int) -> PlateResult:
-            record.tell(PlateSeen(plate))
-            merge.send(PlateDecided(replace(good, plate=plate)), time.monotonic())
-            until = time.monotonic() + 30
-            while time.monotonic() < until:
-                merge.receive(time.monotonic())
-                for _, said in record.link.receive(time.monotonic()):
-                    if isinstance(said, VerdictCommitted):
-                        return said.result
-                time.sleep(0.01)
-            pytest.fail("no verdict was committed")
+            return verdict_of(record, merge, replace(good, plate=plate))
 
         first = decided(7)
         assert (first.verdict, first.causes) == (Verdict.INCONCLUSIVE, (Cause.CHECK_OVERDUE,))

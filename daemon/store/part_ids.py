@@ -1,0 +1,26 @@
+"""Part ids that plates have, so that none is given twice."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from daemon.store.results import Store
+from daemon.store.schema import plates
+
+
+def part_ids(store: Store, limit: int) -> dict[str, int]:
+    """The part ids of the latest plates that have one, so many at most and the latest last; with their numbers.
+
+    Raises StoreError.
+    """
+    query = sa.select(plates.c.part_id, plates.c.plate).where(plates.c.part_id.is_not(None))
+    with store.transaction(write=False) as connection:
+        latest = connection.execute(query.order_by(plates.c.plate.desc()).limit(limit)).all()
+    return {row.part_id: row.plate for row in reversed(latest)}
+
+
+def part_id_of(store: Store, plate: int) -> str | None:
+    """The part id of a plate; None where it has none, or is not stored. Raises StoreError."""
+    with store.transaction(write=False) as connection:
+        found: str | None = connection.scalar(sa.select(plates.c.part_id).where(plates.c.plate == plate))
+    return found
