@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pynvml
@@ -47,12 +47,13 @@ class Check:
     """What to do; empty when all is well."""
 
 
-def doctor(config: Config, recipe: Recipe) -> list[Check]:
+def doctor(config: Config, recipes: Sequence[Recipe]) -> list[Check]:
     """Look at everything the service needs, for real: memory is reserved, files are written, a window is computed.
 
-    What is reserved or written is let go of again. Takes some seconds, most of them for the detector.
+    `recipes` are those that it loads. What is reserved or written is let go of again. Takes some seconds, most of them
+    for the detector.
     """
-    return list(_checks(config, recipe))
+    return list(_checks(config, recipes))
 
 
 def doctor_table(checks: Sequence[Check]) -> Table:
@@ -67,9 +68,9 @@ def doctor_table(checks: Sequence[Check]) -> Table:
     return table
 
 
-def _checks(config: Config, recipe: Recipe) -> Iterator[Check]:
-    shape = ring_shape(config, recipe)
-    yield memory(config, recipe)
+def _checks(config: Config, recipes: Sequence[Recipe]) -> Iterator[Check]:
+    shape = ring_shape(config, recipes)
+    yield memory(config, recipes)
     if shape is not None:
         yield ring(shape)
     yield cores(config)
@@ -83,30 +84,37 @@ def _checks(config: Config, recipe: Recipe) -> Iterator[Check]:
         yield state_directory(state)
         yield disk_space(config, state)
         yield database(state)
+    for recipe in recipes:
+        for check in _of_recipe(config, recipe):
+            yield check if len(recipes) == 1 else replace(check, name=f"{check.name} of {recipe.name}")
+    yield metrics_port(config)
+    yield notify_socket()
+
+
+def _of_recipe(config: Config, recipe: Recipe) -> Iterator[Check]:
     weights = weight_file(recipe)
     yield weights
     if weights.ok is not False:
         yield known_answer(config, recipe)
     yield classifier(config, recipe)
-    yield metrics_port(config)
-    yield notify_socket()
 
 
 # --- memory and processor ---------------------------------------------------------------------------------------------
 
 
-def ring_shape(config: Config, recipe: Recipe) -> Shape | None:
-    """The plate memory that the service would reserve; None for a recipe of no fixed size."""
-    if recipe.slot_rows is None:
+def ring_shape(config: Config, recipes: Sequence[Recipe]) -> Shape | None:
+    """The plate memory that the service would reserve; None where a recipe is of no fixed size."""
+    rows = [one.slot_rows for one in recipes if one.slot_rows is not None]
+    if len(rows) < len(recipes):
         return None
-    columns = config.camera.width if recipe.columns is None else recipe.columns.count
-    return Shape(config.slots, recipe.slot_rows, columns)
+    columns = [config.camera.width if one.columns is None else one.columns.count for one in recipes]
+    return Shape(config.slots, max(rows), max(columns))
 
 
-def memory(config: Config, recipe: Recipe) -> Check:
+def memory(config: Config, recipes: Sequence[Recipe]) -> Check:
     """Whether all that the service reserves and its processes take fits into what is available."""
-    workers = processes(config, [recipe], gpu=why_no_gpu() is None)["detect"]
-    needs = service_needs(config, [recipe], workers)
+    workers = processes(config, recipes, gpu=why_no_gpu() is None)["detect"]
+    needs = service_needs(config, recipes, workers)
     available = available_bytes()
     if why := shortage(needs, available):
         return Check("memory", ok=False, found=why, advice="as said, or end other programs")

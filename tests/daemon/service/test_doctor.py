@@ -52,7 +52,7 @@ def test_a_new_machine_is_looked_at_whole_and_everything_wrong_comes_with_advice
     tmp_path: Path, recipe: Recipe
 ) -> None:
     unweighted = recipe.model_copy(update={"weights": str(tmp_path / "none.pt")})
-    found = doctor(Config(state_directory=tmp_path / "state", telemetry=Telemetry(port=0)), unweighted)
+    found = doctor(Config(state_directory=tmp_path / "state", telemetry=Telemetry(port=0)), [unweighted])
     by_name = {check.name: check for check in found}
     assert [*by_name][-3:] == ["classifier", "metrics port", "systemd"]
     assert {"memory", "plate memory", "cores", "processor", "GPU", "state directory", "database"} < set(by_name)
@@ -66,14 +66,14 @@ def test_a_new_machine_is_looked_at_whole_and_everything_wrong_comes_with_advice
 def test_a_state_directory_that_cannot_be_made_is_one_failed_check(tmp_path: Path, recipe: Recipe) -> None:
     (tmp_path / "file").write_text("in the way")
     unweighted = recipe.model_copy(update={"weights": str(tmp_path / "none.pt")})
-    found = {check.name: check for check in doctor(Config(state_directory=tmp_path / "file" / "below"), unweighted)}
+    found = {check.name: check for check in doctor(Config(state_directory=tmp_path / "file" / "below"), [unweighted])}
     assert found["state directory"].ok is False
     assert "database" not in found
     assert "metrics port" in found
 
 
 def test_the_plate_memory_is_reserved_for_real(recipe: Recipe) -> None:
-    shape = checks.ring_shape(Config(slots=2), recipe)
+    shape = checks.ring_shape(Config(slots=2), [recipe])
     assert shape is not None
     assert (shape.slots, shape.rows, shape.columns) == (2, recipe.slot_rows, 9777)
     assert checks.ring(Shape(2, 1000, 1000)).ok
@@ -85,14 +85,28 @@ def test_the_plate_memory_is_reserved_for_real(recipe: Recipe) -> None:
 
 
 def test_memory_that_is_short_says_what_to_lower(recipe: Recipe) -> None:
-    assert checks.memory(Config(slots=2), recipe).ok
-    short = checks.memory(Config(slots=100_000), recipe)
+    assert checks.memory(Config(slots=2), [recipe]).ok
+    short = checks.memory(Config(slots=100_000), [recipe])
     assert short.ok is False
     assert "lower slots" in short.found
 
 
 def test_a_recipe_of_any_length_has_no_plate_memory() -> None:
-    assert checks.ring_shape(Config(), load_recipe("general")) is None
+    assert checks.ring_shape(Config(), [load_recipe("P10B"), load_recipe("general")]) is None
+
+
+def test_each_recipe_that_is_loaded_is_looked_at(tmp_path: Path, recipe: Recipe) -> None:
+    """A change to one whose weights are gone would be refused; and a slot is as large as the largest needs."""
+    other = load_recipe("02CG").model_copy(update={"weights": str(tmp_path / "none.pt"), "classifier": Classifier()})
+    shape = checks.ring_shape(Config(), [recipe, other])
+    assert shape is not None
+    sizes = [(one.slot_rows, one.columns.count) for one in (recipe, other) if one.slot_rows and one.columns]
+    assert (shape.rows, shape.columns) == (max(rows for rows, _ in sizes), max(columns for _, columns in sizes))
+    plain = recipe.model_copy(update={"classifier": Classifier()})
+    found = {check.name: check for check in doctor(Config(state_directory=tmp_path / "state"), [plain, other])}
+    assert [name for name in found if "classifier" in name] == ["classifier of P10B", "classifier of 02CG"]
+    assert found["known answer of P10B"].ok is True
+    assert found["weights of 02CG"].ok is False
 
 
 def test_more_workers_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
