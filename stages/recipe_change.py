@@ -88,7 +88,6 @@ class Begin:
 class Done:
     """The recipes are ready; from that plate on it is judged by the target. None: it was already, and still is."""
 
-    numbers: Collection[int]
     target: int
     first_plate: int | None
 
@@ -97,7 +96,6 @@ class Done:
 class Refuse:
     """The change is not made, and nothing has changed."""
 
-    numbers: Collection[int]
     why: str
 
 
@@ -216,10 +214,9 @@ class RecipeChange:
         assert self._wanted is not None
         wanted, self._wanted, self._missing = self._wanted, None, set()
         self.state, self.judging = State.NONE, wanted.target
-        return [Done(wanted.numbers, wanted.target, first_plate)]
+        return [Done(wanted.target, first_plate)]
 
     def _refuse(self, why: str) -> list[Order]:
         assert self._wanted is not None
-        numbers, self._wanted, self._missing = self._wanted.numbers, None, set()
-        self.state = State.NONE
-        return [Refuse(numbers, why)]
+        self._wanted, self._missing, self.state = None, set(), State.NONE
+        return [Refuse(why)]

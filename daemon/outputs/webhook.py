@@ -71,17 +71,21 @@ class WebhookLink(OutputLink):
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         assert self._connection is not None
         try:
-            self._connection.request("POST", self._path, body, headers)
-            response = self._connection.getresponse()
+            response = self._posted(self._connection, body, headers)
         except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
             # A server ends a connection that was idle; by this nothing is known of whether it is well.
             self._connection.close()
-            self._connection.request("POST", self._path, body, headers)
-            response = self._connection.getresponse()
+            response = self._posted(self._connection, body, headers)
         response.read(4096)
         if response.read(1):
             self._connection.close()  # nobody needs the rest, and the next request begins anew
         return response.status, response.reason[:_KEPT]
+
+    def _posted(
+        self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
+        connection.request("POST", self._path, body, headers)
+        return connection.getresponse()
 
     def _signature(self, body: bytes) -> dict[str, str]:
         """The header that proves who sent it and when: HMAC-SHA256 of time and body by the key of the file."""

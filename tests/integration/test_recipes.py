@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from config.load import load_recipe, recipe_hash
+from config.load import load_recipe, recipe_hash, shipped
+from config.systemd_unit import NAME
 from config.weights import weights_path
 from daemon.service.control import Question, ask
 from daemon.store.results import Store, store_path
@@ -22,6 +24,7 @@ from stages.plate import Cause, Verdict
 from tests.integration.conftest import COLUMNS, RECIPE, Service
 
 Make = Callable[..., Service]
+UNIT = shipped("systemd", NAME)
 NARROW: dict[str, Any] = {**RECIPE, "name": "narrow", "columns": {"first": 300, "last": 300 + COLUMNS - 100}}
 """Another product, of other columns, in which no defect can be one."""
 
@@ -31,10 +34,22 @@ def reload(service: Service, recipe: str | None = None) -> dict[str, Any]:
     return ask(service.state, Question("reload", recipe), 60.0)
 
 
+def as_a_unit(service: Service) -> dict[str, str]:
+    """The environment in which systemd would start it and its ExecReload: that says where its state is."""
+    values = yaml.safe_load(service.config.read_text(encoding="utf-8"))
+    del values["state_directory"]
+    service.config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return {"STATE_DIRECTORY": str(service.state)}
+
+
 def command(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
-    """`linesentry reload` as it is typed."""
-    typed = [sys.executable, "-m", "daemon", "reload", "--config", str(service.config), *words]
-    return subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False)
+    """The unit's ExecReload as systemd runs it, with the program and the configuration of this service."""
+    (line,) = (one for one in UNIT.read_text(encoding="utf-8").splitlines() if one.startswith("ExecReload="))
+    program, *rest = shlex.split(line.partition("=")[2])
+    assert (program, rest[-1]) == ("/opt/linesentry/.venv/bin/linesentry", "/etc/linesentry/linesentry.yaml")
+    typed = [str(Path(sys.executable).parent / "linesentry"), *rest[:-1], str(service.config), *words]
+    environment = {"STATE_DIRECTORY": str(service.state)}
+    return subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False, env=environment, cwd="/")
 
 
 def write(path: Path, recipe: dict[str, Any]) -> str:
@@ -51,7 +66,7 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
     one = service(recipes=[str(tmp_path / "narrow.yaml")], camera={"line_rate_hz": 13_000.0}, overload="skip", slots=8)
     small = one.directory / "small.yaml"
     first = recipe_hash(load_recipe(small))
-    one.start()
+    one.start(environment=as_a_unit(one))
     one.wait_for(lambda: one.logged("service ready") and one.finals())
 
     answer = reload(one, "narrow")

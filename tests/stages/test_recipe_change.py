@@ -53,7 +53,7 @@ def test_acquisition_is_asked_to_begin_when_the_last_process_is_ready_and_not_be
     change.next_plate = 7
     assert change.tell(Ready(ACQUIRE, 2)) == [Begin(2, 7)]
     assert change.machine.undecided_from == 7
-    assert change.tell(Begun(2, 8)) == [Done((2,), 2, 8)]
+    assert change.tell(Begun(2, 8)) == [Done(2, 8)]
     assert change.tell(Tick()) == []
     assert not change.machine.busy
     assert change.machine.judging == 2
@@ -67,13 +67,13 @@ def test_what_cannot_be_loaded_or_dies_while_it_loads_or_takes_too_long_refuses_
     ):
         change = Change()
         change.tell(Wanted((2,), 2, PROCESSES))
-        assert change.tell(event) == [Refuse((2,), why)]
+        assert change.tell(event) == [Refuse(why)]
         assert change.all_ready(2) == []
         assert change.machine.judging == FIRST
     change = Change()
     change.tell(Wanted((2,), 2, PROCESSES), *(Ready(process, 2) for process in PROCESSES[:3]))
     change.now = LOAD_S + 1
-    assert change.tell(Tick()) == [Refuse((2,), "merge-0 had it not ready within 10 s")]
+    assert change.tell(Tick()) == [Refuse("merge-0 had it not ready within 10 s")]
 
 
 def test_once_acquisition_is_asked_the_change_is_made_though_it_dies_or_the_service_stops() -> None:
@@ -81,7 +81,7 @@ def test_once_acquisition_is_asked_the_change_is_made_though_it_dies_or_the_serv
     change.tell(Wanted((2,), 2, PROCESSES))
     change.all_ready(2)
     assert change.tell(Stopping(), Gone("detect-0", 9), Tick()) == []
-    assert change.tell(Gone(ACQUIRE, 9)) == [Done((2,), 2, 9)]
+    assert change.tell(Gone(ACQUIRE, 9)) == [Done(2, 9)]
     assert change.tell(Begun(2, 6)) == [], "an answer that comes late has no say"
 
 
@@ -89,7 +89,7 @@ def test_other_recipes_are_loaded_without_a_change_of_the_one_that_judges() -> N
     change = Change()
     change.tell(Wanted((2, 3), FIRST, PROCESSES))
     change.all_ready(2)
-    assert change.all_ready(3) == [Done((2, 3), FIRST, None)]
+    assert change.all_ready(3) == [Done(FIRST, None)]
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -114,7 +114,7 @@ class AnyOrder(RuleBasedStateMachine):
             match order:
                 case Begin():
                     self.asked.append(order)
-                case Done(_, target, first):
+                case Done(target, first):
                     assert first is not None
                     self.schedule.change(first, target)
                     self.under_way -= 1
