@@ -23,10 +23,11 @@ _DAY_S = 86_400
 """Seconds: nothing here is waited for any longer."""
 _MOST_ROWS = 1_000_000_000
 """Whether there is the memory for so many is another question (daemon/service/preflight.py)."""
-_REPLAYS = ("simulator", "folder")
+REPLAYS = ("simulator", "folder")
+"""Cameras that show sheets which were made or stored before."""
 DEVICES = ("gentl", "pylon")
 """Cameras with a driver, whose features are set by their names."""
-_CAMERAS = (*_REPLAYS, *DEVICES)
+_CAMERAS = (*REPLAYS, *DEVICES)
 _FEATURE = r"[A-Za-z_][A-Za-z0-9_]*(\[[A-Za-z0-9_]+\])?"
 _OWN_KEYS = {"Width": "camera.width", "Height": "camera.strip_rows", "AcquisitionLineRate": "camera.line_rate_hz"}
 """Features that have a key of their own."""
@@ -106,7 +107,7 @@ class Camera(Strict):
     @property
     def waits(self) -> bool:
         """The camera is a replay as fast as it is taken; any other delivers whether its strips are taken or not."""
-        return self.source in _REPLAYS and self.line_rate_hz is None
+        return self.source in REPLAYS and self.line_rate_hz is None
 
     @field_validator("source")
     @classmethod

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from daemon.service.recipe_keeper import Answer
+from daemon.service.recipe_answers import Answer
 
 NAME = "control"
 _MOST_BYTES = 4096

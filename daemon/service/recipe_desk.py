@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from config.schema import Recipe
 from daemon.service.control import Question
 from daemon.service.ledger import RunLedger
-from daemon.service.recipe_keeper import ROLES, Answer, RecipeKeeper, Reply
+from daemon.service.recipe_answers import Answer, Reply
+from daemon.service.recipe_keeper import ROLES, RecipeKeeper
 from daemon.service.recipes import Recipes
 from daemon.service.resources import Resources
 from daemon.service.sightings import Sighting

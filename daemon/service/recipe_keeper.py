@@ -1,22 +1,22 @@
-"""Changes the recipes of a running service: reads, asks the processes, and says what became of it.
+"""Changes the recipes of a running service: has them read, asks the processes, and answers who asked.
 
-What is done when is told in stages/recipe_change.py; this moves its orders to the processes. Files are read in a
-thread, so that a slow disk keeps nobody waiting.
+What is done when is told in stages/recipe_change.py; this moves its orders to the processes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import structlog
 
-from config.errors import ConfigError, printable
+from config.errors import printable
+from config.schema.service import REPLAYS
 from daemon.service.needs import further_need
 from daemon.service.plans import OPTIONAL
+from daemon.service.recipe_answers import RecipeAnswers, Reply, both
+from daemon.service.recipe_reader import Read, RecipeReader, result
 from daemon.service.recipes import Loaded, Recipes
-from daemon.service.sources import Sources
 from daemon.telemetry.metrics import Metrics
 from daemon.wire.messages import AnyMessage, JudgeBy, JudgesBy, KeepRecipes, LoadRecipe, NumberedRecipe, RecipeLoaded
 from daemon.wire.plate_memory import Shape
@@ -44,33 +44,6 @@ _FORGET_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a change that was asked for."""
-
-    outcome: str
-    """`changed`, `unchanged`, `restart` or `refused`; but for the first nothing has changed."""
-    text: str
-    """In words, a line for each thing."""
-    recipe: str
-    """By which plates are judged now, or from `first_plate` on."""
-    recipe_sha256: str
-    first_plate: int | None = None
-    """The first of the plates to come that is judged by it; None where nothing was to change."""
-
-
-Reply = Callable[[Answer], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What was read, and what of it needs a restart."""
-
-    sources: Sources
-    loaded: tuple[Loaded, ...]
-    restart: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Request:
     """A change that waits until all processes are at work."""
 
@@ -89,7 +62,7 @@ class _Asked:
 
     by: str
     reply: Reply
-    read: _Read | None
+    read: Read | None
     target: Loaded
 
 
@@ -124,22 +97,25 @@ class RecipeKeeper:
         metrics: Metrics,
     ) -> None:
         self.recipes = recipes
-        self._shape, self._lost = shape, lost
+        self._lost = lost
         self._all, self._at_work, self._send = tuple(processes), at_work, send
-        self._next_plate, self._decided, self._metrics = next_plate, decided, metrics
+        self._next_plate, self._decided = next_plate, decided
         self._change = RecipeChange(FIRST, "acquire-0", load_s)
         self._load_s = load_s
         self._request: _Request | None = None
-        self._reader = ThreadPoolExecutor(1, "recipes")
-        self._reading: tuple[str, Reply, Future[_Read]] | None = None
+        self._reader = RecipeReader(recipes, shape, classifier="classify-0" in processes)
+        self._answers = RecipeAnswers(recipes, metrics)
         self._asked: _Asked | None = None
         self._forget_at = 0.0
+        self._shown = recipes.active.recipe.name
+        """The recipe whose sheets a replay shows."""
+        self._other_sheets = False
+        """It was said that a replay goes on with sheets of the first recipe."""
         self._log = structlog.get_logger()
-        self._say_active()
 
     def close(self) -> None:
         """Wait for no reading any more."""
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
 
     def number_of(self, plate: int) -> int | None:
         """Number of the recipe that judges a plate; None as long as that is not known."""
@@ -173,19 +149,19 @@ class RecipeKeeper:
         """
         asked, waits = self._asked, self._request
         if asked is not None and asked.read is None and asked.target.recipe.name == name:
-            self._asked = replace(asked, reply=_both(asked.reply, reply))
+            self._asked = replace(asked, reply=both(asked.reply, reply))
             return
         if waits is not None and waits.recipe == name:
-            self._request = replace(waits, reply=_both(waits.reply, reply))
+            self._request = replace(waits, reply=both(waits.reply, reply))
             return
 
         def begin(reply: Reply, now: float) -> None:
             target = self.recipes.named(name)
             if target is None:
                 loaded = ", ".join(self.recipes.names)
-                self._refuse(by, reply, f"recipe {printable(name[:100])} is not loaded; loaded: {loaded}")
+                self._answers.refuse(by, reply, f"recipe {printable(name[:100])} is not loaded; loaded: {loaded}")
             elif target.number == self._change.judging:
-                self._answer("unchanged", by, reply, f"recipe {name} judges already", self._next_plate())
+                self._answers.say("unchanged", by, reply, f"recipe {name} judges already", self._next_plate())
             else:
                 self._begin(_Asked(by, reply, None, target), [target.number], now)
 
@@ -196,14 +172,14 @@ class RecipeKeeper:
 
         def begin(reply: Reply, _now: float) -> None:
             self._log.info("configuration and recipes are read again", by=by)
-            self._reading = by, reply, self._reader.submit(self._read, self.recipes.sources)
+            self._reader.begin(by, reply)
 
         self._take(_Request(by, reply, None, begin, now + self._load_s), now)
 
     def _take(self, request: _Request, now: float) -> None:
         """Begin with it, or wait until all processes are at work; one at a time."""
-        if self._change.busy or self._reading is not None or self._request is not None:
-            self._refuse(request.by, request.reply, "another change is under way: try again when it is done")
+        if self._change.busy or self._reader.busy or self._request is not None:
+            self._answers.refuse(request.by, request.reply, "another change is under way: try again when it is done")
         elif self._at_work():
             request.begin(request.reply, now)
         else:
@@ -228,20 +204,16 @@ class RecipeKeeper:
 
     def stopping(self, now: float) -> None:
         """The service stops."""
-        if self._reading is not None:
-            by, reply, _ = self._reading
-            self._reading = None
-            self._refuse(by, reply, "the service stops")
+        if (reading := self._reader.drop()) is not None:
+            self._answers.refuse(reading.by, reading.reply, "the service stops")
         if self._request is not None:
             self._drop_request("the service stops")
         self._do(Stopping(), now)
 
     def step(self, now: float, used: Callable[[], Collection[int]]) -> None:
         """What is due; `used` gives the plates that are open, or lie in the plate memory."""
-        if self._reading is not None and self._reading[2].done():
-            by, reply, future = self._reading
-            self._reading = None
-            self._has_read(by, reply, future, now)
+        if (reading := self._reader.done()) is not None:
+            self._has_read(reading.by, reading.reply, result(reading), now)
         if self._request is not None and self._at_work():
             request, self._request = self._request, None
             request.begin(request.reply, now)
@@ -250,30 +222,18 @@ class RecipeKeeper:
         for process in set(self._all).difference(self._processes):
             self._do(Gone(process, self._next_plate()), now)
         self._do(Tick(), now)
-        if now >= self._forget_at and not self._change.busy and self._reading is None:
+        if now >= self._forget_at and not self._change.busy and not self._reader.busy:
             self._forget_at = now + _FORGET_S
             self._forget(used())
 
-    # --- reading -------------------------------------------------------------------------------------------------
+    # --- what was read -------------------------------------------------------------------------------------------
 
-    def _read(self, before: Sources) -> _Read:
-        """In the reader's thread. Raises ConfigError, or OSError for weights that cannot be read."""
-        sources = before.again()
-        classifier = any(_role(one) == "classify" for one in self._all)
-        restart = self.recipes.restart_keys(sources, self._shape, classifier=classifier)
-        return _Read(sources, () if restart else self.recipes.prepared(sources), restart)
-
-    def _has_read(self, by: str, reply: Reply, future: Future[_Read], now: float) -> None:
-        try:
-            read = future.result()
-        except ConfigError as error:
-            self._refuse(by, reply, str(error))
-            return
-        except OSError as error:
-            self._refuse(by, reply, f"weights cannot be read: {error}")
+    def _has_read(self, by: str, reply: Reply, read: Read | str, now: float) -> None:
+        if isinstance(read, str):
+            self._answers.refuse(by, reply, read)
             return
         if read.restart:
-            self._answer(
+            self._answers.say(
                 "restart", by, reply, "\n".join(f"{key}: changes with a restart alone" for key in read.restart)
             )
             return
@@ -281,9 +241,9 @@ class RecipeKeeper:
         target = self.recipes.target(read.sources, read.loaded)
         if not new and target.number == self._change.judging:
             self.recipes.take(read.sources, read.loaded)
-            self._answer("unchanged", by, reply, "nothing is new: all is as it was")
+            self._answers.say("unchanged", by, reply, "nothing is new: all is as it was")
         elif why := shortage([further_need(len(new), self._workers, self.recipes.new_classifiers(read.loaded))]):
-            self._refuse(by, reply, why)
+            self._answers.refuse(by, reply, why)
         else:
             self._begin(_Asked(by, reply, read, target), [*new, target.number], now)
 
@@ -312,7 +272,7 @@ class RecipeKeeper:
                     assert asked is not None
                     self._asked = None
                     self._keep()
-                    self._refuse(asked.by, asked.reply, why)
+                    self._answers.refuse(asked.by, asked.reply, why)
 
     def _wanted(self, number: int) -> Loaded:
         assert self._asked is not None
@@ -328,12 +288,21 @@ class RecipeKeeper:
         if first_plate is not None:
             self.recipes.schedule.change(first_plate, target)
             self._decided()
-        self._say_active()
+        self._answers.active()
         text = f"recipe {asked.target.recipe.name} judges from plate {first_plate} on"
         if first_plate is None:
             text = f"recipe {asked.target.recipe.name} judges, as before; what else is loaded is new"
         self._send("record-0", Noted("recipe", f"{text}, asked by {asked.by}"))
-        self._answer("changed", asked.by, asked.reply, text, first_plate)
+        self._answers.say("changed", asked.by, asked.reply, text, first_plate)
+        self._tell_other_sheets(asked.target.recipe.name)
+
+    def _tell_other_sheets(self, judging: str) -> None:
+        """A replay shows what it was made for, whatever judges: say that once."""
+        source = self.recipes.sources.config.camera.source
+        if source in REPLAYS and judging != self._shown and not self._other_sheets:
+            self._other_sheets = True
+            words = f"the camera is a replay ({source}): it goes on with sheets of {self._shown}"
+            self._log.warning(words, recipe=judging)
 
     def _forget(self, plates: Collection[int]) -> None:
         begun = max((first for first, _ in self.recipes.schedule.begins), default=0)
@@ -348,43 +317,11 @@ class RecipeKeeper:
         for process in self._processes:
             self._send(process, KeepRecipes(self.recipes.numbers))
 
-    # --- saying --------------------------------------------------------------------------------------------------
-
     def _drop_request(self, why: str) -> None:
         request, self._request = self._request, None
         assert request is not None
-        self._refuse(request.by, request.reply, why)
-
-    def _refuse(self, by: str, reply: Reply, why: str) -> None:
-        self._answer("refused", by, reply, why)
-
-    def _answer(self, outcome: str, by: str, reply: Reply, text: str, first_plate: int | None = None) -> None:
-        active = self.recipes.active
-        digest = active.facts.recipe_sha256 or ""
-        self._metrics.count("recipe_changes_total", 1, outcome)
-        say = self._log.warning if outcome in ("restart", "refused") else self._log.info
-        say(
-            f"change of recipe: {outcome}",
-            by=by,
-            text=text,
-            recipe=active.recipe.name,
-            recipe_sha256=digest,
-            first_plate=first_plate,
-        )
-        reply(Answer(outcome, text, active.recipe.name, digest, first_plate))
-
-    def _say_active(self) -> None:
-        active = self.recipes.active
-        self._metrics.set_recipe(active.recipe.name, active.facts.recipe_sha256 or "")
+        self._answers.refuse(request.by, request.reply, why)
 
 
 def _role(process: str) -> str:
     return process.rpartition("-")[0]
-
-
-def _both(one: Reply, other: Reply) -> Reply:
-    def reply(answer: Answer) -> None:
-        one(answer)
-        other(answer)
-
-    return reply

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from daemon.cli.app import app
 from daemon.service.control import Control
-from daemon.service.recipe_keeper import Answer, Reply
+from daemon.service.recipe_answers import Answer, Reply
 
 CHANGED = Answer("changed", "recipe 02CG judges from plate 8 on", "02CG", "ab" * 32, 8)
 

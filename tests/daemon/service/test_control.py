@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from daemon.service.control import NAME, Control, ControlError, Question, ask
-from daemon.service.recipe_keeper import Answer
+from daemon.service.recipe_answers import Answer
 
 CHANGED = Answer("changed", "recipe 02CG judges from plate 8 on", "02CG", "ab" * 32, 8)
 

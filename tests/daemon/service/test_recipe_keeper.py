@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from config.load import load_config, load_recipes
 from daemon.service.plans import plate_shape, run_facts
-from daemon.service.recipe_keeper import Answer, RecipeKeeper
+from daemon.service.recipe_answers import Answer
+from daemon.service.recipe_keeper import RecipeKeeper
 from daemon.service.recipes import Recipes
 from daemon.service.sources import Sources
 from daemon.telemetry.metrics import Metrics
@@ -69,7 +71,7 @@ class Service:
         """Ask, and wait until the files are read."""
         self.keeper.reload("test", self.answers.append, self.now)
         until = time.monotonic() + 10
-        while self.keeper._reading is not None and time.monotonic() < until:
+        while self.keeper._reader.busy and time.monotonic() < until:
             self.step()
             time.sleep(0.002)
 
@@ -98,6 +100,16 @@ def test_another_loaded_recipe_judges_when_all_have_it_and_acquisition_has_begun
     (answer,) = service.answers
     assert (answer.outcome, answer.recipe, answer.first_plate) == ("changed", "other", 6)
     assert service.metrics.total("recipe_changes_total", "changed") == 1
+
+
+def test_that_a_replay_goes_on_with_sheets_of_the_first_recipe_is_said_once(service: Service) -> None:
+    with capture_logs() as logs:
+        for number, name in ((2, "other"), (1, "small"), (2, "other")):
+            service.change_to(name)
+            service.all_load(number)
+            service.keeper.hear("acquire-0", JudgesBy(number, 6), service.now)
+    said = [one["event"] for one in logs if "replay" in one["event"]]
+    assert said == ["the camera is a replay (simulator): it goes on with sheets of small"]
 
 
 def test_the_recipe_that_judges_already_is_no_change_and_one_that_is_not_loaded_is_refused(service: Service) -> None:
