@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from daemon.cli.options import ConfigOption, JsonOption, SetOption, StateOption, configured, fail
+from daemon.telemetry.printing import say
+
+if TYPE_CHECKING:
+    from config.schema import Config, Recipe
+    from daemon.offline.golden import Outcome
 
 golden = typer.Typer(name="golden", no_args_is_help=True, help="Check the line by a golden sheet.")
 
 Done = TypeVar("Done")
+_PATIENCE_S = 10.0
 PlateOption = Annotated[int | None, typer.Option(min=1, help="plate of the pass; default: the latest")]
 
 
@@ -41,16 +47,24 @@ def set_(
 @golden.command()
 def run(
     plate: PlateOption = None,
+    next_: Annotated[
+        bool, typer.Option("--next", help="tell the running service that the next sheet is the golden one, and wait")
+    ] = False,
     config: ConfigOption = None,
     state: StateOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Check the sheet that passed last against the standard; code 1 when it fails."""
+    """Check the sheet that passed last against the standard, or the next one; code 1 when it fails."""
     from daemon.offline.golden import run_golden  # noqa: PLC0415 - commands load what they need
 
-    recipe, directory = _place(config, set_, state)
-    outcome = _told(lambda: run_golden(directory, recipe, plate))
+    if next_ and plate is not None:
+        fail("--plate names a sheet that has passed, --next one that is to come: give one of them", 2)
+    settings, recipe, directory = _line(config, set_, state)
+    if next_:
+        outcome = _told(lambda: _next(directory, settings.golden.part_id))
+    else:
+        outcome = _told(lambda: run_golden(directory, recipe.name, plate))
     check = outcome.check
     if json_:
         values = {"plate": outcome.plate, "passed": check.passed, "values": check.values, "failures": check.failures}
@@ -80,13 +94,37 @@ def chart(
     typer.echo(f"written: {out}, {count} checks")
 
 
+def _next(directory: Path, part_id: str) -> Outcome:
+    """Have the next sheet taken for the golden one; what its check comes to. Raises GoldenError, StoreError."""
+    from daemon.offline.golden import await_golden  # noqa: PLC0415 - commands load what they need
+    from daemon.service.control import ControlError, Question, ask  # noqa: PLC0415
+    from daemon.store.results import Store, store_path  # noqa: PLC0415
+
+    with Store.open(store_path(directory), read_only=True) as store:
+        last = store.last_plate()
+    try:
+        answer = ask(directory, Question("golden"), _PATIENCE_S)
+    except ControlError as error:
+        fail(str(error), 2)
+    if answer["outcome"] != "golden":
+        fail(answer["text"], 2)
+    say("linesentry: let the golden sheet pass now: it is the next one that the switch sees; Ctrl-C ends the wait")
+    return await_golden(directory, answer["recipe"], part_id, last)
+
+
 def _place(config: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[str, Path]:
     """Name of the recipe, and the state directory."""
+    _, recipe, directory = _line(config, overrides, state)
+    return recipe.name, directory
+
+
+def _line(config: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe, Path]:
+    """Configuration, recipe and state directory."""
     from daemon.store.state import StateError, state_path  # noqa: PLC0415 - commands load what they need
 
     settings, recipe = configured(config, overrides, state)
     try:
-        return recipe.name, state_path(settings)
+        return settings, recipe, state_path(settings)
     except StateError as error:
         fail(str(error))
 

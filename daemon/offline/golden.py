@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from stages.golden import Check, GoldenError, Limit, Standard, control_limits, s
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_LOOK_S, _CHECKED_S = 0.25, 3.0
+"""Between two looks at the store; and within which a service has checked a sheet that has its verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,35 @@ def run_golden(state: Path, recipe: str, plate: int | None) -> Outcome:
         row = _row(store, recipe, plate)
         done = check_plate(store, row)
     return Outcome(row.plate, done.check, done.standard.limits, _control(done.before))
+
+
+def await_golden(state: Path, recipe: str, part_id: str, after: int) -> Outcome:
+    """The check of the golden sheet that passes next, once a service has made it; waits for it.
+
+    Args:
+        state: the service's state directory.
+        recipe: by which it judges.
+        part_id: of the golden sheet.
+        after: number of a plate that was seen before.
+
+    Raises:
+        GoldenError: the sheet passed, and it is no check.
+        StoreError: the store cannot be read.
+    """
+    unchecked = 0
+    while True:
+        with Store.open(store_path(state), read_only=True) as store:
+            found = standard_of(store, recipe)
+            checks = checks_of(store, recipe, found[0]) if found is not None else []
+            latest = [one for one in store.plates(limit=64) if one.plate > after and one.part_id == part_id]
+        plate = next((one.plate for one in reversed(latest) if one.verdict is not None), None)
+        for number, one in enumerate(checks):
+            if one.plate == plate and found is not None:
+                return Outcome(one.plate, one.check, found[1].limits, _control(checks[:number]))
+        unchecked += plate is not None
+        if unchecked * _LOOK_S > _CHECKED_S:
+            return run_golden(state, recipe, plate)  # which says why it is no check
+        time.sleep(_LOOK_S)
 
 
 def draw_golden(state: Path, recipe: str, out: Path) -> int:

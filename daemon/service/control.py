@@ -21,6 +21,7 @@ import structlog
 from daemon.service.recipe_answers import Answer
 
 NAME = "control"
+_ASKED = ("reload", "golden")
 _MOST_BYTES = 4096
 _MOST_CLIENTS = 8
 _PATIENCE_S = 5.0
@@ -32,8 +33,9 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client asks."""
 
     ask: str
+    """`reload`, or `golden`: the next sheet is the golden sheet."""
     recipe: str | None = None
-    """Name of a loaded recipe to change to; None: read everything again."""
+    """Of a reload: name of a loaded recipe to change to; None: read everything again."""
 
 
 class ControlError(Exception):
@@ -119,7 +121,7 @@ class Control:
             except msgspec.MsgspecError as error:
                 self._answer(client, {"outcome": "refused", "text": f"not understood: {error}"})
                 return None
-            if question.ask == "reload":
+            if question.ask in _ASKED:
                 return question
             self._answer(client, {"outcome": "refused", "text": f"not understood: {question.ask[:40]!r}"})
         return None

@@ -16,7 +16,7 @@ class Answer:
     """What became of a change that was asked for."""
 
     outcome: str
-    """`changed`, `unchanged`, `restart` or `refused`; but for the first nothing has changed."""
+    """`changed`, `unchanged`, `restart` or `refused`; but for the first nothing has changed. `golden`: as asked."""
     text: str
     """In words, a line for each thing."""
     recipe: str

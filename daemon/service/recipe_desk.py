@@ -1,6 +1,7 @@
 """Where a running service is asked for another recipe, and where record is told which plates began by which.
 
-Who asks: `linesentry reload` by the control socket, SIGHUP, or an output whose peer wants another product.
+Who asks: `linesentry reload` by the control socket, SIGHUP, or an output whose peer wants another product. At the same
+socket `linesentry golden run --next` says that the next sheet is the golden sheet.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class RecipeDesk:
     ) -> None:
         self.recipes = recipes
         self._taken, self._ledger, self._signals, self._switch = taken, ledger, signals, switch
+        self._golden = False
+        """Somebody said that the next sheet is the golden sheet."""
         self.keeper = RecipeKeeper(
             recipes,
             taken.memory.shape,
@@ -78,6 +81,10 @@ class RecipeDesk:
 
     def saw(self, sighting: Sighting, part: Part | None, now: float) -> None:
         """The switch saw a plate begin: count it, and have that committed with its recipe and its part."""
+        if self._golden:
+            self._golden = False
+            batch = None if part is None else part.batch_id
+            part = Part(self.recipes.sources.config.golden.part_id, batch)
         facts = self.recipes.of(sighting.plate).facts
         self._ledger.saw(sighting.plate, sighting.image, facts, part, sighting.camera)
         self._say_seen(sighting.plate, now)
@@ -135,7 +142,11 @@ class RecipeDesk:
         return {*self._ledger.open, *held, self._switch().oldest_to_come}
 
     def _asked(self, question: Question, reply: Reply) -> None:
-        if question.recipe is None:
+        if question.ask == "golden":
+            self._golden = True
+            active = self.recipes.active.facts
+            reply(Answer("golden", "the next sheet is the golden sheet", active.recipe, active.recipe_sha256 or ""))
+        elif question.recipe is None:
             self.keeper.reload("linesentry reload", reply, time.monotonic())
         else:
             self.keeper.change_to(question.recipe, "linesentry reload", reply, time.monotonic())

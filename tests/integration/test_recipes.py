@@ -58,6 +58,21 @@ def write(path: Path, recipe: dict[str, Any]) -> str:
     return recipe_hash(load_recipe(path))
 
 
+def the_next_is_golden(service: Service) -> int:
+    """`linesentry golden run --next`: the sheet that it checked, whatever that came to."""
+    marked = max(
+        plate for plate, row in service.plates().items() if row.verdict is Verdict.NG and row.recipe == "small"
+    )
+    place = ["--config", str(service.config), "--state", str(service.state)]
+    for words in (["set", "--plate", str(marked)], ["run", "--next", "--json"]):
+        typed = [str(Path(sys.executable).parent / "linesentry"), "golden", *words, *place]
+        done = subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode in (0, 1), done.stderr
+    assert "let the golden sheet pass now" in done.stderr
+    found: int = json.loads(done.stdout)["plate"]
+    return found
+
+
 def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_run(
     service: Make, tmp_path: Path
 ) -> None:
@@ -110,6 +125,7 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
     health = json.loads(one.ask("/healthz"))
     assert (health["recipe"], health["recipe_sha256"]) == ("small", first)
     assert f'linesentry_recipe_info{{recipe="small",sha256="{first}"}} 1.0' in one.ask("/metrics")
+    golden = the_next_is_golden(one)
     one.send(signal.SIGTERM)
     assert one.finish() == 0, one.stderr()
 
@@ -124,6 +140,8 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
         f"recipe small judges from plate {to_first} on",
     ]
     rows = one.verdicts()
+    assert [plate for plate, row in rows.items() if Cause.GOLDEN_SHEET in row.causes] == [golden]
+    assert (rows[golden].verdict, rows[golden].part_id) == (Verdict.INCONCLUSIVE, "GOLDEN")
     assert sorted(rows) == list(range(1, len(rows) + 1))
     for plate, row in rows.items():
         wanted = (

@@ -81,6 +81,14 @@ def test_only_a_new_pass_is_a_check(tmp_path: Path, again: str) -> None:
     assert (code, why in said) == (2, True)
 
 
+def test_the_next_sheet_needs_a_service_that_runs(tmp_path: Path) -> None:
+    line(tmp_path, 1)
+    code, said = golden(tmp_path, "run", "--next")
+    assert (code, "no service runs with the state directory" in said) == (2, True)
+    code, said = golden(tmp_path, "run", "--next", "--plate", "1")
+    assert (code, "give one of them" in said) == (2, True)
+
+
 def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert "there are no results at" in golden(tmp_path, "run")[1]
     line(tmp_path, 1)
