@@ -272,6 +272,7 @@ class RecipeKeeper:
                     assert asked is not None
                     self._asked = None
                     self._keep()
+                    self.recipes.delete_weights()
                     self._answers.refuse(asked.by, asked.reply, why)
 
     def _wanted(self, number: int) -> Loaded:

@@ -40,9 +40,10 @@ class Weights:
         kept = directory / "weights" / f"{hashlib.sha256(content + card).hexdigest()}.pt"
         try:
             kept.parent.mkdir(mode=0o700, exist_ok=True)
-            for target, data in ((kept, content), (kept.with_suffix(".json"), card)):
-                with whole(target) as part:
-                    part.write_bytes(data)
+            for target, data in ((kept.with_suffix(".json"), card), (kept, content)):
+                if not target.is_file():
+                    with whole(target) as part:
+                        part.write_bytes(data)
         except OSError:
             # No room for it: processes take the file itself, and see whether it is the right one.
             kept.unlink(missing_ok=True)
@@ -211,7 +212,16 @@ class Recipes:
         gone = self._loaded.keys() - kept
         for number in gone:
             del self._loaded[number]
+        if gone:
+            self.delete_weights()
         return bool(gone)
+
+    def delete_weights(self) -> None:
+        """Delete the copies of weights that no loaded recipe has: their directory may be in memory."""
+        used = {one.kept.stem for loaded in self._loaded.values() for one in (loaded.weights, loaded.classifier) if one}
+        for file in (self._directory / "weights").glob("*"):
+            if file.stem not in used:
+                file.unlink(missing_ok=True)
 
     @property
     def _first(self) -> Recipe:

@@ -64,6 +64,30 @@ def test_each_recipe_has_its_own_classifier_and_other_weights_are_another_fact_o
     assert hashlib.sha256(kept.read_bytes()).hexdigest() == new.facts.classifier_sha256
 
 
+def test_copies_of_weights_are_written_once_and_go_with_the_last_recipe_that_has_them(
+    recipes: Recipes, tmp_path: Path
+) -> None:
+    """They may lie in memory, and a line may be reloaded for months."""
+
+    def kept() -> dict[str, int]:
+        return {path.stem: path.stat().st_ino for path in (tmp_path / "weights").glob("*.pt")}
+
+    shipped = kept()
+    assert len(shipped) == 2
+    asked = P10B.classifier.model_copy(update={"weights": str(untrained(tmp_path / "own"))})
+    read = sources(P10B.model_copy(update={"classifier": asked}), CG)
+    recipes.take(read, recipes.prepared(read))
+    recipes.schedule.change(8, 3)
+    assert len(kept()) == 3
+    assert kept().items() >= shipped.items()
+    read = sources(P10B, CG)
+    recipes.take(read, recipes.prepared(read))
+    recipes.schedule.change(9, 4)
+    assert recipes.forget(recipes.used([9]))
+    assert kept() == shipped
+    assert len(list((tmp_path / "weights").iterdir())) == 4
+
+
 def test_plates_are_judged_by_a_recipe_from_its_first_plate_on_and_it_is_forgotten_after_the_last(
     recipes: Recipes,
 ) -> None:
