@@ -39,6 +39,8 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
     named += [(False, key, file) for key, file in files(config.outputs)]
     faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
     asked = hosts(config.outputs)
+    if config.camera.source == "aravis" and config.camera.device is not None:
+        asked.append(("camera.device", config.camera.device))
     if (plc := plc_of_switch(config.camera)) is not None:
         asked.append(plc)
     for key, host in asked:

@@ -25,7 +25,7 @@ _MOST_ROWS = 1_000_000_000
 """Whether there is the memory for so many is another question (daemon/service/preflight.py)."""
 REPLAYS = ("simulator", "folder")
 """Cameras that show sheets which were made or stored before."""
-DEVICES = ("gentl", "pylon")
+DEVICES = ("gentl", "pylon", "aravis")
 """Cameras with a driver, whose features are set by their names."""
 _CAMERAS = (*REPLAYS, *DEVICES)
 _FEATURE = r"[A-Za-z_][A-Za-z0-9_]*(\[[A-Za-z0-9_]+\])?"
@@ -40,7 +40,8 @@ class Camera(Strict):
     source: str = Field(
         "simulator",
         description="simulator: sheets made by the simulator; folder: image files. gentl: a GenICam camera or frame "
-        "grabber by its maker's producer; pylon: Basler's cameras (docs/how-to/genicam-camera.md). Or a camera of your "
+        "grabber by its maker's producer; pylon: Basler's cameras; aravis: GigE Vision cameras without a driver "
+        "(docs/how-to/genicam-camera.md). Or a camera of your "
         "own as module:Class (docs/how-to/add-a-camera.md)",
         json_schema_extra={"anyOf": [{"enum": [*_CAMERAS]}, {"pattern": f"^{_OWN_CAMERA}$"}]},
     )
@@ -65,30 +66,30 @@ class Camera(Strict):
     )
     device: str | None = Field(
         None,
-        description="which device: its serial number, id or name; a camera of your own takes what it likes. null: the "
-        "only one",
+        description="which device: its serial number, id or name; aravis: its address; a camera of your own "
+        "takes what it likes. null: the only one",
     )
     feature_file: Path | None = Field(
         None,
-        description="gentl, pylon: features as the maker's viewer saved them in GenApi's form (Basler's .pfs), set "
-        "before camera.features",
+        description="gentl, pylon, aravis: features as the maker's viewer saved them in GenApi's form (Basler's .pfs), "
+        "set before camera.features",
     )
     features: dict[str, bool | int | float | str] = Field(
         {},
-        description="gentl, pylon: features that are set, by their SFNC names and in this order, as ExposureTime: 20; "
-        "Name[Entry] sets the selector first, as TriggerMode[LineStart]: On",
+        description="gentl, pylon, aravis: features that are set, by their SFNC names and in this order, as "
+        "ExposureTime: 20; Name[Entry] sets the selector first, as TriggerMode[LineStart]: On",
     )
     switch_feature: str | None = Field(
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="gentl, pylon: the feature that says whether the photoelectric switch sees a sheet, as LineStatus, "
-        "or one that comes with each strip, as ChunkLineStatusAll",
+        description="gentl, pylon, aravis: the feature that says whether the photoelectric switch sees a sheet, as "
+        "LineStatus, or one that comes with each strip, as ChunkLineStatusAll",
     )
     switch_bit: int | None = Field(
         None,
         ge=0,
         le=63,
-        description="gentl, pylon: bit of switch_feature where that is a number; null: it is true or false",
+        description="gentl, pylon, aravis: bit of switch_feature where that is a number; null: it is true or false",
     )
     switch: CameraSwitch = CameraSwitch()
     width: int = Field(16384, ge=1, le=1_000_000, description="pixels of a row")
@@ -128,6 +129,8 @@ class Camera(Strict):
             raise ValueError("source is gentl, but producer names no .cti file of the camera's maker")
         if self.source == "pylon" and self.interface is None:
             raise ValueError("source is pylon, but interface says not where to search: BaslerGigE, BaslerUsb, ...")
+        if self.source == "aravis" and self.device is None:
+            raise ValueError("source is aravis, but device names no address of the camera, as 192.168.1.20")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import warnings
 from types import ModuleType
@@ -11,11 +12,18 @@ from stages.camera import CameraSetupError
 
 EXTRAS = {"gentl": "genicam", "pylon": "pypylon"}
 """`camera.source` to the package that it needs; the extra of linesentry is named as the source."""
+ARAVIS = "libaravis-0.8.so.0"
+NO_ARAVIS = "needs the library Aravis: run apt-get install libaravis-0.8-0"
 
 
 def missing(source: str) -> str | None:
     """What to do where the package of that camera is not installed; None where it is, or none is needed."""
     why = packages.missing(EXTRAS[source], source) if source in EXTRAS else None
+    if source == "aravis":
+        try:
+            ctypes.CDLL(ARAVIS)
+        except OSError:
+            why = NO_ARAVIS
     return None if why is None else f"found {source}, which {why}"
 
 

@@ -15,6 +15,7 @@ CAMERAS = {
     "folder": "daemon.cameras.folder:FolderCamera",
     "gentl": "daemon.cameras.gentl:GentlCamera",
     "pylon": "daemon.cameras.pylon:PylonCamera",
+    "aravis": "daemon.cameras.aravis:AravisCamera",
 }
 """`camera.source` to module and class; a module, and what it needs, is loaded only where its camera is opened."""
 

@@ -55,6 +55,10 @@ def test_a_switch_that_the_units_service_cannot_reach_or_read_the_token_of_is_na
     path.write_text(f"{start}{{source: opcua, {opcua}}}\n", encoding="utf-8")
     (plc,) = check(path, service=True).faults
     assert "camera.switch.opcua.url: the service cannot reach 192.168.0.31" in plc
+    path.write_text("camera: {source: aravis, device: 192.168.0.32}\n", encoding="utf-8")
+    assert any(
+        "camera.device: the service cannot reach 192.168.0.32" in one for one in check(path, service=True).faults
+    )
     path.write_text(f"{start}{{source: http, http: {{token_file: token}}}}\n", encoding="utf-8")
     (secret,) = check(path, service=True).faults
     assert f"camera.switch.http.token_file: the service cannot see {token}" in secret

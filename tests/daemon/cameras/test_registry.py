@@ -97,14 +97,16 @@ def test_what_is_no_camera_is_said(source: str, why: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("source", ["simulatr", "module", "module:", ":Class", "a b:C", "a:b:C", "os.system('x')"])
 def test_a_source_that_can_be_no_camera_is_refused_with_the_configuration(source: str) -> None:
-    with pytest.raises(ConfigError, match=r"camera.*allowed: simulator, folder, gentl, pylon, or module:Class of"):
+    with pytest.raises(
+        ConfigError, match=r"camera.*allowed: simulator, folder, gentl, pylon, aravis, or module:Class of"
+    ):
         with_overrides(load_config(None), {"camera.source": source, "camera.folder": "/"})
 
 
 def test_the_configuration_knows_every_camera_that_ships(tmp_path: Path) -> None:
     for source in CAMERAS:
         given = {"camera.source": source, "camera.folder": tmp_path, "camera.producer": tmp_path / "x.cti"}
-        given["camera.interface"] = "BaslerUsb"
+        given |= {"camera.interface": "BaslerUsb", "camera.device": "192.0.2.1"}
         assert with_overrides(load_config(None), given).camera.source == source
 
 
