@@ -71,7 +71,7 @@ def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plate
     if camera.source == "simulator":
         needs += _rendering(config, recipe, plates)
     if files := {classifier_path(config.classify, one) for one in recipes if one.classifier.mode != "off"}:
-        needs.append(Need("the classifier", _CLASSIFIER + (len(files) - 1) * _FURTHER_CLASSIFIER))
+        needs.append(classifier_need(len(files)))
     if outputs := config.outputs.all:
         needs.append(
             Need(f"{len(outputs)} outputs", sum(_OPCUA if isinstance(one, Opcua) else _OUTPUT for one in outputs))
@@ -84,6 +84,11 @@ def detector_need(recipes: Sequence[Recipe], workers: int) -> Need:
     swath = max(most_px(recipe) * _SWATH_BYTES[recipe.resolution] for recipe in recipes)
     size = workers * (_DETECTOR + swath) + further_need(len(recipes) - 1, workers).size
     return Need(f"{workers} detectors", size, ("workers.count", "windows.size"))
+
+
+def classifier_need(files: int = 1) -> Need:
+    """The classifier's process, with so many weights."""
+    return Need("the classifier", _CLASSIFIER + (files - 1) * _FURTHER_CLASSIFIER)
 
 
 def further_need(recipes: int, workers: int, classifiers: int = 0) -> Need:

@@ -35,6 +35,7 @@ class RecipeDesk:
         ledger: of the run's plates.
         signals: of the supervisor.
         lost: roles without which the service goes on.
+        start: has the one process of a role started.
         at_work: all processes are at work now.
         switch: how far the switch is counted.
         load_s: longest time that processes may take to have recipes ready.
@@ -50,6 +51,7 @@ class RecipeDesk:
         ledger: RunLedger,
         signals: Signals,
         lost: Callable[[], Collection[str]],
+        start: Callable[[str], None],
         at_work: Callable[[], bool],
         switch: Callable[[], SwitchState],
         load_s: float,
@@ -64,6 +66,7 @@ class RecipeDesk:
             taken.memory.shape,
             processes=[f"{role}-{index}" for role in ROLES for index in range(wanted.get(role, 0))],
             lost=lost,
+            start=start,
             at_work=at_work,
             send=lambda name, body: taken.link.send(name, body, time.monotonic()),
             next_plate=lambda: switch().next_plate,

@@ -12,7 +12,7 @@ import structlog
 
 from config.errors import printable
 from config.schema.service import REPLAYS
-from daemon.service.needs import further_need
+from daemon.service.needs import classifier_need, further_need
 from daemon.service.plans import OPTIONAL
 from daemon.service.recipe_answers import RecipeAnswers, Reply, both
 from daemon.service.recipe_reader import Read, RecipeReader, result
@@ -20,7 +20,7 @@ from daemon.service.recipes import Loaded, Recipes
 from daemon.telemetry.metrics import Metrics
 from daemon.wire.messages import AnyMessage, JudgeBy, JudgesBy, KeepRecipes, LoadRecipe, NumberedRecipe, RecipeLoaded
 from daemon.wire.plate_memory import Shape
-from models.machine.memory import shortage
+from models.machine.memory import Need, shortage
 from stages.events import Noted
 from stages.recipe_change import (
     Begin,
@@ -40,6 +40,7 @@ from stages.recipes import FIRST
 
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
 """Those whose processes have to do with recipes, where there are any."""
+_CLASSIFIER = "classify-0"
 _FORGET_S = 1.0
 
 
@@ -74,6 +75,7 @@ class RecipeKeeper:
         shape: of the plate memory.
         processes: names of all that have to do with recipes.
         lost: roles without which the service goes on.
+        start: has the one process of a role started.
         at_work: all processes are at work now.
         send: a message to a process.
         next_plate: number of the plate that begins next.
@@ -89,6 +91,7 @@ class RecipeKeeper:
         *,
         processes: Collection[str],
         lost: Callable[[], Collection[str]],
+        start: Callable[[str], None],
         at_work: Callable[[], bool],
         send: Callable[[str, AnyMessage], object],
         next_plate: Callable[[], int],
@@ -97,13 +100,13 @@ class RecipeKeeper:
         metrics: Metrics,
     ) -> None:
         self.recipes = recipes
-        self._lost = lost
+        self._lost, self._start = lost, start
         self._all, self._at_work, self._send = tuple(processes), at_work, send
         self._next_plate, self._decided = next_plate, decided
         self._change = RecipeChange(FIRST, "acquire-0", load_s)
         self._load_s = load_s
         self._request: _Request | None = None
-        self._reader = RecipeReader(recipes, shape, classifier="classify-0" in processes)
+        self._reader = RecipeReader(recipes, shape)
         self._answers = RecipeAnswers(recipes, metrics)
         self._asked: _Asked | None = None
         self._forget_at = 0.0
@@ -242,10 +245,23 @@ class RecipeKeeper:
         if not new and target.number == self._change.judging:
             self.recipes.take(read.sources, read.loaded)
             self._answers.say("unchanged", by, reply, "nothing is new: all is as it was")
-        elif why := shortage([further_need(len(new), self._workers, self.recipes.new_classifiers(read.loaded))]):
+        elif why := shortage(self._further_needs(read)):
             self._answers.refuse(by, reply, why)
         else:
+            if self._lacks_classifier(read):
+                self._log.info("the classifier's process is started: a recipe asks it for the first time")
+                self._all = (*self._all, _CLASSIFIER)
+                self._start("classify")
             self._begin(_Asked(by, reply, read, target), [*new, target.number], now)
+
+    def _lacks_classifier(self, read: Read) -> bool:
+        """Whether a recipe asks the classifier, and no recipe of the run has asked it yet."""
+        return _CLASSIFIER not in self._all and any(one.classifier is not None for one in read.loaded)
+
+    def _further_needs(self, read: Read) -> list[Need]:
+        new = [one for one in read.loaded if one.number not in self.recipes.numbers]
+        needs = [further_need(len(new), self._workers, self.recipes.new_classifiers(read.loaded))]
+        return [*needs, *([classifier_need()] if self._lacks_classifier(read) else [])]
 
     # --- changing ------------------------------------------------------------------------------------------------
 

@@ -36,11 +36,10 @@ class RecipeReader:
     Args:
         recipes: what is loaded.
         shape: of the plate memory.
-        classifier: its process runs.
     """
 
-    def __init__(self, recipes: Recipes, shape: Shape, *, classifier: bool) -> None:
-        self._recipes, self._shape, self._classifier = recipes, shape, classifier
+    def __init__(self, recipes: Recipes, shape: Shape) -> None:
+        self._recipes, self._shape = recipes, shape
         self._threads = ThreadPoolExecutor(1, "recipes")
         self._asked: Asked | None = None
 
@@ -69,7 +68,7 @@ class RecipeReader:
     def _read(self, before: Sources) -> Read:
         """In the thread. Raises ConfigError, or OSError for weights that cannot be read."""
         sources = before.again()
-        restart = self._recipes.restart_keys(sources, self._shape, classifier=self._classifier)
+        restart = self._recipes.restart_keys(sources, self._shape)
         return Read(sources, () if restart else self._recipes.prepared(sources), restart)
 
 

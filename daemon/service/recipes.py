@@ -137,11 +137,8 @@ class Recipes:
 
     # --- what is to be -------------------------------------------------------------------------------------------
 
-    def restart_keys(self, sources: Sources, shape: Shape, *, classifier: bool) -> list[str]:
-        """Keys of what was read that differ from what runs, and that only a restart changes; with what was found.
-
-        `classifier`: its process runs.
-        """
+    def restart_keys(self, sources: Sources, shape: Shape) -> list[str]:
+        """Keys of what was read that differ from what runs, and that only a restart changes; with what was found."""
         found = _differing(self.sources.config, sources.config)
         first = self._first.switch.debounce_rows, self._first.offset_rows
         for recipe in sources.recipes:
@@ -153,8 +150,6 @@ class Recipes:
                 )
             if (recipe.switch.debounce_rows, recipe.offset_rows) != first:
                 found.append(f"switch of {recipe.name}")
-            if recipe.classifier.mode != "off" and not classifier:
-                found.append(f"classifier.mode of {recipe.name}: no process of the classifier runs")
         return found
 
     def prepared(self, sources: Sources, facts: RunFacts | None = None) -> tuple[Loaded, ...]:

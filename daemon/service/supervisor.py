@@ -140,7 +140,8 @@ class Supervisor:
                 raise ServiceError(f"the service cannot start: {error.strerror or error}") from error
             end = RunEnd.FAILED
             try:
-                self._start_all()
+                for role, count in self._wanted.items():
+                    self._start(role, count)
                 code = self._loop()
                 if self.stopping.role_lost is None:
                     end = RunEnd.STOPPED
@@ -178,6 +179,7 @@ class Supervisor:
             ledger=self.ledger,
             signals=self.signals,
             lost=lambda: self._condition.done_without,
+            start=self._start,
             at_work=lambda: self._condition.ready and self.children.all_up,
             switch=lambda: self._sightings.state,
             load_s=self.config.restart.start_s,
@@ -200,11 +202,10 @@ class Supervisor:
             state=str(self.state.path),
         )
 
-    def _start_all(self) -> None:
-        for role, count in self._wanted.items():
-            self.metrics.set_role(role, 0, count, 0)
-            for index in range(count):
-                self.children.add(role, index, optional=role in OPTIONAL)
+    def _start(self, role: str, count: int = 1) -> None:
+        self.metrics.set_role(role, 0, count, 0)
+        for index in range(count):
+            self.children.add(role, index, optional=role in OPTIONAL)
 
     def _end(self) -> None:
         self._notifier.stopping("stopping")
@@ -371,9 +372,8 @@ class Supervisor:
             self.stopping.begin(now)
             self._notifier.stopping("finishing the plates in flight")
             self._notifier.extend(self.config.drain_s + GIVE_UP_S + _EXIT_S, "finishing the plates in flight")
-        finished = self.finished or (self._line_ended and self._acquire_ended)
-        closed = not self.ledger.open and self._pictures_done()
-        due = self.stopping.step(now, closed=closed, finished=finished)
+        closed, ended = not self.ledger.open and self._pictures_done(), self._line_ended and self._acquire_ended
+        due = self.stopping.step(now, closed=closed, finished=self.finished or ended)
         self._tell_abort([told for told in due if isinstance(told, TellAbort)], now)
         return self._exit() if End() in due else None
 

@@ -17,10 +17,12 @@ import yaml
 from config.load import load_recipe, recipe_hash, shipped
 from config.systemd_unit import NAME
 from config.weights import weights_path
+from daemon.offline.golden import set_golden
 from daemon.service.control import Question, ask
 from daemon.store.results import Store, store_path
 from daemon.store.schema import events
 from stages.plate import Cause, Verdict
+from tests.command import linesentry
 from tests.integration.conftest import COLUMNS, RECIPE, Service
 
 Make = Callable[..., Service]
@@ -60,15 +62,16 @@ def write(path: Path, recipe: dict[str, Any]) -> str:
 
 def the_next_is_golden(service: Service) -> int:
     """`linesentry golden run --next`: the sheet that it checked, whatever that came to."""
-    marked = max(
-        plate for plate, row in service.plates().items() if row.verdict is Verdict.NG and row.recipe == "small"
-    )
-    place = ["--config", str(service.config), "--state", str(service.state)]
-    for words in (["set", "--plate", str(marked)], ["run", "--next", "--json"]):
-        typed = [str(Path(sys.executable).parent / "linesentry"), "golden", *words, *place]
-        done = subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode in (0, 1), done.stderr
-    assert "let the golden sheet pass now" in done.stderr
+    stored = service.plates().items()
+    marked = max(n for n, row in stored if row.verdict is Verdict.NG and row.complete and row.recipe == "small")
+    set_golden(service.state, "small", [marked])
+    for _ in range(5):
+        done = linesentry("golden", "run", "--next", "--json", "--config", service.config, "--state", service.state)
+        assert "let the golden sheet pass now" in done.stderr
+        if done.returncode != 2:
+            break
+        # A machine that is busy with other things leaves a sheet out.
+        assert "was not seen whole" in done.stderr
     found: int = json.loads(done.stdout)["plate"]
     return found
 
@@ -78,7 +81,13 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
 ) -> None:
     """By name, by a changed file, by SIGHUP; a worker dies on the way; what is wrong changes nothing."""
     narrow = write(tmp_path / "narrow.yaml", NARROW)
-    one = service(recipes=[str(tmp_path / "narrow.yaml")], camera={"line_rate_hz": 13_000.0}, overload="skip", slots=8)
+    one = service(
+        recipes=[str(tmp_path / "narrow.yaml")],
+        camera={"line_rate_hz": 13_000.0},
+        overload="skip",
+        slots=8,
+        classify={"views": ["identity"]},
+    )
     small = one.directory / "small.yaml"
     first = recipe_hash(load_recipe(small))
     one.start(environment=as_a_unit(one))
@@ -125,7 +134,12 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
     health = json.loads(one.ask("/healthz"))
     assert (health["recipe"], health["recipe_sha256"]) == ("small", first)
     assert f'linesentry_recipe_info{{recipe="small",sha256="{first}"}} 1.0' in one.ask("/metrics")
-    golden = the_next_is_golden(one)
+    # No recipe has asked the classifier so far: its process is started for it.
+    asking = write(small, RECIPE | {"classifier": {"mode": "annotate", "deadline_s": 60}})
+    answer = reload(one)
+    assert (answer["outcome"], answer["recipe_sha256"]) == ("changed", asking)
+    to_asking = answer["first_plate"]
+    checked = the_next_is_golden(one)
     one.send(signal.SIGTERM)
     assert one.finish() == 0, one.stderr()
 
@@ -138,14 +152,18 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
         "recipe narrow judges, as before; what else is loaded is new",
         f"recipe small judges from plate {to_strict} on",
         f"recipe small judges from plate {to_first} on",
+        f"recipe small judges from plate {to_asking} on",
     ]
     rows = one.verdicts()
-    assert [plate for plate, row in rows.items() if Cause.GOLDEN_SHEET in row.causes] == [golden]
-    assert (rows[golden].verdict, rows[golden].part_id) == (Verdict.INCONCLUSIVE, "GOLDEN")
+    named = {plate: row.verdict for plate, row in rows.items() if row.part_id == "GOLDEN"}
+    assert (max(named), set(named.values())) == (checked, {Verdict.INCONCLUSIVE})
+    assert all((Cause.GOLDEN_SHEET in row.causes) == (plate in named) for plate, row in rows.items())
     assert sorted(rows) == list(range(1, len(rows) + 1))
     for plate, row in rows.items():
         wanted = (
-            ("small", first)
+            ("small", asking)
+            if plate >= to_asking
+            else ("small", first)
             if plate < to_narrow or plate >= to_first
             else ("narrow", narrow)
             if plate < to_strict
@@ -155,4 +173,7 @@ def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_ru
         if row.verdict is Verdict.OK or Cause.FOCUS in row.causes or row.defects:
             assert row.columns == (COLUMNS - 100 if row.recipe == "narrow" else COLUMNS), plate
             assert (Cause.FOCUS in row.causes) == (row.recipe_sha256 == strict), plate
-    assert {row.recipe_sha256 for row in rows.values() if row.windows_scored} == {first, narrow, strict}
+        scored = row.windows_scored == row.windows != 0
+        assert row.classifier == ("annotate" if plate >= to_asking else "off") or not scored, plate
+        assert (row.classifier_sha256 is not None) == (plate >= to_asking), plate
+    assert {row.recipe_sha256 for row in rows.values() if row.windows_scored} == {first, narrow, strict, asking}

@@ -41,6 +41,7 @@ class Service:
         self.answers: list[Answer] = []
         self.at_work = True
         self.lost: set[str] = set()
+        self.started: list[str] = []
         self.next_plate = 5
         self.now = 0.0
         self.metrics = Metrics("0", "small")
@@ -50,6 +51,7 @@ class Service:
             plate_shape(config, sources.recipes),
             processes=processes,
             lost=lambda: self.lost,
+            start=self.started.append,
             at_work=lambda: self.at_work,
             send=lambda name, body: self.sent.append((name, body)),
             next_plate=lambda: self.next_plate,
@@ -226,6 +228,22 @@ def test_a_reload_waits_for_the_classifier_and_a_change_to_what_it_has_does_not(
     assert len(classifying.told(JudgeBy)) == 1
     classifying.keeper.hear(CLASSIFIER, RecipeLoaded(3), classifying.now)
     assert classifying.told(JudgeBy)[1:] == [JudgeBy(3, 5)]
+
+
+def test_the_first_recipe_that_asks_the_classifier_has_its_process_started_and_waits_for_it(service: Service) -> None:
+    service.write("other", SMALL | {"name": "other", "classifier": {"mode": "annotate"}})
+    service.reload()
+    service.all_load(3)
+    service.all_load(1)
+    assert (service.started, service.answers) == (["classify"], [])
+    for number in (1, 3):
+        service.keeper.hear(CLASSIFIER, RecipeLoaded(number), service.now)
+    assert [one.outcome for one in service.answers] == ["changed"]
+    service.write("small", SMALL | {"classifier": {"mode": "annotate"}})
+    service.reload()
+    assert service.started == ["classify"]
+    asked = [(name, body.recipe.number) for name, body in service.sent if isinstance(body, LoadRecipe)]
+    assert (CLASSIFIER, 4) in asked
 
 
 def test_a_classifier_that_is_lost_is_waited_for_no_more(classifying: Service) -> None:

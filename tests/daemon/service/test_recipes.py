@@ -50,14 +50,14 @@ def test_each_recipe_has_its_own_classifier_and_other_weights_are_another_fact_o
     asked = P10B.classifier.model_copy(update={"weights": str(own)})
     before = recipes.active.facts.classifier_sha256
     read = sources(P10B.model_copy(update={"classifier": asked}), CG)
-    assert recipes.restart_keys(read, plate_shape(Config(), [P10B, CG]), classifier=True) == []
+    assert recipes.restart_keys(read, plate_shape(Config(), [P10B, CG])) == []
     new, same = loaded = recipes.prepared(read)
     assert (new.number, same.number) == (3, 2)
     assert new.facts.classifier_sha256 == hashlib.sha256(own.read_bytes()).hexdigest() != before
     assert same.facts.classifier_sha256 == before
     assert recipes.new_classifiers(loaded) == 1
     read = sources(P10B, CG, classify=Classify(weights=own))
-    assert recipes.restart_keys(read, plate_shape(Config(), [P10B, CG]), classifier=True) == []
+    assert recipes.restart_keys(read, plate_shape(Config(), [P10B, CG])) == []
     assert {one.facts.classifier_sha256 for one in recipes.prepared(read)} == {new.facts.classifier_sha256}
     kept = Path(new.told.recipe["classifier"]["weights"])
     own.write_bytes(b"half writ")
@@ -110,15 +110,14 @@ def test_a_reload_keeps_the_recipe_that_was_chosen_unless_the_file_names_another
 
 def test_what_needs_a_restart_is_named_key_by_key(recipes: Recipes) -> None:
     shape = plate_shape(Config(), [P10B, CG])
-    assert recipes.restart_keys(sources(MASKED, CG, batch_id="7"), shape, classifier=True) == []
+    assert recipes.restart_keys(sources(MASKED, CG, batch_id="7"), shape) == []
     longer = P10B.model_copy(update={"length": Length(nominal_rows=40_000), "switch": Switch(offset_rows=99)})
-    found = recipes.restart_keys(sources(longer, slots=4, drain_s=1.0), shape, classifier=False)
+    found = recipes.restart_keys(sources(longer, slots=4, drain_s=1.0), shape)
     assert [one.split(":")[0] for one in found] == [
         "slots",
         "drain_s",
         "length, most_rows or columns of P10B",
         "switch of P10B",
-        "classifier.mode of P10B",
     ]
 
 
