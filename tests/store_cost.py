@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from daemon.store.history import Selection, causes, page, totals
+from daemon.store.history import Box, Selection, causes, page, totals
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import stored, verdict_values
 from daemon.store.schema import defects, marks, plates, upkeep
@@ -116,7 +116,7 @@ def questions(store: Store, count: int) -> dict[str, Callable[[], object]]:
         "50 of a product, NG": lambda: page(store, Selection(product="P1", verdict=Verdict.NG), 50),
         "50 of a batch": lambda: page(store, Selection(batch=f"B{count // 1000}"), 50),
         "the plate of a part": lambda: page(store, Selection(part="S0000777"), 50),
-        "50 with a defect at a place": lambda: page(store, Selection(place=(7000, 9000, 7100, 9100)), 50),
+        "50 with a defect at a place": lambda: page(store, Selection(place=Box(7000, 9000, 7100, 9100)), 50),
         "50 of a shift": lambda: page(store, Selection(since=shift), 50),
         "totals of a shift": lambda: totals(store, Selection(since=shift)),
         "totals of a month": lambda: totals(store, Selection(since=month)),
@@ -126,7 +126,7 @@ def questions(store: Store, count: int) -> dict[str, Callable[[], object]]:
         "causes of a shift": lambda: causes(store, Selection(since=shift)),
         "causes of a month": lambda: causes(store, Selection(since=month)),
         "causes of all": lambda: causes(store, Selection()),
-        "totals at a place": lambda: totals(store, Selection(place=(7000, 9000, 7500, 9500))),
+        "totals at a place": lambda: totals(store, Selection(place=Box(7000, 9000, 7500, 9500))),
     }
 
 

@@ -18,6 +18,7 @@ from config.reference_page import keys
 from config.reference_page import page as page_of_keys
 from config.schema import Config, Recipe
 from daemon.cli.app import app
+from daemon.store.reference_page import page as page_of_columns
 from daemon.telemetry.metrics import PREFIX, Metrics
 from daemon.wire.reference_page import page as page_of_messages
 from stages.plate import Cause
@@ -312,6 +313,12 @@ def rows_below(path: Path, header: str) -> list[list[str]]:
 
 def test_the_page_of_the_configuration_is_what_the_schema_says() -> None:
     assert (REFERENCE / "configuration.md").read_text("utf-8") == page_of_keys(), "run: python -m config.reference_page"
+
+
+def test_the_page_of_the_columns_is_what_the_code_says() -> None:
+    assert (REFERENCE / "columns.md").read_text("utf-8") == page_of_columns(), (
+        "run: python -m daemon.store.reference_page"
+    )
 
 
 def test_the_page_of_the_messages_is_what_the_code_says() -> None:

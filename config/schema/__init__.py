@@ -40,6 +40,7 @@ from config.schema.service import (
     View,
     Workers,
 )
+from config.schema.shifts import shift_times
 from config.schema.switch import CameraSwitch, SwitchGpio, SwitchHttp, SwitchModbus, SwitchOpcua, SwitchPicture
 
 __all__ = [
@@ -88,4 +89,5 @@ __all__ = [
     "Windows",
     "Workers",
     "Zone",
+    "shift_times",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from config.schema.outputs import Outputs
 from config.schema.section import Strict
+from config.schema.shifts import PATTERN as SHIFT
 from config.schema.switch import CameraSwitch
 
 MOST_WORKERS = 64
@@ -346,6 +347,12 @@ class Config(Strict):
         "between two plates (docs/how-to/change-a-recipe.md)",
     )
     batch_id: str | None = Field(None, max_length=64, description="batch of material, stored with each plate")
+    shifts: dict[str, Annotated[str, StringConstraints(pattern=SHIFT)]] = Field(
+        {},
+        max_length=24,
+        description="names for parts of the day, for `linesentry results --shift NAME`, by this machine's clock: "
+        '{early: "06:00-14:00", night: "22:00-06:00"}',
+    )
     state_directory: Path | None = Field(None, description="null: $STATE_DIRECTORY, or the user's state directory")
     camera: Camera = Camera()
     simulator: Simulator = Simulator()

@@ -1,46 +1,121 @@
-"""`linesentry results`: the latest plates, as a table or as JSON."""
+"""`linesentry results`: plates with their verdicts, as a table for people and as CSV, Parquet or JSON for programs."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
-from daemon.cli.options import ConfigOption, JsonOption, StateOption, configured, console, fail
+from daemon.cli.filters import FilterError, Filters, selection_of
+from daemon.cli.options import configured, console, fail, takes_order
 from daemon.telemetry.printing import say
 
+if TYPE_CHECKING:
+    from daemon.store.history import Selection
+    from daemon.store.reading import Reader
 
-def results(
-    json_: JsonOption = False,
-    limit: Annotated[int, typer.Option(min=1, help="plates, the latest first")] = 20,
-    verdict: Annotated[Literal["OK", "NG", "INCONCLUSIVE"] | None, typer.Option(help="only these")] = None,
-    config: ConfigOption = None,
-    state: StateOption = None,
-) -> None:
-    """List the latest plates with their verdicts."""
+_SHOWN = 20
+"""Plates of the table, where nobody says how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results(Filters):
+    """List plates with their verdicts."""
+
+    limit: Annotated[
+        int | None, Option(min=1, help=f"plates, the latest first; default: {_SHOWN} in the table, else all")
+    ] = None
+    json: Annotated[bool, Option("--json", help="JSON on stdout, a line for each plate")] = False
+    csv: Annotated[bool, Option("--csv", help="CSV on stdout, a line for each plate")] = False
+    parquet: Annotated[Path | None, Option(help="write a Parquet file", metavar="FILE")] = None
+
+
+@takes_order
+def results(order: Results) -> None:
+    """List plates with their verdicts, the latest first."""
+    if sum((order.json, order.csv, order.parquet is not None)) > 1:
+        fail("--json, --csv and --parquet are three forms: give one", 2)
+    with results_of(order) as (found, selection):
+        if order.json:
+            _json(found, selection, order.limit)
+        elif order.csv:
+            _csv(found, selection, order.limit)
+        elif order.parquet is not None:
+            _parquet(found, selection, order.limit, order.parquet)
+        else:
+            _table(found, selection, order.limit or _SHOWN)
+        for note in found.notes:
+            say(f"linesentry: {note}")
+
+
+@contextmanager
+def results_of(filters: Filters) -> Iterator[tuple[Reader, Selection]]:
+    """The results that the filters are about, and the selection; ends the command where there are none."""
     from daemon.store.journal import JournalError, journal_path, read_journal  # noqa: PLC0415
-    from daemon.store.reading import read_results  # noqa: PLC0415 - commands load what they need
+    from daemon.store.reading import reader  # noqa: PLC0415 - commands load what they need
     from daemon.store.results import StoreError, store_path  # noqa: PLC0415
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
-    from daemon.store.view import results_json, show_results  # noqa: PLC0415
-    from stages.plate import Verdict  # noqa: PLC0415
 
-    settings, _ = configured(config, None, state)
+    settings, _ = configured(filters.config, None, filters.state)
     try:
+        selection = selection_of(filters, settings.shifts)
         directory = state_path(settings)
         path = store_path(directory)
         if not path.exists():
             if last := read_journal(journal_path(directory)).last:
                 fail(f"{path} is gone, and numbers up to {last} were given: put it back, or restore a backup")
             fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")
-        found = read_results(directory, limit, verdict=Verdict(verdict) if verdict else None)
+        with reader(directory) as found:
+            yield found, selection
+    except FilterError as error:
+        fail(str(error), 2)
     except (StoreError, StateError, JournalError) as error:
         fail(str(error))
-    if json_:
-        for row in found.plates:
-            typer.echo(json.dumps(results_json(row)))
-    else:
-        show_results(console(), found.plates, found.ledger)
-    for note in found.notes:
-        say(f"linesentry: {note}")
+
+
+def _table(found: Reader, selection: Selection, limit: int) -> None:
+    from daemon.store.history import EVERYTHING  # noqa: PLC0415 - commands load what they need
+    from daemon.store.view import ledger_line, show_results  # noqa: PLC0415
+
+    rows = list(found.plates(selection, limit))
+    ledger = found.totals(selection)
+    show_results(console(), rows, ledger)
+    if selection != EVERYTHING:
+        console().print(f"of all: {ledger_line(found.totals())}")
+    if len(rows) < ledger.seen:
+        say(f"linesentry: the latest {len(rows)} of {ledger.seen} plates; --limit {ledger.seen} has all")
+
+
+def _json(found: Reader, selection: Selection, limit: int | None) -> None:
+    from daemon.store.view import results_json  # noqa: PLC0415 - commands load what they need
+
+    for row in found.plates(selection, limit):
+        sys.stdout.write(json.dumps(results_json(row), allow_nan=False) + "\n")
+
+
+def _csv(found: Reader, selection: Selection, limit: int | None) -> None:
+    from daemon.store.columns import PLATE_COLUMNS  # noqa: PLC0415 - commands load what they need
+    from daemon.store.tables import CsvTable  # noqa: PLC0415
+
+    table = CsvTable(sys.stdout, PLATE_COLUMNS)
+    for row in found.plates(selection, limit):
+        table.add(row)
+
+
+def _parquet(found: Reader, selection: Selection, limit: int | None, path: Path) -> None:
+    from daemon.store.columns import PLATE_COLUMNS  # noqa: PLC0415 - commands load what they need
+    from daemon.store.tables import TableError, write_parquet  # noqa: PLC0415
+
+    try:
+        count = write_parquet(path, PLATE_COLUMNS, found.plates(selection, limit))
+    except TableError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror or error}")
+    say(f"linesentry: {count} plates in {path}")

@@ -20,7 +20,7 @@ from daemon.wire.plate_memory import Shape
 from models.machine.files import whole
 from stages.recipes import FIRST, Schedule
 
-_LIVE = ("recipe", "recipes", "batch_id", "classify.network", "classify.weights")
+_LIVE = ("recipe", "recipes", "batch_id", "shifts", "classify.network", "classify.weights")
 """Keys of the configuration that change without a restart."""
 
 

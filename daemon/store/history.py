@@ -15,10 +15,41 @@ import sqlalchemy as sa
 from daemon.store.results import Store
 from daemon.store.rows import Ledger, PlateRow, ledger_of, plate_row
 from daemon.store.schema import defects, plates
+from daemon.store.shifts import Shift, in_shift
 from stages.plate import Cause, Verdict
 
 _LATEST = (plates.c.seen_at.desc(), plates.c.plate.desc())
 _WITH_CAUSES = (Verdict.NG.value, Verdict.INCONCLUSIVE.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box in plate coordinates, px, half-open."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def holds(self, x: sa.ColumnElement[int], y: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Whether a point lies in it."""
+        return sa.and_(x >= self.x0, x < self.x1, y >= self.y0, y < self.y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circle in plate coordinates, px."""
+
+    x: int
+    y: int
+    radius: int
+
+    def holds(self, x: sa.ColumnElement[int], y: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Whether a point lies in it, or on it."""
+        # The box around it first, for that is what the index knows.
+        around = Box(self.x - self.radius, self.y - self.radius, self.x + self.radius + 1, self.y + self.radius + 1)
+        across, along = x - self.x, y - self.y
+        return sa.and_(around.holds(x, y), across * across + along * along <= self.radius * self.radius)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,56 +60,76 @@ class Selection:
     """Seen then or later."""
     until: datetime | None = None
     """Seen before."""
+    shift: Shift | None = None
+    recipe: str | None = None
     product: str | None = None
     batch: str | None = None
     part: str | None = None
     verdict: Verdict | None = None
     cause: Cause | None = None
     """One of its causes."""
-    place: tuple[int, int, int, int] | None = None
-    """It has a defect whose worst pixel lies in this box: x0, y0, x1, y1, half-open, px of the plate."""
+    place: Box | Circle | None = None
+    """It has a defect whose worst pixel lies there, be it vetoed or not."""
+
+
+EVERYTHING = Selection()
 
 
 def page(store: Store, selection: Selection, limit: int | None, before: PlateRow | None = None) -> list[PlateRow]:
     """The selection's latest plates, latest first; `before`: those that follow this one. Raises StoreError."""
-    chosen = sa.select(plates.c.plate).where(*_conditions(selection))
-    if before is not None:
-        at, number = before.seen_at, before.plate
-        chosen = chosen.where(plates.c.seen_at <= at, sa.or_(plates.c.seen_at < at, plates.c.plate < number))
-    # The numbers first, which the indices have; rows are wide.
-    chosen = chosen.order_by(*_LATEST).limit(limit)
-    query = sa.select(*store.told).where(plates.c.plate.in_(chosen)).order_by(*_LATEST)
     with store.transaction(write=False) as connection:
+        chosen = _numbers(connection, selection, limit)
+        if before is not None:
+            at, number = before.seen_at, before.plate
+            chosen = chosen.where(plates.c.seen_at <= at, sa.or_(plates.c.seen_at < at, plates.c.plate < number))
+        query = sa.select(*store.told).where(plates.c.plate.in_(chosen)).order_by(*_LATEST)
         found = connection.execute(query).mappings().all()
         return [plate_row(connection, dict(row)) for row in found]
 
 
+def numbers(store: Store, selection: Selection, limit: int | None = None) -> list[int]:
+    """The numbers of the selection's plates, latest first: what can be read where their rows cannot."""
+    with store.transaction(write=False) as connection:
+        return list(connection.scalars(_numbers(connection, selection, limit)))
+
+
 def totals(store: Store, selection: Selection) -> Ledger:
     """The selection's plates, counted. Raises StoreError."""
-    query = sa.select(plates.c.verdict, sa.func.count()).where(*_conditions(selection)).group_by(plates.c.verdict)
     with store.transaction(write=False) as connection:
+        conditions = _conditions(connection, selection)
+        query = sa.select(plates.c.verdict, sa.func.count()).where(*conditions).group_by(plates.c.verdict)
         return ledger_of(connection.execute(query))
 
 
 def causes(store: Store, selection: Selection) -> dict[Cause, int]:
     """How many of the selection's plates had each cause, the most frequent first. Raises StoreError."""
     text = _text(plates.c.causes)
-    conditions = [*_conditions(selection), plates.c.verdict.in_(_WITH_CAUSES)]
-    query = sa.select(text, sa.func.count()).where(*conditions).group_by(text)
     counts = Counter[Cause]()
     with store.transaction(write=False) as connection:
+        conditions = [*_conditions(connection, selection), plates.c.verdict.in_(_WITH_CAUSES)]
+        query = sa.select(text, sa.func.count()).where(*conditions).group_by(text)
         for said, count in connection.execute(query):
             for cause in msgspec.json.decode(said or "[]", type=list[Cause]):
                 counts[cause] += count
     return dict(counts.most_common())
 
 
-def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
+def _numbers(connection: sa.Connection, selection: Selection, limit: int | None) -> sa.Select[tuple[int]]:
+    """The numbers first, which the indices have; rows are wide."""
+    conditions = _conditions(connection, selection)
+    return sa.select(plates.c.plate).where(*conditions).order_by(*_LATEST).limit(limit)
+
+
+def _conditions(connection: sa.Connection, selection: Selection) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if selection.since is not None:
         found.append(plates.c.seen_at >= selection.since)
     if selection.until is not None:
         found.append(plates.c.seen_at < selection.until)
+    if selection.shift is not None:
+        found.append(in_shift(connection, selection.shift, selection.since, selection.until))
+    if selection.recipe is not None:
+        found.append(plates.c.recipe == selection.recipe)
     if selection.product is not None:
         found.append(plates.c.product == selection.product)
     if selection.batch is not None:
@@ -92,9 +143,8 @@ def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
         found.append(plates.c.verdict.in_(_WITH_CAUSES))
         found.append(_text(plates.c.causes).contains(f'"{selection.cause.value}"', autoescape=True))
     if selection.place is not None:
-        x0, y0, x1, y1 = selection.place
-        inside = (defects.c.peak_x >= x0, defects.c.peak_x < x1, defects.c.peak_y >= y0, defects.c.peak_y < y1)
-        found.append(plates.c.plate.in_(sa.select(defects.c.plate).where(*inside)))
+        inside = selection.place.holds(defects.c.peak_x, defects.c.peak_y)
+        found.append(plates.c.plate.in_(sa.select(defects.c.plate).where(inside)))
     return found
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain, islice
 from pathlib import Path
 
 from daemon.store import opening
+from daemon.store.history import EVERYTHING, Selection, page, totals
+from daemon.store.history import numbers as selected
 from daemon.store.journal import NOTHING, JournalError, Kept, KeptPlate, journal_path, read_journal
 from daemon.store.reconcile import Missing
 from daemon.store.results import Store, StoreDamagedError, StoreError, store_path
 from daemon.store.rows import Ledger, PlateRow
-from stages.plate import Verdict
 
 _MOST_NAMED = 12
+_PAGE = 500
+"""Plates that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,62 @@ class Reading:
     """What is missing or wrong, in words; nothing when all is well."""
 
 
-def read_results(state: Path, limit: int | None = 20, *, verdict: Verdict | None = None) -> Reading:
-    """The latest plates of a state directory. One that only the journal knows is open.
+class Reader:
+    """The results of a state directory, open to be read. A plate that only the journal knows is open."""
+
+    def __init__(self, store: Store, kept: Kept, notes: list[str]) -> None:
+        self._store = store
+        self._kept = kept
+        self._missing = store.missing(kept)
+        self.notes = [*notes, *_notes(store, kept, self._missing)]
+        """What is missing or wrong, in words."""
+
+    def plates(self, selection: Selection = EVERYTHING, limit: int | None = None) -> Iterator[PlateRow]:
+        """The selection's plates, the latest first, read as they are taken. Raises StoreError."""
+        rows = chain(self._unseen(selection), self._stored(selection, limit))
+        return islice(rows, limit)
+
+    def totals(self, selection: Selection = EVERYTHING) -> Ledger:
+        """The selection's plates, counted. Raises StoreError."""
+        stored = self._store.ledger() if selection == EVERYTHING else totals(self._store, selection)
+        ahead = len(self._unseen(selection))
+        return replace(stored, seen=stored.seen + ahead, open=stored.open + ahead)
+
+    def _unseen(self, selection: Selection) -> list[PlateRow]:
+        rows = (_row(one) for one in reversed(self._missing.unseen))
+        return [row for row in rows if _takes(selection, row)]
+
+    def _stored(self, selection: Selection, limit: int | None) -> Iterator[PlateRow]:
+        last, given = None, 0
+        while limit is None or given < limit:
+            most = _PAGE if limit is None else min(_PAGE, limit - given)
+            try:
+                rows = page(self._store, selection, most, last)
+            except StoreDamagedError:
+                raise
+            except StoreError:
+                yield from self._readable(selection, limit, given)
+                return
+            yield from rows
+            if len(rows) < most:
+                return
+            last, given = rows[-1], given + len(rows)
+
+    def _readable(self, selection: Selection, limit: int | None, given: int) -> Iterator[PlateRow]:
+        """Those after the ones that were given, but for those whose rows somebody made unreadable."""
+        unreadable = []
+        for number in selected(self._store, selection, limit)[given:]:
+            if (row := _row_of(self._store, number)) is None:
+                unreadable.append(number)
+            else:
+                yield row
+        if unreadable:
+            self.notes.append(f"the store has rows that somebody changed and nobody can read: {numbers(unreadable)}")
+
+
+@contextmanager
+def reader(state: Path) -> Iterator[Reader]:
+    """The results of a state directory.
 
     Raises:
         StoreError: the store cannot be read.
@@ -37,15 +96,18 @@ def read_results(state: Path, limit: int | None = 20, *, verdict: Verdict | None
     # Before the store: what was told by then is stored.
     kept = _journal(state, notes)
     with Store.open(store_path(state), read_only=True) as store:
-        found = store.missing(kept)
-        rows = _rows(store, limit, verdict, notes)
-        ledger = store.ledger()
-        notes += _notes(store, kept, found)
-    unseen = [] if verdict is not None else [_row(one) for one in reversed(found.unseen)]
-    rows = sorted([*unseen, *rows], key=lambda row: row.plate, reverse=True)[:limit]
-    ahead = len(found.unseen)
-    seen = Ledger(ledger.seen + ahead, ledger.ok, ledger.ng, ledger.inconclusive, ledger.open + ahead)
-    return Reading(rows, seen, notes)
+        yield Reader(store, kept, notes)
+
+
+def read_results(state: Path, limit: int | None = 20, selection: Selection = EVERYTHING) -> Reading:
+    """The latest plates of a state directory, and the count of all that are selected.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    with reader(state) as results:
+        plates = list(results.plates(selection, limit))
+        return Reading(plates, results.totals(selection), results.notes)
 
 
 def faults(state: Path) -> list[str]:
@@ -66,19 +128,6 @@ def numbers(plates: Sequence[int]) -> str:
     named = ", ".join(map(str, plates[:_MOST_NAMED]))
     more = f" and {len(plates) - _MOST_NAMED} more" if len(plates) > _MOST_NAMED else ""
     return f"{'plate' if len(plates) == 1 else 'plates'} {named}{more}"
-
-
-def _rows(store: Store, limit: int | None, verdict: Verdict | None, notes: list[str]) -> list[PlateRow]:
-    """The latest plates, but for those whose rows somebody made unreadable."""
-    try:
-        return store.plates(limit, verdict=verdict)
-    except StoreDamagedError:
-        raise
-    except StoreError:
-        found = {number: _row_of(store, number) for number in store.numbers(limit, verdict=verdict)}
-    if unreadable := [number for number, row in found.items() if row is None]:
-        notes.append(f"the store has rows that somebody changed and nobody can read: {numbers(unreadable)}")
-    return [row for row in found.values() if row is not None]
 
 
 def _row_of(store: Store, number: int) -> PlateRow | None:
@@ -123,6 +172,25 @@ def _notes(store: Store, kept: Kept, found: Missing) -> list[str]:
             "may be missing. For a copy of all say: sqlite3 results.sqlite '.backup copy.sqlite'"
         )
     return notes
+
+
+def _takes(selection: Selection, row: PlateRow) -> bool:
+    """Whether a plate without verdict and defects, as only the journal knows it, is meant."""
+    if selection.verdict is not None or selection.cause is not None or selection.place is not None:
+        return False
+    if (selection.since is not None and row.seen_at < selection.since) or (
+        selection.until is not None and row.seen_at >= selection.until
+    ):
+        return False
+    if selection.shift is not None and not selection.shift.holds(row.seen_at):
+        return False
+    asked = (
+        (selection.recipe, row.recipe),
+        (selection.product, row.product),
+        (selection.batch, row.batch_id),
+        (selection.part, row.part_id),
+    )
+    return all(wanted is None or wanted == found for wanted, found in asked)
 
 
 def _row(one: KeptPlate) -> PlateRow:

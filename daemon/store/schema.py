@@ -139,6 +139,7 @@ sa.Index("plates_ledger", plates.c.run, plates.c.verdict)
 
 # What is asked of days and years (daemon/store/history.py), each without touching the rows until they are chosen.
 sa.Index("plates_verdict", plates.c.verdict, plates.c.seen_at, plates.c.causes)
+sa.Index("plates_recipe", plates.c.recipe, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_product", plates.c.product, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_batch", plates.c.batch_id, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_part", plates.c.part_id)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,75 +14,129 @@ from rich.table import Table
 from rich.text import Text
 
 from config.errors import printable
+from daemon.store.columns import PLATE_COLUMNS
 from daemon.store.rows import Ledger, PlateRow, Telling, stored
+from daemon.store.tables import as_json
 from stages.mark import Mark
 from stages.plate import Defect, Verdict, found_and_vetoed
 
 _WIDE = 100_000
 _SHORT = 7
 """Characters of a hash that tell two versions of a recipe apart."""
+_REASON = "reason"
+NESTED = {
+    "defects": "its defects, worst first, each with the columns of a defect as far as it has them",
+    "marks": "what people say of it, as far as it holds",
+    "told": "what each output said of it, and what came back",
+    "losses": "why rows are missing, and how often",
+}
+"""What of a plate stands in JSON alone, and its meaning."""
+_LEAST_NEEDED = ("latency", "judged", "camera", "told", "vetoed", "image", "recipe", "crack", "part", "marks")
+"""Columns that go where the table is too wide, in this order."""
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
 def show_results(console: Console, rows: Sequence[PlateRow], ledger: Ledger) -> None:
-    """Print the plates and their sum; where reasons do not fit beside the rest, they stand below it."""
-    table = results_table(rows)
-    # Asked for more width than there is, a table says how wide it would be.
-    if console.measure(table, options=console.options.update(width=_WIDE)).maximum <= console.width:
-        console.print(table)
-    else:
-        console.print(results_table(rows, reasons=False))
+    """Print the plates and their sum, as much of each plate as the console is wide.
+
+    Where reasons do not fit beside the rest, they stand below it. Then columns go, the least needed first, and a line
+    says which.
+    """
+    columns = _columns(rows)
+    left_out = list[str]()
+    if not _fits(console, _table(rows, columns)):
+        columns = [column for column in columns if column.name != _REASON]
+        for name in _LEAST_NEEDED:
+            if _fits(console, _table(rows, columns)):
+                break
+            if any(column.name == name for column in columns):
+                columns = [column for column in columns if column.name != name]
+                left_out.append(name)
+    console.print(_table(rows, columns))
+    if all(column.name != _REASON for column in columns):
         for row in rows:
             if words := _words(row):
                 console.print(Text(f"plate {row.plate:<3} {words}"))
+    if left_out:
+        console.print(Text(f"in a wider window also: {', '.join(left_out)}", "dim"))
     console.print(ledger_line(ledger))
 
 
 def results_table(rows: Sequence[PlateRow], *, reasons: bool = True) -> Table:
     """The plates as a table, in the order given; times are local. Nothing is cut: what does not fit is wrapped."""
-    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    vetoes = any(found_and_vetoed(row.defects)[1] for row in rows)
-    numbers = ("defects", *(["vetoed"] if vetoes else []), "crack", "judged", "latency")
-    images, told = any(row.image for row in rows), any(row.told for row in rows)
-    marked = any(row.marks for row in rows)
-    parts, cameras = any(row.part_id for row in rows), any(row.camera for row in rows)
+    return _table(rows, [column for column in _columns(rows) if reasons or column.name != _REASON])
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A column of the table."""
+
+    name: str
+    cell: Callable[[PlateRow], str | Text]
+    number: bool = False
+    there: bool = True
+    """There is anything to show in it."""
+
+
+def _columns(rows: Sequence[PlateRow]) -> list[_Shown]:
+    """The columns that have something to say of these plates."""
     versions = _versions(rows)
-    for name in (
-        "plate",
-        "seen",
-        *(["image"] if images else []),
-        *(["camera"] if cameras else []),
-        *(["part"] if parts else []),
-        "recipe",
-        "verdict",
-        *numbers,
-        *(["told"] if told else []),
-        *(["marks"] if marked else []),
-        *(["reason"] if reasons else []),
-    ):
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+
+    def has(of: Callable[[PlateRow], object]) -> bool:
+        return any(of(row) for row in rows)
+
+    def counted(row: PlateRow, index: int) -> str:
+        return "" if row.verdict is None else str(found_and_vetoed(row.defects)[index])
+
+    def recipe(row: PlateRow) -> Text:
+        words = [row.recipe, *versions.get((row.recipe, row.recipe_sha256), ()), *(["(sim)"] * row.simulated)]
+        return Text(printable(" ".join(words)))
+
+    columns = (
+        _Shown("plate", lambda row: str(row.plate)),
+        _Shown("seen", lambda row: f"{row.seen_at.astimezone():%m-%d %H:%M:%S}"),
+        _Shown("image", lambda row: Text(printable(row.image or "")), there=has(lambda row: row.image)),
+        _Shown("camera", lambda row: Text(printable(row.camera or "")), there=has(lambda row: row.camera)),
+        _Shown("part", lambda row: Text(printable(row.part_id or "")), there=has(lambda row: row.part_id)),
+        _Shown("recipe", recipe),
+        _Shown("verdict", _verdict),
+        _Shown("defects", lambda row: counted(row, 0), number=True),
+        _Shown(
+            "vetoed",
+            lambda row: counted(row, 1),
+            number=True,
+            there=has(lambda row: found_and_vetoed(row.defects)[1]),
+        ),
+        _Shown("crack", lambda row: _chance(row.defects), number=True),
+        _Shown("judged", lambda row: "" if row.coverage is None else f"{100 * row.coverage:.1f} %", number=True),
+        _Shown("latency", lambda row: "" if row.latency_s is None else f"{row.latency_s:.2f} s", number=True),
+        _Shown("told", lambda row: ", ".join(f"{one.output} {one.outcome}" for one in row.told), there=has(_told)),
+        _Shown("marks", lambda row: _marks(row.marks), there=has(lambda row: row.marks)),
+        _Shown(_REASON, lambda row: Text(_words(row))),
+    )
+    return [column for column in columns if column.there]
+
+
+def _table(rows: Sequence[PlateRow], columns: Sequence[_Shown]) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column.name, justify="right" if column.number else "left", overflow="fold")
     for row in rows:
-        verdict = Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
-        table.add_row(
-            str(row.plate),
-            f"{row.seen_at.astimezone():%m-%d %H:%M:%S}",
-            *([Text(printable(row.image or ""))] if images else []),
-            *([Text(printable(row.camera or ""))] if cameras else []),
-            *([Text(printable(row.part_id or ""))] if parts else []),
-            " ".join([row.recipe, *versions.get((row.recipe, row.recipe_sha256), ()), *(["(sim)"] * row.simulated)]),
-            verdict,
-            *(
-                "" if row.verdict is None else str(count)
-                for count in found_and_vetoed(row.defects)[: 2 if vetoes else 1]
-            ),
-            _chance(row.defects),
-            "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
-            "" if row.latency_s is None else f"{row.latency_s:.2f} s",
-            *([", ".join(f"{one.output} {one.outcome}" for one in row.told)] if told else []),
-            *([_marks(row.marks)] if marked else []),
-            *([Text(_words(row))] if reasons else []),
-        )
+        table.add_row(*(column.cell(row) for column in columns))
     return table
+
+
+def _fits(console: Console, table: Table) -> bool:
+    # Asked for more width than there is, a table says how wide it would be.
+    return console.measure(table, options=console.options.update(width=_WIDE)).maximum <= console.width
+
+
+def _verdict(row: PlateRow) -> Text:
+    return Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
+
+
+def _told(row: PlateRow) -> bool:
+    return bool(row.told)
 
 
 def _versions(rows: Sequence[PlateRow]) -> dict[tuple[str, str | None], tuple[str, ...]]:
@@ -118,8 +172,8 @@ def ledger_line(ledger: Ledger) -> str:
 
 def results_json(row: PlateRow) -> dict[str, Any]:
     """The plate as values that JSON knows: times as ISO text in UTC, words as text, defects worst first."""
-    plain = {field.name: _plain(getattr(row, field.name)) for field in fields(row) if field.name != "defects"}
-    return plain | {"defects": [stored(defect) for defect in row.defects]}
+    nested = {name: _plain(getattr(row, name)) for name in NESTED}
+    return as_json(row, PLATE_COLUMNS) | nested
 
 
 def mark_json(mark: Mark) -> dict[str, Any]:
@@ -134,8 +188,8 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, (Telling, Mark)):
-        return {name: _plain(part) for name, part in asdict(value).items()}
+    if isinstance(value, (Telling, Mark, Defect)):
+        value = stored(value) if isinstance(value, Defect) else asdict(value)
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     return value

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.schema import Config
 from daemon.lab.teach.sheets import TeachError
+from daemon.store.history import Selection
 from daemon.store.reading import read_results
 from daemon.store.results import StoreError, store_path
 from daemon.store.state import StateError, state_path
@@ -25,7 +26,7 @@ def kept_sheets(config: Config, last: int) -> list[Path]:
         path = store_path(state_path(config))
         if not path.exists():
             raise TeachError(f"there are no results at {path}: run `linesentry run`, or name another with --state")
-        plates = read_results(path.parent, limit=None, verdict=Verdict.OK).plates
+        plates = read_results(path.parent, None, Selection(verdict=Verdict.OK)).plates
     except (StoreError, StateError) as error:
         raise TeachError(str(error)) from error
     folder = config.camera.folder

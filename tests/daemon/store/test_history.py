@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.store.history import Selection, causes, page, totals
+from daemon.store.history import Box, Circle, Selection, causes, page, totals
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import PlateRow
+from daemon.store.shifts import Shift
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.plc import Part
 
@@ -50,9 +52,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
 
 
+def lies(defect: Defect, place: Box | Circle) -> bool:
+    if isinstance(place, Box):
+        return place.x0 <= defect.peak_x < place.x1 and place.y0 <= defect.peak_y < place.y1
+    return math.hypot(defect.peak_x - place.x, defect.peak_y - place.y) <= place.radius
+
+
+def in_hours(row: PlateRow, shift: Shift) -> bool:
+    at = row.seen_at.astimezone().time()
+    over = shift.end <= shift.begin
+    return (at >= shift.begin or at < shift.end) if over else shift.begin <= at < shift.end
+
+
 def meant(row: PlateRow, selection: Selection) -> bool:
     """Whether the selection means the plate, said plainly."""
-    x0, y0, x1, y1 = selection.place or (0, 0, 0, 0)
     return (
         (selection.since is None or row.seen_at >= selection.since)
         and (selection.until is None or row.seen_at < selection.until)
@@ -61,7 +74,9 @@ def meant(row: PlateRow, selection: Selection) -> bool:
         and selection.part in (None, row.part_id)
         and selection.verdict in (None, row.verdict)
         and (selection.cause is None or selection.cause in row.causes)
-        and (selection.place is None or any(x0 <= one.peak_x < x1 and y0 <= one.peak_y < y1 for one in row.defects))
+        and (selection.place is None or any(lies(one, selection.place) for one in row.defects))
+        and selection.recipe in (None, row.recipe)
+        and (selection.shift is None or in_hours(row, selection.shift))
     )
 
 
@@ -75,7 +90,19 @@ SELECTIONS = st.builds(
     part=st.sampled_from([None, None, None, "S7", "S%", HOSTILE]),
     verdict=st.sampled_from([None, *Verdict]),
     cause=st.sampled_from([None, None, Cause.DEFECT, Cause.FOCUS, Cause.OVERLOAD, Cause.LATE]),
-    place=st.sampled_from([None, None, (100, 0, 300, 2000), (0, 0, 900, 2000), (5, 5, 5, 5)]),
+    place=st.sampled_from(
+        [
+            None,
+            None,
+            Box(100, 0, 300, 2000),
+            Box(0, 0, 900, 2000),
+            Box(5, 5, 5, 5),
+            Circle(200, 400, 45),
+            Circle(200, 400, 0),
+        ]
+    ),
+    recipe=st.sampled_from([None, None, "P10B", "p10b"]),
+    shift=st.none() | st.builds(Shift, *[st.times().map(lambda at: at.replace(microsecond=0))] * 2),
 )
 
 
@@ -107,7 +134,10 @@ ASKED = {
     "batch": Selection(batch="B1"),
     "part": Selection(part="S7"),
     "cause": Selection(cause=Cause.FOCUS),
-    "place": Selection(place=(0, 0, 9, 9)),
+    "recipe": Selection(recipe="P10B"),
+    "shift": Selection(shift=Shift(time(22), time(6))),
+    "circle": Selection(place=Circle(9, 9, 5)),
+    "place": Selection(place=Box(0, 0, 9, 9)),
     "all": Selection(),
 }
 
@@ -134,4 +164,8 @@ def test_no_question_reads_through_all_rows(store: Store, name: str) -> None:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[arg-type]
             steps = [str(row[-1]) for row in plan]
             whole = [step for step in steps if step.startswith("SCAN") and "COVERING INDEX" not in step]
+            # The days of a shift are few.
+            whole = [
+                step for step in whole if step != "SCAN shifts" and not step.endswith(("CONSTANT ROWS", "CONSTANT ROW"))
+            ]
             assert all(step == "SCAN plates" and "LIMIT" in statement for step in whole), (statement, steps)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.store.history import Selection
 from daemon.store.journal import Journal, journal_path
 from daemon.store.reading import numbers, read_results
 from daemon.store.results import RunFacts, Store, store_path
@@ -57,7 +58,10 @@ def test_plates_that_only_the_journal_knows_are_open(state: Path) -> None:
     first = found.plates[0]
     assert (first.run, first.recipe, first.batch_id, first.verdict, first.defects) == (RUN, "P10B", "7", None, ())
     assert [row.plate for row in read_results(state, 2).plates] == [5, 4]
-    assert [row.plate for row in read_results(state, verdict=Verdict.INCONCLUSIVE).plates] == [2, 1]
+    assert [row.plate for row in read_results(state, selection=Selection(verdict=Verdict.INCONCLUSIVE)).plates] == [
+        2,
+        1,
+    ]
 
 
 def test_what_is_a_list_of_a_stored_plate_is_one_of_a_plate_that_only_the_journal_knows(state: Path) -> None:

@@ -30,6 +30,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_marks_plate", "marks", ["plate"])
     op.create_index("plates_verdict", "plates", ["verdict", "seen_at", "causes"])
+    op.create_index("plates_recipe", "plates", ["recipe", "seen_at", "verdict"])
     op.create_index("plates_product", "plates", ["product", "seen_at", "verdict"])
     op.create_index("plates_batch", "plates", ["batch_id", "seen_at", "verdict"])
     op.create_index("plates_part", "plates", ["part_id"])

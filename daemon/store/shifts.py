@@ -1,0 +1,54 @@
+"""Shifts: a part of each day by this machine's clock, and the plates of all days that fall into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from daemon.store.schema import plates
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """From `begin` to before `end` of each day; one that ends no later than it begins goes over midnight."""
+
+    begin: time
+    end: time
+
+    def spans(self, first: datetime, last: datetime) -> list[tuple[datetime, datetime]]:
+        """The shifts that have a moment from `first` to `last`: begin and end of each, the end not included."""
+        over = timedelta(self.end <= self.begin)
+        day, until, found = first.astimezone().date() - timedelta(1), last.astimezone().date(), []
+        while day <= until:
+            # Each by itself, for not every day has 24 hours.
+            begin = datetime.combine(day, self.begin).astimezone()
+            end = datetime.combine(day + over, self.end).astimezone()
+            if end > first and begin <= last:
+                found.append((begin, end))
+            day += timedelta(1)
+        return found
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the moment falls into it."""
+        return any(begin <= moment < end for begin, end in self.spans(moment, moment))
+
+
+def in_shift(
+    connection: sa.Connection, shift: Shift, since: datetime | None, until: datetime | None
+) -> sa.ColumnElement[bool]:
+    """The condition that a plate was seen in the shift, of whatever day; begin and end of each find it by the index."""
+    earliest = connection.scalar(sa.select(sa.func.min(plates.c.seen_at)))
+    latest = connection.scalar(sa.select(sa.func.max(plates.c.seen_at)))
+    if earliest is None or latest is None:
+        return sa.false()
+    first, last = max(earliest, since or earliest), min(latest, until or latest)
+    spans = shift.spans(first, last) if first <= last else []
+    if not spans:
+        return sa.false()
+    moment = plates.c.seen_at.type
+    days = sa.values(sa.column("begin", moment), sa.column("end", moment), name="days").data(spans).cte("shifts")
+    seen = plates.alias("seen")
+    inside = sa.and_(seen.c.seen_at >= days.c.begin, seen.c.seen_at < days.c.end)
+    return plates.c.plate.in_(sa.select(seen.c.plate).select_from(sa.join(days, seen, inside)))
