@@ -8,15 +8,18 @@ from daemon.store.results import Store
 from daemon.store.schema import plates
 
 
-def part_ids(store: Store, limit: int) -> dict[str, int]:
-    """The part ids of the latest plates that have one, so many at most and the latest last; with their numbers.
+def part_ids(store: Store, latest: int) -> dict[str, int]:
+    """The part ids of so many latest plates, the latest last, with their numbers. Raises StoreError.
 
-    Raises StoreError.
+    However many plates are stored, and whether any has one: only these are looked at.
     """
-    query = sa.select(plates.c.part_id, plates.c.plate).where(plates.c.part_id.is_not(None))
+    last = sa.select(sa.func.max(plates.c.plate)).scalar_subquery()
+    query = sa.select(plates.c.part_id, plates.c.plate).where(
+        plates.c.plate > last - latest, plates.c.part_id.is_not(None)
+    )
     with store.transaction(write=False) as connection:
-        latest = connection.execute(query.order_by(plates.c.plate.desc()).limit(limit)).all()
-    return {row.part_id: row.plate for row in reversed(latest)}
+        found = connection.execute(query.order_by(plates.c.plate)).all()
+    return {row.part_id: row.plate for row in found}
 
 
 def part_id_of(store: Store, plate: int) -> str | None:

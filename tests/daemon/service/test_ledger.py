@@ -60,11 +60,12 @@ def test_part_ids_of_earlier_runs_are_known_at_the_start(ledger: RunLedger, tmp_
     assert ledger.part_ids == {}
     with Store.open(store_path(tmp_path)) as store:
         store.begin_run(FACTS)
-        for plate, part in ((3, Part("A3")), (1, Part("A1")), (2, Part(unknown="too late"))):
+        old, late = Part("A0"), Part(unknown="too late")
+        for plate, part in ((5003, Part("A3")), (1, old), (5001, Part("A1")), (5002, late)):
             store.seen(FACTS.run, plate, datetime.now(UTC), part=part)
     following = RunLedger(Metrics("1", "small"), lambda _: None, structlog.get_logger())
     following.begin_in_store(tmp_path, replace(FACTS, run="b" * 32), RunEnd.STOPPED)
-    assert list(following.part_ids.items()) == [("A1", 1), ("A3", 3)]
+    assert list(following.part_ids.items()) == [("A1", 5001), ("A3", 5003)]
 
 
 def test_seen_is_verdicts_and_open_and_the_metrics_say_the_same(ledger: RunLedger, metrics: Metrics) -> None:
