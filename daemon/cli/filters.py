@@ -45,6 +45,7 @@ class Filters:
     part: Annotated[str | None, Option(help="with that part id")] = None
     verdict: Annotated[Literal["OK", "NG", "INCONCLUSIVE"] | None, Option(help="with that verdict")] = None
     cause: Annotated[str | None, Option(help="with that cause: focus, 'rows missing'")] = None
+    marked: Annotated[bool, Option("--marked", help="of which somebody marked something")] = False
     place: Annotated[
         str | None, Option(help="with a defect there: a box X0,Y0,X1,Y1 or a circle X,Y,RADIUS, px of the plate")
     ] = None
@@ -52,11 +53,6 @@ class Filters:
         None
     )
     state: Annotated[Path | None, Option(help="state directory, instead of the configured one")] = None
-
-    @property
-    def given(self) -> bool:
-        """Whether anything is asked of a plate."""
-        return any(getattr(self, name) is not None for name in self.__slots__ if name not in ("config", "state"))
 
 
 def selection_of(filters: Filters, shifts: Mapping[str, str], now: datetime | None = None) -> Selection:
@@ -83,6 +79,7 @@ def selection_of(filters: Filters, shifts: Mapping[str, str], now: datetime | No
         part=filters.part,
         verdict=None if filters.verdict is None else Verdict(filters.verdict),
         cause=None if filters.cause is None else _cause(filters.cause),
+        marked=filters.marked,
         place=None if filters.place is None else _place(filters.place),
     )
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from daemon.store.results import Store
 from daemon.store.rows import Ledger, PlateRow, ledger_of, plate_row
-from daemon.store.schema import defects, plates
+from daemon.store.schema import defects, marks, plates
 from daemon.store.shifts import Shift, in_shift
 from stages.plate import Cause, Verdict
 
@@ -68,6 +68,8 @@ class Selection:
     verdict: Verdict | None = None
     cause: Cause | None = None
     """One of its causes."""
+    marked: bool = False
+    """Somebody marked a defect or a missed crack of it, be it withdrawn or not."""
     place: Box | Circle | None = None
     """It has a defect whose worst pixel lies there, be it vetoed or not."""
 
@@ -142,6 +144,9 @@ def _conditions(connection: sa.Connection, selection: Selection) -> list[sa.Colu
         # OK plates have none: so the index by verdict is used. A cause is a word without quotes.
         found.append(plates.c.verdict.in_(_WITH_CAUSES))
         found.append(_text(plates.c.causes).contains(f'"{selection.cause.value}"', autoescape=True))
+    if selection.marked:
+        there = sa.inspect(connection).has_table(marks.name)  # not in a store of an earlier version
+        found.append(plates.c.plate.in_(sa.select(marks.c.plate)) if there else sa.false())
     if selection.place is not None:
         inside = selection.place.holds(defects.c.peak_x, defects.c.peak_y)
         found.append(plates.c.plate.in_(sa.select(defects.c.plate).where(inside)))

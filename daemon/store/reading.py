@@ -176,7 +176,7 @@ def _notes(store: Store, kept: Kept, found: Missing) -> list[str]:
 
 def _takes(selection: Selection, row: PlateRow) -> bool:
     """Whether a plate without verdict and defects, as only the journal knows it, is meant."""
-    if selection.verdict is not None or selection.cause is not None or selection.place is not None:
+    if selection.verdict or selection.cause or selection.place or selection.marked:
         return False
     if (selection.since is not None and row.seen_at < selection.since) or (
         selection.until is not None and row.seen_at >= selection.until

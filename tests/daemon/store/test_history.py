@@ -136,6 +136,7 @@ ASKED = {
     "cause": Selection(cause=Cause.FOCUS),
     "recipe": Selection(recipe="P10B"),
     "shift": Selection(shift=Shift(time(22), time(6))),
+    "marked": Selection(marked=True),
     "circle": Selection(place=Circle(9, 9, 5)),
     "place": Selection(place=Box(0, 0, 9, 9)),
     "all": Selection(),
