@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -35,10 +34,17 @@ class OpcuaVariable:
         """The variable has that value when this comes back."""
         self._do(self._node.write_value(value))
 
-    def hang(self, seconds: float, value: bool) -> None:
-        """It answers nothing for so long, and has that value then; this comes back at once."""
-        self._loop.call_soon_threadsafe(time.sleep, seconds)
-        asyncio.run_coroutine_threadsafe(self._node.write_value(value), self._loop)
+    def hang(self, until: threading.Event, value: bool) -> None:
+        """It answers nothing from the moment in which this comes back, and has that value when it goes on."""
+        hangs = threading.Event()
+
+        async def hang() -> None:
+            hangs.set()
+            until.wait(20)
+            await self._node.write_value(value)
+
+        asyncio.run_coroutine_threadsafe(hang(), self._loop)
+        assert hangs.wait(20)
 
     def start(self) -> None:
         """Let clients in."""
