@@ -28,6 +28,7 @@ from daemon.cli.reload import reload
 from daemon.cli.results import results
 from daemon.cli.run import run
 from daemon.cli.schema import schema
+from daemon.cli.show import show
 from daemon.cli.simulate import simulate
 from daemon.cli.study import study
 from daemon.cli.surroundings import forget_unwritten, prepare, what_is_lacking
@@ -36,7 +37,19 @@ from daemon.cli.templates import templates
 from daemon.cli.train import train
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Line: run the service and look at it": (run, reload, results, mark, backup, check, doctor, bench, schema, paths),
+    "Line: run the service and look at it": (
+        run,
+        reload,
+        results,
+        show,
+        mark,
+        backup,
+        check,
+        doctor,
+        bench,
+        schema,
+        paths,
+    ),
     "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
     "Files: inspect images, and make some": (inspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -9,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.schema import Config, Recipe
-from daemon.store.evidence import CROP_SIZE, crop_at
-from daemon.store.rows import PlateRow
+from daemon.store.evidence import CROP_SIZE, JPEG_QUALITY, crop_at
+from daemon.store.overview import draw_overview
+from daemon.store.rows import PlateRow, result_of
 from models.images import ImageError, open_image
+from models.machine.files import whole
 from stages.image_sheet import plate_columns
+
+_DRAWN_PX = 4000
+"""Longest side of a picture that is drawn anew."""
 
 
 class PlatePictures:
@@ -37,8 +43,8 @@ class PlatePictures:
 
     def crop(self, number: int, x: int, y: int, size: int = CROP_SIZE) -> NDArray[np.uint8] | None:
         """The size x size px around (x, y), the worst pixel of the defect of that number; None where none is left."""
-        if (whole := self.whole()) is not None:
-            return crop_at(whole, x, y, size)
+        if (sheet := self.whole()) is not None:
+            return crop_at(sheet, x, y, size)
         path = self._folder / f"defect-{number:03d}.png"
         if size != CROP_SIZE or not self._row.pictures or not path.is_file():
             return None
@@ -63,3 +69,31 @@ class PlatePictures:
                 return np.ascontiguousarray(image.rows(0, image.height)[:, first:last])
         except (ImageError, OSError, MemoryError):
             return None
+
+
+def write_picture(path: Path, row: PlateRow, pictures: PlatePictures) -> str | None:
+    """Write the plate's annotated picture; what it was made from, in words, or None where no picture is left.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if (image := pictures.whole()) is not None:
+        marks = [f"marked: defect {mark.defect} {mark.kind}" for mark in row.marks if mark.defect is not None]
+        picture = draw_overview(
+            image,
+            result_of(row),
+            overview_px=_DRAWN_PX,
+            title=f"Plate {row.plate}",
+            notes=marks,
+            numbered=len(row.defects),
+        )
+        made = BytesIO()
+        picture.save(made, "JPEG", quality=JPEG_QUALITY)
+        content, what = made.getvalue(), f"drawn from the whole sheet, up to {_DRAWN_PX} px"
+    elif (overview := pictures.overview()) is not None:
+        content, what = overview.read_bytes(), "as it was drawn when the plate was judged"
+    else:
+        return None
+    with whole(path) as part:
+        part.write_bytes(content)
+    return what

@@ -56,6 +56,8 @@ class Circle:
 class Selection:
     """Which plates are meant; what is None says nothing."""
 
+    plate: int | None = None
+    """That one."""
     since: datetime | None = None
     """Seen then or later."""
     until: datetime | None = None
@@ -124,6 +126,8 @@ def _numbers(connection: sa.Connection, selection: Selection, limit: int | None)
 
 def _conditions(connection: sa.Connection, selection: Selection) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
+    if selection.plate is not None:
+        found.append(plates.c.plate == selection.plate)
     if selection.since is not None:
         found.append(plates.c.seen_at >= selection.since)
     if selection.until is not None:

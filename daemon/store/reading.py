@@ -185,6 +185,7 @@ def _takes(selection: Selection, row: PlateRow) -> bool:
     if selection.shift is not None and not selection.shift.holds(row.seen_at):
         return False
     asked = (
+        (selection.plate, row.plate),
         (selection.recipe, row.recipe),
         (selection.product, row.product),
         (selection.batch, row.batch_id),

@@ -158,6 +158,26 @@ def _marks(marks: Sequence[Mark]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
+def words_of(row: PlateRow) -> list[str]:
+    """What stands on a plate's picture, in lines for a terminal: the verdict, each defect with its mark, the rest."""
+    ids = [f"{name} {value}" for name, value in (("part", row.part_id), ("batch", row.batch_id)) if value]
+    seen = f"{row.seen_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    head = ", ".join([f"plate {row.plate}", row.verdict or "open", f"recipe {row.recipe}", f"seen {seen}", *ids])
+    marks = {mark.defect: mark for mark in row.marks if mark.defect is not None}
+    lines = [head, *([words] if (words := _words(row)) else [])]
+    for number, one in enumerate(row.defects, start=1):
+        size = f"{one.width} x {one.height} px"
+        if one.width_mm is not None and one.height_mm is not None:
+            size += f", {one.width_mm:.2f} x {one.height_mm:.2f} mm"
+        chance = [] if one.probability is None else [f"crack {100 * one.probability:.0f} %"]
+        said = [] if (mark := marks.get(number)) is None else [f"marked {mark.kind}"]
+        facts = [f"score {one.score:.2f}", *chance, *(["vetoed"] * one.vetoed), *said]
+        lines.append(f"defect {number} at x {one.x}, y {one.y}: {size}, {', '.join(facts)}")
+    places = [mark.place for mark in row.marks if mark.place is not None]
+    lines += [f"missed crack: {one.shape} {one.x0},{one.y0},{one.x1},{one.y1}" for one in places]
+    return [printable(line) for line in lines]
+
+
 def _chance(defects: Sequence[Defect]) -> str:
     """The highest chance of a crack among the defects, where the classifier said one."""
     chances = [defect.probability for defect in defects if defect.probability is not None]
