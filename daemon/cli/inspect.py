@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +23,7 @@ from daemon.telemetry.printing import SafeConsole
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from config.schema import Recipe
     from daemon.offline.inspect import InspectResult
 
 INSPECTED, NOT_ALL, WRONG_USAGE = 0, 1, 2
@@ -39,10 +45,12 @@ def _pitch(text: str) -> tuple[float, float]:
 
 def inspect(
     images: Annotated[
-        list[Path], typer.Argument(help="image files: PNG, TIFF, BMP, JPEG; 8 or 16 bit; grey or colour")
+        list[Path],
+        typer.Argument(help="image files, or folders of them: PNG, TIFF, BMP, JPEG; 8 or 16 bit; grey or colour"),
     ],
     recipe: Annotated[str, typer.Option(help="recipe name or file")] = "general",
     json_: JsonOption = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="write a line for each image, as CSV")] = None,
     pictures: Annotated[Path | None, typer.Option(help="write an overview and the defects' crops there")] = None,
     pitch: Annotated[str | None, typer.Option(help="mm a row and mm a pixel across: 0.052,0.0416")] = None,
     bits: BitsOption = None,
@@ -62,13 +70,82 @@ def inspect(
         row_mm, column_mm = _pitch(pitch)
         chosen = chosen.model_copy(update={"pitch": Pitch(row_mm=row_mm, column_mm=column_mm)})
     say = _say_json if json_ else _Tables().say
-    bar, code = _Bar(), INSPECTED
-    for result in load_and_inspect(bar.named(images), chosen, device, bits=bits, pictures=pictures, progress=bar.told):
-        bar.take_away()
-        say(result)
-        if result.failed:
-            code = NOT_ALL
-    raise typer.Exit(code)
+    bar, totals = _Bar(), _Totals()
+    files = _files(images)
+    with _csv(csv, chosen) as write:
+        for result in load_and_inspect(
+            bar.named(files), chosen, device, bits=bits, pictures=pictures, progress=bar.told
+        ):
+            bar.take_away()
+            say(result)
+            write(result)
+            totals.add(result)
+    if len(files) > 1 and not json_:
+        typer.echo(totals.words())
+    raise typer.Exit(NOT_ALL if totals.failed else INSPECTED)
+
+
+def _files(given: list[Path]) -> list[Path]:
+    """The files that are named, and those of folders in natural order; ends the command for a folder without images."""
+    from daemon.cameras.folder_files import listed  # noqa: PLC0415 - commands load what they need
+
+    try:
+        return [file for path in given for file in (listed(path).images if path.is_dir() else (path,))]
+    except (OSError, ValueError) as error:
+        fail(str(error), WRONG_USAGE)
+
+
+@contextmanager
+def _csv(path: Path | None, recipe: Recipe) -> Iterator[Callable[[InspectResult], None]]:
+    """What writes the line of each image, at once: what was inspected stays, whatever ends the command."""
+    if path is None:
+        yield lambda _: None
+        return
+    from daemon.offline.inspect_table import row_of  # noqa: PLC0415 - commands load what they need
+    from daemon.store.columns import PLATE_COLUMNS  # noqa: PLC0415
+    from daemon.store.tables import CsvTable  # noqa: PLC0415
+
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table, numbers = CsvTable(file, PLATE_COLUMNS), count(1)
+
+            def write(result: InspectResult) -> None:
+                table.add(row_of(next(numbers), result, recipe, datetime.now(UTC)))
+                file.flush()
+
+            yield write
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror or error}", WRONG_USAGE)
+
+
+@dataclass
+class _Totals:
+    """All images of one command, counted."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+    defects: int = 0
+    seconds: float = 0.0
+    pixels: int = 0
+
+    def add(self, result: InspectResult) -> None:
+        from stages.plate import found_and_vetoed  # noqa: PLC0415 - commands load what they need
+
+        self.verdicts[result.plate.verdict.value] += 1
+        self.failed += result.failed
+        self.defects += found_and_vetoed(result.plate.defects)[0]
+        self.seconds += result.seconds
+        self.pixels += 0 if result.failed else (result.width or 0) * (result.height or 0)
+
+    def words(self) -> str:
+        """In one line."""
+        counts = " + ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in _COLOURS)
+        failed = f", {self.failed} could not be inspected" if self.failed else ""
+        speed = self.pixels / 1e6 / max(self.seconds, 1e-9)
+        return (
+            f"{self.verdicts.total()} images = {counts}; {self.defects} defects{failed}; "
+            f"{self.seconds:.1f} s, {speed:.1f} Mpx/s"
+        )
 
 
 def _say_json(result: InspectResult) -> None:

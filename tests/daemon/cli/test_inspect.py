@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from daemon.cli.app import app
 from daemon.offline.inspect import failure, to_json
+from daemon.store.columns import PLATE_COLUMNS
 from simulator.sheets.products import Product
 from simulator.sheets.sheet import render
 from tests.command import linesentry
@@ -57,6 +59,28 @@ def test_the_command_for_people(folder: Path) -> None:
     assert "NG" in done.stdout
     assert "too small" in done.stdout or "smaller than" in done.stdout
     assert done.stderr == ""
+
+
+def test_a_folder_ends_with_a_summary_and_has_a_line_of_csv_for_each_image(tmp_path: Path) -> None:
+    folder, out = tmp_path / "sheets", tmp_path / "all.csv"
+    folder.mkdir()
+    for name in ("10.png", "=1+1.png", "2.png"):
+        Image.fromarray(np.zeros((1, 1), np.uint8)).save(folder / name)
+    (folder / "text.jpg").write_text("hello")
+    done = CliRunner().invoke(app, ["inspect", "--device", "cpu", "--csv", str(out), str(folder)])
+    assert done.exit_code == 1
+    line = done.stdout.splitlines()[-1]
+    assert line.startswith("4 images = 0 OK + 0 NG + 4 INCONCLUSIVE; 0 defects, 1 could not be inspected")
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert list(rows[0]) == [column.name for column in PLATE_COLUMNS]
+    assert [Path(row["image"]).name for row in rows] == ["2.png", "10.png", "=1+1.png", "text.jpg"]
+    assert {(row["verdict"], row["recipe"]) for row in rows} == {("INCONCLUSIVE", "general")}
+    assert [row["causes"] for row in rows] == ["too small"] * 3 + ["unreadable"]
+    done = CliRunner().invoke(app, ["inspect", "--csv", str(tmp_path), str(folder)])
+    assert (done.exit_code, "cannot be written" in done.stderr) == (2, True)
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, ["inspect", str(tmp_path / "empty")])
+    assert (done.exit_code, "holds no images" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
