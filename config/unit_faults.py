@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.errors import Told
 from config.load import is_recipe_path
@@ -38,18 +39,25 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
         named.append((True, "weights", Path(recipe.weights)))
     named += [(False, key, file) for key, file in files(config.outputs)]
     faults = [(in_recipe, key, fault) for in_recipe, key, file in named if (fault := _unseen(file, unit))]
-    asked = hosts(config.outputs)
-    if config.camera.source == "aravis" and config.camera.device is not None:
-        asked.append(("camera.device", config.camera.device))
-    if (plc := plc_of_switch(config.camera)) is not None:
-        asked.append(plc)
-    for key, host in asked:
+    for key, host in _asked(config):
         if setting := unit.shuts_out(host):
             told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
             faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))
     if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
         faults.append((False, "state_directory", fault))
     return faults
+
+
+def _asked(config: Config) -> list[tuple[str, str]]:
+    """Hosts that the service talks to, with the key that names each."""
+    asked = hosts(config.outputs)
+    if config.camera.source == "aravis" and config.camera.device is not None:
+        asked.append(("camera.device", config.camera.device))
+    if config.store.url is not None and (server := urlsplit(config.store.url).hostname) is not None:
+        asked.append(("store.url", server))
+    if (plc := plc_of_switch(config.camera)) is not None:
+        asked.append(plc)
+    return asked
 
 
 def configures(unit: Unit, path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -293,6 +294,25 @@ class Results(Strict):
     retention: Retention = Retention()
 
 
+class Store(Strict):
+    """Where the results database is."""
+
+    url: str | None = Field(
+        None,
+        max_length=1000,
+        pattern=r"^postgresql://[!-~]+$",
+        description="a server of PostgreSQL, postgresql://USER@HOST/DATABASE; the password belongs into PGPASSFILE. "
+        "null: a file of SQLite in the state directory",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).password is not None or "password=" in url.lower()):
+            raise ValueError("leave the password out: it belongs into the file that PGPASSFILE names, or ~/.pgpass")
+        return url
+
+
 class Golden(Strict):
     """The check standard: a golden sheet that passes the line now and then (docs/how-to/golden.md)."""
 
@@ -363,6 +383,7 @@ class Config(Strict):
     lease: Lease = Lease()
     restart: Restart = Restart()
     drain_s: float = Field(30.0, ge=0, le=_DAY_S, description="seconds to finish the plates in flight at a stop")
+    store: Store = Store()
     results: Results = Results()
     optics: OpticsLimits = OpticsLimits()
     golden: Golden = Golden()

@@ -61,13 +61,14 @@ def results_of(filters: Filters) -> Iterator[tuple[Reader, Selection]]:
     from daemon.store.reading import reader  # noqa: PLC0415 - commands load what they need
     from daemon.store.results import StoreError, store_path  # noqa: PLC0415
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
+    from daemon.store.where import is_there  # noqa: PLC0415
 
     settings, _ = configured(filters.config, None, filters.state)
     try:
         selection = selection_of(filters, settings.shifts)
         directory = state_path(settings)
         path = store_path(directory)
-        if not path.exists():
+        if not is_there(path):
             if last := read_journal(journal_path(directory)).last:
                 fail(f"{path} is gone, and numbers up to {last} were given: put it back, or restore a backup")
             fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")

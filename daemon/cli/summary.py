@@ -16,6 +16,7 @@ from daemon.cli.plate_progress import Passing
 from daemon.store.pictures import plate_directory
 from daemon.store.results import store_path
 from daemon.store.view import STYLE
+from daemon.store.where import place_of
 from models.measure.matching import match
 from stages.plate import PlateResult, Verdict, found_and_vetoed
 
@@ -63,7 +64,7 @@ class Summary:
         for passing, result in done:
             if result.reason:
                 self._say(f"plate {passing.plate}", printable(result.reason))
-        self._say("results", str(store_path(self._state)))
+        self._say("results", place_of(store_path(self._state)))
         self._pictures([result.plate for _, result in done])
 
     def _pictures(self, plates: Sequence[int]) -> None:

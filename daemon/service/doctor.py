@@ -26,6 +26,7 @@ from daemon.store.opening import set_aside_before
 from daemon.store.reading import faults, numbers
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.state import StateDirectory, StateError
+from daemon.store.where import is_there, place_of
 from daemon.wire.plate_memory import PlateMemoryError, Shape, reserve
 from models.machine.cpu import cpu_flags, usable_cores
 from models.machine.gpu import why_no_gpu
@@ -226,7 +227,7 @@ def database(directory: Path) -> Check:
 def _database(directory: Path, path: Path) -> Check:
     aside = [one.name for one in set_aside_before(path)]
     kept = f"; damaged ones that were set aside: {', '.join(aside)}" if aside else ""
-    if not path.exists():
+    if not is_there(path):
         if not (last := read_journal(journal_path(directory)).last):
             return Check("database", ok=True, found=f"{path}: none yet, the first start makes it{kept}")
         found = f"{path} is gone, and numbers up to {last} were given{kept}"
@@ -241,10 +242,10 @@ def _database(directory: Path, path: Path) -> Check:
         lost.append(f"{rows.gone} plates were deleted by somebody else than linesentry")
     if lost:
         advice = "do not trust these plates: compare with a backup, and find out who or what changed the file"
-        return Check("database", ok=False, found=f"{path}: {'; '.join(lost)}{kept}", advice=advice)
+        return Check("database", ok=False, found=f"{place_of(path)}: {'; '.join(lost)}{kept}", advice=advice)
     old = f", {rows.without_checksum:,} without a checksum (of an earlier version)" if rows.without_checksum else ""
-    found = f"{path}: sound, {ledger.seen:,} plates, {ledger.open} open{old}{kept}"
-    if not os.access(path, os.W_OK):
+    found = f"{place_of(path)}: sound, {ledger.seen:,} plates, {ledger.open} open{old}{kept}"
+    if path.exists() and not os.access(path, os.W_OK):
         return Check("database", ok=False, found=f"{found}; it cannot be written", advice="check owner and permissions")
     advice = "rescue the rows of what was set aside (docs/how-to/read-results.md), then delete it" if aside else ""
     return Check("database", ok=None if aside else True, found=found, advice=advice)

@@ -9,6 +9,7 @@ import structlog
 from daemon.store.journal import NOTHING, JournalError, Kept, journal_path, read_journal
 from daemon.store.results import Store, store_path
 from daemon.store.sound import open_sound
+from daemon.store.where import is_there
 
 
 def doubtful_store(state: Path) -> tuple[Store, Kept]:
@@ -18,7 +19,7 @@ def doubtful_store(state: Path) -> tuple[Store, Kept]:
         StoreError: it cannot be opened, or a damaged one cannot be set aside.
     """
     log = structlog.get_logger()
-    there = store_path(state).exists()
+    there = is_there(store_path(state))
     store, aside = open_sound(store_path(state))
     if aside is not None:
         log.error(

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from config.schema import Pitch
+from config.schema import Store as StoreSettings
 from daemon.store.carry_over import CarriedOver
 from daemon.store.journal import NOTHING, Journal, Kept, journal_path, read_journal
 from daemon.store.part_ids import part_ids
@@ -26,6 +27,7 @@ from daemon.store.rows import RunFacts
 from daemon.store.shared import Opened, when_free
 from daemon.store.sound import open_sound
 from daemon.store.state import RunEnd
+from daemon.store.where import note_url
 from daemon.telemetry.metrics import Metrics
 from stages.events import VerdictCommitted
 from stages.plate import Cause, PlateResult, Verdict, found_and_vetoed
@@ -43,6 +45,8 @@ _PART_IDS = 4096
 IMAGES_LEFT = 3
 """Exit code of a run that gave every plate its verdict, and could not inspect some images of a replayed folder."""
 _NOT_INSPECTED = frozenset({Cause.UNREADABLE, Cause.WRONG_WIDTH})
+
+FILE = StoreSettings()
 
 
 class RunLedger:
@@ -77,15 +81,17 @@ class RunLedger:
         """None before the run has begun."""
         self._journal_told: str | None = None
 
-    def begin_in_store(self, state: Path, facts: RunFacts, previous: RunEnd) -> int:
+    def begin_in_store(self, state: Path, facts: RunFacts, previous: RunEnd, where: StoreSettings = FILE) -> int:
         """Begin the run in the store and the journal; the number of its first plate.
 
-        Plates that an earlier run left open get their verdict by this, and are counted as verdicts here.
+        Plates that an earlier run left open get their verdict by this, and are counted as verdicts here. `where`
+        says in what the store lies.
 
         Raises:
             StoreError: the store cannot be used.
             JournalError: the journal is there and cannot be read.
         """
+        note_url(store_path(state), where.url)
         kept = read_journal(journal_path(state))
         self._tell_journal(kept, journal_path(state))
         self._tell_long_look(store_path(state))

@@ -24,6 +24,7 @@ from daemon.service.plans import processes
 from daemon.service.probe import unloadable
 from daemon.store.state import StateError, in_use, state_path
 from daemon.switches.registry import missing_package
+from models.machine import packages
 from models.machine.gpu import why_no_gpu
 from models.machine.memory import Need, room, shortage
 from models.optics import flat_field
@@ -78,15 +79,17 @@ def _lasting(config: Config, recipes: Sequence[Recipe], plates: int | None) -> T
     why = shortage(needs, room().total)
     memory = [] if why is None else [_memory_fault(needs, why)]
     memory += _few_files(config, recipes)
-    packages: Told = [(False, key, why) for key, why in missing_packages(config.outputs)]
+    told: Told = [(False, key, why) for key, why in missing_packages(config.outputs)]
+    if config.store.url is not None and (why := packages.missing("psycopg", "postgres")) is not None:
+        told.append((False, "store.url", f"found a server of PostgreSQL, which {why}"))
     if (why := missing_package(config.camera.switch)) is not None:
-        packages.append((False, "camera.switch.source", why))
+        told.append((False, "camera.switch.source", why))
     return [
         *_extra_faults(config),
         *_folder_faults(config),
         *(fault for recipe in recipes for fault in _flat_field_faults(config, recipe)),
         *_gpu_faults(config, recipes),
-        *packages,
+        *told,
         *memory,
     ]
 

@@ -188,7 +188,7 @@ class Supervisor:
         held.callback(self._desk.keeper.close)
         self._overdue = OverdueAlarm(self.config, recipes.recipe_of, self.metrics, self.ledger)
         # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
-        self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous)
+        self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous, self.config.store)
         lock.begun()
         self._plc.begin(self._link, self.first_plate, self.ledger.part_ids)
         self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)

@@ -10,6 +10,7 @@ from pathlib import Path
 from daemon.store.copying import copy_whole
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.schema import explained
+from daemon.store.where import noted_url
 from models.machine.files import whole
 
 _FOLDER, _FILE = 0o750, 0o640
@@ -29,6 +30,8 @@ def backup(state: Path, folder: Path, group: str | None = None) -> Path:
     path = store_path(state)
     if folder.resolve() == state.resolve():
         raise StoreError("broken", f"{folder} is where the store itself lies: name another folder")
+    if noted_url(path) is not None:
+        raise StoreError("broken", "the results are in PostgreSQL: pg_dump makes a copy, and a role there reads them")
     # What cannot be read, or is no store, is said in its own words.
     Store.open(path, read_only=True).close()
     folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)

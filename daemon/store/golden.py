@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from daemon.store.results import PlateRow, Store
-from daemon.store.schema import golden_checks, golden_standards
+from daemon.store.schema import golden_checks, golden_standards, insert_into
 from stages.golden import Check, GoldenError, Pass, Standard, checked, overdue
 
 
@@ -28,7 +27,9 @@ def set_standard(store: Store, recipe: str, plates: list[int], standard: Standar
     values = {"at": datetime.now(UTC), "plates": plates, "standard": msgspec.to_builtins(standard)}
     with store.transaction() as connection:
         connection.execute(
-            insert(golden_standards).values(recipe=recipe, **values).on_conflict_do_update(["recipe"], set_=values)
+            insert_into(connection, golden_standards)
+            .values(recipe=recipe, **values)
+            .on_conflict_do_update(index_elements=["recipe"], set_=values)
         )
 
 

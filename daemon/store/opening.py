@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Container
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote_from_bytes
@@ -26,6 +26,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from daemon.store.carry_over import CarriedOver, carry_over, revision
+from daemon.store.database import Opened
 from daemon.store.schema import (
     APPLICATION_ID,
     BUSY_TIMEOUT_MS,
@@ -39,26 +40,11 @@ from daemon.store.schema import (
     metadata,
     upkeep,
 )
+from daemon.store.sqlite_file import SqliteFile, beside
 
 _NEEDS_WRITING = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _BESIDE = ("-wal", "-shm", "")
 """What SQLite's files are called after the store's name; the store itself goes last, so that it is never alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A store's engine, and the copy that it reads where it could not read the file itself."""
-
-    engine: sa.Engine
-    copy: tempfile.TemporaryDirectory[str] | None = None
-    carried_over: CarriedOver | None = None
-    """From a former version, by this opening."""
-
-    def close(self) -> None:
-        """Let go of both."""
-        self.engine.dispose()
-        if self.copy is not None:
-            self.copy.cleanup()
 
 
 def open_to_write(path: Path, *, former: bool = True) -> Opened:
@@ -90,7 +76,7 @@ def open_to_write(path: Path, *, former: bool = True) -> Opened:
     except BaseException:
         engine.dispose()
         raise
-    return Opened(engine, carried_over=carried_over)
+    return _opened(engine, path, carried_over=carried_over)
 
 
 def open_to_read(path: Path) -> Opened:
@@ -100,38 +86,33 @@ def open_to_read(path: Path) -> Opened:
         StoreError: it cannot be opened, or is not one of ours.
     """
     _refuse_forbidden(path)
-    opened = Opened(_engine(path, "mode=ro", read_only=True))
-    try:
-        if _needs_writing(opened.engine):
-            opened.engine.dispose()
-            opened = _open_where_nobody_writes(path)
-        with opened.engine.begin() as connection:
-            _refuse_empty(connection, path)
-            _recognise(connection, path, READABLE)
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        opened.close()
-        raise explained(error, path) from error
-    except BaseException:
-        opened.close()
-        raise
+    held = ExitStack()
+    with held:
+        engine = _engine(path, "mode=ro", read_only=True)
+        copy = None
+        held.callback(engine.dispose)
+        try:
+            if _needs_writing(engine):
+                engine, copy = _open_where_nobody_writes(path)
+                held.callback(engine.dispose)
+                if copy is not None:
+                    held.callback(copy.cleanup)
+            with engine.begin() as connection:
+                _refuse_empty(connection, path)
+                _recognise(connection, path, READABLE)
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            raise explained(error, path) from error
+        opened = _opened(engine, path, copy)
+        held.pop_all()
     return opened
 
 
 def lacks_log(path: Path) -> bool:
     """Whether no write-ahead log with anything in it lies beside the store."""
     try:
-        return _beside(path, "-wal").stat().st_size == 0
+        return beside(path, "-wal").stat().st_size == 0
     except OSError:
         return True
-
-
-def log_identity(path: Path) -> tuple[int, int] | None:
-    """Which file the store's write-ahead log is; None where there is none."""
-    try:
-        status = _beside(path, "-wal").stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def set_aside(path: Path) -> Path:
@@ -144,9 +125,9 @@ def set_aside(path: Path) -> Path:
     stem = f"{store.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}{store.suffix}"
     try:
         for suffix in _BESIDE:
-            beside = _beside(store, suffix)
-            if beside.exists():
-                beside.rename(store.with_name(stem + suffix))
+            one = beside(store, suffix)
+            if one.exists():
+                one.rename(store.with_name(stem + suffix))
     except OSError as error:
         raise StoreError(
             "broken", f"{path} is damaged, and cannot be renamed ({error.strerror}): move it away by hand"
@@ -162,6 +143,15 @@ def set_aside_before(path: Path) -> list[Path]:
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _opened(
+    engine: sa.Engine,
+    path: Path,
+    copy: tempfile.TemporaryDirectory[str] | None = None,
+    carried_over: CarriedOver | None = None,
+) -> Opened:
+    return Opened(engine, engine.execution_options(reads=True), SqliteFile(path, engine), copy, carried_over)
 
 
 def _engine(path: Path, options: str, *, read_only: bool) -> sa.Engine:
@@ -212,14 +202,14 @@ def _needs_writing(engine: sa.Engine) -> bool:
     return False
 
 
-def _open_where_nobody_writes(path: Path) -> Opened:
+def _open_where_nobody_writes(path: Path) -> tuple[sa.Engine, tempfile.TemporaryDirectory[str] | None]:
     if not path.is_file() or lacks_log(path):
-        return Opened(_engine(path, "mode=ro&immutable=1", read_only=True))
+        return _engine(path, "mode=ro&immutable=1", read_only=True), None
     copy = tempfile.TemporaryDirectory(prefix="linesentry-results-")
     try:
         copied = Path(copy.name) / "results.sqlite"
         for suffix in ("", "-wal"):
-            shutil.copyfile(_beside(path, suffix), _beside(copied, suffix))
+            shutil.copyfile(beside(path, suffix), beside(copied, suffix))
     except OSError as error:
         copy.cleanup()
         raise StoreError(
@@ -227,13 +217,7 @@ def _open_where_nobody_writes(path: Path) -> Opened:
             f"{path} cannot be read where it lies, for its write-ahead log needs a file beside it; nor can a copy be "
             f"made in {tempfile.gettempdir()} ({error.strerror}): read it as the user of the service",
         ) from error
-    return Opened(_engine(copied, "mode=ro", read_only=True), copy)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    """A file that SQLite keeps beside the store: beside the file itself, where the path is a link to it."""
-    store = path.resolve()
-    return store.with_name(store.name + suffix)
+    return _engine(copied, "mode=ro", read_only=True), copy
 
 
 def _prepare(connection: sa.Connection, path: Path, former: Container[int]) -> CarriedOver | None:

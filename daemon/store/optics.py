@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from daemon.store.events import note
 from daemon.store.results import Store
-from daemon.store.schema import optics
+from daemon.store.schema import insert_into, optics
 
 _KIND = "optics"
 
@@ -38,7 +37,9 @@ def keep_optics(store: Store, product: str, kept: bytes) -> datetime:
     values = {"at": at, "kept": kept}
     with store.transaction() as connection:
         connection.execute(
-            insert(optics).values(product=product, **values).on_conflict_do_update(["product"], set_=values)
+            insert_into(connection, optics)
+            .values(product=product, **values)
+            .on_conflict_do_update(index_elements=["product"], set_=values)
         )
     return at
 

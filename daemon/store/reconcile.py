@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from daemon.store.journal import Kept, KeptPlate
 from daemon.store.rows import part_values, stored, verdict_values
-from daemon.store.schema import defects, events, plates, upkeep
+from daemon.store.schema import add_new, defects, events, insert_into, plates, upkeep
 from daemon.store.seals import seal
 from stages.plate import Cause, PlateResult, Verdict, worst_first
 
@@ -100,8 +99,7 @@ def complete(connection: sa.Connection, found: Missing, uptime_s: float) -> None
 
 def add(connection: sa.Connection, row: dict[str, object]) -> None:
     """Store a plate that was seen, unless it is there."""
-    added = connection.execute(insert(plates).values(**row).on_conflict_do_nothing(["plate"]))
-    if added.rowcount:
+    if add_new(connection, insert_into(connection, plates).values(**row)):
         connection.execute(sa.update(upkeep).values(begun=upkeep.c.begun + 1))
 
 

@@ -1,4 +1,4 @@
-"""The result store: plates, their defects and events in one SQLite file, and the ledger computed from it."""
+"""The result store: plates, their defects and events in one database, and the ledger computed from it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from daemon.store import opening
+from daemon.store.database import Opened
 from daemon.store.journal import NOTHING, Kept
 from daemon.store.reconcile import Begun, Missing, add, close, complete, missing, write_verdict
 from daemon.store.rows import (
@@ -33,11 +34,11 @@ from daemon.store.schema import (
     StoreError,
     StoreGoneError,
     events,
-    explained,
     plates,
     upkeep,
 )
 from daemon.store.seals import Rows, looked_at, seal
+from daemon.store.where import note_path, noted_url
 from stages.plate import Cause, PlateResult, Verdict
 from stages.plc import Part
 
@@ -65,24 +66,19 @@ class Store:
     Methods may be called from several threads; each is one transaction.
     """
 
-    def __init__(self, path: Path, opened: opening.Opened, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, opened: Opened, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self.carried_over = opened.carried_over
         """From a former version, when this was opened."""
         self._opened = opened
-        self._engine = opened.engine
-        self._reader = opened.engine.execution_options(reads=True)
-        self.told = told_columns(opened.engine)
+        self._engine, self._reader, self._database = opened.engine, opened.reader, opened.database
+        self.told = told_columns(opened.reader)
         """What is told of a plate, as columns of a query."""
         self._lock = threading.Lock()
         self._facts: RunFacts | None = None
         self._clock = clock
         self._uptime: tuple[float, float] | None = None
         """Uptime as stored when the run began, and the clock then, s."""
-        status = path.stat()
-        self._file = (status.st_dev, status.st_ino)
-        self._log: tuple[int, int] | None = None
-        """The write-ahead log of the open connection; None before its first write."""
 
     @classmethod
     def open(
@@ -98,12 +94,12 @@ class Store:
         A writer brings one of a former version up to this one; without `former` it refuses. `clock` counts seconds
         that a service works; nobody may be able to set it.
         """
-        opened = opening.open_to_read(path) if read_only else opening.open_to_write(path, former=former)
+        opened = _opened(path, read_only=read_only, former=former)
         try:
             return cls(path, opened, clock)
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             opened.close()
-            raise explained(error, path) from error
+            raise opened.database.explained(error) from error
         except BaseException:
             opened.close()
             raise
@@ -147,8 +143,7 @@ class Store:
     def settle(self) -> None:
         """Take the write-ahead log into the file, as far as no reader needs it; a copy of the file then has all."""
         with self._lock:
-            self._same_file()
-            self._settle()
+            self._database.settle()
 
     def seen(
         self,
@@ -284,19 +279,15 @@ class Store:
             gone = sorted(((run, plate) for run, plate in rows), key=lambda one: one[1])
             connection.execute(sa.delete(events).where(events.c.plate.in_([plate for _, plate in gone])))
             if gone:
-                highest = sa.func.max(upkeep.c.highest_pruned, gone[-1][1])
+                last_gone = gone[-1][1]
+                highest = sa.case((upkeep.c.highest_pruned < last_gone, last_gone), else_=upkeep.c.highest_pruned)
                 connection.execute(sa.update(upkeep).values(pruned=upkeep.c.pruned + len(gone), highest_pruned=highest))
         return gone
 
     def check(self) -> None:
-        """SQLite's own quick check of the whole file. Raises StoreDamagedError where it finds something."""
+        """The database's own quick check of itself. Raises StoreDamagedError where it finds something."""
         with self.transaction(write=False) as connection:
-            found: Sequence[str] = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().all()
-        if list(found) != ["ok"]:
-            what = " ".join(" ".join(found).split())
-            raise StoreDamagedError(
-                f"{self.path} is damaged ({what}): the next start of the service sets it aside and begins a new one"
-            )
+            self._database.check(connection)
 
     def check_rows(self) -> Rows:
         """Whether each plate with a verdict is as it was written, and none is gone that was not deleted for its age."""
@@ -323,37 +314,22 @@ class Store:
     def transaction(self, *, write: bool = True) -> Iterator[sa.Connection]:
         """One transaction, for this folder's own; what fails comes out as StoreError and leaves no trace."""
         with self._lock:
-            self._same_file()
+            self._database.ready()
             try:
                 with (self._engine if write else self._reader).connect() as connection:
                     yield connection
                     connection.commit()
-                if write and self._log is None:
-                    self._log = opening.log_identity(self.path)
+                if write:
+                    self._database.wrote()
             except (sa.exc.DBAPIError, sqlite3.Error) as error:
-                failure = explained(error, self.path)
+                failure = self._database.explained(error)
                 if failure.kind == "broken":
-                    self._begin_afresh()
+                    self._database.afresh()
                 raise failure from error
             except (sa.exc.StatementError, OverflowError, ValueError) as error:  # a value that cannot be stored
                 raise StoreError("refused", f"{self.path}: {error}") from error
 
     # --- inside ---
-
-    def _settle(self) -> None:
-        try:
-            raw = self._engine.raw_connection()
-            try:
-                raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
-            finally:
-                raw.close()
-        except (sa.exc.DBAPIError, sqlite3.Error) as error:
-            raise explained(error, self.path) from error
-
-    def _begin_afresh(self) -> None:
-        """Whatever state the connection is in, the next try has another."""
-        self._engine.dispose()
-        self._log = None
 
     def _uptime_s(self) -> float:
         """How long services have worked on this store up to now, s; 0 before a run has begun."""
@@ -361,19 +337,6 @@ class Store:
             return 0.0
         stored, at = self._uptime
         return stored + self._clock() - at
-
-    def _same_file(self) -> None:
-        """SQLite goes on writing to files that were deleted; what it writes then would be lost."""
-        try:
-            status = self.path.stat()
-        except OSError as error:
-            raise StoreGoneError(f"{self.path} is gone ({error.strerror}): put it back") from error
-        if (status.st_dev, status.st_ino) != self._file:
-            raise StoreGoneError(f"{self.path} was replaced by another file: put it back")
-        if self._log is not None and opening.log_identity(self.path) != self._log:
-            self._settle()  # the connection still has the old one open
-            self._begin_afresh()
-            raise StoreError("broken", f"the write-ahead log of {self.path} was taken away: a new one is begun")
 
     def _seen(
         self,
@@ -393,3 +356,16 @@ class Store:
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")
+
+
+def _opened(path: Path, *, read_only: bool, former: bool) -> Opened:
+    """The file, or the server that the note beside it names. Raises StoreError."""
+    try:
+        url = noted_url(path)
+    except OSError as error:
+        raise StoreError("broken", f"{note_path(path)}: {error.strerror}: check its owner and permissions") from error
+    if url is not None:
+        from daemon.store.postgres import open_server  # noqa: PLC0415 - most stores are files
+
+        return open_server(url, read_only=read_only, former=former)
+    return opening.open_to_read(path) if read_only else opening.open_to_write(path, former=former)

@@ -242,9 +242,9 @@ def result_of(row: PlateRow) -> PlateResult:
     )
 
 
-def told_columns(engine: sa.Engine) -> list[sa.ColumnElement[Any]]:
+def told_columns(reader: sa.Engine) -> list[sa.ColumnElement[Any]]:
     """What is told of a plate; what an older store lacks, which is read as it is, is None."""
-    with engine.execution_options(reads=True).connect() as connection:
+    with reader.connect() as connection:
         looked = sa.inspect(connection)
         there = {column["name"] for column in looked.get_columns("plates")}
         has = {table.name: looked.has_table(table.name) for table in (tellings, marks)}

@@ -6,9 +6,10 @@ import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
@@ -42,6 +43,13 @@ class StoreError(Exception):
     def __init__(self, kind: StoreFailure, message: str) -> None:
         super().__init__(message)
         self.kind: StoreFailure = kind
+
+
+class StoreAwayError(StoreError):
+    """The server cannot be reached just now; that passes once it is there again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("broken", message)
 
 
 class StoreDamagedError(StoreError):
@@ -138,7 +146,10 @@ plates = sa.Table(
 sa.Index("plates_ledger", plates.c.run, plates.c.verdict)
 
 # What is asked of days and years (daemon/store/history.py), each without touching the rows until they are chosen.
-sa.Index("plates_verdict", plates.c.verdict, plates.c.seen_at, plates.c.causes)
+_by_verdict = (plates.c.verdict, plates.c.seen_at)
+sa.Index("plates_verdict", *_by_verdict, plates.c.causes).ddl_if(dialect="sqlite")
+# PostgreSQL has no order for JSON.
+sa.Index("plates_verdict_seen", *_by_verdict).ddl_if(dialect="postgresql")
 sa.Index("plates_recipe", plates.c.recipe, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_product", plates.c.product, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_batch", plates.c.batch_id, plates.c.seen_at, plates.c.verdict)
@@ -276,6 +287,19 @@ marks = sa.Table(
 
 alembic_version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 """Alembic's own note of the version."""
+
+
+def insert_into(connection: sa.Connection, table: sa.Table) -> sqlite.Insert:
+    """An insert that can be told what to do about a row that is there: both databases have the same words for it."""
+    server = connection.dialect.name == "postgresql"
+    return cast(sqlite.Insert, postgresql.insert(table)) if server else sqlite.insert(table)
+
+
+def add_new(connection: sa.Connection, new: sqlite.Insert) -> bool:
+    """Insert a row unless it is there; whether it was not."""
+    # Without the option the count of an insert is not known with every driver.
+    done = connection.execute(new.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True})
+    return done.rowcount > 0
 
 
 def explained(error: sa.exc.DBAPIError | sqlite3.Error, path: Path) -> StoreError:

@@ -8,7 +8,6 @@ it anew.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,11 @@ import msgspec
 import sqlalchemy as sa
 
 from daemon.store.schema import plates, upkeep
+
+_ROW = sa.text("SELECT * FROM plates WHERE plate = :plate")
+_DEFECTS = sa.text("SELECT * FROM defects WHERE plate = :plate ORDER BY number")
+_DECIDED = sa.text("SELECT * FROM plates WHERE verdict IS NOT NULL ORDER BY plate")
+_ALL_DEFECTS = sa.text("SELECT * FROM defects ORDER BY plate, number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class Rows:
 def seal(connection: sa.Connection, numbers: Sequence[int]) -> None:
     """Give the plates of these numbers the checksum of what is stored of them now."""
     for number in numbers:
-        row = connection.exec_driver_sql("SELECT * FROM plates WHERE plate = ?", (number,)).mappings().one()
-        found = connection.exec_driver_sql("SELECT * FROM defects WHERE plate = ? ORDER BY number", (number,))
+        row = connection.execute(_ROW, {"plate": number}).mappings().one()
+        found = connection.execute(_DEFECTS, {"plate": number})
         value = _checksum(dict(row), [dict(one) for one in found.mappings()])
         connection.execute(sa.update(plates).where(plates.c.plate == number).values(checksum=value))
 
@@ -62,19 +66,20 @@ def broken_seals(connection: sa.Connection) -> Iterator[tuple[int, bool]]:
     Raises:
         sqlalchemy.exc.DBAPIError: the file cannot be read on.
     """
+    if connection.dialect.name != "sqlite":
+        streamed = connection.execution_options(yield_per=1000)
+        yield from _broken(streamed.execute(_DECIDED), streamed.execute(_ALL_DEFECTS))
+        return
     raw: Any = connection.connection.driver_connection
     raw.text_factory = _text
     try:
-        yield from _broken(raw)
+        yield from _broken(connection.execute(_DECIDED), connection.execute(_ALL_DEFECTS))
     finally:
         raw.text_factory = str
 
 
-def _broken(raw: sqlite3.Connection) -> Iterator[tuple[int, bool]]:
-    rows = raw.execute("SELECT * FROM plates WHERE verdict IS NOT NULL ORDER BY plate")
-    defects = raw.execute("SELECT * FROM defects ORDER BY plate, number")
-    names = [one[0] for one in rows.description]
-    of_defects = [one[0] for one in defects.description]
+def _broken(rows: sa.CursorResult[Any], defects: sa.CursorResult[Any]) -> Iterator[tuple[int, bool]]:
+    names, of_defects = list(rows.keys()), list(defects.keys())
     place = of_defects.index("plate")
     # SQLite holds to no type: what is no number sorts behind all numbers there, and so it does here.
     grouped = groupby(defects, key=lambda row: row[place] if isinstance(row[place], int) else sys.maxsize)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from daemon.store.results import Store, StoreError, store_path
+from daemon.store.schema import StoreAwayError
+from daemon.store.where import is_there
 
 _FREE_S, _PAUSE_S = 5.0, 0.1
 """How long a store that the service writes to just now is waited for."""
@@ -31,7 +33,8 @@ def when_free(use: Callable[[], Opened], most_s: float, waiting: Callable[[Store
         try:
             return use()
         except StoreError as error:
-            if error.kind != "locked" or time.monotonic() > until:
+            passes = error.kind == "locked" or isinstance(error, StoreAwayError)
+            if not passes or time.monotonic() > until:
                 raise
             if waiting is not None and not told:
                 waiting(error)
@@ -66,7 +69,7 @@ def use_shared(state: Path, use: Callable[[Store], Opened]) -> Opened:
 
 def _open(state: Path) -> Store:
     path = store_path(state)
-    if not path.exists():
+    if not is_there(path):
         raise StoreError(
             "broken", f"there are no results at {path}: run the line, or name another directory with --state"
         )

@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from daemon.store.results import Store
 from daemon.store.rows import Telling
-from daemon.store.schema import defects, outputs, plates, tellings
+from daemon.store.schema import add_new, defects, insert_into, outputs, plates, tellings
 from stages.events import VerdictDue
 from stages.plate import Cause, Verdict
 
@@ -29,7 +28,7 @@ class Tellings:
             for name in names:
                 # Where it has been told of all before, nobody need look there again.
                 first = connection.scalar(sa.select(sa.func.min(plates.c.plate)).where(*_untold(name)))
-                begun = insert(outputs).values(name=name, first_plate=after)
+                begun = insert_into(connection, outputs).values(name=name, first_plate=after)
                 changes = {"first_plate": after if first is None else first}
                 connection.execute(begun.on_conflict_do_update(index_elements=["name"], set_=changes))
 
@@ -80,8 +79,8 @@ class Tellings:
                 connection.scalars(sa.select(plates.c.plate).where(plates.c.plate.in_([one for one, _ in said])))
             )
             for plate, telling in said:
-                values = insert(tellings).values(plate=plate, **asdict(telling))
-                if plate in there and connection.execute(values.on_conflict_do_nothing()).rowcount:
+                values = insert_into(connection, tellings).values(plate=plate, **asdict(telling))
+                if plate in there and add_new(connection, values):
                     new.append((plate, telling))
         return new
 

@@ -41,6 +41,9 @@ def test_an_output_that_the_units_service_cannot_reach_or_read_the_key_of_is_nam
     assert "outputs.modbus[0].host: the service cannot reach 192.168.0.10 (IPAddressDeny=any in its unit)" in gate
     assert "below [Service], IPAddressAllow=192.168.0.10" in gate
     assert "outputs.webhook[0].url: the service cannot reach 192.168.0.20" in webhook
+    path.write_text("simulator: {}\nstore: {url: 'postgresql://line@192.168.0.40/db'}\n", encoding="utf-8")
+    (server,) = check(path, service=True).faults
+    assert "store.url: the service cannot reach 192.168.0.40" in server
 
 
 def test_a_switch_that_the_units_service_cannot_reach_or_read_the_token_of_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from daemon.store.history import Selection
 from daemon.store.reading import read_results
 from daemon.store.results import StoreError, store_path
 from daemon.store.state import StateError, state_path
+from daemon.store.where import is_there
 from stages.plate import Verdict
 
 
@@ -24,7 +25,7 @@ def kept_sheets(config: Config, last: int) -> list[Path]:
     """
     try:
         path = store_path(state_path(config))
-        if not path.exists():
+        if not is_there(path):
             raise TeachError(f"there are no results at {path}: run `linesentry run`, or name another with --state")
         plates = read_results(path.parent, None, Selection(verdict=Verdict.OK)).plates
     except (StoreError, StateError) as error:

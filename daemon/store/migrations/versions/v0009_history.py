@@ -29,7 +29,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_marks_plate", "marks", ["plate"])
-    op.create_index("plates_verdict", "plates", ["verdict", "seen_at", "causes"])
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index("plates_verdict", "plates", ["verdict", "seen_at", "causes"])
+    else:
+        op.create_index("plates_verdict_seen", "plates", ["verdict", "seen_at"])
     op.create_index("plates_recipe", "plates", ["recipe", "seen_at", "verdict"])
     op.create_index("plates_product", "plates", ["product", "seen_at", "verdict"])
     op.create_index("plates_batch", "plates", ["batch_id", "seen_at", "verdict"])
