@@ -92,6 +92,12 @@ class Teach:
         bool, Option("--from-results", help="in place of images: the sheets of plates called OK, of a line of images")
     ] = False
     last: Annotated[int, Option(min=1, help="so many of those sheets, the latest")] = 20
+    data: Annotated[
+        tuple[Path, ...],
+        Option(
+            help="marks by `linesentry export crops`: false alarms are good metal, cracks are cracks; may be repeated"
+        ),
+    ] = ()
     config: Annotated[
         Path | None, Option("--config", "-c", help="configuration of that line; default: the one that ships")
     ] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from daemon.lab.teach.look import Looked
 from daemon.lab.teach.places import Offset, Place, on_sheet
 from models.measure.matching import Box
 from models.training.detector.ground import Ground, holes_of
+from models.training.photographs import group_key, photographs, read
 
 _PIECE = 704
 """Side of a piece, px."""
@@ -52,6 +54,29 @@ def ground_of(
                     hole = holes[y : y + _PIECE, x : x + _PIECE]
                     pieces.append(Ground(part.copy(), ignored, hole.copy() if hole.any() else None, here))
     return pieces
+
+
+def marked_ground(folders: Sequence[Path]) -> tuple[list[Ground], frozenset[str]]:
+    """What people marked (`linesentry export crops`), as pieces of the product, and their groups' keys for a card.
+
+    A false alarm is good metal, to be looked at as often as what the base takes for a crack; a crack is one.
+
+    Raises:
+        ValueError: a folder holds no such pictures, or one of them cannot be used.
+    """
+    pieces, groups = list[Ground](), set[str]()
+    for folder in folders:
+        for one in photographs(folder):
+            if one.unusable is not None:
+                raise ValueError(f"{one.image}: {one.unusable}")
+            image, crack, _ = read(one)
+            ys, xs = np.nonzero(crack) if crack.any() else ([image.shape[0] // 2], [image.shape[1] // 2])
+            middle = len(xs) // 2
+            pieces.append(
+                Ground(image, cracks=crack if crack.any() else None, hard=((int(xs[middle]), int(ys[middle])),))
+            )
+            groups.add(group_key(one.group))
+    return pieces, frozenset(groups)
 
 
 def _starts(length: int) -> list[int]:

@@ -21,7 +21,7 @@ from daemon.lab.teach import pictures, report
 from daemon.lab.teach.figures import Figures, HeldApart
 from daemon.lab.teach.floor import Floor, Told
 from daemon.lab.teach.folder import Folder, require_memory
-from daemon.lab.teach.ground import MOST_PIXELS, ground_of
+from daemon.lab.teach.ground import MOST_PIXELS, ground_of, marked_ground
 from daemon.lab.teach.look import look_at, needed_floor
 from daemon.lab.teach.parts import Parts, parted
 from daemon.lab.teach.recipe import taught_recipe, without_veto, write_recipe
@@ -67,6 +67,7 @@ class Teaching:
             ClassifierError: the classifier cannot be used.
             OSError: nothing can be written.
         """
+        marked_ground(self._order.data)  # what cannot be used is told before anything is done
         require_memory(min(MOST_PIXELS, sum(one.rows * one.columns for one in self._sheets)))
         chain = Chain(self._base)
         self._teller.part(f"looking at {len(self._sheets)} sheets", len(self._sheets))
@@ -91,6 +92,7 @@ class Teaching:
         rng = np.random.default_rng(self._order.seed)
         looked, where = [parts.looked[i] for i in parts.learnt], [parts.where[i] for i in parts.learnt]
         pieces = ground_of(looked, where, parts.marks, self._base, rng)
+        pieces += marked_ground(self._order.data)[0]
         ground = ProductGround(pieces, cut.paint_on_metal, self._base.polarity)
         minutes = self._training_minutes(parts, _INSPECTIONS)
         return ground, trained(ground, self._order, self._base, minutes, self._folder, self._teller)
@@ -164,7 +166,7 @@ class Teaching:
             f"use it: {out / path.name}" if why_not is None else f"do not use it: {why_not}",
             f"{report.stand_out(standing, odd, len(self._sheets)) or 'nothing odd was seen'}; {out / 'report.html'}",
         ]
-        facts = card_facts(outcome, self._order, ground)
+        facts = card_facts(outcome, self._order, ground, self._base)
         result = {
             **report.figures(self._before, self._after, floor),
             "name": recipe.name,

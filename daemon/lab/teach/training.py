@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from config.weights import weights_path
 from daemon.lab.orders import Teach
 from daemon.lab.progress import Teller
 from daemon.lab.teach.folder import Folder
+from daemon.lab.teach.ground import marked_ground
 from daemon.store.state import code_sha256
 from models.machine.cpu import usable_cores
 from models.training.detector.crops import CropSource
@@ -21,6 +23,7 @@ from models.training.detector.ground import ProductGround
 from models.training.detector.plan import Plan
 from models.training.detector.train import Outcome, train
 from models.training.detector.train import Progress as Step
+from models.training.learnt_groups import LearntGroups
 from simulator.crops.cut import training_crop
 
 SIMULATED: CropSource = training_crop
@@ -86,14 +89,16 @@ def trained(
         torch.set_num_threads(threads)
 
 
-def card_facts(outcome: Outcome, order: Teach, ground: ProductGround) -> dict[str, Any]:
+def card_facts(outcome: Outcome, order: Teach, ground: ProductGround, base: Recipe) -> dict[str, Any]:
     """What the model card says of the training."""
     return {
         "started_from": list(outcome.started_from),
+        **_groups(order, base),
         "trained_on": {
             "simulated": "simulator.crops.cut.training_crop",
             "own_ground": "good sheets of the product, half of the crops with painted cracks",
             "own_share": _OWN_SHARE,
+            "marks": [one.name for one in order.data],
             "ground_sha256": ground.fingerprint(),
         },
         "seeds": [order.seed],
@@ -108,3 +113,12 @@ def card_facts(outcome: Outcome, order: Teach, ground: ProductGround) -> dict[st
         "command": " ".join(["linesentry", *sys.argv[1:]]),
         "code_sha256": code_sha256(),
     }
+
+
+def _groups(order: Teach, base: Recipe) -> dict[str, str]:
+    """For the card, the groups that these weights have met: those of the base, and of what was marked.
+
+    Nothing where the base's card lists none: what is half known would pass for all.
+    """
+    before = LearntGroups.of_card(json.loads(weights_path(base).with_suffix(".json").read_text("utf-8"))).keys
+    return {} if before is None else {"groups": " ".join(sorted(before | marked_ground(order.data)[1]))}

@@ -38,7 +38,9 @@ class Ground:
     holes: NDArray[np.bool_] | None = None
     """Where there is no metal, and so never a crack; None: it is metal everywhere."""
     hard: tuple[tuple[int, int], ...] = ()
-    """x, y of what the weights so far take for a crack."""
+    """x, y of what the weights so far take for a crack, and of what is one."""
+    cracks: NDArray[np.bool_] | None = None
+    """Where somebody says that there is a real one; None: there is none."""
 
 
 class ProductGround:
@@ -71,6 +73,7 @@ class ProductGround:
         for piece in self._pieces:
             found.update(repr(piece.pixels.shape).encode() + piece.pixels.tobytes())
             found.update(b"" if piece.ignored is None else np.packbits(piece.ignored).tobytes())
+            found.update(b"" if piece.cracks is None else np.packbits(piece.cracks).tobytes())
         return found.hexdigest()
 
     def __call__(self, rng: np.random.Generator, size: int) -> LabelledCrop:
@@ -97,7 +100,10 @@ class ProductGround:
             grey = 255 - grey
         noise = rng.uniform(0, _MOST_NOISE)
         mask = np.zeros(grey.shape, np.bool_)
-        if rng.random() < _PAINTED:
+        if piece.cracks is not None:
+            mask, unsure = _seen_as(grey, _square(piece.cracks[cut].view(np.uint8), size) > 0)
+            ignored |= unsure
+        elif rng.random() < _PAINTED:
             plain = grey.copy()
             mask, unsure = self._paint(rng, grey, noise)
             if piece.holes is not None:
@@ -119,6 +125,18 @@ class ProductGround:
             left, top = (int(rng.integers(max(1, length - size + 1))) for length in (columns, rows))
         rows, columns = piece.pixels.shape
         return piece, max(0, min(left, columns - size)), max(0, min(top, rows - size))
+
+
+def _seen_as(grey: NDArray[np.float32], crack: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The pixels of a real crack to be learnt, and those that are not judged: beside it, and where it is a dark one.
+
+    The network knows bright lines alone.
+    """
+    around = cv2.dilate(crack.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    beside = around & ~crack
+    if crack.any() and beside.any() and float(np.median(grey[crack])) > float(np.median(grey[beside])):
+        return crack, beside
+    return np.zeros_like(crack), around
 
 
 def holes_of(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

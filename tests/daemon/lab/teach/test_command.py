@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,17 @@ from typer.testing import CliRunner, Result
 from config.load import load_recipe
 from daemon.cli.app import app
 from daemon.lab.teach import teaching, training
+from daemon.store.marks import add_mark
+from daemon.store.results import RunFacts, Store, store_path
 from models.detector.detector import Detector
+from models.training.photographs import group_key
 from simulator.crops import wild
+from stages.mark import Mark, MarkKind, Place, Shape
+from stages.plate import Cause, Defect, PlateResult, Verdict
 
 torch.set_num_threads(1)
 SIDE = 400
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +59,37 @@ def good(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    """What `linesentry export crops` writes of a false alarm and of a crack that was missed."""
+    found = Defect(90, 70, 20, 20, 300, 0.9, 100, 80, edge=False)
+    result = PlateResult("a" * 32, 7, Verdict.NG, (Cause.DEFECT,), "", True, SIDE, SIDE, 1, 1, 1.0, defects=(found,))
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "7.png"), cv2.line(sheet(7), (200, 200), (260, 240), 220, 2))
+    (tmp_path / "line.yaml").write_text(f"recipe: general\ncamera: {{source: folder, folder: {folder}}}\n")
+    with Store.open(store_path(tmp_path)) as store:
+        store.begin_run(RunFacts("a" * 32, "general", simulated=False))
+        store.seen("a" * 32, 7, NOW, "7.png")
+        store.commit_verdict(result, decided_at=NOW)
+        add_mark(store, Mark(7, MarkKind.FALSE_ALARM, "Ann", NOW, 1))
+        add_mark(store, Mark(7, MarkKind.MISSED, "Ann", NOW, None, Place(Shape.BOX, 195, 195, 265, 245)))
+    where = ["--state", tmp_path, "--config", tmp_path / "line.yaml"]
+    answer = CliRunner().invoke(app, ["export", "crops", *map(str, [tmp_path / "marks", *where])])
+    assert answer.stdout.endswith("1 with a crack, 1 without\n")
+    return tmp_path / "marks"
+
+
 def teach(*words: object) -> Result:
     return CliRunner().invoke(app, ["teach", *map(str, words)])
 
 
-def test_good_sheets_become_a_recipe_that_the_line_can_load(tmp_path: Path, good: list[Path]) -> None:
+def test_good_sheets_and_marks_become_a_recipe_that_the_line_can_load(
+    tmp_path: Path, good: list[Path], marks: Path
+) -> None:
     out = tmp_path / "out"
-    answer = teach(*good, "--base", "general", "--out", out, "--steps", 2, "--name", "mine")
+    words = ["--base", "general", "--data", marks, "--out", out, "--steps", 2, "--name", "mine"]
+    answer = teach(*good, *words)
     assert answer.exit_code == 0, answer.stderr
     lines = answer.stdout.splitlines()
     assert len(lines) == 3
@@ -78,11 +109,20 @@ def test_good_sheets_become_a_recipe_that_the_line_can_load(tmp_path: Path, good
     card = json.loads((out / "detector-half.json").read_text("utf-8"))
     assert card["threshold"]["floor"] == result["floor"]["value"]
     assert card["schedule"]["steps"] == 2
+    assert card["trained_on"]["marks"] == ["marks"]
+    assert group_key("marks/aaaaaaaa-000007") in card["groups"].split()
     assert card["started_from"][0]["name"] == "detector-half.pt"
     page = (out / "report.html").read_text("utf-8")
     assert page.count("<img") >= 9
     assert "out of focus" in page
     assert not out.with_name("out.part").exists()
+
+
+def test_marks_that_cannot_be_read_are_told_before_anything_is_done(tmp_path: Path, good: list[Path]) -> None:
+    (tmp_path / "none").mkdir()
+    answer = teach(*good, "--data", tmp_path / "none", "--out", tmp_path / "out")
+    assert (answer.exit_code, "holds neither a manifest.csv" in answer.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interrupted_teaching_leaves_nothing_at_out_and_the_same_command_goes_on(

@@ -128,3 +128,16 @@ def test_the_fingerprint_is_that_of_pixels_and_of_what_is_ignored() -> None:
 def test_nothing_is_learnt_from_no_ground() -> None:
     with pytest.raises(ValueError, match="no ground"):
         ProductGround([], line)
+
+
+def test_a_real_crack_is_learnt_where_it_is_bright_and_not_judged_where_it_is_dark() -> None:
+    pixels, crack = np.full((SIDE, SIDE), 100, np.uint8), np.zeros((SIDE, SIDE), np.bool_)
+    crack[20:24, 5:60] = True
+    pixels[crack] = 180
+    for _, mask, ignored in drawn(ProductGround([Ground(pixels, cracks=crack)], line)):
+        assert np.array_equal(mask, crack)
+        assert not (ignored & crack).any()
+        assert ignored[18, 30]
+    for _, mask, ignored in drawn(ProductGround([Ground(pixels, cracks=crack)], line, "dark")):
+        assert not mask.any()
+        assert ignored[crack].all()
