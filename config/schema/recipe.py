@@ -265,7 +265,7 @@ class Classifier(Strict):
         0.3, ge=0, le=0.5, description="chance of a crack below which a defect is vetoed; above 0 with mode veto"
     )
     veto_most_score: float = Field(
-        0.62,
+        0.81,
         ge=0,
         le=_CLEAR,
         description="a defect with a higher score is never vetoed, whatever the classifier says of it",

@@ -23,6 +23,7 @@ from models.detector.integrity import Axis, examine
 from models.detector.known_window import known_window
 from models.detector.quality import inside, measure
 from models.detector.regions import Criteria, find_regions
+from models.detector.repeats import Around, Repeats
 from models.detector.strong_lines import CELL, VIEW, Cells, Seen, cells_of, regions_of, strong_lines
 from models.detector.swaths import Shape, Swath, shape_of
 from models.detector.threshold import threshold_levels
@@ -107,6 +108,8 @@ class Detector:
         self._room = torch.empty(0, dtype=torch.uint8)
         self._grey: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
         self._cells: Cells | None = None
+        self._repeats: Around | None = None
+        """What the last swath's values repeat, and where its judged part begins in it, in values."""
 
     @classmethod
     def load(
@@ -221,6 +224,7 @@ class Detector:
             seen[..., height:, :] = 0
             seen[..., width:] = 0
             values = self._both(seen, part)[0]
+        self._repeats = Around(Repeats(values, self._scale), part.left, part.top)
         return [self._inner(view, part, values) for view in views]
 
     def _inner(self, view: WindowView, part: Part, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -228,6 +232,13 @@ class Detector:
         left, top = (place // self._scale for place in view.place)
         height, width = (-(-length // self._scale) for length in view.pixels.shape)
         return values[top - part.top : top - part.top + height, left - part.left : left - part.left + width]
+
+    def _around(self, view: WindowView) -> Around | None:
+        """Where a window of the last swath lies in its values."""
+        if self._repeats is None:
+            return None
+        left, top = (place // self._scale for place in view.place)
+        return self._repeats._replace(left=left - self._repeats.left, top=top - self._repeats.top)
 
     def _both(self, grey: Tensor, part: Part) -> NDArray[np.float32]:
         """Feature values of a part, of the recipe's polarity; for `both` the higher of the two."""
@@ -292,7 +303,7 @@ class Detector:
             allow=0.0 if published or self.recipe.classifier.mode != "veto" else VETO_ALLOWS,
         )
         zones = self._zones.at(view.x, view.y, width, height, self._scale)
-        regions, truncated = find_regions(values, width, height, criteria, zones)
+        regions, truncated = find_regions(values, width, height, criteria, zones, self._around(view))
         return WindowFinding(regions, truncated, quality, integrity, levels.seed)
 
     def _with_lines(self, view: WindowView, finding: WindowFinding) -> WindowFinding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.detector.findings import Region, score_of
-from models.detector.repeats import Repeats
+from models.detector.repeats import Around, Repeats
 from models.detector.zones import Weigher
 
 MOST_REGIONS = 200
@@ -20,7 +21,10 @@ _DISK = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _LINE = 2.0
 _MOST_LINE = 4.0
 """A region twice as long as wide is neither helped nor held back by its shape; beyond four times it counts no more."""
-_MOST_COMPARED = 24
+_DEEP = 4.0
+"""The values of a line-like region lie at most so far below its highest: a crest line that a crack touches is no part
+of it."""
+_MOST_COMPARED = 48
 """With more regions than that a window is not looked through for repetitions any more, which takes its time."""
 
 
@@ -49,7 +53,12 @@ class Criteria:
 
 
 def find_regions(
-    values: NDArray[np.float32], width: int, height: int, criteria: Criteria, zones: Weigher | None = None
+    values: NDArray[np.float32],
+    width: int,
+    height: int,
+    criteria: Criteria,
+    zones: Weigher | None = None,
+    around: Around | None = None,
 ) -> tuple[tuple[Region, ...], bool]:
     """The regions of a window, from the top down, and whether some that are not faint were left out.
 
@@ -60,6 +69,7 @@ def find_regions(
         height: likewise.
         criteria: what makes a region.
         zones: those that the window touches; what a region gains there is added to its evidence.
+        around: where the window lies in what is looked through for repetitions; None for the window alone.
     """
     if values.size == 0 or not math.isfinite(criteria.seed):
         return (), False
@@ -70,22 +80,20 @@ def find_regions(
     least = criteria.seed - criteria.allow
     plain: list[Region] = []
     faint: list[Region] = []
-    repeats: Repeats | None = None
-    for index in kept:
-        left, top, across, down = stats[index, :4].tolist()
-        inside = labels[top : top + down, left : left + across] == index
-        group = _Group(values[top : top + down, left : left + across], inside, left, top)
+    around = around or Around(Repeats(values, criteria.scale), 0, 0)
+    for group in _groups(values, labels, stats, kept, criteria):
         evidence = _evidence(group, criteria, least, zones)
         if evidence == math.inf:
             # No evidence, though what lies beside it may be. So rare that all is done again, not looked for before.
             finite = np.where(np.isinf(values), np.float32(np.nan), values)
-            return find_regions(finite, width, height, criteria, zones)
+            return find_regions(finite, width, height, criteria, zones, around)
         if evidence < least:
             continue
         if criteria.line_like and len(plain if evidence >= criteria.seed else faint) < _MOST_COMPARED:
-            sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
-            repeats = repeats or Repeats(values, labels, sides, criteria.scale)
-            evidence -= repeats.less(int(index))
+            y, x = np.nonzero(group.inside)
+            own = group.values[y, x]
+            y, x = y + group.top + around.top, x + group.left + around.left
+            evidence -= around.repeats.less(y, x, own, _strength(own))
             if evidence < least:
                 continue
         region = _region(group, criteria.scale, width, height, score_of(evidence, criteria.floor))
@@ -107,6 +115,31 @@ class _Group(NamedTuple):
     left: int
     """Of the box, in values."""
     top: int
+
+
+def _groups(
+    values: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    stats: NDArray[np.int32],
+    kept: NDArray[np.int64],
+    criteria: Criteria,
+) -> Iterator[_Group]:
+    """The kept groups; those of lines without what lies far below their best."""
+    for index in kept:
+        left, top, across, down = stats[index, :4].tolist()
+        box = values[top : top + down, left : left + across]
+        inside = labels[top : top + down, left : left + across] == index
+        highest = float(box[inside].max())
+        if not criteria.line_like or highest - _DEEP <= criteria.grow or math.isinf(highest):
+            yield _Group(box, inside, left, top)
+            continue
+        high = (inside & (box >= highest - _DEEP)).view(np.uint8)
+        count, parts, each, _ = cv2.connectedComponentsWithStats(high, connectivity=8, ltype=cv2.CV_32S)
+        for part in range(1, count):
+            x, y, wide, tall, area = each[part].tolist()
+            if area * criteria.scale**2 >= criteria.least_area:
+                here = np.s_[y : y + tall, x : x + wide]
+                yield _Group(box[here], parts[here] == part, left + x, top + y)
 
 
 def _labelled(

@@ -14,15 +14,16 @@ PLACE = 8
 """Px of the side of a place that is told to hold a crack or none."""
 _SIDES = ((0.5, 128), (0.75, 176), (1.0, INPUT))
 """Px of the crops up to that share of the training;"""
-_TAUGHT_SIDES = ((0.3, 96), (0.7, 128), (0.85, 176), (1.0, INPUT))
-"""of one with a teacher, which answers for any part: the smaller they are, the more of them are seen."""
+TAUGHT_SIDES = ((0.3, 96), (0.7, 128), (0.85, 192), (1.0, INPUT))
+"""of one with a teacher, which answers for any part: the smaller they are, the more of them are seen. Multiples of 32, for
+the maps of two networks are compared, and one of them rounds a half up where the other one cuts it off."""
 _WITHIN = 24
 """Px by which the pixel that a part of a crop is cut around lies within it."""
 
 
 def side_at(share: float, *, taught: bool = False) -> int:
     """Px of the crops at that share of a training, `taught` by a teacher or by labels alone."""
-    return next((side for until, side in (_TAUGHT_SIDES if taught else _SIDES) if share < until), INPUT)
+    return next((side for until, side in (TAUGHT_SIDES if taught else _SIDES) if share < until), INPUT)
 
 
 def parts_of(crops: Tensor, places: Tensor, spots: NDArray[np.float64], side: int) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ from models.measure.matching import Box, Match, match
 from models.training.detector.card import PLAIN
 from models.training.detector.crops import LabelledCrop
 
-GROW, SPREAD = 3.5, 0.4
+GROW, SPREAD = 3.5, 0.2
 _LEAST_AREA = 60
 """Px of a crack that must lie in a crop for it to be asked for; a smaller rest was cut off by the crop's border."""
 

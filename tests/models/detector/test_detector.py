@@ -18,6 +18,7 @@ from config.weights import SHIPPED
 from models.detector.detector import Detector, DetectorError, WindowView
 from models.detector.findings import Region
 from models.detector.known_window import known_window
+from models.detector.strong_lines import CELL
 from models.detector.swaths import cut
 from models.detector.threshold import threshold_levels
 
@@ -64,12 +65,13 @@ def test_weights_that_ship_give_their_known_answer(detector: Detector) -> None:
     detector.known_answer()
 
 
-def test_crack_of_the_known_window_is_found_once(detector: Detector) -> None:
+def test_the_crack_of_the_known_window_is_found_and_nothing_else(detector: Detector) -> None:
     (finding,) = detector.detect([view(known_window(650))])
-    (region,) = finding.regions
-    assert region.score >= 0.5
-    assert region.x < 325 < region.x + region.width
-    assert region.y < 325 < region.y + region.height
+    assert finding.regions
+    for region in finding.regions:  # the network's, and that of the rule for strong lines
+        assert region.score >= 0.5
+        assert region.x < 325 < region.x + region.width
+        assert region.y < 325 < region.y + region.height
 
 
 def test_the_bank_is_that_of_the_training_whatever_the_pitch_of_a_recipe(detector: Detector) -> None:
@@ -121,10 +123,11 @@ def seam_plate() -> NDArray[np.uint8]:
 def test_a_crack_on_a_seam_is_found_by_a_window_that_sees_beyond_its_border(detector: Detector) -> None:
     plate = seam_plate()
     (found,) = detector.detect([of_plate(plate, 0)])
-    (region,) = found.regions
-    assert region.score >= 0.5
-    assert region.x < 620
-    assert region.x + region.width == 650  # to the window's own border, and not beyond
+    assert found.regions
+    for region in found.regions:  # the network's, and that of the rule for strong lines
+        assert region.score >= 0.5
+        assert region.x < 620
+        assert region.x + region.width == 650  # to the window's own border, and not beyond
 
 
 def test_values_of_a_window_are_those_of_the_plate_around_it(detector: Detector) -> None:
@@ -147,7 +150,7 @@ def test_values_hardly_depend_on_where_a_piece_of_the_plate_is_cut(detector: Det
 def test_borders_beyond_which_nothing_is_seen_are_left_to_the_neighbour(detector: Detector) -> None:
     plate = seam_plate()
     (left,) = detector.detect([view(plate[:, :650])])
-    assert max(region.x + region.width for region in left.regions) <= 630
+    assert max(region.x + region.width for region in left.regions) <= 630 + CELL
     (last,) = detector.detect([view(plate[:, :640])])
     assert max(region.x + region.width for region in last.regions) > 630
 
@@ -224,7 +227,7 @@ def test_polarity_says_what_a_defect_is() -> None:
     bright, dark = known_window(650), 255 - known_window(650)
     for polarity, finds in (("bright", (1, 0)), ("dark", (0, 1)), ("both", (1, 1))):
         one = Detector.load(Recipe.model_validate({"name": "p", "polarity": polarity}), device="cpu")
-        assert tuple(len(one.detect([view(pixels)])[0].regions) for pixels in (bright, dark)) == finds, polarity
+        assert tuple(bool(one.detect([view(pixels)])[0].regions) for pixels in (bright, dark)) == finds, polarity
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -282,7 +285,7 @@ def test_zone_moves_the_evidence_in_any_mode(mode: str, weight: float) -> None:
 def faint_cracks() -> NDArray[np.uint8]:
     """Nine times the known crack, each fainter than the one before."""
     crack = known_window(200).astype(np.float64)
-    shares = np.linspace(0.2, 0.12, 9).reshape(3, 3)
+    shares = np.linspace(0.2, 0.04, 9).reshape(3, 3)
     picture = np.full((650, 650), 110.0)
     picture[:600, :600] += np.vstack([np.hstack([(crack - 110) * share for share in row]) for row in shares])
     return np.clip(picture + np.random.default_rng(2).normal(0, 4, picture.shape), 0, 255).astype(np.uint8)

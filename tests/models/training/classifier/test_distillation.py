@@ -12,6 +12,7 @@ from models.classifier import card
 from models.classifier.networks import Network, make
 from models.training.classifier.card import write_weights
 from models.training.classifier.distillation import Pupil, Teacher, mixed
+from models.training.classifier.progressive import TAUGHT_SIDES
 
 torch.set_num_threads(1)
 
@@ -60,6 +61,17 @@ def test_the_loss_is_none_for_the_teachers_own_answers_and_falls_as_a_student_le
         maps.append(found.maps.item())
     assert answers[-1] < 0.5 * answers[0]
     assert maps[-1] < 0.8 * maps[0]
+
+
+@pytest.mark.parametrize("side", sorted({side for _, side in TAUGHT_SIDES}))
+def test_maps_of_every_two_networks_are_of_one_size_at_every_side_that_is_taught(side: int) -> None:
+    crops = torch.zeros(1, 3, side, side)
+    with torch.no_grad():
+        sizes = {
+            tuple(tuple(maps.shape[2:]) for maps in answered(make(name).eval(), crops)[1:])
+            for name in ("efficientnet_lite0", "mobilenet_v2", "resnet18")
+        }
+    assert len(sizes) == 1, sizes
 
 
 def test_crops_are_mixed_by_their_key_alone_and_nothing_is_known_of_where_their_cracks_lie() -> None:
