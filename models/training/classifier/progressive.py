@@ -15,8 +15,8 @@ PLACE = 8
 _SIDES = ((0.5, 128), (0.75, 176), (1.0, INPUT))
 """Px of the crops up to that share of the training;"""
 TAUGHT_SIDES = ((0.3, 96), (0.7, 128), (0.85, 192), (1.0, INPUT))
-"""of one with a teacher, which answers for any part: the smaller they are, the more of them are seen. Multiples of 32, for
-the maps of two networks are compared, and one of them rounds a half up where the other one cuts it off."""
+"""of one with a teacher, which answers for any part: the smaller they are, the more of them are seen. Multiples of 32,
+for the maps of two networks are compared, and one of them rounds a half up where the other one cuts it off."""
 _WITHIN = 24
 """Px by which the pixel that a part of a crop is cut around lies within it."""
 
