@@ -40,8 +40,9 @@ _VALIDATION = 96
 _SEEN = PLAIN.windows.size + 2 * HALO
 """Px of a crop for the floor and the figures: a window, and what the line sees around it."""
 _MOST_ON_SHEETS, _MOST_ON_CROPS = 0.2, 0.25
-"""Share of defect-free sheets of the training products, and of wild crops, on which a false alarm may remain. The line's
-classifier takes nearly all of those on sheets, and a floor for 0.05 misses cracks that are plain to see on other metal."""
+"""Share of defect-free sheets of the training products, and of wild crops, on which a false alarm may remain. The
+line's classifier takes nearly all of those on sheets; a floor for 0.05 misses cracks that are plain to see on other
+metal."""
 _SHEET_CROPS, _CROPS_A_SHEET = 24, 64
 """As many times more crops of sheets than of other kinds tell so low a share; half of those of a sheet lie at its folds
 and edges, about as many as a whole sheet has there."""
