@@ -1,7 +1,8 @@
-"""A PLC, record and an output that die at random, over many plates: which promise is broken, and how fast a verdict is.
+"""A PLC or another receiver, record and an output that die at random: which promise is broken, how fast a verdict is.
 
     python -m tests.daemon.outputs_torture --plates 1000 --deaths 60 --seed 1
     python -m tests.daemon.outputs_torture --protocol opcua --plates 200 --deaths 0
+    python -m tests.daemon.outputs_torture --protocol webhook --plates 200 --deaths 15
 
 It ends with 1 where a plate passed that was not OK, a verdict was told twice as new, or one was not told.
 """
@@ -21,6 +22,7 @@ from stages.plate import Verdict
 from tests.daemon.record_and_outputs import RecordAndOutputs, config_of
 from tests.opcua_plc import OpcuaPlc, free_port
 from tests.plc import REQUESTS, Plc
+from tests.receivers import RECEIVERS, Receiver
 
 
 def main() -> int:
@@ -30,7 +32,7 @@ def main() -> int:
     parser.add_argument("--deaths", type=int, default=60)
     parser.add_argument("--rate", type=float, default=20.0, help="plates a second")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--protocol", choices=["modbus", "opcua"], default="modbus")
+    parser.add_argument("--protocol", choices=["modbus", "opcua", *RECEIVERS], default="modbus")
     parser.add_argument("--asks", action="store_true", help="the PLC names sheets, so it is read all the time")
     given = parser.parse_args()
     chance = random.Random(given.seed)
@@ -39,8 +41,8 @@ def main() -> int:
         plate: chance.choice(["record-0", "output-0", "plc"]) for plate in chance.sample(sorted(verdicts), given.deaths)
     }
     # Over Modbus the PLC is the server, over OPC UA a client.
-    plcs: list[Plc | OpcuaPlc] = [Plc()] if given.protocol == "modbus" else [OpcuaPlc(free_port())]
-    gate: dict[str, object] = {"name": "gate", "host": "127.0.0.1", "port": plcs[0].port, "again_s": 0.1}
+    plcs: list[Plc | OpcuaPlc | Receiver] = [_first(given.protocol)]
+    gate = _settings(plcs[0])
     if given.asks:
         gate["request_register"] = REQUESTS
     with tempfile.TemporaryDirectory() as directory:
@@ -86,6 +88,20 @@ def main() -> int:
         cuts = statistics.quantiles(found, n=100)
         sys.stdout.write(f"{name}: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, of {len(found)}\n")
     return int(bool(wrong or twice or false or lost))
+
+
+def _first(protocol: str) -> Plc | OpcuaPlc | Receiver:
+    """Who is told by that protocol."""
+    if protocol == "modbus":
+        return Plc()
+    return OpcuaPlc(free_port()) if protocol == "opcua" else RECEIVERS[protocol]()
+
+
+def _settings(told: Plc | OpcuaPlc | Receiver) -> dict[str, object]:
+    """What the configuration says of it."""
+    if isinstance(told, Receiver):
+        return told.settings()
+    return {"name": "gate", "host": "127.0.0.1", "port": told.port, "again_s": 0.1}
 
 
 if __name__ == "__main__":
