@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 from config.errors import shown
+from daemon.cli.options import StateOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ class Filters:
     config: Annotated[Path | None, Option("--config", "-c", help="configuration file; default: the one that ships")] = (
         None
     )
-    state: Annotated[Path | None, Option(help="state directory, instead of the configured one")] = None
+    state: StateOption = None
 
 
 def selection_of(filters: Filters, shifts: Mapping[str, str], now: datetime | None = None) -> Selection:

@@ -6,6 +6,7 @@ finds the store, without the configuration.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from models.machine.files import whole
@@ -17,10 +18,17 @@ def note_path(store: Path) -> Path:
 
 
 def noted_url(store: Path) -> str | None:
-    """The server that the note names; None where there is no note. Raises OSError where it cannot be read."""
+    """The server that the note names; None where there is no note. Raises OSError where it cannot be read.
+
+    None as well in a directory that is closed to us: then whoever opens the file is told whose it is.
+    """
     try:
         return note_path(store).read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
+        return None
+    except PermissionError:
+        if os.access(store.parent, os.X_OK):
+            raise
         return None
 
 
@@ -40,5 +48,11 @@ def note_url(store: Path, url: str | None) -> None:
 
 
 def is_there(store: Path) -> bool:
-    """Whether there is a store to be read: its file, or a note of a server. Raises OSError."""
-    return store.exists() or note_path(store).exists()
+    """Whether there is a store to be read: its file, or a note of a server. Raises OSError.
+
+    Where one may not look there is: whoever reads it is told whose it is.
+    """
+    try:
+        return store.exists() or note_path(store).exists()
+    except PermissionError:
+        return True

@@ -199,10 +199,11 @@ def test_a_frozen_camera_is_opened_anew_and_sheets_that_its_switch_saw_meanwhile
 def test_the_configurations_of_the_page_are_read_and_the_ball_is_filmed_as_it_says(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "genicam-camera.md").read_text(encoding="utf-8")
     blocks = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    maker, emulator, ball = (tmp_path / f"{number}.yaml" for number in range(3))
-    for path, block in zip((maker, emulator, ball), blocks, strict=True):
+    maker, aravis, emulator, ball = (tmp_path / f"{number}.yaml" for number in range(4))
+    for path, block in zip((maker, aravis, emulator, ball), blocks, strict=True):
         path.write_text(block.replace("producer: viky.cti", f"producer: {producer()}"), encoding="utf-8")
     assert load_config(maker).camera.features["TriggerMode"] == "On"
+    assert load_config(aravis).camera.device == "192.168.1.20"
     assert load_config(emulator).camera.interface == "BaslerCamEmu"
     camera = GentlCamera(CameraOrder(load_config(ball), load_recipe("P10B"), tmp_path))
     conforms(camera, STRIP, WIDTH, strips=3)

@@ -21,7 +21,7 @@ from simulator.sheets.products import Product
 from simulator.sheets.sheet import render
 from tests.command import linesentry
 
-ORDER = ["cut.png", "good.png", "missing.png", "empty.tif", "small.bmp", "text.jpg", ".", "deep.tif"]
+ORDER = ["cut.png", "good.png", "missing.png", "empty.tif", "small.bmp", "text.jpg", "deep.tif"]
 KEYS = {"image", "verdict", "reason", "width", "height", "windows", "coverage", "defects", "seconds"}
 
 

@@ -46,7 +46,7 @@ from stages.merge import Merger
 from stages.plate import Cause, Defect, PlateResult, Verdict, windows_of
 from tests.classifier_weights import untrained
 
-GENERAL = load_recipe("general")
+GENERAL = load_recipe("general").model_copy(update={"classifier": Classified()})
 KEYS = {"image", "verdict", "reason", "width", "height", "windows", "coverage", "defects", "seconds"}
 ALL_VETOED = {"veto_below": 0.9, "veto_most_score": 1.0}
 """What weights that have learnt nothing say of any crop is a veto; no recipe may say so."""
