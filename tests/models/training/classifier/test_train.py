@@ -30,7 +30,7 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progressive, "_SIDES", ((2.0, 32),))
-    monkeypatch.setattr(progressive, "_TAUGHT_SIDES", ((2.0, 32),))
+    monkeypatch.setattr(progressive, "TAUGHT_SIDES", ((2.0, 32),))
     monkeypatch.setattr(training, "_REPORT_S", 0.0)
 
 
