@@ -239,11 +239,6 @@ class Store:
             found = connection.execute(query).mappings().all()
             return [plate_row(connection, dict(row)) for row in found]
 
-    def numbers(self, limit: int | None = 20, *, verdict: Verdict | None = None) -> list[int]:
-        """The numbers of the latest plates, latest first: what can be read where their rows cannot."""
-        with self.transaction(write=False) as connection:
-            return list(connection.scalars(latest(sa.select(plates.c.plate), limit, verdict, None)))
-
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
         with self.transaction(write=False) as connection:
