@@ -101,10 +101,11 @@ class Parent:
         """Send it, now or when the child is there."""
         self.link.send(self.name, body, time.monotonic())
 
-    def hear(self, kind: type[Kind]) -> Kind:
-        """The next message of that kind; those before it are passed over."""
+    def hear(self, kind: type[Kind], meanwhile: Callable[[], object] = lambda: None) -> Kind:
+        """The next message of that kind; those before it are passed over. `meanwhile` keeps other ends at work."""
         until = time.monotonic() + 30
         while time.monotonic() < until:
+            meanwhile()
             while self._heard:
                 body = self._heard.pop(0)
                 if isinstance(body, kind):

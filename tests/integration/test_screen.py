@@ -21,6 +21,8 @@ from tests.integration.conftest import Service
 
 Make = Callable[..., Service]
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_SLOWLY = {"line_rate_hz": 400.0}
+"""A sheet is seen as it passes: without a rate it passes between two pictures."""
 _FRAME = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")
 """What is sent before a picture is drawn over the one before."""
 
@@ -112,7 +114,7 @@ def test_a_run_at_a_terminal_shows_health_processes_and_plates_and_leaves_a_tabl
 def test_ctrl_c_says_at_once_that_plates_are_finished_and_how_many_and_they_are(
     terminal: Callable[..., Terminal],
 ) -> None:
-    one = terminal()
+    one = terminal(camera=_SLOWLY)
     one.start()
     one.wait_for("passing")
     worker = one.service.kill("detect-0", signal.SIGSTOP)
@@ -134,7 +136,7 @@ def test_ctrl_c_says_at_once_that_plates_are_finished_and_how_many_and_they_are(
 
 
 def test_a_second_ctrl_c_ends_at_once_and_says_which_plates_that_cost(terminal: Callable[..., Terminal]) -> None:
-    one = terminal(columns=40, lines=16)
+    one = terminal(columns=40, lines=16, camera=_SLOWLY)
     one.start()
     one.wait_for("passing")
     one.service.kill("detect-0", signal.SIGSTOP)
@@ -152,7 +154,7 @@ def test_a_second_ctrl_c_ends_at_once_and_says_which_plates_that_cost(terminal: 
 
 
 def test_a_closed_terminal_orders_a_stop_and_plates_in_flight_are_finished(terminal: Callable[..., Terminal]) -> None:
-    one = terminal()
+    one = terminal(camera=_SLOWLY)
     one.start()
     one.wait_for("passing")
     one.close()

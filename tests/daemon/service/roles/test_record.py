@@ -90,7 +90,7 @@ def test_a_store_that_is_locked_at_the_start_is_waited_for_and_nothing_is_lost(s
     other.close()
     assert record.hear(VerdictCommitted).result.plate == 7
     assert record.hear(StoreWorks)
-    assert Hold.RECORD not in record.memory.facts(0).holds
+    let_go(record)
     until = time.monotonic() + 30
     while store.open_plates(RUN) != (8,):
         assert time.monotonic() < until
@@ -179,7 +179,7 @@ def test_a_plate_that_the_store_refuses_has_one_verdict_that_is_told_and_lets_go
             time.sleep(0.01)
     assert final == [PlateFinal(7)]
     assert [(one.plate, one.verdict) for one in told] == [(7, verdict)]
-    assert Hold.RECORD not in record.memory.facts(0).holds
+    let_go(record)
     (row,) = store.plates()
     assert row.verdict == (verdict if what == "a text" else None)
 
@@ -230,6 +230,14 @@ def test_a_store_that_is_damaged_or_taken_away_at_work_costs_no_verdict(
     assert rows == {7: Verdict.NG, 8: None, 9: None, **others}
 
 
+def let_go(record: Parent) -> None:
+    """Wait until the plate's slot is not held any more: it is told of first."""
+    until = time.monotonic() + 30
+    while Hold.RECORD in record.memory.facts(0).holds:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def verdict_of(
     record: Parent, merge: Client, result: PlateResult, part: Part | None = None, *, seen: bool = False
 ) -> PlateResult:
@@ -237,14 +245,7 @@ def verdict_of(
     if not seen:
         record.tell(PlateSeen(result.plate, part=part))
     merge.send(PlateDecided(result), time.monotonic())
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        merge.receive(time.monotonic())
-        for _, said in record.link.receive(time.monotonic()):
-            if isinstance(said, VerdictCommitted):
-                return said.result
-        time.sleep(0.01)
-    pytest.fail("no verdict was committed")
+    return record.hear(VerdictCommitted, lambda: merge.receive(time.monotonic())).result
 
 
 def test_the_golden_sheet_is_checked_as_it_passes_and_is_told_as_no_product(
