@@ -87,7 +87,9 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
         facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
     warnings: list[Fault] = []
     for one, about in each_recipe(config, [recipe, *others]):
-        warnings += located([*_deadline_warnings(config, one), *_switch_warnings(one)], about, source)
+        warnings += located(
+            [*_deadline_warnings(config, one), *_switch_warnings(one), *_veto_warnings(one)], about, source
+        )
     if machine is not None and sound:
         found, warned = machine(config, [recipe, *others], source, service)
         faults, warnings = faults + found, warnings + warned
@@ -98,7 +100,7 @@ def _recipe_report(path: Path, machine: Look | None) -> Report:
     recipe = load_recipe(path)
     told = [*_recipe_faults(recipe), *_classifier_faults(Config(), recipe)]
     facts = [f"recipe {recipe.name} ({path}): sha256 {recipe_hash(recipe)}"]
-    warnings = []
+    warnings = [str(Fault(str(path), message, key)) for _, key, message in _veto_warnings(recipe)]
     if recipe.columns is None or recipe.slot_rows is None:
         warnings.append(f"{path}: serves files alone: the service needs columns, and length or most_rows")
     else:
@@ -374,6 +376,15 @@ def _switch_warnings(recipe: Recipe) -> Told:
         return []
     message = f"found {offset}, more than the {rows} rows of a plate: a sheet would leave the switch before the camera"
     return [(True, "switch.offset_rows", f"{message} sees it; check it")]
+
+
+def _veto_warnings(recipe: Recipe) -> Told:
+    """The learnt floor is that of a detector whose false alarms a classifier vetoes."""
+    own = recipe.weights is not None or recipe.threshold.mode != "adaptive" or recipe.threshold.floor is not None
+    if own or recipe.classifier.mode != "off":
+        return []
+    message = "found off, but the floor of the weights that ship counts on a veto: half of the clean sheets may be NG"
+    return [(True, "classifier.mode", f"{message}; take veto, or threshold.floor: 4")]
 
 
 def _facts(config: Config, recipes: Sequence[Recipe], source: str) -> list[str]:

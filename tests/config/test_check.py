@@ -184,8 +184,29 @@ def test_a_deadline_of_the_classifier_beyond_what_free_slots_last_is_a_warning(
     (tmp_path / "line.yaml").write_text(f"recipe: own.yaml\nsimulator: {{}}\n{line}", encoding="utf-8")
     report = check(tmp_path / "line.yaml")
     assert report.faults == []
-    assert len(report.warnings) == warned
-    assert all("classifier.deadline_s: found 2.0, but 3 slots last 1.9 s" in one for one in report.warnings)
+    told = [one for one in report.warnings if "classifier.deadline_s" in one]
+    assert len(told) == warned
+    assert all("classifier.deadline_s: found 2.0, but 3 slots last 1.9 s" in one for one in told)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "rest", "warned"),
+    [
+        ("{mode: 'off'}", "", True),
+        ("{mode: annotate}", "", False),
+        ("{mode: 'off'}", "threshold: {floor: 4}", False),
+        ("{mode: 'off'}", "threshold: {mode: top_fraction}", False),
+    ],
+)
+def test_that_the_learnt_floor_counts_on_a_veto_is_a_warning(
+    tmp_path: Path, classifier: str, rest: str, warned: bool
+) -> None:
+    text = f"name: own\nlength: {{nominal_rows: 2000}}\ncolumns: {{first: 0, last: 2000}}\nclassifier: {classifier}\n"
+    (tmp_path / "own.yaml").write_text(text + rest, encoding="utf-8")
+    report = check(tmp_path / "own.yaml")
+    assert report.faults == []
+    told = "classifier.mode: found off, but the floor of the weights that ship counts on a veto"
+    assert any(told in one for one in report.warnings) == warned
 
 
 def test_a_recipe_of_ones_own_can_be_simulated() -> None:
