@@ -39,7 +39,7 @@ from daemon.store.schema import (
 )
 from daemon.store.seals import Rows, looked_at, seal
 from daemon.store.where import note_path, noted_url
-from stages.plate import Cause, PlateResult, Verdict
+from stages.plate import Cause, PlateResult
 from stages.plc import Part
 
 __all__ = [
@@ -230,11 +230,9 @@ class Store:
         with self.transaction(write=False) as connection:
             return ledger_of(connection.execute(query))
 
-    def plates(
-        self, limit: int | None = 20, *, verdict: Verdict | None = None, run: str | None = None
-    ) -> list[PlateRow]:
+    def plates(self, limit: int | None = 20, *, run: str | None = None) -> list[PlateRow]:
         """The latest plates with their defects, latest first."""
-        query = latest(sa.select(*self.told), limit, verdict, run)
+        query = latest(sa.select(*self.told), limit, run)
         with self.transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
             return [plate_row(connection, dict(row)) for row in found]

@@ -255,9 +255,7 @@ def told_columns(reader: sa.Engine) -> list[sa.ColumnElement[Any]]:
     return [*known, told_of.label("told"), marked.label("marked")]
 
 
-def latest(query: sa.Select[Any], limit: int | None, verdict: Verdict | None, run: str | None) -> sa.Select[Any]:
-    """Of that query of plates, those of a verdict and of a run, the latest first, at most so many."""
+def latest(query: sa.Select[Any], limit: int | None, run: str | None) -> sa.Select[Any]:
+    """Of that query of plates, those of a run, the latest first, at most so many."""
     query = query.order_by(plates.c.plate.desc()).limit(limit)
-    if verdict is not None:
-        query = query.where(plates.c.verdict == verdict.value)
     return query if run is None else query.where(plates.c.run == run)
