@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.lab.evaluate.report import png
+from daemon.offline.pages import png
 from models.classifier.classifier import GRID, Classifier
 from models.classifier.overlay import overlay
 from models.training.classifier.examples import Example

@@ -9,9 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from daemon.lab.data.passed_over import table_of
-from daemon.lab.evaluate import report
 from daemon.lab.evaluate.classifier_gallery import Exhibits
 from daemon.lab.evaluate.report import shown
+from daemon.offline import pages
 from models.classifier.assessment import PRECISION
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ def _span(interval: Sequence[float] | None) -> str:
 
 def page(result: dict[str, Any], pictures: Exhibits) -> str:
     """One HTML page that needs no other file."""
-    return report.page(
+    return pages.page(
         "classifier.html.j2",
+        "daemon.lab.evaluate",
         result=result,
         beside=side_by_side(result) if result["beside"] else [],
         whole=result["all"],
@@ -127,7 +128,7 @@ def page(result: dict[str, Any], pictures: Exhibits) -> str:
         shown=shown,
         span=_span,
         plots={
-            name: report.svg(draw(result))
+            name: pages.svg(draw(result))
             for name, draw in {
                 "confusion": _confusion,
                 "reliability": _reliability,
@@ -135,7 +136,7 @@ def page(result: dict[str, Any], pictures: Exhibits) -> str:
                 "counts": _counts,
             }.items()
         },
-        folds=None if result["folds"] is None else report.svg(_folds(result)),
+        folds=None if result["folds"] is None else pages.svg(_folds(result)),
         pictures=pictures,
     )
 

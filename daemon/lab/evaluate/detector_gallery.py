@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.lab.evaluate.report import png
+from daemon.offline.pages import png
 from daemon.store.evidence import CROP_SIZE, crop_at
 from models.measure.assessment import Found, Scored, TruthBox, outcome
 from models.measure.matching import Box, meeting

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from daemon.lab.data.passed_over import table_of
 from daemon.lab.data.polarity import SIMULATED
-from daemon.lab.evaluate import report
 from daemon.lab.evaluate.detector_gallery import COLOURS, Gallery
 from daemon.lab.evaluate.report import shown
+from daemon.offline import pages
 from models.measure.assessment import (
     PROPERTIES,
     Called,
@@ -260,13 +260,14 @@ _ROWS = (
 
 def page(result: dict[str, Any], gallery: Gallery) -> str:
     """One HTML page that needs no other file."""
-    return report.page(
+    return pages.page(
         "detector.html.j2",
+        "daemon.lab.evaluate",
         result=result,
         whole=result["all"],
-        shown=report.shown,
+        shown=shown,
         names=NAMES,
-        plots=[report.svg(_curve(result)), report.svg(_bars(result))] if result["all"]["defects"] else [],
+        plots=[pages.svg(_curve(result)), pages.svg(_bars(result))] if result["all"]["defects"] else [],
         misses=gallery.exhibits("miss"),
         alarms=gallery.exhibits("false alarm"),
         colours={name: f"rgb({red},{green},{blue})" for name, (blue, green, red) in COLOURS.items()},

@@ -1,26 +1,16 @@
-"""What evaluations share: how their figures are written, and pages that hold their plots and pictures themselves."""
+"""What evaluations share: how their figures are written."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from daemon.telemetry.printing import say
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 WRONG, INTERRUPTED = 2, 130
 _Pictures = TypeVar("_Pictures")
@@ -75,40 +65,6 @@ def answer(
     return 0
 
 
-def page(template: str, *, package: str = "daemon.lab.evaluate", **values: Any) -> str:  # noqa: ANN401 - its names
-    """One HTML page that needs no other file, by a template of that package; what it includes may be of this folder."""
-    import jinja2  # noqa: PLC0415 - only for those who want a page
-
-    folders = [files(name) for name in dict.fromkeys((package, "daemon.lab.evaluate"))]
-
-    def read(name: str) -> str | None:
-        return next((file.read_text("utf-8") for one in folders if (file := one.joinpath(name)).is_file()), None)
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(read),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template(template).render(**values)
-
-
 def shown(value: float | None, form: str = ".3f") -> str:
     """A figure as text; a dash where there is none."""
     return "-" if value is None else f"{value:{form}}"
-
-
-def svg(figure: Figure) -> str:
-    """As the data URL of an image: nothing of one drawing can clash with another's."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _url("svg+xml", buffer.getvalue())
-
-
-def png(picture: NDArray[np.uint8]) -> str:
-    """A picture, (rows, columns) or (rows, columns, blue green red), as a data URL."""
-    return _url("png", cv2.imencode(".png", picture)[1].tobytes())
-
-
-def _url(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64," + base64.b64encode(content).decode()

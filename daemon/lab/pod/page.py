@@ -11,10 +11,10 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from daemon.lab.evaluate import report
 from daemon.lab.evaluate.report import shown
 from daemon.lab.pod.analysis import FACTORS, SHARES, Figures, predicted
 from daemon.lab.pod.experiment import Outcome, Painted
+from daemon.offline import pages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,17 +86,18 @@ def page(result: Figures, outcome: Outcome) -> str:
     """The HTML page."""
     headline = result["headline"]
     seen = [one for one in outcome.painted if one.form == headline]
-    return report.page(
+    return pages.page(
         "pod.html.j2",
-        package="daemon.lab.pod",
+        "daemon.lab.pod",
+        "daemon.lab.evaluate",
         result=result,
         form=result["forms"][headline],
         factors=FACTORS,
         shown=shown,
         remark=_remark,
-        curves=report.svg(_curves(result, "curves")),
-        fixed=report.svg(_curves(result, "at_fixed_others")),
-        real=None if result["real"] is None else report.svg(_compared(result)),
+        curves=pages.svg(_curves(result, "curves")),
+        fixed=pages.svg(_curves(result, "at_fixed_others")),
+        real=None if result["real"] is None else pages.svg(_compared(result)),
         gallery={share: exhibits(seen, share, result["ranges"]) for share in SHARES},
         colours={name: f"rgb({red},{green},{blue})" for name, (blue, green, red) in _COLOURS.items()},
     )
@@ -230,4 +231,4 @@ def _exhibit(one: Painted, chance: float, ranges: dict[str, Any]) -> Exhibit:
         ("score", f"{one.score:.2f}" if one.hit else "-"),
         ("on", one.sheet),
     )
-    return Exhibit(one.hit, facts, report.png(picture))
+    return Exhibit(one.hit, facts, pages.png(picture))

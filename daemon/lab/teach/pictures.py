@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.lab.evaluate.detector_gallery import COLOURS
-from daemon.lab.evaluate.report import png
 from daemon.lab.teach.floor import Floor
 from daemon.lab.teach.look import Looked
 from daemon.lab.teach.parts import Parts
 from daemon.lab.teach.places import Place
+from daemon.offline.pages import png
 from daemon.store.evidence import crop_at
 from models.measure.matching import Box
 from models.training.detector.crops import LabelledCrop

@@ -9,13 +9,13 @@ from typing import Any
 
 from config.load import recipe_hash
 from config.schema import Recipe
-from daemon.lab.evaluate import report
 from daemon.lab.evaluate.detector_gallery import COLOURS, Gallery
 from daemon.lab.teach.figures import Figures
 from daemon.lab.teach.floor import Floor
 from daemon.lab.teach.parts import Parts
 from daemon.lab.teach.pictures import Picture
 from daemon.lab.teach.places import Place
+from daemon.offline import pages
 from models.machine.cpu import cpu_model
 
 _CLOSE = 0.02
@@ -150,9 +150,10 @@ def facts(base: Recipe, taught: Recipe, training: dict[str, Any]) -> dict[str, A
 
 def page(result: dict[str, Any], pictures: dict[str, list[Picture]], before: Gallery, after: Gallery) -> str:
     """One HTML page that needs no other file."""
-    return report.page(
+    return pages.page(
         "teach.html.j2",
-        package="daemon.lab.teach",
+        "daemon.lab.teach",
+        "daemon.lab.evaluate",
         result=result,
         pictures=pictures,
         missed=after.exhibits("miss"),
