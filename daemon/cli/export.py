@@ -13,11 +13,14 @@ from daemon.cli.filters import Filters
 from daemon.cli.options import configured, fail, takes_order
 from daemon.cli.results import results_of
 from daemon.lab.orders import ExportClassifier
-from daemon.telemetry.printing import say
+from daemon.telemetry.printing import SafeConsole, say
 
 if TYPE_CHECKING:
     from daemon.offline.marked import Lost, Marked
     from daemon.offline.review_export import Written
+    from daemon.store.history import Selection
+    from daemon.store.reading import Reader
+    from daemon.store.rows import PlateRow
 
 export = typer.Typer(name="export", no_args_is_help=True, help="Write marks and weights for other programs.")
 
@@ -63,7 +66,7 @@ def export_csv(order: ExportMarks) -> None:
             part.open("w", encoding="utf-8", newline="") as file,
         ):
             table = CsvTable(file, DEFECT_COLUMNS)
-            for row in found.plates(selection):
+            for row in _told_of(found, selection):
                 for one in defect_rows(row):
                     table.add(one)
                     lines += 1
@@ -109,5 +112,16 @@ def _marked(order: ExportMarks) -> Iterator[Marked | Lost]:
 
     settings, recipe = configured(order.config, None, order.state)
     with results_of(order) as (found, selection):
-        for row in found.plates(replace(selection, marked=True)):
+        for row in _told_of(found, replace(selection, marked=True)):
             yield from marked(row, PlatePictures(row, state_path(settings), settings, recipe))
+
+
+def _told_of(found: Reader, selection: Selection) -> Iterator[PlateRow]:
+    """The selection's plates; how many are done is told where they take long."""
+    from daemon.lab.progress import Teller  # noqa: PLC0415 - commands load what they need
+
+    with Teller("linesentry export", SafeConsole(stderr=True)) as teller:
+        teller.part("plates", found.totals(selection).seen, at_once=False)
+        for row in found.plates(selection):
+            yield row
+            teller.step(f"plate {row.plate}")

@@ -17,6 +17,8 @@ OnProgress = Callable[[str, int, int], None]
 """What is being made, how many are there, of how many."""
 _SAY_EVERY_S = 15.0
 """Where nobody watches a bar."""
+_LONG_S = 2.0
+"""From which on people ask whether it still works."""
 
 
 def progress_bar(console: Console) -> Progress:
@@ -62,12 +64,14 @@ class Teller:
     ) -> None:
         self._bar.stop()
 
-    def part(self, words: str, total: float) -> None:
-        """A new part begins, of so many steps or seconds."""
+    def part(self, words: str, total: float, *, at_once: bool = True) -> None:
+        """A new part begins, of so many steps or seconds; without `at_once` a line is said only if it takes long."""
         self._part, self._done, self._total = words, 0.0, total
         self._bar.reset(self._task, total=total, description=words)
-        if not self._watched:
+        if not self._watched and at_once:
             self._say(words)
+        elif not at_once:
+            self._said = time.monotonic() - _SAY_EVERY_S + _LONG_S
 
     def step(self, words: str = "") -> None:
         """One more step of it is done."""

@@ -37,6 +37,20 @@ def test_without_a_terminal_a_long_part_says_now_and_then_how_far_it_is(
     ]
 
 
+def test_a_part_that_may_be_short_is_told_only_if_it_takes_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Teller("linesentry export", Console(file=io.StringIO())) as teller:
+        teller.part("plates", 4, at_once=False)
+        teller.step("plate 1")
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr(progress, "_LONG_S", -1.0)
+        teller.part("plates", 4, at_once=False)
+        teller.step("plate 1")
+        teller.step("plate 2")
+    assert capsys.readouterr().err == "linesentry export: plates: plate 1, 25%\n"
+
+
 def test_at_a_terminal_a_bar_says_the_same_and_a_name_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     shown = io.StringIO()
     with Teller("linesentry pod", Console(file=shown, force_terminal=True, width=100)) as teller:

@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner, Result
 
 from daemon.cli.app import app
+from daemon.lab import progress
 from daemon.store.evidence import write_evidence
 from daemon.store.marks import add_mark
 from daemon.store.pictures import plate_directory
@@ -65,6 +66,14 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         add_mark(store, Mark(1, MarkKind.MISSED, "Ann", NOW, None, Place(Shape.LINE, 100, 500, 100, 640)))
         add_mark(store, Mark(1, MarkKind.MISSED, "Ann", NOW, None, Place(Shape.BOX, 90, 495, 111, 645)))
     return state
+
+
+def test_an_export_that_takes_long_says_how_far_it_is(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LONG_S", -1.0)
+    assert "linesentry export: plates: plate 3, 33%" in export(state, "crops", tmp_path / "crops").stderr
+    assert "linesentry export: plates: plate 3, 33%" in export(state, "csv", tmp_path / "all.csv").stderr
 
 
 def export(state: Path, *words: str | Path) -> Result:
