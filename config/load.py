@@ -33,8 +33,8 @@ def shipped(*parts: str) -> Path:
 def load_config(path: Path | str | None = None) -> Config:
     """Load a configuration; None takes the default.yaml that ships.
 
-    Paths in the file (recipe, recipes, state_directory, camera.folder, camera.flat_field, camera.producer,
-    camera.feature_file, classify.weights) are relative to its folder. Raises ConfigError.
+    Paths in the file (recipe, recipes, state_directory, archive.directory, camera.folder, camera.flat_field,
+    camera.producer, camera.feature_file, classify.weights) are relative to its folder. Raises ConfigError.
     """
     if path is None:
         return _validated(Config, read(shipped("default.yaml")))
@@ -169,6 +169,8 @@ def _paths_from(config: Config, folder: Path) -> Config:
         changes["recipes"] = tuple(str(folder / one) if is_recipe_path(one) else one for one in config.recipes)
     if config.state_directory is not None:
         changes["state_directory"] = folder / config.state_directory
+    if config.archive.directory is not None:
+        changes["archive"] = config.archive.model_copy(update={"directory": folder / config.archive.directory})
     camera = changes["camera"] = with_token(config.camera, lambda path: folder / path)
     files = ("folder", "flat_field", "producer", "feature_file")
     named = {key: folder / path for key in files if (path := getattr(camera, key)) is not None}

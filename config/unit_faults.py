@@ -43,9 +43,14 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
         if setting := unit.shuts_out(host):
             told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
             faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))
-    if config.state_directory is not None and (fault := _unwritten(config.state_directory, unit)):
-        faults.append((False, "state_directory", fault))
-    return faults
+    return faults + [(False, key, fault) for key, folder in _folders(config) if (fault := _unwritten(folder, unit))]
+
+
+def _folders(config: Config) -> list[tuple[str, Path]]:
+    """Those that the service writes to, and that the configuration names, by its key."""
+    archive = config.archive.directory if config.archive.on else None
+    named = {"state_directory": config.state_directory, "archive.directory": archive}
+    return [(key, folder) for key, folder in named.items() if folder is not None]
 
 
 def _asked(config: Config) -> list[tuple[str, str]]:

@@ -358,6 +358,65 @@ class OutputWorks(Said, frozen=True):
     output: str
 
 
+# --- archive ---------------------------------------------------------------------------------------------------------
+
+
+class ArchivePlate(Said, frozen=True):
+    """record -> archive: write the plate's pixels to its file; its slot is held until they are copied."""
+
+    plate: int
+    place: Place
+    rows: int
+    verdict: Verdict
+    about: dict[str, str]
+    """What its file says of it, by the names of the columns of results."""
+    pitch_mm: tuple[float, float] | None = None
+    """Of a row and of a column; None where the recipe has none."""
+
+
+class PlateCopied(Said, frozen=True):
+    """archive -> record: the plate's pixels are copied, and its slot is read no more."""
+
+    plate: int
+
+
+class PlateArchived(Said, frozen=True):
+    """archive -> record: the plate's file is whole under its name (daemon/store/archive.py)."""
+
+    plate: int
+    bytes: int
+    sha256: str
+    """Of the file, hex."""
+    seconds: float | None = None
+    """Time of its writing; None where it was found."""
+
+
+class PlateNotArchived(Said, frozen=True):
+    """archive -> record: there is no file of the plate, and there will be none."""
+
+    plate: int
+    why: Literal["no room", "not written"]
+    text: str
+
+
+class ArchiverLost(Said, frozen=True):
+    """supervisor -> record: there is no archiver any more, and none will come."""
+
+
+class ArchiveLacks(Said, frozen=True):
+    """record -> supervisor: plates that were to be archived have no file."""
+
+    text: str
+    """Why, of the latest one."""
+
+
+class ArchiveInStep(Said, frozen=True):
+    """record -> supervisor: the archive has all again that it is to have."""
+
+
+# --- notes -----------------------------------------------------------------------------------------------------------
+
+
 class Noted(Said, frozen=True):
     """supervisor -> record: something to be kept in the store's table of events."""
 

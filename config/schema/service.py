@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from config.schema.archive import Archive
 from config.schema.outputs import Outputs
 from config.schema.section import Strict
 from config.schema.shifts import PATTERN as SHIFT
@@ -385,6 +386,7 @@ class Config(Strict):
     drain_s: float = Field(30.0, ge=0, le=_DAY_S, description="seconds to finish the plates in flight at a stop")
     store: Store = Store()
     results: Results = Results()
+    archive: Archive = Archive()
     optics: OpticsLimits = OpticsLimits()
     golden: Golden = Golden()
     outputs: Outputs = Outputs()

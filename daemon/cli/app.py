@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli.archive import archive
 from daemon.cli.backup import backup
 from daemon.cli.bench import bench
 from daemon.cli.calibrate import calibrate
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         results,
         show,
         mark,
+        archive,
         backup,
         check,
         doctor,

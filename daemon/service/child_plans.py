@@ -79,9 +79,13 @@ def absolute(config: Config) -> Config:
     camera, classify = with_token(config.camera, Path.absolute), config.classify
     named = {"folder": camera.folder, "flat_field": camera.flat_field}
     absolute = {key: path.absolute() for key, path in named.items() if path is not None}
+    archive = config.archive
+    if archive.directory is not None:
+        archive = archive.model_copy(update={"directory": archive.directory.absolute()})
     own = None if classify.weights is None else classify.weights.absolute()
     changes = {
         "camera": camera.model_copy(update=absolute),
+        "archive": archive,
         "classify": classify.model_copy(update={"weights": own}),
         "outputs": with_files(config.outputs, Path.absolute),
     }

@@ -24,8 +24,8 @@ from daemon.wire.messages import Heartbeat, Progress
 _ASLEEP_S = 2.0
 """A pause between two rounds of the supervisor that is longer than any work of its own."""
 _LONGEST_PAUSE_S = 5.0
-_OUTPUTS_S = 4.0
-"""Of the time for a stop, what outputs may take that do not end by themselves."""
+_FIRST_S = {"output": 4.0, "archive": 7.0}
+"""Of the time for a stop, what those may take that are stopped before all others."""
 _SHORT_FOR_NOW = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ENOSPC)
 """Why a process cannot be started for want of something that comes back: no fault of the process."""
 PlanFor = Callable[[str, int, int], tuple[Plan, tuple[int, ...]]]
@@ -217,18 +217,19 @@ class Children:
     ) -> None:
         """Ask every process to stop, and wait for it, but not once there is a hurry.
 
-        Outputs go first: they say what is left, and record stores what came back.
+        Outputs and the archive go first: they finish what is left, and record stores what came back.
         """
         self._stopping = True
         until = time.monotonic() + most_s
-        for outputs in (True, False):
+        for first in (True, False):
             # Those who feed first, so that nobody talks to a process that is gone.
-            kids = [kid for kid in self._kids.values() if (kid.role == "output") is outputs]
+            kids = [kid for kid in self._kids.values() if (kid.role in _FIRST_S) is first]
             for kid in kids:
                 if kid.process is not None:
                     tell(kid.name)
-            most = min(until, time.monotonic() + _OUTPUTS_S) if outputs else until
-            while not hurry() and time.monotonic() < most and any(kid.process is not None for kid in kids):
+            begun = time.monotonic()
+            most = {kid.name: min(until, begun + _FIRST_S.get(kid.role, until - begun)) for kid in kids}
+            while not hurry() and any(kid.process and time.monotonic() < most[kid.name] for kid in kids):
                 polled = dict(self._poller.poll(50))
                 # A process that is only just starting is told when it joins.
                 listen(time.monotonic())

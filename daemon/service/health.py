@@ -6,10 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from daemon.service.plans import OPTIONAL
-from stages.events import ChecksOverdue, OutputFailing, OutputWorks, RoomEnough, RoomShort, StoreFailing, StoreWorks
+from stages.events import (
+    ArchiveInStep,
+    ArchiveLacks,
+    ChecksOverdue,
+    OutputFailing,
+    OutputWorks,
+    RoomEnough,
+    RoomShort,
+    StoreFailing,
+    StoreWorks,
+)
 from stages.plc import Trouble
 
-Heard = StoreFailing | StoreWorks | RoomShort | RoomEnough | ChecksOverdue | OutputFailing | OutputWorks
+Heard = (
+    StoreFailing
+    | StoreWorks
+    | RoomShort
+    | RoomEnough
+    | ArchiveLacks
+    | ArchiveInStep
+    | ChecksOverdue
+    | OutputFailing
+    | OutputWorks
+)
 """What record and the outputs say of how they are."""
 
 
@@ -33,6 +53,8 @@ class Condition:
     stopping: bool = False
     room_short: bool = False
     """Pictures give way, because the disk has little room left."""
+    archive_lacks: str | None = None
+    """Why plates are missing in the archive; None while none are."""
     journal_failing: str | None = None
     """Why the journal of plates cannot be written; None while it can."""
     plc_unread: str | None = None
@@ -47,7 +69,7 @@ class Condition:
     def joined(self, process: str) -> None:
         """A new process is there, and says by itself what does not work."""
         if process == "record-0":
-            self.store_failing, self.room_short = None, False
+            self.store_failing, self.room_short, self.archive_lacks = None, False, None
         self.outputs_failing.pop(process, None)
 
     def hear(self, process: str, said: Heard) -> None:
@@ -63,6 +85,10 @@ class Condition:
                 self.store_failing = None
             case ChecksOverdue(recipes):
                 self.checks_overdue = recipes
+            case ArchiveLacks(text):
+                self.archive_lacks = text
+            case ArchiveInStep():
+                self.archive_lacks = None
             case RoomShort() | RoomEnough():
                 self.room_short = isinstance(said, RoomShort)
 
@@ -104,5 +130,7 @@ def _found(condition: Condition) -> Iterator[tuple[Trouble, str]]:
         yield Trouble.CHECK_OVERDUE, f"no plate can be OK: {condition.checks_overdue[condition.recipe]}"
     if condition.room_short:
         yield Trouble.ATTENTION, "room on the disk is short: pictures give way"
+    if condition.archive_lacks is not None:
+        yield Trouble.ATTENTION, f"plates are missing in the archive: {condition.archive_lacks}"
     if condition.stopping:
         yield Trouble.STOPPING, "stopping"

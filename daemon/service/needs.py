@@ -21,6 +21,8 @@ _SMALL_PROCESSES = 260_000_000
 _OUTPUT, _OPCUA = 45_000_000, 115_000_000
 """One output's process; one with a server of OPC UA, whose standard has 6,000 nodes."""
 _LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
+_ARCHIVE = 70_000_000
+"""The archive's process, beside the copy of one plate."""
 _FURTHER_RECIPE = 50_000_000
 """A further recipe in a worker: weights, and what is kept for swaths of its width."""
 _FURTHER_CLASSIFIER = 60_000_000
@@ -72,6 +74,8 @@ def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plate
         needs += _rendering(config, recipe, plates)
     if files := {classifier_path(config.classify, one) for one in recipes if one.classifier.mode != "off"}:
         needs.append(classifier_need(len(files)))
+    if config.archive.on and (size := slot_size(recipes)) is not None:
+        needs.append(Need("the archive's copy of a plate", _ARCHIVE + size[0] * size[1]))
     if outputs := config.outputs.all:
         needs.append(
             Need(f"{len(outputs)} outputs", sum(_OPCUA if isinstance(one, Opcua) else _OUTPUT for one in outputs))

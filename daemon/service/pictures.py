@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,7 +51,16 @@ class Written:
 class PictureKeeper:
     """Writes the pictures of plates and deletes old ones; what fails there is logged and counted, never raised."""
 
-    def __init__(self, state: Path, run: str, settings: Results, tally: Tally) -> None:
+    def __init__(
+        self,
+        state: Path,
+        run: str,
+        settings: Results,
+        tally: Tally,
+        forget: Callable[[str, int], object] = lambda _run, _plate: None,
+    ) -> None:
+        """`forget` is told of each plate that is deleted for its age, from a thread."""
+        self._forget = forget
         self._state, self._run, self._settings, self._tally = state, run, settings, tally
         self._log = structlog.get_logger()
         self._pictures = Pictures(state / "pictures")
@@ -143,7 +153,7 @@ class PictureKeeper:
             # By a connection of its own: a verdict does not wait for it.
             with Store.open(store.path, read_only=True) as whole:
                 whole.check()
-        return prune(store, self._pictures, self._settings.retention)
+        return prune(store, self._pictures, self._settings.retention, self._forget)
 
     def _relieve(self) -> Removed:
         """A tenth of what is to be free, whatever the disk says: a quota may be full where it is not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from config.check import slot_size
 from config.load import config_hash, recipe_hash
@@ -11,9 +11,16 @@ from daemon.store.rows import RunFacts
 from daemon.store.state import classifier_sha256, code_sha256, weights_sha256
 from daemon.wire.plate_memory import Shape
 from models.machine.cpu import usable_cores
+from stages.events import ArchiverLost, ClassifierLost
 
-OPTIONAL = {"classify": "plates are decided without it", "output": "verdicts are told no more"}
+OPTIONAL = {
+    "classify": "plates are decided without it",
+    "output": "verdicts are told no more",
+    "archive": "plates are archived no more",
+}
 """Roles without which the service goes on, and how."""
+Loss = ClassifierLost | ArchiverLost
+"""What a process is told of such a role that is lost."""
 
 
 class ServiceError(Exception):
@@ -42,9 +49,20 @@ def processes(config: Config, recipes: Sequence[Recipe], *, gpu: bool) -> dict[s
     wanted = {"line": 1, "acquire": 1, "tile": 1, "detect": workers, "classify": 1, "merge": 1, "record": 1}
     if all(recipe.classifier.mode == "off" for recipe in recipes):
         del wanted["classify"]
+    if config.archive.on:
+        wanted["archive"] = 1
     if config.outputs.all:
         wanted["output"] = len(config.outputs.all)
     return wanted
+
+
+def losses_told(lost: Collection[str]) -> dict[str, tuple[Loss, ...]]:
+    """What a process must know of the roles that are lost, by its name."""
+    known: dict[str, tuple[str, Loss]] = {
+        "classify": ("merge-0", ClassifierLost()),
+        "archive": ("record-0", ArchiverLost()),
+    }
+    return {peer: (told,) for role, (peer, told) in known.items() if role in lost}
 
 
 def run_facts(run: str, config: Config, recipe: Recipe) -> RunFacts:

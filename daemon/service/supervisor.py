@@ -25,7 +25,7 @@ from daemon.service.needs import service_needs
 from daemon.service.notify import Notifier
 from daemon.service.observer import Observer
 from daemon.service.overdue_alarm import OverdueAlarm
-from daemon.service.plans import OPTIONAL, ServiceError, plate_shape, processes, run_facts
+from daemon.service.plans import OPTIONAL, ServiceError, losses_told, plate_shape, processes, run_facts
 from daemon.service.plc_desk import PlcDesk
 from daemon.service.publisher import Publisher
 from daemon.service.recipe_desk import RecipeDesk
@@ -50,7 +50,6 @@ from stages.events import (
     Aborted,
     AcquisitionEnded,
     ChangeRecipe,
-    ClassifierLost,
     DecidedUnseen,
     LineEnded,
     SayAgain,
@@ -248,8 +247,8 @@ class Supervisor:
                 self._condition.joined(sender.name)
                 if sender.role == "record":
                     self.desk.say_open(now)
-                if sender.role == "merge" and "classify" in self._condition.done_without:
-                    self._link.send(sender.name, ClassifierLost(), now)
+                for told in losses_told(self._condition.done_without).get(sender.name, ()):
+                    self._link.send(sender.name, told, now)
                 self._tell_abort(self.stopping.joined(sender.role), now)
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
@@ -354,8 +353,8 @@ class Supervisor:
         if role in OPTIONAL:
             self._log.critical(f"role lost: {OPTIONAL[role]}", role=role, why=why)
             self._condition.done_without.add(role)
-            if role == "classify":
-                self._link.send("merge-0", ClassifierLost(), now)
+            for peer, losses in losses_told({role}).items():
+                self._link.send(peer, losses[0], now)
             return
         self._log.critical("role lost: open plates end INCONCLUSIVE", role=role, why=why)
         self._tell_abort(self.stopping.lose(role, now), now)

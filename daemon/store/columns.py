@@ -77,6 +77,10 @@ def _counted(index: int) -> Callable[[PlateRow], int | None]:
     return lambda row: None if row.verdict is None else found_and_vetoed(row.defects)[index]
 
 
+def _archived(name: str) -> Callable[[PlateRow], Any]:
+    return lambda row: None if row.archive is None else getattr(row.archive, name)
+
+
 PLATE_COLUMNS = (
     _plate("plate", Kind.INTEGER, "number of the plate"),
     _plate("run", Kind.TEXT, "run of the service, 32 hexadecimal digits"),
@@ -131,6 +135,10 @@ PLATE_COLUMNS = (
     _plate("weights_sha256", Kind.TEXT, "hash of the detector's weights"),
     _plate("classifier_sha256", Kind.TEXT, "hash of the classifier's weights"),
     _plate("code_sha256", Kind.TEXT, "hash of the program"),
+    _plate("archive_path", Kind.TEXT, "file of its pixels, below the state directory or whole", _archived("path")),
+    _plate("archive_bytes", Kind.INTEGER, "size of that file", _archived("bytes")),
+    _plate("archive_sha256", Kind.TEXT, "SHA-256 of that file", _archived("sha256")),
+    _plate("archive_missing", Kind.TEXT, "why a plate that was to be archived has no file", _archived("missing")),
 )
 """Of `linesentry results` and `linesentry inspect`."""
 

@@ -251,6 +251,13 @@ class Store:
         with self.transaction(write=False) as connection:
             return connection.scalar(query) is not None
 
+    def uptime_s(self) -> float:
+        """How long services have worked on this store up to now, s; 0 before a run has begun."""
+        if self._uptime is None:
+            return 0.0
+        stored, at = self._uptime
+        return stored + self._clock() - at
+
     def prune(self, days: float, most: int = 100) -> list[tuple[str, int]]:
         """Delete plates since which services have worked more than so many days; run and number of each.
 
@@ -258,7 +265,7 @@ class Store:
         repeat. At most so many go in the one transaction, so that a verdict never waits long for the lock; ask again
         until there are none.
         """
-        limit = self._uptime_s() - days * 86_400
+        limit = self.uptime_s() - days * 86_400
         last = sa.select(sa.func.max(plates.c.plate)).scalar_subquery()
         old = (
             sa.select(plates.c.plate)
@@ -324,13 +331,6 @@ class Store:
 
     # --- inside ---
 
-    def _uptime_s(self) -> float:
-        """How long services have worked on this store up to now, s; 0 before a run has begun."""
-        if self._uptime is None:
-            return 0.0
-        stored, at = self._uptime
-        return stored + self._clock() - at
-
     def _seen(
         self,
         connection: sa.Connection,
@@ -345,7 +345,7 @@ class Store:
             begun = "none" if facts is None else facts.run
             raise StoreError("refused", f"plate {plate} is of run {run}, but the run begun here is {begun}")
         told = asdict(facts if own is None else own) | source
-        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self._uptime_s(), **told})
+        add(connection, {"plate": plate, "seen_at": at, "uptime_s": self.uptime_s(), **told})
         owner = connection.scalar(sa.select(plates.c.run).where(plates.c.plate == plate))
         if owner != run:
             raise StoreError("refused", f"plate {plate} belongs to run {owner} already; run {run} cannot have it too")

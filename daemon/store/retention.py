@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from config.schema import Retention
@@ -23,8 +24,15 @@ class Pruning:
     """Why no more plates were deleted."""
 
 
-def prune(store: Store, pictures: Pictures, retention: Retention) -> Pruning:
+def prune(
+    store: Store,
+    pictures: Pictures,
+    retention: Retention,
+    forget: Callable[[str, int], object] = lambda _run, _plate: None,
+) -> Pruning:
     """Delete plates beyond their age with their pictures, then the oldest pictures beyond the size.
+
+    `forget` is told the run and the number of each such plate, so that what others keep of it goes too.
 
     Rows go before their pictures, so that a stop between leaves pictures that the size limit finds.
     """
@@ -34,6 +42,7 @@ def prune(store: Store, pictures: Pictures, retention: Retention) -> Pruning:
             plates += len(gone)
             for run, plate in gone:
                 aged += pictures.remove(run, plate)
+                forget(run, plate)
     except StoreError as error:
         failure = error
     if retention.most_gb is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from daemon.store.schema import defects, marks, plates, tellings
+from daemon.store.schema import archive, defects, marks, plates, tellings
 from models.detector.findings import Quality
 from stages.events import Outcome
 from stages.mark import Mark, MarkKind, Place, Shape, standing
@@ -72,6 +72,21 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """What the archive has of a plate that was chosen for it."""
+
+    path: str | None
+    """Of its file, relative to the state directory, else absolute; None where there is none."""
+    bytes: int | None
+    sha256: str | None
+    """Of the file, hex."""
+    at: datetime
+    """When it was written, or found missing."""
+    missing: str | None
+    """Why there is none, or none any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlateRow:
     """A plate as stored; everything of the verdict is None while the plate is open."""
 
@@ -126,6 +141,8 @@ class PlateRow:
     """Of each output that is done with it, by name."""
     marks: tuple[Mark, ...] = ()
     """What people say of it, as far as it holds: of defects by number, then of missed cracks."""
+    archive: Archived | None = None
+    """None where it was not chosen, or nobody knows yet what became of its file."""
 
 
 def part_values(part: Part | None) -> dict[str, str | None]:
@@ -196,6 +213,12 @@ def marks_of(connection: sa.Connection, plate: int) -> tuple[Mark, ...]:
     return standing(_mark(row) for row in connection.execute(query).mappings())
 
 
+def archived_of(connection: sa.Connection, plate: int) -> Archived | None:
+    """What the archive has of a plate; None where it was not chosen."""
+    row = connection.execute(sa.select(archive).where(archive.c.plate == plate)).mappings().one_or_none()
+    return None if row is None else Archived(**{name: value for name, value in row.items() if name != "plate"})
+
+
 def _mark(row: sa.RowMapping) -> Mark:
     corners = (row["x0"], row["y0"], row["x1"], row["y1"])
     place = None if row["shape"] is None else Place(Shape(row["shape"]), *corners)
@@ -205,7 +228,7 @@ def _mark(row: sa.RowMapping) -> Mark:
 def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
     """A row of the table plates with what other tables say of the plate, as types."""
     # Read along, so that it costs nothing where there is nothing: None in a store of an earlier version.
-    told, marked = row.pop("told"), row.pop("marked")
+    told, marked, archived = row.pop("told"), row.pop("marked"), row.pop("archived")
     plate = row["plate"]
     row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
@@ -217,6 +240,7 @@ def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
         defects=defects_of(connection, plate),
         told=tellings_of(connection, plate) if told else (),
         marks=marks_of(connection, plate) if marked else (),
+        archive=archived_of(connection, plate) if archived else None,
     )
 
 
@@ -247,12 +271,13 @@ def told_columns(reader: sa.Engine) -> list[sa.ColumnElement[Any]]:
     with reader.connect() as connection:
         looked = sa.inspect(connection)
         there = {column["name"] for column in looked.get_columns("plates")}
-        has = {table.name: looked.has_table(table.name) for table in (tellings, marks)}
+        has = {table.name: looked.has_table(table.name) for table in (tellings, marks, archive)}
     told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
     known = [column if column.name in there else sa.null().label(column.name) for column in told]
     told_of = sa.exists().where(tellings.c.plate == plates.c.plate) if has[tellings.name] else sa.null()
     marked = sa.exists().where(marks.c.plate == plates.c.plate) if has[marks.name] else sa.null()
-    return [*known, told_of.label("told"), marked.label("marked")]
+    archived = sa.exists().where(archive.c.plate == plates.c.plate) if has[archive.name] else sa.null()
+    return [*known, told_of.label("told"), marked.label("marked"), archived.label("archived")]
 
 
 def latest(query: sa.Select[Any], limit: int | None, run: str | None) -> sa.Select[Any]:

@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
 FORMER = range(1, SCHEMA_VERSION)
@@ -284,6 +284,22 @@ marks = sa.Table(
     sqlite_autoincrement=True,
 )
 """What people said of plates (stages/mark.py); rows are added, and never changed."""
+
+archive = sa.Table(
+    "archive",
+    metadata,
+    sa.Column("plate", sa.ForeignKey("plates.plate", ondelete="CASCADE"), primary_key=True),
+    # relative to the state directory, else absolute; NULL where there is no file
+    sa.Column("path", sa.String),
+    sa.Column("bytes", sa.BigInteger),
+    # of the file, hex
+    sa.Column("sha256", sa.String(64)),
+    sa.Column("at", UtcTime, nullable=False),
+    # why there is none, or none any more
+    sa.Column("missing", sa.String),
+    sqlite_with_rowid=False,
+)
+"""The plates that were chosen for the archive (daemon/store/archive.py)."""
 
 alembic_version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 """Alembic's own note of the version."""

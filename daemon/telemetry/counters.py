@@ -12,6 +12,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import get_args
 
+from stages.archive import MISSING
 from stages.camera import Loss
 from stages.events import Outcome
 from stages.plate import Cause, Verdict
@@ -81,7 +82,7 @@ COUNTERS = {
     "store_failures_total": Counter(
         "Failures to write results or pictures, or to delete old ones; and verdicts that the store has lost",
         "kind",
-        (*get_args(StoreFailure), "journal", "lost", "pictures", "pruning"),
+        (*get_args(StoreFailure), "journal", "lost", "pictures", "pruning", "archive"),
     ),
     "verdicts_told_total": Counter(
         "Verdicts that an output is done with, by how that ended", "outcome", get_args(Outcome)
@@ -97,6 +98,15 @@ COUNTERS = {
     "plates_pruned_total": Counter("Plates deleted because of their age"),
     "pictures_pruned_total": Counter(
         "Plates whose pictures were deleted: with an old plate, beyond the size allowed, or for want of room",
+        "reason",
+        ("age", "size", "room"),
+    ),
+    "archive_plates_total": Counter(
+        "Plates chosen for the archive, by what became of them", "outcome", ("archived", *MISSING)
+    ),
+    "archive_bytes_total": Counter("Bytes of the files that were written to the archive"),
+    "archive_deleted_total": Counter(
+        "Files of the archive that were deleted: for their age, beyond the size allowed, or for want of room",
         "reason",
         ("age", "size", "room"),
     ),

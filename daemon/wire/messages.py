@@ -142,6 +142,13 @@ AnyEvent = (
     | e.OutputWorks
     | plc.PlcAsks
     | plc.PlcAnswers
+    | e.ArchivePlate
+    | e.PlateCopied
+    | e.PlateArchived
+    | e.PlateNotArchived
+    | e.ArchiverLost
+    | e.ArchiveLacks
+    | e.ArchiveInStep
     | e.Noted
     | e.ChangeRecipe
     | e.RecipeChangeAnswered

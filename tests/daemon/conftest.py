@@ -15,7 +15,7 @@ import pytest
 import zmq
 
 from config.load import load_config, load_recipe
-from config.schema import Config, Recipe
+from config.schema import Archive, Config, Recipe
 from daemon.service.child import Plan, hand_over
 from daemon.store.results import RunFacts
 from daemon.store.state import classifier_sha256, weights_sha256
@@ -42,7 +42,9 @@ def plan_of(
     pid: int | None = None,
 ) -> Plan:
     """What the first process of that role is told; `pid` is its supervisor's, None for this process."""
-    config, recipe = config or load_config(None), recipe or load_recipe("P10B")
+    # Without an archiver beside it, a record process would wait for it.
+    unarchived = load_config(None).model_copy(update={"archive": Archive(verdicts=())})
+    config, recipe = config or unarchived, recipe or load_recipe("P10B")
     weights = {"weights_sha256": weights_sha256(recipe), "classifier_sha256": classifier_sha256(config)}
     return Plan(
         run=RUN,

@@ -42,6 +42,7 @@ CONFIG: dict[str, Any] = {
     "lease": {"least_s": 1.0},
     "restart": {"backoff_s": 0.05, "heartbeat_s": 0.3, "budget": 10},
     "results": {"pictures": False},
+    "archive": {"verdicts": []},
     "telemetry": {"port": 0},
 }
 

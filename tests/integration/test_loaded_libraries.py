@@ -30,6 +30,7 @@ HOLDS = {
     "classify": {"cv2", "torch", "zmq"},
     "merge": {"zmq"},
     "record": {"cv2", "pillow", "sqlalchemy", "zmq"},
+    "archive": {"cv2", "imagecodecs", "zmq"},
 }
 
 
@@ -45,11 +46,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     service = Service(
         tmp_path_factory.mktemp("libraries"),
         results={"pictures": True},
+        archive={"ok": "every", "ok_every": 1, "least_free_gb": 0},
         recipe={"classifier": {"mode": "veto"}},
     )
     service.start()
     try:
         service.wait_for(lambda: len(service.finals()) > SHEETS, seconds=90)
+        service.wait_for(lambda: service.logged("a plate is archived"), seconds=90)
         roles = {name.rpartition("-")[0]: held_by(pid) for name, pid in service.children().items()}
         return {"supervisor": held_by(service.pid), **roles}
     finally:

@@ -13,24 +13,28 @@ import msgspec
 from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.service.doubtful_store import doubtful_store
+from daemon.service.evidence_desk import EvidenceDesk
 from daemon.service.golden_watch import GoldenWatch
 from daemon.service.optics_watch import OpticsOfRecipes
 from daemon.service.outgoing import Outgoing
-from daemon.service.pictures import PictureKeeper, Written, title_of
 from daemon.store.events import note
 from daemon.store.journal import NOTHING
 from daemon.store.results import RunFacts, Store, StoreDamagedError, StoreError, StoreGoneError, store_path
 from daemon.store.rows import result_of
 from daemon.wire.channel import Event, Joined
-from daemon.wire.plate_memory import Hold, SlotFacts
+from daemon.wire.plate_memory import Hold
 from stages import record
 from stages.events import (
     Abort,
     Aborted,
+    ArchiverLost,
     DecidedUnseen,
     Noted,
+    PlateArchived,
+    PlateCopied,
     PlateDecided,
     PlateFinal,
+    PlateNotArchived,
     PlateSeen,
     SayAgain,
     SeenCommitted,
@@ -68,7 +72,9 @@ class RecordProcess(Child):
         self._committed: dict[int, VerdictCommitted] = {}
         """Verdicts as this process committed them, until the supervisor is told."""
         self._final: deque[int] = deque(maxlen=_RECENT)
-        self._keeper = PictureKeeper(self._state, plan.run, self.config.results, self.tally)
+        self._evidence = EvidenceDesk(
+            self.config, self._state, plan.run, self._memory, self._evidence_failed, self.tally
+        )
         self._optics = OpticsOfRecipes(self.config, self.recipe, plan.run)
         self._golden = GoldenWatch(self.config.golden, plan.run, self.supervisor)
         self._aborted: Abort | None = None
@@ -91,6 +97,7 @@ class RecordProcess(Child):
         """Open the store; one that fails now is tried again with the first write."""
         cv2.setNumThreads(1)
         self._links = self.bind("record", self._on_link)
+        self._evidence.begin(self._links)
         simulated = self._facts[FIRST].simulated
         self._outgoing = Outgoing(self.config.outputs.all, self._links, self.tally, simulated=simulated)
         try:
@@ -101,8 +108,8 @@ class RecordProcess(Child):
             self._see_to(error, time.monotonic())
 
     def wait_s(self) -> float:
-        """Look often at pictures in work, whose slots others wait for."""
-        return 0.02 if self._keeper.writing else super().wait_s()
+        """Look often at evidence in work, whose slots others wait for."""
+        return 0.02 if self._evidence.busy else super().wait_s()
 
     def tick(self, now: float) -> None:
         """Retry what waits, finish pictures, delete old ones."""
@@ -113,14 +120,11 @@ class RecordProcess(Child):
         # At once when nothing waits to be written; and where something always does, now and then.
         if self._unsettled and now - self._settled_at > (_SETTLE_BUSY_S if self._recorder.waiting else _SETTLE_S):
             self._settle(now)
-        for written in self._keeper.written(now):
-            self._finish_pictures(written)
-        for news in self._keeper.tick(self._store, now):
+        for news in self._evidence.tick(self._store, now):
             self.supervisor.send(news, now)
-        if self._keeper.damage is not None:
+        if (damage := self._evidence.damage()) is not None:
             self.tally.add("store_failures_total", 1, "broken")
-            self._store_failed(self._keeper.damage, now)
-            self._keeper.damage = None
+            self._store_failed(damage, now)
         try:
             self._outgoing.tick(self._store, now)
             self._golden.tick(self._store, self.recipes.values(), now)
@@ -130,8 +134,7 @@ class RecordProcess(Child):
 
     def stop(self) -> None:
         """Finish the pictures in work."""
-        for written in self._keeper.stop(time.monotonic()):
-            self._finish_pictures(written)
+        self._evidence.stop(self._store, time.monotonic())
         self._optics.keep(self._store, now=True)
         if self._store is not None:
             self._store.close()
@@ -152,6 +155,8 @@ class RecordProcess(Child):
                     self._do(seen, now)
             case Abort() as abort:
                 self._aborted = abort
+            case ArchiverLost() as lost:
+                self._evidence.hear(lost, now)
             case Noted(kind, text):
                 self._note(kind, text)
 
@@ -163,11 +168,14 @@ class RecordProcess(Child):
             self._do(body, now)
         elif isinstance(body, VerdictTold):
             self._outgoing.told(sender.name, body)
+        elif isinstance(body, PlateCopied | PlateArchived | PlateNotArchived):
+            self._evidence.hear(body, now)
 
     def _tell_newcomer(self, name: str, now: float) -> None:
         if self._outgoing.knows(name):
             self._outgoing.joined(name, now)
             return
+        self._evidence.joined(name, now)
         for plate in self._final:
             self._links.send(name, PlateFinal(plate), now)
         if name == "tile-0" and self._store is not None:
@@ -279,7 +287,8 @@ class RecordProcess(Child):
         result = self._tell_verdict(final.plate, now)
         for facts in self._memory.all_facts():
             if facts.plate == final.plate and Hold.RECORD in facts.holds:
-                self._start_pictures(facts, result)
+                own = self.recipes.get(facts.place.recipe, self.recipe)
+                self._evidence.keep(facts, result, own, self._store, now)
 
     def _give_up(self, lost: record.RecordLost, now: float) -> None:
         """Nobody waits for a plate that cannot be stored; the ledger closes it as INCONCLUSIVE, as is said here."""
@@ -303,26 +312,6 @@ class RecordProcess(Child):
         self.supervisor.send(committed, now)
         return committed.result
 
-    # --- pictures --------------------------------------------------------------------------------------------
-
-    def _start_pictures(self, facts: SlotFacts, result: PlateResult | None) -> None:
-        if not self.config.results.pictures or result is None or not result.rows:
-            self._memory.release(facts.slot, Hold.RECORD)
-            return
-        # All rows that came: those of a plate that was cut off are a lower bound, and defects may lie below.
-        pixels = self._memory.pixels(facts.slot)[: facts.rows, : result.columns]
-        self._keeper.write(
-            facts, pixels, result, title_of(self.recipes.get(facts.place.recipe, self.recipe).name, result)
-        )
-
-    def _finish_pictures(self, written: Written) -> None:
-        self._memory.release(written.facts.slot, Hold.RECORD)
-        if self._store is not None and written.directory is not None:
-            try:
-                self._store.set_pictures(written.facts.plate, written.directory)
-            except StoreError as error:
-                self._store_failed(error, time.monotonic())
-
     # --- the store -------------------------------------------------------------------------------------------
 
     def _open_store(self) -> None:
@@ -339,8 +328,7 @@ class RecordProcess(Child):
         self._final.extend(sorted(known))
         for facts in self._memory.all_facts():
             if Hold.RECORD in facts.holds and facts.plate in self._final:
-                self.log.warning("pictures of a plate are lost: record was restarted", plate=facts.plate)
-                self._memory.release(facts.slot, Hold.RECORD)
+                self._evidence.lost(facts)
 
     def _open_late(self, now: float) -> None:
         """Open the store that failed at the start, and tell what is committed there to those who joined by then."""
@@ -384,10 +372,13 @@ class RecordProcess(Child):
         self._alarm(error.kind, str(error))
         self._see_to(error, now)
 
+    def _evidence_failed(self, error: StoreError) -> None:
+        self._store_failed(error, time.monotonic())
+
     def _see_to(self, error: StoreError, now: float) -> None:
         """Where the store lacks room, old pictures make some; what is no store any more is opened anew, or begun."""
         if error.kind == "full":
-            self._keeper.make_room(now)
+            self._evidence.make_room(now)
         elif isinstance(error, StoreDamagedError | StoreGoneError):
             if self._store is not None:
                 self._store.close()

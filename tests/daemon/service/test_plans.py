@@ -51,6 +51,12 @@ def test_a_recipe_that_does_not_ask_the_classifier_has_no_process_for_it() -> No
     assert processes(Config(), [on], gpu=False)["classify"] == 1
 
 
+def test_the_archive_is_a_process_unless_no_plate_is_archived() -> None:
+    assert processes(Config(), [RECIPE], gpu=False)["archive"] == 1
+    off = Config.model_validate({"archive": {"verdicts": []}})
+    assert "archive" not in processes(off, [RECIPE], gpu=False)
+
+
 def test_each_output_is_a_process_of_its_own_and_without_outputs_there_is_none() -> None:
     assert "output" not in processes(Config(), [RECIPE], gpu=False)
     gates = [{"name": name, "host": "plc"} for name in ("one", "two")]

@@ -17,7 +17,6 @@ import structlog
 from config.schema import Store as Where
 from daemon.service import doctor
 from daemon.service.ledger import RunLedger
-from daemon.store import postgres
 from daemon.store.backup import backup
 from daemon.store.golden import add_check, checks_of, set_standard
 from daemon.store.history import Box, Selection, causes, page, totals
@@ -239,26 +238,14 @@ def test_a_store_of_the_version_before_is_brought_up_by_a_service_and_by_nobody_
         store.begin_run(FACTS)
         store.commit_verdict(result(1), decided_at=NOW)
         described = server.run(_COLUMNS)
-    server.run("DROP TABLE marks; ALTER TABLE plates DROP COLUMN camera")
-    for index in (
-        "plates_verdict_seen",
-        "plates_recipe",
-        "plates_product",
-        "plates_batch",
-        "plates_part",
-        "defects_place",
-    ):
-        server.run(f"DROP INDEX {index}")
-    server.run("UPDATE alembic_version SET version_num = '0008'")
-    monkeypatched = pytest.MonkeyPatch()
-    with monkeypatched.context() as patched:
-        patched.setattr(postgres, "FIRST_VERSION", 8)  # the first that was in PostgreSQL is this one, so far
-        with pytest.raises(StoreError, match="start the service once"):
-            Store.open(store_path(state), former=False)
-        with Store.open(store_path(state)) as store:
-            assert store.carried_over is not None
-            assert (store.carried_over.version, store.carried_over.copy) == (8, None)
-            assert store.check_rows() == Rows(changed=(), without_checksum=0, gone=0)
+    server.run("DROP TABLE archive")
+    server.run("UPDATE alembic_version SET version_num = '0009'")
+    with pytest.raises(StoreError, match="start the service once"):
+        Store.open(store_path(state), former=False)
+    with Store.open(store_path(state)) as store:
+        assert store.carried_over is not None
+        assert (store.carried_over.version, store.carried_over.copy) == (9, None)
+        assert store.check_rows() == Rows(changed=(), without_checksum=0, gone=0)
     assert server.run(_COLUMNS) == described
 
 

@@ -1,0 +1,73 @@
+"""The archive of a running service: the pixels that were judged, and no plate delayed or lost by it."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.command import linesentry
+from tests.integration.conftest import SHEETS, Service, substance
+
+Make = Callable[..., Service]
+
+
+START_S = 120.0
+"""Longest wait for what a service does soon after its start."""
+
+
+def files(service: Service) -> list[Path]:
+    return sorted((service.state / "archive").glob("*/*"))
+
+
+def health(service: Service) -> str:
+    """What /healthz says, well or not."""
+    address = service.logged("service starts")[0]["metrics"].replace("/metrics", "/healthz")
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def test_what_was_judged_is_archived_and_an_archiver_killed_in_mid_write_leaves_no_half_file(
+    service: Make, undisturbed: Callable[[int], dict[str, object]]
+) -> None:
+    one = service(archive={"verdicts": ["NG", "INCONCLUSIVE"], "least_free_gb": 0, "behind": "wait"})
+    one.start(2 * SHEETS)
+    one.wait_for(lambda: files(one), START_S)
+    one.kill("archive-0")
+    assert one.finish(START_S) == 0, one.stderr()
+    rows = one.verdicts()
+    assert len(rows) == 2 * SHEETS
+    for plate, row in rows.items():
+        # What is archived changes no result.
+        assert substance(row) | {"archive": None} == undisturbed(plate) | {"archive": None}
+        assert (row.archive is None) == (row.verdict == "OK")
+    kept = {plate: row.archive for plate, row in rows.items() if row.archive is not None and row.archive.path}
+    assert kept
+    assert sorted(one.state / str(found.path) for found in kept.values()) == files(one)
+    checked = linesentry("archive", "verify", "--state", one.state)
+    assert (checked.returncode, checked.stdout) == (0, f"{len(kept)} of {len(kept)} files are as they were written\n")
+    # Inspected anew from its file, a plate is what it was on the line.
+    plate, found = next(iter(kept.items()))
+    words = ("inspect", one.state / str(found.path), "--recipe", one.directory / "small.yaml", "--json")
+    (again,) = map(json.loads, linesentry(*words).stdout.splitlines())
+    assert again["verdict"] == rows[plate].verdict
+    boxes = [(box["x"], box["y"], box["width"], box["height"]) for box in again["defects"]]
+    assert boxes == [(box.x, box.y, box.width, box.height) for box in rows[plate].defects]
+
+
+def test_an_archive_that_cannot_be_written_costs_evidence_and_no_verdict_and_says_so(service: Make) -> None:
+    one = service(archive={"verdicts": ["NG", "INCONCLUSIVE"], "least_free_gb": 1e6})
+    one.start()
+    one.wait_for(lambda: one.logged("plates are missing in the archive", why="no room"), START_S)
+    one.wait_for(lambda: "plates are missing in the archive" in health(one))
+    one.wait_for(lambda: re.search(r'archive_plates_total\{outcome="no room"\} [1-9]', one.ask("/metrics")))
+    one.wait_for(lambda: len(one.finals()) > SHEETS, START_S)
+    # However many plates are missing, it is said once.
+    assert len(one.logged("plates are missing in the archive", why="no room")) == 1
+    assert not files(one)
