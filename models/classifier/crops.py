@@ -25,10 +25,15 @@ def crop_at(pixels: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
     rows, columns = pixels.shape
     if rows == 0 or columns == 0:
         raise ValueError(f"a crop needs a plate with pixels; found {rows} x {columns}")
-    top = max(0, min(y - SIDE // 2, rows - SIDE))
-    left = max(0, min(x - SIDE // 2, columns - SIDE))
+    left, top = left_and_top(pixels.shape, x, y)
     crop = pixels[top : top + SIDE, left : left + SIDE]
     below, beside = SIDE - crop.shape[0], SIDE - crop.shape[1]
     if below or beside:
         return np.pad(crop, ((0, below), (0, beside)), mode="symmetric")
     return crop.copy()
+
+
+def left_and_top(shape: tuple[int, ...], x: int, y: int) -> tuple[int, int]:
+    """Where on a plate of that shape (rows, columns) the crop around a pixel begins, px."""
+    rows, columns = shape
+    return max(0, min(x - SIDE // 2, columns - SIDE)), max(0, min(y - SIDE // 2, rows - SIDE))

@@ -214,19 +214,20 @@ def _oil_spot(rng: np.random.Generator, sheet: Sheet, product: Product) -> tuple
 # --- families of windows -----------------------------------------------------------------------------------------
 
 _Window = Callable[..., tuple[Image, Mask, Mask]]
-_WINDOWS: dict[str, _Window] = {
+WINDOWS: dict[str, _Window] = {
     "samples": wild.training_window,
     "otherwise": other_formulas.training_window,
     "pressed": pressed.training_window,
     "reflected": reflected.training_window,
     "strung": strung.training_window,
 }
+"""What draws a window of each of them."""
 
 
 def _of_family(rng: np.random.Generator, family: str, group: str, *, crack: bool) -> Cut:
     while True:
         # A dark line beside the cracks would be one in the other polarity, and scratches stand in for cracks.
-        image, mask, ignore = _WINDOWS[family](rng, _WINDOW, other_lines=False)
+        image, mask, ignore = WINDOWS[family](rng, _WINDOW, other_lines=False)
         if crack:
             ys, xs = np.nonzero(mask)
             if len(ys) == 0:

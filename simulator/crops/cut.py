@@ -117,9 +117,9 @@ def cracks_at(sheet: Sheet, x: int, y: int, size: int) -> NDArray[np.bool_]:
 _sheets = SheetCrops()
 
 
-def _sheet_crop(rng: np.random.Generator, size: int) -> LabelledCrop:
-    """A crop of a sheet, half of them with rough cracks painted on it."""
-    image, mask, ignore = _sheets(rng, size)
+def sheet_crop(rng: np.random.Generator, size: int, sheets: SheetCrops = _sheets) -> LabelledCrop:
+    """A crop of sheets, half of them with rough cracks painted on it."""
+    image, mask, ignore = sheets(rng, size)
     if rng.random() >= _ROUGH_ON_SHEETS:
         return image, mask, ignore
     picture = image.astype(np.float32)
@@ -131,7 +131,7 @@ def _sheet_crop(rng: np.random.Generator, size: int) -> LabelledCrop:
 
 
 _FAMILIES = (
-    (0.24, _sheet_crop),
+    (0.24, sheet_crop),
     (0.06, other_formulas.training_window),
     (0.18, pressed.training_window),
     (0.14, wild.training_window),

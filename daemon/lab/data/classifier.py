@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from daemon.lab.data.alarms import alarms
 from daemon.lab.data.hard_negatives import HARD_NEGATIVE, PER_STRETCH, hard_negatives
 from daemon.lab.data.passed_over import UNUSABLE, PassedOver
 from daemon.lab.progress import OnProgress
@@ -30,6 +31,9 @@ _SCRATCHED_SHARE = 0.5
 """of which so many with a scratch, thin and often long, in place of cracks."""
 _HARD_NEGATIVE_SHARE = 0.1
 """So many more are what the detector takes for a crack on sheets without one."""
+_ALARM_SHARE = 0.4
+"""So many more are what the detector reports on every family's pictures, half of them on cracks. Drawn by the roots of
+their sources' sizes, as all are, they are a quarter of what is learnt from."""
 _PER_TEST_SHEET = 3
 """Few, so that those of a test are of many sheets: crops of one sheet are alike, and count as one group."""
 _FIRST_HARD_NEGATIVE = 7_000_000
@@ -96,6 +100,7 @@ def training_examples(folders: Sequence[Path], simulated: int, seed: int, report
         for number, cut in _reported(training_crops(seed, simulated), simulated, report)
     ]
     made += _hard_negatives(TRAINING_PRODUCTS, _FIRST_HARD_NEGATIVE + 1000 * seed, simulated, report, test=False)
+    made += _alarms(seed, simulated, report)
     painted = _painted(clean, round(_PAINTED_SHARE * simulated) if clean else 0, seed)
     if not (found := [*examples, *made, *painted]):
         raise DataError("there is nothing to learn from: give --data FOLDER, --simulated N, or both")
@@ -117,6 +122,7 @@ def renewal_of(simulated: int, seed: int, training: Sequence[Example]) -> Renewa
         own = _RENEWED_SEEDS * (seed + 1) + part
         cuts = training_crops(own, simulated // PARTS)
         made = [_example(cut, number, test=False) for number, cut in enumerate(cuts)]
+        made += _alarms(own, simulated // PARTS)
         return made + _painted(grounds, round(_PAINTED_SHARE * simulated / PARTS) if grounds else 0, own)
 
     return Renewal(lambda one: one.simulated and one.kind != HARD_NEGATIVE, renewed)
@@ -204,6 +210,16 @@ def _hard_negatives(
     for number, cut in enumerate(hard_negatives(products, first_seed, count, each)):
         report("looking for what the detector takes for a crack", number + 1, count)
         found.append(_example(cut, number, test=test))
+    return found
+
+
+def _alarms(seed: int, simulated: int, report: OnProgress = lambda *_: None) -> list[Example]:
+    count = round(_ALARM_SHARE * simulated)
+    found = []
+    for number, cut in enumerate(alarms(seed, count)):
+        report("looking for alarms of the detector", number + 1, count)
+        # Of many of them a teacher knows as little as the detector does.
+        found.append(replace(_example(cut, number, test=False), untaught=True))
     return found
 
 

@@ -61,12 +61,15 @@ class Batch(NamedTuple):
     spots: NDArray[np.float64]
     """(n, 4): row and column of a pixel that a part of the crop must show, of its crack if it has one, and where in
     that part it lies, 0..1; NaN where any part might miss the crack."""
+    taught: int
+    """So many, the first, are those that a teacher may be asked about."""
 
 
 def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int, key: Sequence[int]) -> Batch:
     """A batch by its key alone."""
     rng = np.random.default_rng(key)
-    chosen = [examples[index] for index in rng.choice(len(examples), size, p=draws)]
+    drawn = [examples[index] for index in rng.choice(len(examples), size, p=draws)]
+    chosen = sorted(drawn, key=lambda one: one.untaught)
     crops = []
     places = np.full((size, 1, INPUT // PLACE, INPUT // PLACE), np.nan, np.float32)
     spots = np.empty((size, 4))
@@ -83,7 +86,7 @@ def batch_of(examples: Sequence[Example], draws: NDArray[np.float64], size: int,
         spots[index] = spot_of(rng, mask, crack=one.crack)
     batch = prepared(crops).contiguous(memory_format=torch.channels_last)
     classes = torch.tensor([CRACK if one.crack else 1 - CRACK for one in chosen])
-    return Batch(batch, classes, torch.from_numpy(places), spots)
+    return Batch(batch, classes, torch.from_numpy(places), spots, sum(not one.untaught for one in chosen))
 
 
 class Pool:

@@ -101,7 +101,12 @@ class Pupil(nn.Module):
             logits: the student's, (n, 2).
             middle: its maps of `Network.MIDDLE`.
             last: its last maps.
+
+        Raises:
+            ValueError: no crop.
         """
+        if not len(crops):
+            raise ValueError("a teacher is asked about one crop at least")
         said, *theirs = self._teacher.answer(crops)
         wanted = functional.log_softmax(said / _TEMPERATURE, 1)
         found = functional.log_softmax(logits.float() / _TEMPERATURE, 1)
@@ -114,20 +119,21 @@ class Pupil(nn.Module):
         return Loss(answers, torch.stack(unexplained).mean())
 
 
-def mixed(crops: Tensor, places: Tensor, key: Sequence[int]) -> tuple[Tensor, Tensor, int]:
+def mixed(crops: Tensor, places: Tensor, key: Sequence[int], taught: int) -> tuple[Tensor, Tensor, int]:
     """Lay crops over others in the first part of a batch, by its key alone.
 
     Args:
         crops: (n, 3, h, w).
         places: (n, 1, h / 8, w / 8) of Batch.
         key: of the batch.
+        taught: so many of the crops, the first, may be mixed with each other.
 
     Returns:
         The crops; the places, of which nothing is known where crops are mixed; how many are mixed.
     """
-    count = int(_MIXED_SHARE * len(crops))
+    count = min(int(_MIXED_SHARE * len(crops)), taught)
     share = torch.from_numpy(np.random.default_rng(key).random((count, 1, 1, 1), np.float32))
-    over = crops.roll(1, 0)[:count]
+    over = crops[:taught].roll(1, 0)[:count]
     return (
         torch.cat((torch.lerp(over, crops[:count], share), crops[count:])).contiguous(
             memory_format=torch.channels_last

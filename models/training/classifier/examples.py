@@ -49,6 +49,8 @@ class Example:
     """Kept for tests, and never trained on or chosen by."""
     simulated: bool = False
     """Not a photograph as it was taken."""
+    untaught: bool = False
+    """Learnt by its label alone: no teacher is asked about it, nor is it mixed with others."""
 
     @property
     def source(self) -> str:

@@ -45,6 +45,8 @@ class Learner:
             load_pretrained(self.network, plan.pretrained)
         # Weights that have learnt from other groups may know those that are kept from this training.
         self._same = {**plan.same, "training groups": groups[0][:16], "validation groups": groups[1][:16]}
+        self._validation = groups[2][:16]
+        """All of it: looks at other crops cannot be compared with those that are to come."""
         self._localisation = LocalisationHead(self.network)
         self._teacher = None if plan.teacher is None else Teacher(plan.teacher)
         self._pupil = None if self._teacher is None else Pupil(self._teacher, self.network)
@@ -80,7 +82,7 @@ class Learner:
             self._average = Average(saved["average"], memory=self._memory, recent=_RECENT)
             self.best = saved["best"]
             self.history = [Look(*look) for look in saved["history"]]
-            kept = saved["best_look"]
+            kept = saved["best_look"] if saved.get("validation") == self._validation else None
             self.best_look = None if kept is None else Look(*kept)
             self.step, self._spent, self.loss = saved["step"], saved["seconds"], saved["loss"]
         except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
@@ -103,6 +105,7 @@ class Learner:
                 "step": self.step,
                 "seconds": self.seconds(),
                 "loss": self.loss,
+                "validation": self._validation,
             },
         )
 
@@ -146,18 +149,29 @@ class Learner:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
             crops, places = parts_of(batch.crops, batch.places, batch.spots, self.side(share))
             if self._pupil is not None:
-                crops, places, unlabelled = mixed(crops, places, (self._plan.seed, self.step))
+                crops, places, unlabelled = mixed(crops, places, (self._plan.seed, self.step), batch.taught)
             last = self.network.features(crops)
             logits = self.network.head(last)
             located = self._localisation.loss(places)
-            if self._pupil is not None:
-                taught = self._pupil.loss(crops, logits, self._localisation.maps, last)
-        entropy = functional.cross_entropy(
-            logits[unlabelled:].float(), batch.classes[unlabelled:], weight=self._class_weights
-        )
+            if self._pupil is not None and batch.taught:
+                asked = slice(batch.taught)
+                taught = self._pupil.loss(crops[asked], logits[asked], self._localisation.maps[asked], last[asked])
         if taught is None:
+            entropy = self._entropy(logits, batch, slice(0, None))
             return entropy + located, entropy.item()
-        return taught.with_labels(entropy, share) + located, taught.answers.item()
+        entropy = self._entropy(logits, batch, slice(unlabelled, batch.taught))
+        untaught = len(crops) - batch.taught
+        loss = taught.with_labels(entropy, share)
+        if untaught:  # by as many as they are, so that each crop counts the same
+            alone = self._entropy(logits, batch, slice(batch.taught, None))
+            loss = (batch.taught * loss + untaught * alone) / len(crops)
+        return loss + located, taught.answers.item()
+
+    def _entropy(self, logits: Tensor, batch: Batch, part: slice) -> Tensor:
+        """Cross-entropy of the labels of a part of a batch; nothing where it is empty."""
+        if not len(batch.classes[part]):
+            return logits.new_zeros(())
+        return functional.cross_entropy(logits[part].float(), batch.classes[part], weight=self._class_weights)
 
     def look(self, validation: Sequence[Example], side: int) -> bool:
         """Ask validation, keep the best weights; whether there was no progress at the full size for long."""

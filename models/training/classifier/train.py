@@ -79,7 +79,7 @@ def train(
     _refuse_one_class(training=training, validation=validation)
     keep_freed()
     torch.manual_seed(plan.seed)
-    groups = [fingerprint(_lasting(part, renewal)) for part in (training, validation)]
+    groups = [*(fingerprint(_lasting(part, renewal)) for part in (training, validation)), fingerprint(validation)]
     learner = Learner(plan, groups, class_weights(training, draw_chances(training)), resume)
     batches = Batches(Pool(training, renewal), plan, learner.step)
     report = save = time.monotonic()

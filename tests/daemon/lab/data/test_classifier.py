@@ -28,6 +28,12 @@ CHECKED = (np.indices((224, 224)).sum(0) // 8 % 2 * 255).astype(np.uint8)
 PLAIN = np.random.default_rng(0).normal(120, 5, (224, 224)).clip(0, 255).astype(np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def _without_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take the most time of all, and have tests of their own."""
+    monkeypatch.setattr(classifier_data, "_ALARM_SHARE", 0.0)
+
+
 def painted(folder: Path, *grounds: np.ndarray) -> list[Example]:
     """Of photographs with these grounds, what is painted for a training with 20 simulated crops."""
     for kind in ("crack", "without_crack"):

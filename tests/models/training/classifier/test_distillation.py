@@ -77,7 +77,7 @@ def test_maps_of_every_two_networks_are_of_one_size_at_every_side_that_is_taught
 def test_crops_are_mixed_by_their_key_alone_and_nothing_is_known_of_where_their_cracks_lie() -> None:
     crops = torch.arange(8.0).reshape(8, 1, 1, 1).expand(8, 3, 32, 32)
     places = torch.zeros(8, 1, 4, 4)
-    found, where, count = mixed(crops, places, (3, 17))
+    found, where, count = mixed(crops, places, (3, 17), 8)
     assert count == 4
     torch.testing.assert_close(found[4:], crops[4:])
     assert where[:4].isnan().all()
@@ -86,5 +86,14 @@ def test_crops_are_mixed_by_their_key_alone_and_nothing_is_known_of_where_their_
         value, *rest = sorted(set(found[index].flatten().tolist()))
         assert not rest, "the whole crop lies over the other one"
         assert min(index, (index - 1) % 8) <= value <= max(index, (index - 1) % 8)
-    torch.testing.assert_close(mixed(crops, places, (3, 17))[0], found)
-    assert not torch.equal(mixed(crops, places, (3, 18))[0], found)
+    torch.testing.assert_close(mixed(crops, places, (3, 17), 8)[0], found)
+    assert not torch.equal(mixed(crops, places, (3, 18), 8)[0], found)
+
+
+def test_crops_that_a_teacher_is_not_asked_about_are_mixed_with_none() -> None:
+    crops = torch.arange(8.0).reshape(8, 1, 1, 1).expand(8, 3, 32, 32)
+    found, where, count = mixed(crops, torch.zeros(8, 1, 4, 4), (3, 17), 3)
+    assert count == 3
+    torch.testing.assert_close(found[3:], crops[3:])
+    assert not where[3:].isnan().any()
+    assert found[:3].max() <= 2, "none of the later ones lies over them"

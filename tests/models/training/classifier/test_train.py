@@ -230,7 +230,7 @@ def test_a_step_learns_from_each_class_by_its_weight() -> None:
 
     def loss(weights: torch.Tensor) -> float:
         torch.manual_seed(0)
-        one = Learner(Plan("resnet18", steps=1, batch=4), ("", ""), weights, None)
+        one = Learner(Plan("resnet18", steps=1, batch=4), ("", "", ""), weights, None)
         one.learn(batch, 0.0)
         return one.loss
 
