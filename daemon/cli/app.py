@@ -25,6 +25,7 @@ from daemon.cli.inspect import inspect
 from daemon.cli.mark import mark
 from daemon.cli.paths import paths
 from daemon.cli.pod import pod
+from daemon.cli.reinspect import reinspect
 from daemon.cli.reload import reload
 from daemon.cli.results import results
 from daemon.cli.run import run
@@ -53,7 +54,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         paths,
     ),
     "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
-    "Files: inspect images, and make some": (inspect, classify, simulate),
+    "Files: inspect images, and make some": (inspect, reinspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),
 }
 """By who needs them."""

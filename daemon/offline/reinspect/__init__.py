@@ -1,0 +1,1 @@
+"""Archived plates through a candidate: here, in several processes, or on many machines."""
