@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import printable
-from daemon.lab.evaluate import report
 from daemon.lab.reinspect.figures import Figures, as_json, words_of
 from daemon.lab.reinspect.held import Held, is_faulty
 from daemon.lab.reinspect.tables import change_words, changes_of, headline, rate_words
+from daemon.offline import pages
 from daemon.offline.reinspect.plate import Picture
 from stages.comparison import Kind
 from stages.plate import Defect, worst_first
@@ -42,9 +42,10 @@ def page(plates: Sequence[Held], found: Figures, facts: dict[str, Any]) -> str:
     """The HTML page. All text of plates is escaped, and what would steer a reader is shown as it is."""
     exhibits = _exhibits(plates)
     listed = [(plate, changes_of(plate)) for plate in plates]
-    return report.page(
+    return pages.page(
         "reinspect.html.j2",
-        package="daemon.lab.reinspect",
+        "daemon.lab.reinspect",
+        "daemon.lab.evaluate",
         result={"facts": facts},
         headline=headline(found),
         found=found,
@@ -99,7 +100,7 @@ def _side_by_side(plate: Held, picture: Picture) -> str:
     assert grey is not None
     shown = [_drawn(np.asarray(grey, np.uint8), picture, one) for one in (plate.row.defects, plate.candidate.defects)]
     gap = np.full((shown[0].shape[0], _BETWEEN, 3), 255, np.uint8)
-    return report.png(np.concatenate([shown[0], gap, shown[1]], axis=1, dtype=np.uint8))
+    return pages.png(np.concatenate([shown[0], gap, shown[1]], axis=1, dtype=np.uint8))
 
 
 def _drawn(grey: NDArray[np.uint8], picture: Picture, defects: Sequence[Defect]) -> NDArray[np.uint8]:
