@@ -22,7 +22,7 @@ from daemon.telemetry.printing import say
 from tests.archived import archived_plates, encoded, repeated
 from tests.dask_cluster import dask_cluster
 
-_TIMES, _ROUNDS = 12, 3
+_TIMES, _ROUNDS = 40, 2
 Way = Callable[[Sequence[Job]], Iterator[Outcome]]
 
 

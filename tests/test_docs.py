@@ -18,6 +18,7 @@ from config.reference_page import keys
 from config.reference_page import page as page_of_keys
 from config.schema import Config, Recipe
 from daemon.cli.app import app
+from daemon.lab.reinspect.reference_page import page as page_of_reinspection
 from daemon.store.reference_page import page as page_of_columns
 from daemon.telemetry.metrics import PREFIX, Metrics
 from daemon.wire.reference_page import page as page_of_messages
@@ -319,6 +320,11 @@ def test_the_page_of_the_columns_is_what_the_code_says() -> None:
     assert (REFERENCE / "columns.md").read_text("utf-8") == page_of_columns(), (
         "run: python -m daemon.store.reference_page"
     )
+
+
+def test_the_page_of_a_reinspection_is_what_the_code_says() -> None:
+    text = (REFERENCE / "reinspection.md").read_text("utf-8")
+    assert text == page_of_reinspection(), "run: python -m daemon.lab.reinspect.reference_page"
 
 
 def test_the_page_of_the_messages_is_what_the_code_says() -> None:
