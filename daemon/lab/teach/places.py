@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from daemon.lab.teach.look import REDUCED, Looked
 from models.detector.findings import evidence_over
 from models.measure.matching import Box
+from models.measure.repeated import SLACK, slack_of
 
 _LEAST_RESPONSE = 0.03
 """Height of the correlation's peak below which two sheets cannot be laid upon each other."""
@@ -23,9 +24,6 @@ _MOST_SHIFT = 0.08
 """Share of a side by which a sheet may lie elsewhere."""
 _WIDE = 6.0
 """Sigma, px of the reduced picture: light and shade that are wider are taken off first."""
-SLACK, _SLACK_SHARE = 24, 0.005
-"""Px by which alarms of one place may lie apart, or so large a share of a sheet's longer side: a turn by 0.3 degrees,
-a stretch by half a percent."""
 _SHARE = 0.5
 """Of the sheets on which a place must alarm."""
 _LEAST = 3
@@ -96,7 +94,7 @@ def places(looked: Sequence[Looked], where: Sequence[Offset]) -> list[Place]:
         for alarm in one.alarms
     ]
     longest = max((max(one.sheet.rows, one.sheet.columns) for one in looked), default=0)
-    return common_places(alarms, len(looked), max(SLACK, round(_SLACK_SHARE * longest)))
+    return common_places(alarms, len(looked), slack_of(longest))
 
 
 def common_places(alarms: Sequence[tuple[float, Box, int]], of: int, slack: int = SLACK) -> list[Place]:
