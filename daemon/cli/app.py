@@ -27,6 +27,7 @@ from daemon.cli.paths import paths
 from daemon.cli.pod import pod
 from daemon.cli.reinspect import reinspect
 from daemon.cli.reload import reload
+from daemon.cli.report import report
 from daemon.cli.results import results
 from daemon.cli.run import run
 from daemon.cli.schema import schema
@@ -45,6 +46,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         results,
         show,
         mark,
+        report,
         archive,
         backup,
         check,

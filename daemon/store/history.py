@@ -100,17 +100,17 @@ def numbers(store: Store, selection: Selection, limit: int | None = None) -> lis
 def totals(store: Store, selection: Selection) -> Ledger:
     """The selection's plates, counted. Raises StoreError."""
     with store.transaction(write=False) as connection:
-        conditions = _conditions(connection, selection)
+        conditions = conditions_of(connection, selection)
         query = sa.select(plates.c.verdict, sa.func.count()).where(*conditions).group_by(plates.c.verdict)
         return ledger_of(connection.execute(query))
 
 
 def causes(store: Store, selection: Selection) -> dict[Cause, int]:
     """How many of the selection's plates had each cause, the most frequent first. Raises StoreError."""
-    text = _text(plates.c.causes)
+    text = as_text(plates.c.causes)
     counts = Counter[Cause]()
     with store.transaction(write=False) as connection:
-        conditions = [*_conditions(connection, selection), plates.c.verdict.in_(_WITH_CAUSES)]
+        conditions = [*conditions_of(connection, selection), plates.c.verdict.in_(_WITH_CAUSES)]
         query = sa.select(text, sa.func.count()).where(*conditions).group_by(text)
         for said, count in connection.execute(query):
             for cause in msgspec.json.decode(said or "[]", type=list[Cause]):
@@ -120,11 +120,12 @@ def causes(store: Store, selection: Selection) -> dict[Cause, int]:
 
 def _numbers(connection: sa.Connection, selection: Selection, limit: int | None) -> sa.Select[tuple[int]]:
     """The numbers first, which the indices have; rows are wide."""
-    conditions = _conditions(connection, selection)
+    conditions = conditions_of(connection, selection)
     return sa.select(plates.c.plate).where(*conditions).order_by(*_LATEST).limit(limit)
 
 
-def _conditions(connection: sa.Connection, selection: Selection) -> list[sa.ColumnElement[bool]]:
+def conditions_of(connection: sa.Connection, selection: Selection) -> list[sa.ColumnElement[bool]]:
+    """What the rows of the selection's plates must be like, all of it."""
     found: list[sa.ColumnElement[bool]] = []
     if selection.plate is not None:
         found.append(plates.c.plate == selection.plate)
@@ -147,7 +148,7 @@ def _conditions(connection: sa.Connection, selection: Selection) -> list[sa.Colu
     if selection.cause is not None:
         # OK plates have none: so the index by verdict is used. A cause is a word without quotes.
         found.append(plates.c.verdict.in_(_WITH_CAUSES))
-        found.append(_text(plates.c.causes).contains(f'"{selection.cause.value}"', autoescape=True))
+        found.append(as_text(plates.c.causes).contains(f'"{selection.cause.value}"', autoescape=True))
     if selection.marked:
         there = sa.inspect(connection).has_table(marks.name)  # not in a store of an earlier version
         found.append(plates.c.plate.in_(sa.select(marks.c.plate)) if there else sa.false())
@@ -157,6 +158,6 @@ def _conditions(connection: sa.Connection, selection: Selection) -> list[sa.Colu
     return found
 
 
-def _text(column: sa.ColumnElement[object]) -> sa.ColumnElement[str]:
+def as_text(column: sa.ColumnElement[object]) -> sa.ColumnElement[str]:
     """A column of JSON as its text."""
     return sa.cast(column, sa.String)

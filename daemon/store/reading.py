@@ -36,7 +36,8 @@ class Reader:
     """The results of a state directory, open to be read. A plate that only the journal knows is open."""
 
     def __init__(self, store: Store, kept: Kept, notes: list[str]) -> None:
-        self._store = store
+        self.store = store
+        """Without what only the journal knows."""
         self._kept = kept
         self._missing = store.missing(kept)
         self.notes = [*notes, *_notes(store, kept, self._missing)]
@@ -49,7 +50,7 @@ class Reader:
 
     def totals(self, selection: Selection = EVERYTHING) -> Ledger:
         """The selection's plates, counted. Raises StoreError."""
-        stored = self._store.ledger() if selection == EVERYTHING else totals(self._store, selection)
+        stored = self.store.ledger() if selection == EVERYTHING else totals(self.store, selection)
         ahead = len(self._unseen(selection))
         return replace(stored, seen=stored.seen + ahead, open=stored.open + ahead)
 
@@ -62,7 +63,7 @@ class Reader:
         while limit is None or given < limit:
             most = _PAGE if limit is None else min(_PAGE, limit - given)
             try:
-                rows = page(self._store, selection, most, last)
+                rows = page(self.store, selection, most, last)
             except StoreDamagedError:
                 raise
             except StoreError:
@@ -76,8 +77,8 @@ class Reader:
     def _readable(self, selection: Selection, limit: int | None, given: int) -> Iterator[PlateRow]:
         """Those after the ones that were given, but for those whose rows somebody made unreadable."""
         unreadable = []
-        for number in selected(self._store, selection, limit)[given:]:
-            if (row := _row_of(self._store, number)) is None:
+        for number in selected(self.store, selection, limit)[given:]:
+            if (row := _row_of(self.store, number)) is None:
                 unreadable.append(number)
             else:
                 yield row

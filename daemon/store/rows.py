@@ -210,7 +210,7 @@ def tellings_of(connection: sa.Connection, plate: int) -> tuple[Telling, ...]:
 def marks_of(connection: sa.Connection, plate: int) -> tuple[Mark, ...]:
     """The marks of a plate that hold."""
     query = sa.select(marks).where(marks.c.plate == plate).order_by(marks.c.id)
-    return standing(_mark(row) for row in connection.execute(query).mappings())
+    return standing(mark_of(row) for row in connection.execute(query).mappings())
 
 
 def archived_of(connection: sa.Connection, plate: int) -> Archived | None:
@@ -219,7 +219,8 @@ def archived_of(connection: sa.Connection, plate: int) -> Archived | None:
     return None if row is None else Archived(**{name: value for name, value in row.items() if name != "plate"})
 
 
-def _mark(row: sa.RowMapping) -> Mark:
+def mark_of(row: sa.RowMapping) -> Mark:
+    """A row of the table marks."""
     corners = (row["x0"], row["y0"], row["x1"], row["y1"])
     place = None if row["shape"] is None else Place(Shape(row["shape"]), *corners)
     return Mark(row["plate"], MarkKind(row["kind"]), row["who"], row["at"], row["defect"], place, row["why"])

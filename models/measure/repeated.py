@@ -191,7 +191,8 @@ def _chance(
     """Of so many sheets or more by chance, against that of the surroundings which let it be likeliest (n,)."""
     trials = np.maximum(np.minimum(sums, of), 1)
     likely = np.minimum(shares * sums / trials, 1.0)
-    return np.asarray(binom.sf(sheets - 1, trials, likely), np.float64).max(axis=0)
+    tails: NDArray[np.float64] = np.asarray(binom.sf(sheets - 1, trials, likely), np.float64)
+    return np.asarray(tails.max(axis=0))
 
 
 def _place(defects: Defects, cell: _Cell, free: NDArray[np.bool_], tests: int) -> Place | None:

@@ -22,7 +22,8 @@ from daemon.store.golden import add_check, checks_of, set_standard
 from daemon.store.history import Box, Selection, causes, page, totals
 from daemon.store.marks import add_mark
 from daemon.store.optics import keep_optics, kept_optics
-from daemon.store.reading import read_results
+from daemon.store.period import read_period
+from daemon.store.reading import read_results, reader
 from daemon.store.results import Begun, RunFacts, Store, StoreError, store_path
 from daemon.store.rows import Telling
 from daemon.store.schema import StoreAwayError
@@ -123,6 +124,11 @@ def test_all_that_a_file_keeps_a_server_keeps(store: Store) -> None:
     store.set_pictures(1, store.path.parent / "pictures" / "1")
     assert store.check_rows() == Rows(changed=(), without_checksum=0, gone=0)
     assert causes(store, Selection(since=NOW)) == {Cause.DEFECT: 1, Cause.FOCUS: 1}
+    with reader(store.path.parent) as opened:
+        period = read_period(opened, Selection(since=NOW))
+    assert (period.plates.number.tolist(), period.marks, len(period.checks)) == ([1, 2, 3], (mark,), 1)
+    assert list(zip(period.found.plate.tolist(), period.found.y.tolist(), strict=True)) == [(0, CRACK.peak_y)] * 2
+    assert period.causes == {(Verdict.NG, Cause.DEFECT): 1, (Verdict.INCONCLUSIVE, Cause.FOCUS): 1}
     assert [one.plate for one in page(store, Selection(cause=Cause.FOCUS), 9)] == [2]
     assert [one.plate for one in page(store, Selection(place=Box(100, 200, 110, 250)), 9)] == [1]
     assert totals(store, Selection(batch="7")).seen == 3

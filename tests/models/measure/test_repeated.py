@@ -90,11 +90,11 @@ def test_a_fault_on_a_few_of_many_sheets_is_found_where_it_is() -> None:
 def test_two_faults_are_two_places_and_a_third_beside_the_edge_is_found_too() -> None:
     rng = np.random.default_rng(2)
     one, two, three = (with_fault(rng, 60, 20, x, y) for x, y in ((30, 40), (5_000, 9_000), (5_000, 9_900)))
-    parts = [np.concatenate([getattr(part, name) for part in (one, two, three)]) for name in ("x", "y", "sheet")]
-    found = repeated_places(Defects(*parts, 60, COLUMNS, ROWS))
+    x, y, sheet = (np.concatenate([getattr(part, name) for part in (one, two, three)]) for name in ("x", "y", "sheet"))
+    found = repeated_places(Defects(x, y, sheet, 60, COLUMNS, ROWS))
     assert len(found) == 3
-    for x, y in ((30, 40), (5_000, 9_000), (5_000, 9_900)):
-        assert sum(near(place, x, y) for place in found) == 1
+    for where in ((30, 40), (5_000, 9_000), (5_000, 9_900)):
+        assert sum(near(place, *where) for place in found) == 1
 
 
 def test_many_defects_at_one_place_of_a_single_sheet_are_no_repetition() -> None:
