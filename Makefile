@@ -15,7 +15,7 @@ set-up: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,onnx,efficientnet,gentl,modbus,mqtt,opcua,gpio,parquet,postgres,dask]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,onnx,efficientnet,gentl,modbus,mqtt,opcua,gpio,parquet,postgres,dask,simulation]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[pylon]' || echo "pypylon cannot be installed here: its tests are skipped"
 	touch $@
 

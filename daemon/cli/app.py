@@ -33,6 +33,7 @@ from daemon.cli.run import run
 from daemon.cli.schema import schema
 from daemon.cli.show import show
 from daemon.cli.simulate import simulate
+from daemon.cli.simulate_faults import simulate_faults
 from daemon.cli.study import study
 from daemon.cli.surroundings import forget_unwritten, prepare, what_is_lacking
 from daemon.cli.teach import teach
@@ -52,6 +53,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         check,
         doctor,
         bench,
+        simulate_faults,
         schema,
         paths,
     ),

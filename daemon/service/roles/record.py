@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import cv2
@@ -81,6 +82,8 @@ class RecordProcess(Child):
         self._unsettled = False
         """Something is stored that may stand in the write-ahead log alone."""
         self._settled_at = 0.0
+        self._tell_seen_at = inf
+        """When tile is to be told of the open plates: it is new, or the store failed as it was asked for them."""
 
     def load_recipe(self, number: int, recipe: Recipe) -> None:
         """Know what is stored with its plates; what is known of the optics goes on where the product is the same."""
@@ -126,6 +129,8 @@ class RecordProcess(Child):
             self.tally.add("store_failures_total", 1, "broken")
             self._store_failed(damage, now)
         try:
+            if self._store is not None and now >= self._tell_seen_at:
+                self._tell_seen(self._store, now)
             self._outgoing.tick(self._store, now)
             self._golden.tick(self._store, self.recipes.values(), now)
         except StoreError as error:
@@ -178,15 +183,15 @@ class RecordProcess(Child):
         self._evidence.joined(name, now)
         for plate in self._final:
             self._links.send(name, PlateFinal(plate), now)
-        if name == "tile-0" and self._store is not None:
-            self._tell_seen(self._store, now)
+        if name == "tile-0":
+            self._tell_seen_at = now
 
     def _tell_seen(self, store: Store, now: float) -> None:
-        try:
-            for plate in store.open_plates(self.plan.run):
-                self._links.send("tile-0", SeenCommitted(plate), now)
-        except StoreError as error:
-            self._alarm(error.kind, str(error))
+        """Tell a new tile process which plates are open; again until the store says it. Raises StoreError."""
+        self._tell_seen_at = now + _SETTLE_BUSY_S
+        for plate in store.open_plates(self.plan.run):
+            self._links.send("tile-0", SeenCommitted(plate), now)
+        self._tell_seen_at = inf
 
     def _note(self, kind: str, text: str) -> None:
         try:
@@ -241,14 +246,12 @@ class RecordProcess(Child):
     def _write(self, write: record.CommitSeen | record.CommitVerdict) -> record.StoreSucceeded | record.StoreFailed:
         at = datetime.now(UTC)
         try:
-            if self._store is None:
-                self._open_late(time.monotonic())
-            assert self._store is not None
+            store = self._store or self._open_late(time.monotonic())
             if isinstance(write, record.CommitSeen):
                 own = self._facts.get(write.recipe)
-                self._store.seen(self.plan.run, write.plate, at, write.image, own, write.part, write.camera)
+                store.seen(self.plan.run, write.plate, at, write.image, own, write.part, write.camera)
             else:
-                self._commit(self._store, write, at)
+                self._commit(store, write, at)
         except StoreError as error:
             self.tally.add("store_failures_total", 1, error.kind)
             self._see_to(error, time.monotonic())
@@ -314,7 +317,7 @@ class RecordProcess(Child):
 
     # --- the store -------------------------------------------------------------------------------------------
 
-    def _open_store(self) -> None:
+    def _open_store(self) -> Store:
         """Open the store and take up what a predecessor has committed there; one that is damaged is set aside."""
         store, kept = doubtful_store(self._state) if self._doubtful else (Store.open(store_path(self._state)), NOTHING)
         try:
@@ -329,24 +332,24 @@ class RecordProcess(Child):
         for facts in self._memory.all_facts():
             if Hold.RECORD in facts.holds and facts.plate in self._final:
                 self._evidence.lost(facts)
+        return store
 
-    def _open_late(self, now: float) -> None:
+    def _open_late(self, now: float) -> Store:
         """Open the store that failed at the start, and tell what is committed there to those who joined by then."""
-        self._open_store()
-        assert self._store is not None
+        store = self._open_store()
         for plate in self._final:
             for name in ("tile-0", "merge-0"):
                 self._links.send(name, PlateFinal(plate), now)
             self._tell_verdict(plate, now)
-        self._tell_seen(self._store, now)
+        self._tell_seen_at = now
+        return store
 
     def _settle(self, now: float) -> None:
         """Leave nothing in the write-ahead log alone: whoever copies or loses one file then loses no plate."""
         self._unsettled, self._settled_at = False, now
-        if self._store is None:
-            return
         try:
-            self._store.settle()
+            if self._store is not None:
+                self._store.settle()
         except StoreError as error:
             self._store_failed(error, now)
 
@@ -354,10 +357,7 @@ class RecordProcess(Child):
         if self._recorder.waiting:
             return
         try:
-            if self._store is None:
-                self._open_late(now)
-            assert self._store is not None
-            closed = self._store.close_open(self.plan.run, abort.cause)
+            closed = (self._store or self._open_late(now)).close_open(self.plan.run, abort.cause)
         except StoreError as error:
             self._store_failed(error, now)
             return
