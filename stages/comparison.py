@@ -48,6 +48,12 @@ UNFINISHED = frozenset(
 )
 """Causes by which the line did not come to an end with the plate: with another recipe it might not have either."""
 
+_SILENT = ("absent", "late:")
+"""In what is said of the classifier (stages/opinions.py): answers were lacking, and defects stood for want of a veto.
+
+Crops that were left out for their number are not among these: a candidate asks no more than the line does.
+"""
+
 
 class Change(StrEnum):
     """What becomes of a defect that counts, by either result."""
@@ -110,7 +116,7 @@ def compare(stored: PlateResult, candidate: PlateResult) -> Difference:
     verdict, causes = _verdict(candidate, standing)
     defects = _counterparts(worst_first(stored.defects), worst_first(candidate.defects))
     kind = Kind.SAME
-    if UNFINISHED & set(stored.causes) or stored.windows_scored < stored.windows or not stored.windows:
+    if not _finished(stored):
         kind = Kind.UNFINISHED
     elif verdict is not stored.verdict:
         kind = Kind.VERDICT
@@ -122,6 +128,12 @@ def compare(stored: PlateResult, candidate: PlateResult) -> Difference:
 def box_of(defect: Defect) -> tuple[int, int, int, int]:
     """Its box as matching takes it: x, y, width, height, px."""
     return defect.x, defect.y, defect.width, defect.height
+
+
+def _finished(stored: PlateResult) -> bool:
+    """Whether the line came to an end with the plate: all windows scored, and all answers there."""
+    scored = 0 < stored.windows <= stored.windows_scored
+    return scored and not UNFINISHED & set(stored.causes) and not any(word in stored.classifier for word in _SILENT)
 
 
 def _stands(cause: Cause, stored: PlateResult) -> bool:

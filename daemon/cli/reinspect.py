@@ -147,12 +147,12 @@ def _tell(order: Reinspect, plates: Sequence[Held], candidate: Candidate) -> Non
     from models.machine.files import whole  # noqa: PLC0415
 
     found = figures(plates)
-    path = Kept(order.out, candidate).page
     try:
-        with whole(path) as part:
-            part.write_text(page(plates, found, _facts(candidate)), "utf-8")
+        kept = Kept(order.out, candidate)
+        with whole(kept.page) as part:
+            part.write_text(page(plates, found, _facts(candidate), kept), "utf-8")
     except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror or error}")
+        fail(f"{order.out} cannot be written: {error.strerror or error}")
     if order.json:
         for plate in plates:
             sys.stdout.write(json.dumps(to_json(plate), allow_nan=False) + "\n")
@@ -165,7 +165,7 @@ def _tell(order: Reinspect, plates: Sequence[Held], candidate: Candidate) -> Non
         for one in tables(plates, found):
             console().print(one)
         console().print(headline(found), markup=False)
-    say(f"linesentry: side by side in {path}")
+    say(f"linesentry: side by side in {kept.page}")
     faults = sum(map(is_faulty, plates))
     if faults:
         say(f"linesentry: {faults} plates could not be inspected anew: nothing is known of them")

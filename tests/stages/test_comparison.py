@@ -138,6 +138,20 @@ def test_a_plate_with_windows_that_nobody_scored_is_no_change_by_the_candidate()
     assert compare(result(defect(5), scored=3), result()).kind is Kind.UNFINISHED
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("veto", Kind.VERDICT),
+        ("veto, left out: 3 of 40 crops", Kind.VERDICT),
+        ("veto, late: 3 of 12 crops", Kind.UNFINISHED),
+        ("veto, absent", Kind.UNFINISHED),
+        ("annotate, absent: 3 of 12 crops", Kind.UNFINISHED),
+    ],
+)
+def test_a_defect_that_stood_for_want_of_a_veto_is_not_lost_by_the_candidate(said: str, kind: Kind) -> None:
+    assert compare(replace(result(defect(5)), classifier=said), result(defect(5, vetoed=True))).kind is kind
+
+
 @pytest.mark.parametrize("cause", sorted(CUT))
 def test_a_length_is_the_recipes_to_judge_unless_the_line_cut_the_plate(cause: Cause) -> None:
     assert compare(result(causes=(cause,)), result()).verdict is Verdict.OK

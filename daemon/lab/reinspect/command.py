@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from config.schema import Recipe
@@ -60,7 +61,7 @@ def reinspect(
             continue
         job = job_of(row, file(row))
         if (known := kept.get(job)) is not None:
-            plates[row.plate] = held(row, known)
+            plates[row.plate] = _held(row, known)
         else:
             jobs[row.plate] = row, job
     if jobs:
@@ -70,8 +71,13 @@ def reinspect(
         for outcome in engine([job for _, job in jobs.values()]):
             row, job = jobs[outcome.plate]
             kept.put(job, outcome)
-            plates[outcome.plate] = held(row, outcome)
+            plates[outcome.plate] = _held(row, outcome)
             teller.step(f"plate {outcome.plate}")
     # An engine that forgets a plate would pass it as none of the selection.
     assert all(one is not None for one in plates.values())
     return [one for one in plates.values() if one is not None]
+
+
+def _held(row: PlateRow, outcome: Outcome) -> Held:
+    """Without the pictures, which are kept: those of thousands of plates do not fit in memory."""
+    return held(row, replace(outcome, pictures=()))

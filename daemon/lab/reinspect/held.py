@@ -81,7 +81,7 @@ def held(row: PlateRow, outcome: Outcome) -> Held:
     return Held(row, outcome, difference=found)
 
 
-def job_of(row: PlateRow, file: str) -> Job:
+def job_of(row: PlateRow, file: str = "") -> Job:
     """What is to be done for a plate that has a file in the archive, which lies there."""
     assert row.archive is not None
     assert row.archive.sha256 is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from config.errors import printable
 from daemon.lab.reinspect.figures import Figures, as_json, words_of
-from daemon.lab.reinspect.held import Held, is_faulty
+from daemon.lab.reinspect.held import Held, is_faulty, job_of
 from daemon.lab.reinspect.tables import change_words, changes_of, headline, rate_words
 from daemon.offline import pages
+from daemon.offline.reinspect.kept import Kept
 from daemon.offline.reinspect.plate import Picture
 from stages.comparison import Kind
 from stages.plate import Defect, worst_first
@@ -38,9 +40,10 @@ class Exhibit:
     """PNG as a data URL: the stored result left, the candidate's right."""
 
 
-def page(plates: Sequence[Held], found: Figures, facts: dict[str, Any]) -> str:
-    """The HTML page. All text of plates is escaped, and what would steer a reader is shown as it is."""
-    exhibits = _exhibits(plates)
+def page(plates: Sequence[Held], found: Figures, facts: dict[str, Any], kept: Kept) -> str:
+    """The HTML page, with the pictures that are kept. All text of plates is escaped."""
+    changed = [plate for plate in plates if plate.difference is not None and plate.difference.kind is not Kind.SAME]
+    exhibits = list(islice(_exhibits(changed, kept), _MOST))
     listed = [(plate, changes_of(plate)) for plate in plates]
     return pages.page(
         "reinspect.html.j2",
@@ -52,8 +55,8 @@ def page(plates: Sequence[Held], found: Figures, facts: dict[str, Any]) -> str:
         figures=as_json(found),
         marks=[(words_of(kind), rate_words(rate)) for kind, rate in found.marks.items()],
         rate_words=rate_words,
-        exhibits=exhibits[:_MOST],
-        left_out=max(0, len(exhibits) - _MOST),
+        exhibits=exhibits,
+        more=len(exhibits) == _MOST,
         listed=[
             {
                 "plate": plate.row.plate,
@@ -76,22 +79,20 @@ def _rgb(colour: tuple[int, int, int]) -> str:
     return f"rgb({red},{green},{blue})"
 
 
-def _exhibits(plates: Sequence[Held]) -> list[Exhibit]:
+def _exhibits(plates: Sequence[Held], kept: Kept) -> Iterator[Exhibit]:
     """Of verdicts that would change first, each by plate."""
-    whole = [plate for plate in plates if plate.difference is not None and plate.outcome is not None]
-    ordered = sorted(whole, key=lambda one: one.difference is not None and one.difference.kind is not Kind.VERDICT)
-    return [exhibit for plate in ordered for exhibit in _of_plate(plate)]
+    ordered = sorted(plates, key=lambda one: one.difference is not None and one.difference.kind is not Kind.VERDICT)
+    return (exhibit for plate in ordered for exhibit in _of_plate(plate, kept))
 
 
-def _of_plate(plate: Held) -> list[Exhibit]:
-    difference, outcome = plate.difference, plate.outcome
+def _of_plate(plate: Held, kept: Kept) -> Iterator[Exhibit]:
+    difference, known = plate.difference, kept.get(job_of(plate.row))
     assert difference is not None
-    assert outcome is not None
+    pictures = () if known is None else known.pictures
     words = [change_words(plate, one) for one in difference.changed] or ["the whole plate"]
-    return [
-        Exhibit(plate.row.plate, difference.before, difference.verdict, printable(said), _side_by_side(plate, picture))
-        for said, picture in zip(words, outcome.pictures, strict=False)
-    ]
+    for said, picture in zip(words, pictures, strict=False):
+        image = _side_by_side(plate, picture)
+        yield Exhibit(plate.row.plate, difference.before, difference.verdict, printable(said), image)
 
 
 def _side_by_side(plate: Held, picture: Picture) -> str:
