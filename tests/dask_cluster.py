@@ -35,6 +35,11 @@ class DaskCluster:
         words = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", "."]
         return self._start("distributed.cli.dask_worker", self.address, *words)
 
+    def kill_scheduler(self) -> None:
+        """As a power cut of its machine."""
+        self._processes[0].kill()
+        self._processes[0].wait()
+
     def said(self) -> str:
         """What its processes wrote."""
         return "\n".join(path.read_text() for path in sorted(self._folder.glob("*/log")))

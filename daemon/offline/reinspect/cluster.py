@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ def by_dask(candidate: Candidate, jobs: Sequence[Job], address: str) -> Iterator
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ClusterError(f"--dask needs Dask: pip install 'linesentry[dask]' ({error})") from error
+    # What ends the work is told in one line; Dask would add the traceback of each attempt to connect again.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

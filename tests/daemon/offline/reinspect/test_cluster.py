@@ -21,6 +21,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
         yield found
 
 
+@pytest.mark.long
+@pytest.mark.timeout(400)
 def test_two_workers_do_what_one_process_does_and_one_that_dies_costs_nothing(
     cluster: DaskCluster, candidate: Candidate, inspector: Inspector, jobs: list[Job]
 ) -> None:
@@ -37,6 +39,12 @@ def test_two_workers_do_what_one_process_does_and_one_that_dies_costs_nothing(
     # Another version of the program could say something else.
     with pytest.raises(CandidateError, match="another version of linesentry"):
         list(by_dask(replace(candidate, code_sha256="0" * 64), many[:1], cluster.address))
+    # Without its scheduler nothing more comes, and nothing is passed as done.
+    coming = by_dask(candidate, repeated(jobs, 100), cluster.address)
+    next(coming)
+    cluster.kill_scheduler()
+    with pytest.raises(ClusterError, match="is gone: start it and run the same command again"):
+        list(coming)
 
 
 def test_where_no_scheduler_answers_it_is_told(
