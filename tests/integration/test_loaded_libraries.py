@@ -46,7 +46,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     service = Service(
         tmp_path_factory.mktemp("libraries"),
         results={"pictures": True},
-        archive={"ok": "every", "ok_every": 1, "least_free_gb": 0},
+        archive={"verdicts": ["NG", "INCONCLUSIVE"], "ok": "every", "ok_every": 1, "least_free_gb": 0},
         recipe={"classifier": {"mode": "veto"}},
     )
     service.start()
