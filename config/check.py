@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.challenger import challenger_faults
 from config.errors import ConfigError, Fault, Told, shown_bytes
 from config.load import (
     config_hash,
@@ -141,6 +142,7 @@ def service_faults(
     faults = located(told, config, source)
     for one, about in each_recipe(config, [recipe, *others]):
         own = [*_service_recipe_faults(config, one), *_recipe_faults(one), *_classifier_faults(config, one)]
+        own += challenger_faults(config, one)
         if one is not recipe:
             own += _other_recipe_faults(recipe, one)
         faults += located(own, about, source)

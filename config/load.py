@@ -152,12 +152,13 @@ def config_hash(config: Config) -> str:
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 of the recipe's canonical JSON, hexadecimal."""
-    return _hash(recipe)
+    """SHA-256 of the recipe's canonical JSON, hexadecimal; without its challenger, which changes no verdict."""
+    return _hash(recipe, {"challenger"})
 
 
-def _hash(model: BaseModel) -> str:
-    text = json.dumps(model.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _hash(model: BaseModel, without: set[str] | None = None) -> str:
+    values = model.model_dump(mode="json", exclude=without)
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -187,6 +188,9 @@ def _weights_from(recipe: Recipe, folder: Path) -> Recipe:
         changes["weights"] = str(folder / recipe.weights)
     if (own := recipe.classifier.weights) is not None:
         changes["classifier"] = recipe.classifier.model_copy(update={"weights": str(folder / own)})
+    if recipe.challenger is not None and is_recipe_path(recipe.challenger.recipe):
+        path = str(folder / recipe.challenger.recipe)
+        changes["challenger"] = recipe.challenger.model_copy(update={"recipe": path})
     return recipe.model_copy(update=changes)
 
 

@@ -9,11 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from models.measure.matching import meeting, pairs
+from stages.challenge import Challenge, ChallengedDefect, Change, Kind
 from stages.plate import Cause, Defect, PlateResult, Verdict, worst_first
 from stages.verdict import TELLING
+
+__all__ = [
+    "CUT",
+    "STANDING",
+    "UNFINISHED",
+    "Change",
+    "Counterparts",
+    "Difference",
+    "Kind",
+    "box_of",
+    "challenge_of",
+    "compare",
+]
 
 STANDING = frozenset(
     {
@@ -53,24 +66,6 @@ _SILENT = ("absent", "late:")
 
 Crops that were left out for their number are not among these: a candidate asks no more than the line does.
 """
-
-
-class Change(StrEnum):
-    """What becomes of a defect that counts, by either result."""
-
-    KEPT = "kept"
-    NEW = "new"
-    GONE = "gone"
-
-
-class Kind(StrEnum):
-    """What a candidate would change of a plate; the most that it changes."""
-
-    SAME = "unchanged"
-    DEFECTS = "defects"
-    VERDICT = "verdict"
-    UNFINISHED = "not inspected whole"
-    """By the line: what differs is not the candidate's doing alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +118,27 @@ def compare(stored: PlateResult, candidate: PlateResult) -> Difference:
     elif any(one.change is not Change.KEPT for one in defects):
         kind = Kind.DEFECTS
     return Difference(kind, stored.verdict, verdict, causes, standing, defects)
+
+
+def challenge_of(candidate: str, recipe: str, stored: PlateResult, judged: PlateResult) -> Challenge:
+    """The candidate's result of the plate's pixels against the stored result."""
+    found = compare(stored, judged)
+    return Challenge(candidate, recipe, found.kind, found.verdict, found.causes, _challenged(found, stored, judged))
+
+
+def _challenged(found: Difference, stored: PlateResult, judged: PlateResult) -> tuple[ChallengedDefect, ...]:
+    before, after = worst_first(stored.defects), worst_first(judged.defects)
+    listed = []
+    for one in found.defects:
+        if one.change is Change.GONE:
+            assert one.stored is not None
+            shown = before[one.stored - 1]
+        else:
+            assert one.candidate is not None
+            shown = after[one.candidate - 1]
+        box = shown.x, shown.y, shown.width, shown.height
+        listed.append(ChallengedDefect(one.change, *box, shown.score, shown.probability, one.stored))
+    return tuple(listed)
 
 
 def box_of(defect: Defect) -> tuple[int, int, int, int]:

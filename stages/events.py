@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from stages.camera import Sheet, Strip
+from stages.challenge import Challenge
 from stages.crops import Answer, Crop
 from stages.optics import OpticsState
 from stages.plate import Cause, PlateResult, Verdict, Window, WindowResult
@@ -412,6 +413,13 @@ class ArchiveLacks(Said, frozen=True):
 
 class ArchiveInStep(Said, frozen=True):
     """record -> supervisor: the archive has all again that it is to have."""
+
+
+class PlateChallenged(Said, frozen=True):
+    """challenge -> record: what a candidate says of a plate in the archive."""
+
+    plate: int
+    challenge: Challenge
 
 
 # --- notes -----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from config.schema.archive import Archive
 from config.schema.outputs import Gpio, Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
 from config.schema.recipe import (
     DEFAULT_TEMPLATES,
+    Challenger,
     Classifier,
     Columns,
     Decision,
@@ -53,6 +54,7 @@ __all__ = [
     "Archive",
     "Camera",
     "CameraSwitch",
+    "Challenger",
     "Classifier",
     "Classify",
     "Columns",

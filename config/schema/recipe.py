@@ -299,6 +299,15 @@ class Classifier(Strict):
         return self
 
 
+class Challenger(Strict):
+    """A candidate for this recipe: it judges plates of the archive when there is time, and changes no verdict."""
+
+    recipe: str = Field(
+        min_length=1, description="a recipe that ships, or a path relative to this file: its weights and thresholds"
+    )
+    share: float = Field(1.0, gt=0, le=1, description="share of the plates in the archive that it judges")
+
+
 DEFAULT_TEMPLATES = (
     Template(width=21, height=38, step=18),
     Template(width=11, height=24, step=10),
@@ -339,6 +348,7 @@ class Recipe(Strict):
     gates: Gates = Gates()
     decision: Decision = Decision()
     classifier: Classifier = Classifier()
+    challenger: Challenger | None = Field(None, description="null: none")
 
     @model_validator(mode="after")
     def _switch_decided_in_time(self) -> Recipe:

@@ -15,6 +15,7 @@ import structlog
 from config.schema import Config, Recipe
 from daemon.store.archive import Deleted, Retention, about, adopt, enter, leave_out
 from daemon.store.archive_files import archive_directory, archive_path, remove
+from daemon.store.challenges import enter_challenge
 from daemon.store.results import Store, StoreError
 from daemon.telemetry.counters import Tally
 from daemon.wire.channel import Server
@@ -27,6 +28,7 @@ from stages.events import (
     ArchivePlate,
     ArchiverLost,
     PlateArchived,
+    PlateChallenged,
     PlateCopied,
     PlateNotArchived,
 )
@@ -60,7 +62,7 @@ class ArchiveDesk:
         self._log = structlog.get_logger()
         self._choice = Choice(config.archive)
         self._archiving = Archiving(config.archive.behind)
-        self._rows: deque[PlateArchived | LeftOut] = deque()
+        self._rows: deque[PlateArchived | LeftOut | PlateChallenged] = deque()
         """What is yet to be stored."""
         self._store_at = 0.0
         self._shortage = Shortage()
@@ -111,6 +113,11 @@ class ArchiveDesk:
         """What the archiver says, or that there is none any more."""
         self._do(said, now)
 
+    def challenged(self, said: PlateChallenged) -> None:
+        """What a candidate says of a plate; stored by the next `tick`."""
+        self._rows.append(said)
+        self._tally.add("challenger_plates_total", 1, said.challenge.kind.value)
+
     def tick(self, store: Store | None, free: int, now: float) -> list[ArchiveLacks | ArchiveInStep]:
         """Store what is to be stored, and see to the room; so many slots are free. What the supervisor is to know."""
         if not self._settings.on:
@@ -155,10 +162,13 @@ class ArchiveDesk:
         while self._rows:
             row = self._rows[0]
             try:
-                if isinstance(row, LeftOut):
-                    leave_out(store, row.plate, row.text)
-                else:
-                    enter(store, row.plate, self._path(row.plate), row.bytes, row.sha256)
+                match row:
+                    case LeftOut(plate, _, text):
+                        leave_out(store, plate, text)
+                    case PlateChallenged(plate, challenge):
+                        enter_challenge(store, plate, challenge)
+                    case PlateArchived(plate, size, digest):
+                        enter(store, plate, self._path(plate), size, digest)
             except StoreError as error:
                 if error.kind != "refused":
                     self._store_at = now + _RETRY_S

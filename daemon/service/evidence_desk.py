@@ -14,7 +14,7 @@ from daemon.store.results import Store, StoreDamagedError, StoreError
 from daemon.telemetry.counters import Tally
 from daemon.wire.channel import Server
 from daemon.wire.plate_memory import Hold, PlateMemory, SlotFacts
-from stages.events import ArchiveInStep, ArchiveLacks, RoomEnough, RoomShort
+from stages.events import ArchiveInStep, ArchiveLacks, PlateChallenged, RoomEnough, RoomShort
 from stages.plate import PlateResult
 
 News = RoomShort | RoomEnough | ArchiveLacks | ArchiveInStep
@@ -88,6 +88,10 @@ class EvidenceDesk:
         """A process is there: perhaps the archiver."""
         if process == PROCESS:
             self.archive.joined(now)
+
+    def challenged(self, said: PlateChallenged) -> None:
+        """What a candidate says of a plate in the archive."""
+        self.archive.challenged(said)
 
     def hear(self, said: Said, now: float) -> None:
         """What the archiver says, or that there is none any more."""

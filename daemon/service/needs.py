@@ -76,6 +76,9 @@ def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plate
         needs.append(classifier_need(len(files)))
     if config.archive.on and (size := slot_size(recipes)) is not None:
         needs.append(Need("the archive's copy of a plate", _ARCHIVE + size[0] * size[1]))
+        if any(one.challenger is not None for one in recipes):
+            size_of_all = detector_need(recipes, 1).size + _CLASSIFIER + 2 * size[0] * size[1]
+            needs.append(Need("the challenger", size_of_all, ("challenger",)))
     if outputs := config.outputs.all:
         needs.append(
             Need(f"{len(outputs)} outputs", sum(_OPCUA if isinstance(one, Opcua) else _OUTPUT for one in outputs))

@@ -17,6 +17,7 @@ OPTIONAL = {
     "classify": "plates are decided without it",
     "output": "verdicts are told no more",
     "archive": "plates are archived no more",
+    "challenge": "candidates judge no more plates",
 }
 """Roles without which the service goes on, and how."""
 Loss = ClassifierLost | ArchiverLost
@@ -51,6 +52,8 @@ def processes(config: Config, recipes: Sequence[Recipe], *, gpu: bool) -> dict[s
         del wanted["classify"]
     if config.archive.on:
         wanted["archive"] = 1
+        if any(recipe.challenger is not None for recipe in recipes):
+            wanted["challenge"] = 1
     if config.outputs.all:
         wanted["output"] = len(config.outputs.all)
     return wanted

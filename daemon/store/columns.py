@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from daemon.store.rows import PlateRow
+from stages.challenge import Change
 from stages.mark import Mark, MarkKind
 from stages.plate import Defect, found_and_vetoed
 
@@ -81,6 +82,14 @@ def _archived(name: str) -> Callable[[PlateRow], Any]:
     return lambda row: None if row.archive is None else getattr(row.archive, name)
 
 
+def _challenged(name: str) -> Callable[[PlateRow], Any]:
+    return lambda row: None if row.challenge is None else getattr(row.challenge, name)
+
+
+def _changed(change: Change) -> Callable[[PlateRow], int | None]:
+    return lambda row: None if row.challenge is None else row.challenge.count(change)
+
+
 PLATE_COLUMNS = (
     _plate("plate", Kind.INTEGER, "number of the plate"),
     _plate("run", Kind.TEXT, "run of the service, 32 hexadecimal digits"),
@@ -139,6 +148,11 @@ PLATE_COLUMNS = (
     _plate("archive_bytes", Kind.INTEGER, "size of that file", _archived("bytes")),
     _plate("archive_sha256", Kind.TEXT, "SHA-256 of that file", _archived("sha256")),
     _plate("archive_missing", Kind.TEXT, "why a plate that was to be archived has no file", _archived("missing")),
+    _plate("challenger", Kind.TEXT, "recipe of the candidate that judged it last", _challenged("recipe")),
+    _plate("challenger_verdict", Kind.TEXT, "the candidate's verdict, which changes none", _challenged("verdict")),
+    _plate("challenger_change", Kind.TEXT, "what the candidate would change of it", _challenged("kind")),
+    _plate("challenger_new_count", Kind.INTEGER, "defects that the candidate alone counts", _changed(Change.NEW)),
+    _plate("challenger_gone_count", Kind.INTEGER, "defects that the candidate does not count", _changed(Change.GONE)),
 )
 """Of `linesentry results` and `linesentry inspect`."""
 

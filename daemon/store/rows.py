@@ -8,10 +8,12 @@ from datetime import datetime
 from math import sqrt
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
-from daemon.store.schema import archive, defects, marks, plates, tellings
+from daemon.store.schema import archive, challenges, defects, marks, plates, tellings
 from models.detector.findings import Quality
+from stages.challenge import Challenge, ChallengedDefect, Kind
 from stages.events import Outcome
 from stages.mark import Mark, MarkKind, Place, Shape, standing
 from stages.plate import Cause, Defect, PlateResult, Verdict
@@ -143,6 +145,8 @@ class PlateRow:
     """What people say of it, as far as it holds: of defects by number, then of missed cracks."""
     archive: Archived | None = None
     """None where it was not chosen, or nobody knows yet what became of its file."""
+    challenge: Challenge | None = None
+    """What the candidate says of it that judged it last; None where none did."""
 
 
 def part_values(part: Part | None) -> dict[str, str | None]:
@@ -219,6 +223,25 @@ def archived_of(connection: sa.Connection, plate: int) -> Archived | None:
     return None if row is None else Archived(**{name: value for name, value in row.items() if name != "plate"})
 
 
+def challenge_in(row: sa.RowMapping) -> Challenge:
+    """A row of the table challenges as types."""
+    return Challenge(
+        candidate=row["candidate"],
+        recipe=row["recipe"],
+        kind=Kind(row["kind"]),
+        verdict=Verdict(row["verdict"]),
+        causes=tuple(Cause(cause) for cause in row["causes"]),
+        defects=msgspec.convert(row["defects"], tuple[ChallengedDefect, ...]),
+    )
+
+
+def challenge_of_plate(connection: sa.Connection, plate: int) -> Challenge | None:
+    """What the candidate says of a plate that judged it last; None where none did."""
+    query = sa.select(challenges).where(challenges.c.plate == plate).order_by(challenges.c.at.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else challenge_in(row)
+
+
 def mark_of(row: sa.RowMapping) -> Mark:
     """A row of the table marks."""
     corners = (row["x0"], row["y0"], row["x1"], row["y1"])
@@ -230,6 +253,7 @@ def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
     """A row of the table plates with what other tables say of the plate, as types."""
     # Read along, so that it costs nothing where there is nothing: None in a store of an earlier version.
     told, marked, archived = row.pop("told"), row.pop("marked"), row.pop("archived")
+    has_challenge = row.pop("challenged")
     plate = row["plate"]
     row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
     row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
@@ -242,6 +266,7 @@ def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
         told=tellings_of(connection, plate) if told else (),
         marks=marks_of(connection, plate) if marked else (),
         archive=archived_of(connection, plate) if archived else None,
+        challenge=challenge_of_plate(connection, plate) if has_challenge else None,
     )
 
 
@@ -272,13 +297,15 @@ def told_columns(reader: sa.Engine) -> list[sa.ColumnElement[Any]]:
     with reader.connect() as connection:
         looked = sa.inspect(connection)
         there = {column["name"] for column in looked.get_columns("plates")}
-        has = {table.name: looked.has_table(table.name) for table in (tellings, marks, archive)}
+        has = {table.name: looked.has_table(table.name) for table in (tellings, marks, archive, challenges)}
     told = [column for column in plates.c if column.name not in ("uptime_s", "checksum")]
     known = [column if column.name in there else sa.null().label(column.name) for column in told]
     told_of = sa.exists().where(tellings.c.plate == plates.c.plate) if has[tellings.name] else sa.null()
     marked = sa.exists().where(marks.c.plate == plates.c.plate) if has[marks.name] else sa.null()
     archived = sa.exists().where(archive.c.plate == plates.c.plate) if has[archive.name] else sa.null()
-    return [*known, told_of.label("told"), marked.label("marked"), archived.label("archived")]
+    judged = sa.exists().where(challenges.c.plate == plates.c.plate) if has[challenges.name] else sa.null()
+    flags = {"told": told_of, "marked": marked, "archived": archived, "challenged": judged}
+    return [*known, *(flag.label(name) for name, flag in flags.items())]
 
 
 def latest(query: sa.Select[Any], limit: int | None, run: str | None) -> sa.Select[Any]:

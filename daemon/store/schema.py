@@ -301,6 +301,24 @@ archive = sa.Table(
 )
 """The plates that were chosen for the archive (daemon/store/archive.py)."""
 
+challenges = sa.Table(
+    "challenges",
+    metadata,
+    sa.Column("plate", sa.ForeignKey("plates.plate", ondelete="CASCADE"), primary_key=True),
+    # of all that decides the candidate's results, hex
+    sa.Column("candidate", sa.String(64), primary_key=True),
+    sa.Column("recipe", sa.String, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    # what the candidate would change of the plate
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("verdict", sa.String, nullable=False),
+    sa.Column("causes", sa.JSON, nullable=False),
+    # of the defects that count: their boxes, and whether they are kept, new or gone
+    sa.Column("defects", sa.JSON, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What candidates say of plates in the archive (daemon/store/challenges.py); no verdict is theirs."""
+
 alembic_version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 """Alembic's own note of the version."""
 

@@ -17,6 +17,7 @@ from config.errors import printable
 from daemon.store.columns import PLATE_COLUMNS
 from daemon.store.rows import Ledger, PlateRow, Telling, stored
 from daemon.store.tables import as_json
+from stages.challenge import Challenge, Change, Kind
 from stages.mark import Mark
 from stages.plate import Defect, Verdict, found_and_vetoed
 
@@ -28,10 +29,23 @@ NESTED = {
     "defects": "its defects, worst first, each with the columns of a defect as far as it has them",
     "marks": "what people say of it, as far as it holds",
     "told": "what each output said of it, and what came back",
+    "challenge": "what the challenger says of it, with the defects that it keeps, adds and leaves out",
     "losses": "why rows are missing, and how often",
 }
 """What of a plate stands in JSON alone, and its meaning."""
-_LEAST_NEEDED = ("latency", "judged", "camera", "told", "vetoed", "image", "recipe", "crack", "part", "marks")
+_LEAST_NEEDED = (
+    "latency",
+    "judged",
+    "camera",
+    "told",
+    "challenger",
+    "vetoed",
+    "image",
+    "recipe",
+    "crack",
+    "part",
+    "marks",
+)
 """Columns that go where the table is too wide, in this order."""
 STYLE = {Verdict.OK: "green", Verdict.NG: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
@@ -112,6 +126,7 @@ def _columns(rows: Sequence[PlateRow]) -> list[_Shown]:
         _Shown("latency", lambda row: "" if row.latency_s is None else f"{row.latency_s:.2f} s", number=True),
         _Shown("told", lambda row: ", ".join(f"{one.output} {one.outcome}" for one in row.told), there=has(_told)),
         _Shown("marks", lambda row: _marks(row.marks), there=has(lambda row: row.marks)),
+        _Shown("challenger", _would_be, there=has(lambda row: row.challenge)),
         _Shown(_REASON, lambda row: Text(_words(row))),
     )
     return [column for column in columns if column.there]
@@ -133,6 +148,16 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _verdict(row: PlateRow) -> Text:
     return Text("open", "dim") if row.verdict is None else Text(row.verdict.value, STYLE[row.verdict])
+
+
+def _would_be(row: PlateRow) -> Text:
+    """What a challenger would change: the verdict, or the defects that count."""
+    if row.challenge is None:
+        return Text("")
+    said = row.challenge
+    if said.kind is Kind.DEFECTS:
+        return Text(f"+{said.count(Change.NEW)} -{said.count(Change.GONE)}")
+    return Text(said.verdict.value, STYLE[said.verdict]) if said.kind is Kind.VERDICT else Text("same", "dim")
 
 
 def _told(row: PlateRow) -> bool:
@@ -175,7 +200,25 @@ def words_of(row: PlateRow) -> list[str]:
         lines.append(f"defect {number} at x {one.x}, y {one.y}: {size}, {', '.join(facts)}")
     places = [mark.place for mark in row.marks if mark.place is not None]
     lines += [f"missed crack: {one.shape} {one.x0},{one.y0},{one.x1},{one.y1}" for one in places]
+    lines += _challenger_words(row)
     return [printable(line) for line in lines]
+
+
+def _challenger_words(row: PlateRow) -> list[str]:
+    if row.challenge is None:
+        return []
+    said = row.challenge
+    if said.kind is Kind.UNFINISHED:
+        return [f"challenger {said.recipe}: {said.verdict}, but the line has not inspected the plate whole"]
+    counts = [f"{said.count(one)} {one}" for one in (Change.KEPT, Change.NEW, Change.GONE) if said.count(one)]
+    would = f"would be {said.verdict}" if said.kind is Kind.VERDICT else f"{said.verdict} as well"
+    lines = [f"challenger {said.recipe}: {would}" + (f"; defects: {', '.join(counts)}" if counts else "")]
+    for one in said.defects:
+        if one.change is not Change.KEPT:
+            what = f"defect {one.number} gone" if one.change is Change.GONE else "defect new"
+            size = f"{one.width} x {one.height} px, score {one.score:.2f}"
+            lines.append(f"challenger: {what} at x {one.x}, y {one.y}: {size}")
+    return lines
 
 
 def _chance(defects: Sequence[Defect]) -> str:
@@ -208,7 +251,7 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, (Telling, Mark, Defect)):
+    if isinstance(value, (Telling, Mark, Defect, Challenge)):
         value = stored(value) if isinstance(value, Defect) else asdict(value)
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}

@@ -14,6 +14,7 @@ from typing import get_args
 
 from stages.archive import MISSING
 from stages.camera import Loss
+from stages.challenge import Kind
 from stages.events import Outcome
 from stages.plate import Cause, Verdict
 from stages.record import StoreFailure
@@ -109,6 +110,11 @@ COUNTERS = {
         "Files of the archive that were deleted: for their age, beyond the size allowed, or for want of room",
         "reason",
         ("age", "size", "room"),
+    ),
+    "challenger_plates_total": Counter(
+        "Plates of the archive that a challenger judged, by what it would change of them",
+        "outcome",
+        tuple(kind.value for kind in Kind),
     ),
     "pictures_left_out_total": Counter("Plates of which pictures are missing for want of room on the disk"),
 }

@@ -149,6 +149,7 @@ AnyEvent = (
     | e.ArchiverLost
     | e.ArchiveLacks
     | e.ArchiveInStep
+    | e.PlateChallenged
     | e.Noted
     | e.ChangeRecipe
     | e.RecipeChangeAnswered

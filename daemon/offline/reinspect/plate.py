@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import file_text
-from daemon.offline.inspect import InspectResult, inspect_files
+from daemon.offline.inspect import InspectResult, Progress, inspect_files
 from daemon.offline.reinspect.candidate import Candidate
 from models.images import open_image
 from stages.comparison import Counterparts, Difference, Kind, compare
@@ -90,11 +90,11 @@ class Inspector:
     def __init__(self, candidate: Candidate) -> None:
         self._recipe, self._detector, self._classifier = candidate.load()
 
-    def inspect(self, job: Job) -> Outcome:
+    def inspect(self, job: Job, progress: Progress | None = None) -> Outcome:
         """Inspect a plate anew; whatever is wrong with its file or its pixels is told as a fault of this plate."""
         try:
             with _proved(job) as path:
-                return self._inspect(job, path)
+                return self._inspect(job, path, progress)
         except FileNotFoundError:
             return _without(job, Fault.MISSING, f"{job.file} is not there")
         except _DamagedError as error:
@@ -105,8 +105,9 @@ class Inspector:
             )
             return _without(job, Fault.FAILED, f"{job.file} cannot be read: {reason}")
 
-    def _inspect(self, job: Job, path: Path) -> Outcome:
-        (result,) = inspect_files([path], self._recipe, [self._detector], classifier=self._classifier)
+    def _inspect(self, job: Job, path: Path, progress: Progress | None) -> Outcome:
+        detectors, classifier = [self._detector], self._classifier
+        (result,) = inspect_files([path], self._recipe, detectors, classifier=classifier, progress=progress)
         if result.failed:
             return _without(job, Fault.FAILED, result.plate.reason)
         candidate = _placed(result, job.stored)

@@ -32,6 +32,7 @@ from stages.events import (
     DecidedUnseen,
     Noted,
     PlateArchived,
+    PlateChallenged,
     PlateCopied,
     PlateDecided,
     PlateFinal,
@@ -175,6 +176,8 @@ class RecordProcess(Child):
             self._outgoing.told(sender.name, body)
         elif isinstance(body, PlateCopied | PlateArchived | PlateNotArchived):
             self._evidence.hear(body, now)
+        elif isinstance(body, PlateChallenged):
+            self._evidence.challenged(body)
 
     def _tell_newcomer(self, name: str, now: float) -> None:
         if self._outgoing.knows(name):

@@ -244,7 +244,7 @@ def test_a_store_of_the_version_before_is_brought_up_by_a_service_and_by_nobody_
         store.begin_run(FACTS)
         store.commit_verdict(result(1), decided_at=NOW)
         described = server.run(_COLUMNS)
-    server.run("DROP TABLE archive")
+    server.run("DROP TABLE archive; DROP TABLE challenges")
     server.run("UPDATE alembic_version SET version_num = '0009'")
     with pytest.raises(StoreError, match="start the service once"):
         Store.open(store_path(state), former=False)

@@ -14,6 +14,7 @@ from daemon.wire import messages as m
 from models.detector.findings import Quality, Region
 from stages import events as e
 from stages.camera import Edge, Sheet, Strip
+from stages.challenge import Challenge, ChallengedDefect, Change, Kind
 from stages.crops import Answer, Crop
 from stages.events import Place
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
@@ -98,6 +99,17 @@ BODIES: list[m.AnyMessage] = [
     e.ArchiverLost(),
     e.ArchiveLacks("the disk is full"),
     e.ArchiveInStep(),
+    e.PlateChallenged(
+        7,
+        Challenge(
+            "a" * 64,
+            "P10B-next",
+            Kind.VERDICT,
+            Verdict.OK,
+            (),
+            (ChallengedDefect(Change.GONE, 1, 2, 3, 4, 0.75, None, 1),),
+        ),
+    ),
     e.Noted("alarms reset", "reset: camera"),
     e.ChangeRecipe("02CG", 7),
     e.RecipeChangeAnswered("02CG", 7, "", 12),
