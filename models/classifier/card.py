@@ -24,7 +24,7 @@ def read(path: Path) -> tuple[Network, dict[str, Any]]:
     content, card = checked(path, path.with_suffix(".json"))
     network = make(str(card.get("network")))
     try:
-        weights_file.fill(network, content)
+        weights_file.fill(network, weights_file.state_of(content))
     except weights_file.WeightsFileError as error:
         raise ClassifierError(f"{path} does not fit a {card['network']}: {error}") from error
     return network, card

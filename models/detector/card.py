@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from config.schema import Pitch, Recipe
 from models.detector.errors import DetectorError
 from models.detector.features import FEATURE, Architecture, ValueNetwork
+from models.detector.reference import Reference
 from models.detector.threshold import LearntThreshold
 from models.weights import files as weights_file
 
@@ -45,8 +46,17 @@ def _pitch(card: dict[str, Any]) -> Pitch | None:
     return None if given is None else Pitch.model_validate(given)
 
 
-def read(path: Path, recipe: Recipe, architecture: Architecture = FEATURE) -> tuple[ValueNetwork, dict[str, Any]]:
-    """The network with its weights, and the card.
+class Weights(NamedTuple):
+    """What a file of weights and its card hold."""
+
+    network: ValueNetwork
+    card: dict[str, Any]
+    reference: Reference | None = None
+    """What good sheets of the product show, where one was taught."""
+
+
+def read(path: Path, recipe: Recipe, architecture: Architecture = FEATURE) -> Weights:
+    """The network with its weights, the card, and the product's reference.
 
     Raises:
         DetectorError: no file, one that is for another recipe, or that differs from its card.
@@ -75,7 +85,8 @@ def read(path: Path, recipe: Recipe, architecture: Architecture = FEATURE) -> tu
     try:
         # The bank is that of the training: bent by another pitch it is one that the network has never seen.
         network = architecture.make(recipe.model_copy(update={"pitch": _pitch(card)}))
-        weights_file.fill(network, content)
+        state, reference = Reference.parted(weights_file.state_of(content))
+        weights_file.fill(network, state)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error
-    return network, card
+    return Weights(network, card, reference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -17,13 +18,14 @@ from config.schema import Recipe, Windows
 from config.weights import weights_path
 from models.detector import card as cards
 from models.detector.errors import DetectorError
-from models.detector.features import FEATURE, GREY_SCALE, Architecture, Part, ValueNetwork
+from models.detector.features import FEATURE, GREY_SCALE, Architecture, Part
 from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
 from models.detector.integrity import Axis, examine
 from models.detector.known_window import known_window
 from models.detector.quality import inside, measure
+from models.detector.reference import SIDE
 from models.detector.regions import Criteria, find_regions
-from models.detector.repeats import Around, Repeats
+from models.detector.repeats import Around, Laid, Repeats
 from models.detector.strong_lines import CELL, VIEW, Cells, Seen, cells_of, regions_of, strong_lines
 from models.detector.swaths import Shape, Swath, shape_of
 from models.detector.threshold import threshold_levels
@@ -84,11 +86,11 @@ class Detector:
     def __init__(
         self,
         recipe: Recipe,
-        network: ValueNetwork,
-        card: dict[str, Any],
+        weights: cards.Weights,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        network, card, self._reference = weights
         self.recipe = recipe
         self.device = device
         self.dtype = dtype
@@ -136,13 +138,13 @@ class Detector:
         """
         path = weights_path(recipe)
         keep_freed()
-        network, card = cards.read(path, recipe, architecture)
+        weights = cards.read(path, recipe, architecture)
         if device == "cuda" and not torch.cuda.is_available():
             raise DetectorError("the configuration asks for cuda, but torch sees no GPU: use `auto` or `cpu`")
         chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
         if dtype == "auto":
             dtype = "bfloat16" if chosen.type == "cuda" or bfloat16_is_fast() else "float32"
-        detector = cls(recipe, network, card, chosen, getattr(torch, dtype))
+        detector = cls(recipe, weights, chosen, getattr(torch, dtype))
         if prove:
             detector.known_answer()
         return detector
@@ -224,8 +226,15 @@ class Detector:
             seen[..., height:, :] = 0
             seen[..., width:] = 0
             values = self._both(seen, part)[0]
-        self._repeats = Around(Repeats(values, self._scale), part.left, part.top)
+        self._repeats = Around(Repeats(values, self._scale, self._laid(swath, part)), part.left, part.top)
         return [self._inner(view, part, values) for view in views]
+
+    def _laid(self, swath: Swath, part: Part) -> Laid | None:
+        """Lays what good sheets show upon a part of a swath, where that was taught."""
+        if self._reference is None:
+            return None
+        row, column = swath.y + part.top * self._scale, swath.x + part.left * self._scale
+        return partial(self._reference.laid, row=row // SIDE, column=column // SIDE)
 
     def _inner(self, view: WindowView, part: Part, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of the window itself."""

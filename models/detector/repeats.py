@@ -6,22 +6,21 @@ does not reach the floor it is far from calm. A crack comes once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE = 8
-"""Px of a cell, along both axes: a crack's width is enough to tell a place."""
+from models.detector.reference import CALM, SIDE, Cells, cells_of, near
+
 _IN_A_ROW = 4
 """Places at equal distances, the region among them; three cracks may lie so by chance."""
 _LEAST_DISTANCE, _MOST_DISTANCE = 7, 80
 """Cells between two of them."""
 _MARGIN = 2
 """Cells between a region's box and the next place: a long crack is not its own repetition."""
-_CALM, _MOST = -8.0, 8.0
-"""Feature values beyond which nothing more is told."""
 _BEST = 2.0
 """A region is compared by its best values, down to so far below their mean: the part of a crest line that a crack has
 grown into would come again everywhere."""
@@ -29,23 +28,33 @@ _ALONE = 4.5
 """A region whose own values lie so far above those at the other places counts in full, feature units;"""
 _SLOPE = 1.5
 """what it lacks of that is taken from its evidence, so many times."""
+_UNUSUAL = 3.0
+"""The same for what good sheets show at the place, where that is known."""
+
+Laid = Callable[[Cells], Cells | None]
+"""What good sheets show at the places of cells; None where that cannot be told."""
 
 
 class Repeats:
-    """Feature values of a piece of a plate, looked through for what comes again."""
+    """Feature values of a piece of a plate, looked through for what comes again: on the sheet, or on every sheet."""
 
-    def __init__(self, values: NDArray[np.float32], scale: int) -> None:
+    def __init__(self, values: NDArray[np.float32], scale: int, laid: Laid | None = None) -> None:
         """Takes what cells hold when it is first asked for.
 
         Args:
             values: feature values (h, w); not written, and read later.
             scale: px of the plate for one value along each axis.
+            laid: says what good sheets of the product show there; asked once.
         """
-        self._values, self._cell = values, _SIDE // scale
-        self._highest: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._values, self._scale, self._laid = values, scale, laid
+        self._highest: tuple[Cells, Cells] | None = None
+        self._usual: Cells | None = None
 
     def less(self, y: NDArray[np.intp], x: NDArray[np.intp], own: NDArray[np.float32], strength: float) -> float:
         """What the evidence of a region is to be lowered by, feature units; 0 for one that comes once.
+
+        Where it is known what good sheets show at its place, that alone counts: it tells more, and a crack that crosses
+        ridges in a row is not taken for one of them.
 
         Args:
             y: rows (n,) of the region's values in the piece.
@@ -53,39 +62,39 @@ class Repeats:
             own: the values themselves.
             strength: the mean of the best of them.
         """
-        cells, near = self._cells()
+        cells, around = self._cells()
         best = own >= strength - _BEST
-        y, x = y[best] // self._cell, x[best] // self._cell
+        side = SIDE // self._scale
+        y, x = y[best] // side, x[best] // side
         inside = (y < cells.shape[0]) & (x < cells.shape[1])
         y, x = y[inside], x[inside]
         if y.size == 0:
             return 0.0
         there = float(cells[y, x].mean())
+        if self._usual is not None:
+            return _SLOPE * max(0.0, _UNUSUAL - (there - float(self._usual[y, x].mean())))
         left, right = int(x.min()), int(x.max()) + 1
         # No place of a row lies farther away than that.
         farthest = (_IN_A_ROW - 1) * _MOST_DISTANCE
         first = max(0, left - farthest)
-        near = near[:, first : right + farthest]
+        around = around[:, first : right + farthest]
         x, left, top = x - first, left - first, int(y.min())
         height, width = int(y.max()) - top + 1, right - first - left
         shape = np.zeros((height, width), np.float32)
         np.add.at(shape, (y - top, x - left), np.float32(1 / y.size))
-        means = np.asarray(cv2.matchTemplate(near, shape, cv2.TM_CCORR), np.float32)
+        means = np.asarray(cv2.matchTemplate(around, shape, cv2.TM_CCORR), np.float32)
         others = _best_row(means, top, left, height, width)
         return _SLOPE * max(0.0, _ALONE - (there - others))
 
-    def _cells(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The highest value of each cell, and of it and its neighbours: places need not be equal to the cell.
+    def _cells(self) -> tuple[Cells, Cells]:
+        """The highest value of each cell, and of it and its neighbours.
 
         A mean would tell a thin line from a wide one, and one that lies across two cells from one within one.
         """
         if self._highest is None:
-            rows, columns = (length // self._cell for length in self._values.shape)
-            whole = self._values[: rows * self._cell, : columns * self._cell]
-            calm = np.nan_to_num(whole, nan=_CALM, posinf=_CALM, neginf=_CALM).clip(_CALM, _MOST)
-            cells = calm.reshape(rows, self._cell, columns, self._cell).max(axis=(1, 3))
-            near = np.asarray(cv2.dilate(cells, np.ones((3, 3), np.uint8)), np.float32) if cells.size else cells
-            self._highest = cells, near
+            cells = cells_of(self._values, self._scale)
+            self._highest = cells, near(cells)
+            self._usual = None if self._laid is None else self._laid(cells)
         return self._highest
 
 
@@ -107,7 +116,7 @@ def _best_row(means: NDArray[np.float32], top: int, left: int, height: int, widt
     apart = (down >= height + _MARGIN) | (np.abs(right) >= width + _MARGIN)
     apart &= down**2 + right**2 >= _LEAST_DISTANCE**2
     down, right = down[apart], right[apart]
-    best = _CALM
+    best = CALM
     for place in range(_IN_A_ROW):  # the region's own in the row
         y, x = top - place * down, left - place * right
         last_y, last_x = y + farthest * down, x + farthest * right

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightsFileError(ValueError):
@@ -53,16 +53,28 @@ def write_card(path: Path, card: Mapping[str, Any]) -> None:
     path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
 
 
-def fill(network: nn.Module, content: bytes) -> None:
-    """Give a network the weights of a file: a plain state dict, taken in single precision.
+def state_of(content: bytes) -> dict[str, Tensor]:
+    """The parts of a file of weights by their names.
 
     Raises:
-        WeightsFileError: bytes that are no state dict, or one of another network.
+        WeightsFileError: bytes that are no such file.
     """
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return dict(state.items())
+    except (RuntimeError, ValueError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise WeightsFileError(str(error)) from error
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a network its weights, taken in single precision.
+
+    Raises:
+        WeightsFileError: they are those of another network.
+    """
+    try:
         network.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         )
-    except (RuntimeError, ValueError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, AttributeError, TypeError) as error:
         raise WeightsFileError(str(error)) from error

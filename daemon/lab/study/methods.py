@@ -21,6 +21,7 @@ from torch import nn
 from config.schema import Recipe, Threshold, Windows
 from config.weights import shipped_weights
 from daemon.lab.study.sheets import Plate
+from models.detector.card import Weights
 from models.detector.detector import Detector, WindowView, without_borders
 from models.detector.features import FeatureNetwork
 from models.detector.findings import Quality
@@ -168,7 +169,7 @@ def detector_of(network: FeatureNetwork) -> Detector:
     card = {"sha256": "", "path": "", "threshold": {"floor": 0.0, "grow": 0.0, "spread": 0.0}}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
     recipe = Recipe(name="study", resolution=network.resolution)
-    return Detector(recipe, network, card, torch.device("cpu"), dtype)
+    return Detector(recipe, Weights(network, card), torch.device("cpu"), dtype)
 
 
 # --- general detectors -----------------------------------------------------------------------------------------------

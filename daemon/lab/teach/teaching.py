@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +30,9 @@ from daemon.lab.teach.parts import Parts, parted
 from daemon.lab.teach.recipe import taught_recipe, without_veto, write_recipe
 from daemon.lab.teach.sheets import Sheet, TeachError
 from daemon.lab.teach.training import card_facts, network_of, trained
+from daemon.lab.teach.usual import reference_of
 from models.detector import card as cards
+from models.detector.reference import Reference
 from models.training.detector import card
 from models.training.detector.ground import ProductGround
 from models.training.detector.train import Outcome
@@ -37,6 +42,8 @@ _LEAST_TRAINING_S = 60.0
 _INSPECTIONS = 5
 """Of each sheet held apart after the training: for the floor, its proof, once more if it fails, and the figures."""
 _PROOFS = 3
+_CALMER = 1.0
+"""Feature units by which a floor may lie below the base's: what stands at its place on every sheet counts less."""
 _GAIN = 0.01
 """Share of the painted cracks for which the classifier's veto is limited."""
 
@@ -56,6 +63,7 @@ class Teaching:
         self._order, self._base, self._sheets, self._folder, self._teller = order, base, sheets, folder, teller
         self._began = time.monotonic()
         self._before, self._after = Figures(), Figures()
+        self._reference: Reference | None = None
         self._galleries = Gallery(base.decision.ng_score), Gallery(base.decision.ng_score)
 
     def run(self) -> list[str]:
@@ -83,7 +91,7 @@ class Teaching:
         self._teller.part("measuring the base on painted cracks", len(parts.held))
         held.painted_figures(self._before, chain, self._galleries[0], self._teller.step)
         ground, outcome = self._trained(parts)
-        recipe, floor = self._floor(chain, held, outcome)
+        recipe, floor = self._floor(chain, held, parts, outcome)
         return self._written(recipe, floor, parts, ground, outcome)
 
     # --- the training --------------------------------------------------------------------------------------------
@@ -106,7 +114,7 @@ class Teaching:
         spent = time.monotonic() - self._began
         sheet_s = sum(one.seconds for one in parts.looked) / len(parts.looked)
         # Painted cracks are more to classify than a good sheet has.
-        rest = 1.5 * inspections * len(parts.held) * sheet_s + 10
+        rest = (1.5 * inspections * len(parts.held) + len(parts.learnt)) * sheet_s + 10
         left = 60 * self._order.minutes - spent - rest
         if left < _LEAST_TRAINING_S and self._order.steps is None:
             least = math.ceil((spent + rest + _LEAST_TRAINING_S) / 60)
@@ -119,19 +127,27 @@ class Teaching:
 
     # --- the floor -----------------------------------------------------------------------------------------------
 
-    def _floor(self, chain: Chain, held: HeldApart, outcome: Outcome) -> tuple[Recipe, Floor]:
+    def _floor(self, chain: Chain, held: HeldApart, parts: Parts, outcome: Outcome) -> tuple[Recipe, Floor]:
         """The recipe with its floor, chosen on painted sheets and proved on the same sheets as they are."""
-        network = network_of(self._base)
-        plain = cards.learnt(cards.read(weights_path(self._base), self._base)[1])
-        weights = card.write(self._folder.part, outcome.state, plain, {}, network)
-        recipe = taught_recipe(self._base, weights, self._order.name)
+        plain = cards.learnt(cards.read(weights_path(self._base), self._base).card)
+        self.threshold = replace(plain, floor=plain.floor - _CALMER)
+        recipe = taught_recipe(self._base, self._weights(outcome), self._order.name)
+        self._teller.part("looking at what is usual at each place", len(parts.learnt))
+        self._reference = reference_of(
+            [parts.looked[index] for index in parts.learnt],
+            [parts.where[index] for index in parts.learnt],
+            parts.marks,
+            Chain(recipe, chain.classifier).detectors,
+            self._teller.step,
+        )
+        self._weights(outcome)
         self._teller.part("learning the floor", 2 * len(held.sheets))
         found = held.told(Chain(recipe, chain.classifier), self._teller.step)
-        recipe, floor = _better_veto(recipe, found, plain.floor)
+        recipe, floor = _better_veto(recipe, found, self.threshold.floor)
         odd = [name for name, _ in floor.odd]
         for proof in range(_PROOFS):
             self.threshold = replace(plain, floor=floor.value)
-            card.write(self._folder.part, outcome.state, self.threshold, {}, network)
+            self._weights(outcome)
             taught = Chain(recipe, chain.classifier)
             self._after = Figures()
             held.clean_figures(self._after, held.on_clean(taught, self._teller.step), odd)
@@ -144,6 +160,17 @@ class Teaching:
         self._teller.part("measuring what was taught on painted cracks", len(held.sheets))
         held.painted_figures(self._after, taught, self._galleries[1], self._teller.step)
         return recipe, floor
+
+    def _weights(self, outcome: Outcome, facts: Mapping[str, Any] = MappingProxyType({})) -> Path:
+        """Write what is known so far; the file."""
+        return card.write(
+            self._folder.part,
+            outcome.state,
+            self.threshold,
+            facts,
+            network_of(self._base),
+            reference=self._reference,
+        )
 
     # --- what is written -----------------------------------------------------------------------------------------
 
@@ -179,7 +206,7 @@ class Teaching:
             "facts": report.facts(self._base, recipe, facts),
         }
         # The same weights again, with their card complete.
-        card.write(part, outcome.state, self.threshold, {**facts, "figures": result["after"]}, network_of(self._base))
+        self._weights(outcome, {**facts, "figures": result["after"]})
         (part / "report.json").write_text(json.dumps(result, allow_nan=False, indent=1) + "\n", "utf-8")
         shown = pictures.of(parts, floor, standing, ground, self._order.seed)
         (part / "report.html").write_text(report.page(result, shown, *self._galleries), "utf-8")

@@ -16,6 +16,7 @@ from torch import Tensor
 from config.schema import Recipe
 from models.detector.detector import Detector, known_values
 from models.detector.features import FEATURE, Architecture
+from models.detector.reference import Reference
 from models.detector.threshold import LearntThreshold
 from models.weights import files as weights_file
 
@@ -30,6 +31,7 @@ def write(
     facts: Mapping[str, Any],
     recipe: Recipe = PLAIN,
     architecture: Architecture = FEATURE,
+    reference: Reference | None = None,
 ) -> Path:
     """Write detector-<resolution>.pt (half precision, a plain state dict) and its card beside it.
 
@@ -42,6 +44,7 @@ def write(
         facts: data, seeds, products and figures for the card.
         recipe: whose resolution, templates and pitch the network was trained with.
         architecture: of the network.
+        reference: what good sheets of the product show with these weights.
 
     Returns:
         Path of the weights.
@@ -52,6 +55,7 @@ def write(
         name: value.detach().cpu().half().contiguous() if value.is_floating_point() else value
         for name, value in state.items()
     }
+    packed |= {} if reference is None else reference.tensors()
     buffer = io.BytesIO()
     torch.save(packed, buffer)
     path.write_bytes(buffer.getvalue())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.schema import Recipe
+from models.detector.card import Weights
 from models.detector.detector import Detector, WindowView
 from models.detector.features import FEATURE, Architecture
 from models.detector.findings import Region
@@ -144,7 +145,7 @@ def _detector(state: Mapping[str, Tensor], recipe: Recipe, architecture: Archite
     network.load_state_dict(dict(state))
     card = {"sha256": "", "path": "", "threshold": dataclasses.asdict(LearntThreshold(0, 0, 0))}
     dtype = torch.bfloat16 if bfloat16_is_fast() else torch.float32
-    return Detector(recipe, network, card, torch.device("cpu"), dtype)
+    return Detector(recipe, Weights(network, card), torch.device("cpu"), dtype)
 
 
 def _view(image: NDArray[np.uint8]) -> WindowView:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.detector.features import FEATURE, ValueNetwork
+from models.detector.reference import Reference
 from models.machine.cpu import bfloat16_is_fast
 from models.training.checkpoints import Average, save_whole, warm_up_cosine
 from models.training.detector.batches import Batch
@@ -78,7 +79,7 @@ class Learner:
         try:
             saved = torch.load(io.BytesIO(content), weights_only=True)
             if "network" not in saved:  # weights alone are a start, not a training to go on with
-                saved = {"network": saved}
+                saved = {"network": Reference.parted(saved)[0]}
                 self._rate = self._plan.rate if self._plan.rate is not None else _START_RATE
             self._refuse_another(path, saved)
             self.network.load_state_dict(saved["network"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from config.schema import Recipe
+from models.detector.card import Weights
 from models.detector.detector import Detector, WindowView
 from models.detector.features import FeatureNetwork
 from models.study.receptive_field import Aspp, DrConv, Name, Rfb, with_receptive_field
@@ -77,7 +78,7 @@ def test_the_detector_runs_a_variant_and_gives_what_the_network_gives(name: str)
         with_receptive_field(network, name)  # type: ignore[arg-type]
     network.eval()
     card = {"sha256": "", "path": "", "threshold": {"floor": 0.0, "grow": 0.0, "spread": 0.0}}
-    detector = Detector(Recipe(name="test"), network, card, torch.device("cpu"), torch.float32)
+    detector = Detector(Recipe(name="test"), Weights(network, card), torch.device("cpu"), torch.float32)
     pixels = np.random.default_rng(0).integers(80, 120, (650, 650)).astype(np.uint8)
     values = detector.features(WindowView(pixels, 0, 0, (0, 0, 650, 650)))
     small = torch.from_numpy(pixels.reshape(325, 2, 325, 2).mean((1, 3)).round()).float()
