@@ -70,6 +70,7 @@ class HeldApart:
         self, sheets: Sequence[Looked], where: Sequence[Offset], marks: Sequence[Place], paint: Paint, seed: int
     ) -> None:
         self.sheets = sheets
+        self._places = marks
         self._marks = [[on_sheet(mark, offset) for mark in marks] for offset in where]
         self._paint, self._seed = paint, seed
 
@@ -90,6 +91,12 @@ class HeldApart:
             found.append(alarms_of(chain.inspect(one.sheet.read()), chain.recipe))
             step()
         return found
+
+    def standing(self, figures: Figures) -> list[Place]:
+        """The marks that alarm on half of the sheets or more."""
+        return [
+            mark for number, mark in enumerate(self._places) if 2 * figures.on_marks.get(number, 0) >= len(self.sheets)
+        ]
 
     def clean_figures(self, figures: Figures, alarms: Sequence[tuple[Defect, ...]], odd: Sequence[str]) -> None:
         """Add what is known of the sheets as they are; on `odd` ones perhaps there is a crack."""

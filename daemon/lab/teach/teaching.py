@@ -39,8 +39,9 @@ from models.training.detector.train import Outcome
 from simulator.crops import cut
 
 _LEAST_TRAINING_S = 60.0
-_INSPECTIONS = 5
-"""Of each sheet held apart after the training: for the floor, its proof, once more if it fails, and the figures."""
+_INSPECTIONS = 6
+"""Of each sheet held apart after the training: for its marks, the floor, its proof, once more if it fails, and the
+figures."""
 _PROOFS = 3
 _CALMER = 1.0
 """Feature units by which a floor may lie below the base's: what stands at its place on every sheet counts less."""
@@ -92,7 +93,7 @@ class Teaching:
         held.painted_figures(self._before, chain, self._galleries[0], self._teller.step)
         ground, outcome = self._trained(parts)
         recipe, floor = self._floor(chain, held, parts, outcome)
-        return self._written(recipe, floor, parts, ground, outcome)
+        return self._written(recipe, floor, held, parts, ground, outcome)
 
     # --- the training --------------------------------------------------------------------------------------------
 
@@ -130,16 +131,10 @@ class Teaching:
     def _floor(self, chain: Chain, held: HeldApart, parts: Parts, outcome: Outcome) -> tuple[Recipe, Floor]:
         """The recipe with its floor, chosen on painted sheets and proved on the same sheets as they are."""
         plain = cards.learnt(cards.read(weights_path(self._base), self._base).card)
-        self.threshold = replace(plain, floor=plain.floor - _CALMER)
+        self.threshold = plain
         recipe = taught_recipe(self._base, self._weights(outcome), self._order.name)
-        self._teller.part("looking at what is usual at each place", len(parts.learnt))
-        self._reference = reference_of(
-            [parts.looked[index] for index in parts.learnt],
-            [parts.where[index] for index in parts.learnt],
-            parts.marks,
-            Chain(recipe, chain.classifier).detectors,
-            self._teller.step,
-        )
+        self._reference = self._usual(Chain(recipe, chain.classifier), held, parts)
+        self.threshold = replace(plain, floor=plain.floor - _CALMER)
         self._weights(outcome)
         self._teller.part("learning the floor", 2 * len(held.sheets))
         found = held.told(Chain(recipe, chain.classifier), self._teller.step)
@@ -161,6 +156,20 @@ class Teaching:
         held.painted_figures(self._after, taught, self._galleries[1], self._teller.step)
         return recipe, floor
 
+    def _usual(self, taught: Chain, held: HeldApart, parts: Parts) -> Reference:
+        """What is usual at each place; marks that the training has not silenced go on to count there."""
+        self._teller.part("looking at what is usual at each place", len(parts.learnt))
+        now = Figures()
+        if parts.marks:
+            held.clean_figures(now, held.on_clean(taught, lambda: None), [])
+        return reference_of(
+            [parts.looked[index] for index in parts.learnt],
+            [parts.where[index] for index in parts.learnt],
+            held.standing(now),
+            taught.detectors,
+            self._teller.step,
+        )
+
     def _weights(self, outcome: Outcome, facts: Mapping[str, Any] = MappingProxyType({})) -> Path:
         """Write what is known so far; the file."""
         return card.write(
@@ -175,17 +184,19 @@ class Teaching:
     # --- what is written -----------------------------------------------------------------------------------------
 
     def _written(
-        self, recipe: Recipe, floor: Floor, parts: Parts, ground: ProductGround, outcome: Outcome
+        self,
+        recipe: Recipe,
+        floor: Floor,
+        held: HeldApart,
+        parts: Parts,
+        ground: ProductGround,
+        outcome: Outcome,
     ) -> list[str]:
         """Write recipe, weights, card and report; the three lines."""
         part, out = self._folder.part, self._folder.out
         self._teller.part("writing", 1)
         path = write_recipe(recipe, self._base, part)
-        standing = [
-            mark
-            for number, mark in enumerate(parts.marks)
-            if 2 * self._after.on_marks.get(number, 0) >= len(parts.held)
-        ]
+        standing = held.standing(self._after)
         odd = [one.looked.sheet.name for one in parts.odd] + [name for name, _ in floor.odd]
         why_not = report.worth_it(self._before, self._after)
         lines = [
