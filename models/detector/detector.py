@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -23,10 +22,10 @@ from models.detector.findings import VETO_ALLOWS, Integrity, Quality, Region
 from models.detector.integrity import Axis, examine
 from models.detector.known_window import known_window
 from models.detector.quality import inside, measure
-from models.detector.reference import SIDE
+from models.detector.reference import Lying
 from models.detector.regions import Criteria, find_regions
-from models.detector.repeats import Around, Laid, Repeats
-from models.detector.strong_lines import CELL, VIEW, Cells, Seen, cells_of, regions_of, strong_lines
+from models.detector.repeats import Around, Repeats
+from models.detector.strong_lines import CELL, VIEW, Cells, Seen, cells_of, regions_of, strong_lines, unusual
 from models.detector.swaths import Shape, Swath, shape_of
 from models.detector.threshold import threshold_levels
 from models.detector.zones import Zones
@@ -110,6 +109,7 @@ class Detector:
         self._room = torch.empty(0, dtype=torch.uint8)
         self._grey: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
         self._cells: Cells | None = None
+        self._lying: Lying | None = None
         self._repeats: Around | None = None
         """What the last swath's values repeat, and where its judged part begins in it, in values."""
 
@@ -226,15 +226,11 @@ class Detector:
             seen[..., height:, :] = 0
             seen[..., width:] = 0
             values = self._both(seen, part)[0]
-        self._repeats = Around(Repeats(values, self._scale, self._laid(swath, part)), part.left, part.top)
+        left, top = swath.x + part.left * self._scale, swath.y + part.top * self._scale
+        taught = self._reference
+        self._lying = None if taught is None else Lying(taught, values, self._scale, left, top)
+        self._repeats = Around(Repeats(values, self._scale, self._lying), part.left, part.top)
         return [self._inner(view, part, values) for view in views]
-
-    def _laid(self, swath: Swath, part: Part) -> Laid | None:
-        """Lays what good sheets show upon a part of a swath, where that was taught."""
-        if self._reference is None:
-            return None
-        row, column = swath.y + part.top * self._scale, swath.x + part.left * self._scale
-        return partial(self._reference.laid, row=row // SIDE, column=column // SIDE)
 
     def _inner(self, view: WindowView, part: Part, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of the window itself."""
@@ -327,9 +323,10 @@ class Detector:
         cells = self._cells[first_row : top + height // CELL + VIEW, first_column : left + width // CELL + VIEW]
         x, y = view.seen.x + first_column * CELL, view.seen.y + first_row * CELL
         masked = inside(recipe.masks, x, y, cells.shape[1] * CELL, cells.shape[0] * CELL)
-        lines = strong_lines(
-            cells, None if masked is None else ~_touched(masked, CELL), also_dark=recipe.polarity == "both"
-        )
+        valid = None if masked is None else ~_touched(masked, CELL)
+        lines = strong_lines(cells, valid, also_dark=recipe.polarity == "both")
+        if lines and self._lying is not None and (usual := self._lying.bright(x, y, cells.shape, CELL)) is not None:
+            lines = unusual(lines, usual)
         if not lines:
             return finding
         floor = recipe.threshold.floor

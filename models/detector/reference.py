@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ SIDE = 8
 """Px of a cell, along both axes: a crack's width is enough to tell a place."""
 CALM, MOST = -8.0, 8.0
 """Feature values beyond which nothing more is told."""
+_NAMES = {"middle": torch.int8, "high": torch.int8, "bright": torch.uint8}
 PREFIX = "reference."
 """Of the names of its parts in a file of weights."""
 _STEPS = 15
@@ -59,63 +60,67 @@ def near(cells: Cells) -> Cells:
     return np.asarray(cv2.dilate(cells, np.ones((3, 3), np.uint8)), np.float32) if cells.size else cells
 
 
+class Shown(NamedTuple):
+    """What a sheet shows, by cells (rows, columns)."""
+
+    cells: Cells
+    """Highest feature values."""
+    bright: NDArray[np.uint8]
+    """Grey levels by which narrow things stand out (models.detector.strong_lines.standing)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """Of a whole plate, int8 (rows, columns) of cells, in fifteenths of a feature unit."""
+    """Of a whole plate, by cells (rows, columns); feature values are in fifteenths."""
 
     middle: NDArray[np.int8]
     """The median over the sheets: what a sheet is laid by."""
     high: NDArray[np.int8]
     """The second highest over the sheets, neighbours included: one sheet may hide a crack."""
+    bright: NDArray[np.uint8]
+    """The same of what stands out, grey levels."""
 
     @classmethod
-    def of(cls, sheets: Sequence[Cells]) -> Self:
+    def of(cls, sheets: Sequence[Shown]) -> Self:
         """The reference of good sheets, laid upon the first piece by piece.
 
         Raises:
             ValueError: fewer than three sheets, or one without a cell.
         """
-        if len(sheets) < _LEAST_SHEETS or not all(one.size for one in sheets):
+        if len(sheets) < _LEAST_SHEETS or not all(one.cells.size for one in sheets):
             raise ValueError(f"a reference needs {_LEAST_SHEETS} sheets with a cell at least; found {len(sheets)}")
-        first = sheets[0]
-        laid = [cls(_stored(one), _stored(near(one))).moved_to(first) for one in sheets[1:]]
-        middle = np.stack([_stored(first), *(one for one, _ in laid)])
-        high = np.stack([_stored(near(first)), *(one for _, one in laid)])
-        second = np.partition(high, -2, axis=0)[-2]
-        return cls(np.sort(middle, axis=0)[len(sheets) // 2], np.ascontiguousarray(second))
+        own = [cls(_stored(one.cells), _stored(near(one.cells)), _near(one.bright)) for one in sheets]
+        first = sheets[0].cells
+        laid = [own[0], *(one.moved_to(first) for one in own[1:])]
+        middle = np.sort(np.stack([one.middle for one in laid]), axis=0)[len(laid) // 2]
+        return cls(middle, _second([one.high for one in laid]), _second([one.bright for one in laid]))
 
-    def moved_to(self, other: Cells) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Both parts as they lie on another sheet, of which the cells are given."""
-        parts = np.empty(other.shape, np.int8), np.empty(other.shape, np.int8)
-        for row in range(0, other.shape[0], _BLOCK[0]):
-            for column in range(0, other.shape[1], _BLOCK[1]):
-                piece = other[row : row + _BLOCK[0], column : column + _BLOCK[1]]
+    def moved_to(self, other: Cells) -> Self:
+        """As it lies on another sheet, of which the cells are given."""
+        (rows, columns), (high, wide) = other.shape, _BLOCK
+        made = [np.empty(other.shape, part.dtype) for part in self._parts]
+        for row in range(0, rows, high):
+            for column in range(0, columns, wide):
                 # A narrow rest is laid with what lies before it.
-                top, left = (
-                    max(0, min(at, end - _LEAST_CELLS)) for at, end in zip((row, column), other.shape, strict=True)
-                )
-                down, right, _ = self._shift(other[top : row + _BLOCK[0], left : column + _BLOCK[1]], top, left)
-                for part, own in zip(parts, (self.middle, self.high), strict=True):
-                    part[row : row + _BLOCK[0], column : column + _BLOCK[1]] = _cut(
-                        own, row + down, column + right, piece.shape
-                    )
-        return parts
+                top, left = max(0, min(row, rows - _LEAST_CELLS)), max(0, min(column, columns - _LEAST_CELLS))
+                down, right, _ = self.shift(other[top : row + high, left : column + wide], top, left)
+                for part, own in zip(made, self._parts, strict=True):
+                    piece = part[row : row + high, column : column + wide]
+                    piece[:] = _cut(own, row + down, column + right, piece.shape)
+        return type(self)(*made)
 
-    def laid(self, cells: Cells, row: int, column: int) -> Cells | None:
-        """What good sheets show where a piece of a plate lies, by the piece's own relief; None where it fits nowhere.
+    @property
+    def _parts(self) -> tuple[NDArray[Any], ...]:
+        return self.middle, self.high, self.bright
+
+    def shift(self, cells: Cells, row: int, column: int) -> tuple[int, int, float]:
+        """By how many cells the reference's place lies below and right of a piece's, and how well it fits there.
 
         Args:
             cells: of the piece.
             row: of the plate's cells, at which the piece begins.
             column: likewise.
         """
-        down, right, fit = self._shift(cells, row, column)
-        if fit < _LEAST_FIT:
-            return None
-        return _read(_cut(self.high, row + down, column + right, cells.shape))
-
-    def _shift(self, cells: Cells, row: int, column: int) -> tuple[int, int, float]:
-        """By how many cells the reference's place lies below and right of the piece's, and how well it fits there."""
         rows, columns = cells.shape
         # Of an even piece OpenCV says that it fits everywhere.
         if min(rows, columns) < _LEAST_CELLS or np.ptp(cells) == 0:
@@ -131,17 +136,18 @@ class Reference:
         Args:
             boxes: x, y, width, height, px of the first sheet.
         """
-        high = self.high.copy()
+        high, bright = self.high.copy(), self.bright.copy()
         for x, y, width, height in boxes:
             rows = slice(max(0, y // SIDE), max(0, -(-(y + height) // SIDE)))
-            high[rows, max(0, x // SIDE) : max(0, -(-(x + width) // SIDE))] = _stored(np.array(CALM, np.float32))
-        return type(self)(self.middle, high)
+            columns = slice(max(0, x // SIDE), max(0, -(-(x + width) // SIDE)))
+            high[rows, columns], bright[rows, columns] = _stored(np.array(CALM, np.float32)), 0
+        return type(self)(self.middle, high, bright)
 
     # --- in a file -------------------------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
         """Its parts by their names in a file of weights."""
-        return {f"{PREFIX}middle": torch.from_numpy(self.middle), f"{PREFIX}high": torch.from_numpy(self.high)}
+        return {PREFIX + name: torch.from_numpy(part) for name, part in zip(_NAMES, self._parts, strict=True)}
 
     @classmethod
     def parted(cls, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Self | None]:
@@ -150,36 +156,86 @@ class Reference:
         Raises:
             ValueError: one that is no reference.
         """
-        own = {name: value for name, value in state.items() if name.startswith(PREFIX)}
-        rest = {name: value for name, value in state.items() if name not in own}
+        own = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+        rest = {name: value for name, value in state.items() if not name.startswith(PREFIX)}
         if not own:
             return rest, None
-        middle, high = own.pop(f"{PREFIX}middle", None), own.pop(f"{PREFIX}high", None)
-        if (
-            middle is None
-            or high is None
-            or own
-            or not _sound(middle)
-            or not _sound(high)
-            or middle.shape != high.shape
-        ):
+        sound = own.keys() == set(_NAMES) and all(isinstance(part, Tensor) for part in own.values())
+        if sound:
+            shape = own["middle"].shape
+            sound = all(own[name].dtype == kind and own[name].shape == shape for name, kind in _NAMES.items())
+            sound = sound and len(shape) == 2 and 0 not in shape
+        if not sound:
             raise ValueError("its reference by place is damaged: teach the product again")
-        return rest, cls(middle.numpy(), high.numpy())
+        return rest, cls(*(own[name].numpy() for name in _NAMES))
 
 
-def _sound(part: Tensor) -> bool:
-    return isinstance(part, Tensor) and part.dtype == torch.int8 and part.dim() == 2 and part.numel() > 0
+class Lying:
+    """A reference laid upon one piece of a plate, by the piece's own relief, when it is first asked.
+
+    Args:
+        reference: of the product.
+        values: feature values (h, w) of the piece; read later.
+        scale: px of the plate for one value along each axis.
+        x: its left, px of the plate.
+        y: its top.
+    """
+
+    def __init__(self, reference: Reference, values: NDArray[np.float32], scale: int, x: int, y: int) -> None:
+        self._reference, self._values, self._scale = reference, values, scale
+        self._row, self._column = y // SIDE, x // SIDE
+        self._shift: tuple[int, int, float] | None = None
+
+    def high(self, cells: Cells) -> Cells | None:
+        """What good sheets show at the cells of the piece; None where the piece fits nowhere."""
+        shift = self._laid(cells)
+        return (
+            None
+            if shift is None
+            else _read(_cut(self._reference.high, self._row + shift[0], self._column + shift[1], cells.shape))
+        )
+
+    def bright(self, x: int, y: int, shape: tuple[int, int], cell: int) -> NDArray[np.uint8] | None:
+        """By how many grey levels good sheets stand out at cells of another size; None where the piece fits nowhere.
+
+        Args:
+            x: left of the first of them, px of the plate.
+            y: its top.
+            shape: rows and columns of cells.
+            cell: px of their sides.
+        """
+        shift = self._laid(None)
+        if shift is None:
+            return None
+        rows = (y + cell * np.arange(shape[0])) // SIDE + shift[0]
+        columns = (x + cell * np.arange(shape[1])) // SIDE + shift[1]
+        bright = self._reference.bright
+        return np.asarray(bright[np.ix_(rows.clip(0, bright.shape[0] - 1), columns.clip(0, bright.shape[1] - 1))])
+
+    def _laid(self, cells: Cells | None) -> tuple[int, int] | None:
+        if self._shift is None:
+            cells = cells_of(self._values, self._scale) if cells is None else cells
+            self._shift = self._reference.shift(cells, self._row, self._column)
+        return None if self._shift[2] < _LEAST_FIT else self._shift[:2]
 
 
 def _stored(cells: NDArray[np.float32]) -> NDArray[np.int8]:
     return np.asarray(np.rint(cells * _STEPS).clip(-128, 127), np.int8)
 
 
+def _near(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(bright, np.ones((3, 3), np.uint8)), np.uint8)
+
+
+def _second(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.ascontiguousarray(np.partition(np.stack(parts), -2, axis=0)[-2])
+
+
 def _read(stored: NDArray[np.int8]) -> Cells:
     return np.asarray(stored / np.float32(_STEPS), np.float32)
 
 
-def _cut(part: NDArray[np.int8], row: int, column: int, shape: tuple[int, ...]) -> NDArray[np.int8]:
+def _cut(part: NDArray[Any], row: int, column: int, shape: tuple[int, ...]) -> NDArray[Any]:
     """A piece of a part; beyond its edges goes on what lies at them."""
     rows = np.arange(row, row + shape[0]).clip(0, part.shape[0] - 1)
     columns = np.arange(column, column + shape[1]).clip(0, part.shape[1] - 1)

@@ -6,14 +6,13 @@ does not reach the floor it is far from calm. A crack comes once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detector.reference import CALM, SIDE, Cells, cells_of, near
+from models.detector.reference import CALM, SIDE, Cells, Lying, cells_of, near
 
 _IN_A_ROW = 4
 """Places at equal distances, the region among them; three cracks may lie so by chance."""
@@ -31,22 +30,19 @@ _SLOPE = 1.5
 _UNUSUAL = 3.0
 """The same for what good sheets show at the place, where that is known."""
 
-Laid = Callable[[Cells], Cells | None]
-"""What good sheets show at the places of cells; None where that cannot be told."""
-
 
 class Repeats:
     """Feature values of a piece of a plate, looked through for what comes again: on the sheet, or on every sheet."""
 
-    def __init__(self, values: NDArray[np.float32], scale: int, laid: Laid | None = None) -> None:
+    def __init__(self, values: NDArray[np.float32], scale: int, lying: Lying | None = None) -> None:
         """Takes what cells hold when it is first asked for.
 
         Args:
             values: feature values (h, w); not written, and read later.
             scale: px of the plate for one value along each axis.
-            laid: says what good sheets of the product show there; asked once.
+            lying: what good sheets of the product show there, where that was taught.
         """
-        self._values, self._scale, self._laid = values, scale, laid
+        self._values, self._scale, self._lying = values, scale, lying
         self._highest: tuple[Cells, Cells] | None = None
         self._usual: Cells | None = None
 
@@ -94,7 +90,7 @@ class Repeats:
         if self._highest is None:
             cells = cells_of(self._values, self._scale)
             self._highest = cells, near(cells)
-            self._usual = None if self._laid is None else self._laid(cells)
+            self._usual = None if self._lying is None else self._lying.high(cells)
         return self._highest
 
 

@@ -69,6 +69,10 @@ class StrongLine(NamedTuple):
     """Above the floor, feature units; grows with the contrast."""
     peak: tuple[int, int]
     """x, y of its strongest cell, in the picture."""
+    contrast: float
+    """Grey levels by which it stands out, the median over its cells."""
+    least: float
+    """By which a line must, there."""
 
 
 def cells_of(grey: NDArray[np.uint8], scale: int) -> Cells:
@@ -115,6 +119,27 @@ def strong_lines(cells: Cells, valid: NDArray[np.bool_] | None = None, *, also_d
             if line is not None:
                 lines.append(line)
     return lines
+
+
+def standing(cells: Cells) -> Cells:
+    """By how many grey levels narrow bright things stand out, uint8 of the shape of the cells."""
+    return np.asarray(cv2.subtract(cells, _opened(cells, _ACROSS, _ACROSS)), np.uint8)
+
+
+def unusual(lines: Sequence[StrongLine], usual: NDArray[np.uint8]) -> list[StrongLine]:
+    """Those that stand out of what good sheets show at their place as far as a line must at all.
+
+    Args:
+        lines: of a picture of cells.
+        usual: grey levels by which good sheets stand out there, of the picture's shape.
+    """
+    kept = []
+    for line in lines:
+        down, across = line.inside.shape
+        there = usual[line.top : line.top + down, line.left : line.left + across]
+        if line.contrast - float(np.median(there[line.inside])) >= line.least:
+            kept.append(line)
+    return kept
 
 
 class Seen(NamedTuple):
@@ -242,7 +267,7 @@ def _line(
         return None
     peak = int(np.argmax(np.where(inside, own, 0)))
     evidence = _SURE + _GAIN * math.log(max(1.0, contrast / least))
-    return StrongLine(inside, left, top, evidence, (left + peak % across, top + peak // across))
+    return StrongLine(inside, left, top, evidence, (left + peak % across, top + peak // across), contrast, least)
 
 
 def _reached(values: Cells, share: float) -> float:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.lab.teach.look import Looked
 from daemon.lab.teach.places import Offset, Place, on_sheet
 from models.detector.detector import Detector
-from models.detector.reference import CALM, SIDE, Cells, Reference, cells_of
+from models.detector.reference import CALM, SIDE, Reference, Shown, cells_of
+from models.detector.strong_lines import CELL, standing
+from models.detector.strong_lines import cells_of as cells_of_grey
 from stages.detect import swaths
 from stages.plate import windows_of
 
@@ -50,14 +53,14 @@ def reference_of(
     return Reference.of(sheets).without([on_sheet(mark, where[0]) for mark in marks])
 
 
-def _told(detector: Detector, one: Looked, step: Callable[[], None]) -> Cells:
-    cells = sheet_cells(detector, one.sheet.read())
+def _told(detector: Detector, one: Looked, step: Callable[[], None]) -> Shown:
+    shown = shown_by(detector, one.sheet.read())
     step()
-    return cells
+    return shown
 
 
-def sheet_cells(detector: Detector, pixels: NDArray[np.uint8]) -> Cells:
-    """The highest feature value in each cell of a plate, as the line's swaths give it.
+def shown_by(detector: Detector, pixels: NDArray[np.uint8]) -> Shown:
+    """What a sheet shows in each of its cells, as the line's swaths give it.
 
     Args:
         detector: of the product.
@@ -72,4 +75,9 @@ def sheet_cells(detector: Detector, pixels: NDArray[np.uint8]) -> Cells:
             row, column = view.y // SIDE, view.x // SIDE
             there = plate[row : row + cells.shape[0], column : column + cells.shape[1]]
             np.maximum(there, cells[: there.shape[0], : there.shape[1]], out=there)
-    return plate
+    seen = np.asarray(cv2.bitwise_not(pixels), np.uint8) if detector.recipe.polarity == "dark" else pixels
+    small = cv2.dilate(standing(cells_of_grey(seen, 1)), np.ones((2, 2), np.uint8), anchor=(0, 0))
+    half = np.asarray(small[:: SIDE // CELL, :: SIDE // CELL], np.uint8)
+    bright = np.zeros(plate.shape, np.uint8)
+    bright[: half.shape[0], : half.shape[1]] = half
+    return Shown(plate, bright)

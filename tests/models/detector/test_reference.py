@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.detector.reference import CALM, PREFIX, SIDE, Cells, Reference, cells_of, near
+from models.detector.reference import CALM, PREFIX, SIDE, Lying, Reference, Shown, cells_of, near
 from models.detector.repeats import Repeats
 
 ROWS, COLUMNS = 816, 1800
@@ -45,7 +45,12 @@ def with_crack(values: NDArray[np.float32], x: int, y: int) -> NDArray[np.float3
 
 
 def of(*sheets: NDArray[np.float32]) -> Reference:
-    return Reference.of([cells_of(one, 1) for one in sheets])
+    return Reference.of([shown(one) for one in sheets])
+
+
+def shown(values: NDArray[np.float32]) -> Shown:
+    cells = cells_of(values, 1)
+    return Shown(cells, np.asarray((cells - CALM).clip(0, 255), np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def less(values: NDArray[np.float32], x: int, y: int, reference: Reference, top:
     assert labels[y - top, x]
     rows, columns = np.nonzero(labels == labels[y - top, x])
     own = part[rows, columns]
-    repeats = Repeats(part, 1, lambda cells: reference.laid(cells, top // SIDE, 0))
+    repeats = Repeats(part, 1, Lying(reference, part, 1, 0, top))
     return repeats.less(rows, columns, own, float(own.mean()))
 
 
@@ -107,9 +112,11 @@ def test_what_is_taken_out_of_it_counts_in_full_again(reference: Reference) -> N
 
 def test_a_sheet_of_another_die_is_not_laid_upon_it(reference: Reference) -> None:
     noise = np.random.default_rng(3).normal(-6, 1, (80, 300)).astype(np.float32)
-    assert reference.laid(noise, 0, 0) is None
-    assert reference.laid(np.full((80, 300), CALM, np.float32), 0, 0) is None
-    assert reference.laid(cells_of(relief(), 1)[:10], 0, 0) is None, "too little to be laid by"
+    even, small = np.full((80, 300), CALM, np.float32), cells_of(relief(), 1)[:10]
+    for cells in (noise, even, small):
+        lying = Lying(reference, np.kron(cells, np.ones((SIDE, SIDE), np.float32)), 1, 0, 0)
+        assert lying.high(cells) is None
+        assert lying.bright(0, 0, (5, 5), 4) is None
 
 
 @cache
@@ -129,8 +136,11 @@ def test_any_piece_is_laid_or_not_and_is_of_its_own_shape(
     rows: int, columns: int, row: int, column: int, seed: int
 ) -> None:
     cells = np.random.default_rng(seed).normal(-5, 2, (rows, columns)).astype(np.float32)
-    laid = small().laid(cells, row, column)
-    assert laid is None or laid.shape == cells.shape
+    lying = Lying(small(), np.kron(cells, np.ones((SIDE, SIDE), np.float32)), 1, column * SIDE, row * SIDE)
+    high, bright = lying.high(cells), lying.bright(column * SIDE, row * SIDE, (2 * rows, 2 * columns), SIDE // 2)
+    assert (high is None) == (bright is None)
+    assert high is None or high.shape == cells.shape
+    assert bright is None or bright.shape == (2 * rows, 2 * columns)
 
 
 def test_few_sheets_are_none() -> None:
@@ -155,6 +165,7 @@ def test_it_lies_in_a_file_of_weights_and_comes_back_equal(reference: Reference)
     assert back is not None
     assert (back.middle == reference.middle).all()
     assert (back.high == reference.high).all()
+    assert (back.bright == reference.bright).all()
     assert Reference.parted(weights) == (weights, None)
 
 
@@ -173,9 +184,13 @@ def test_one_that_is_damaged_is_refused(reference: Reference, harm: dict[str, to
         Reference.parted(reference.tensors() | harm)
 
 
-def test_a_piece_is_laid_the_same_by_whoever_lays_it(reference: Reference) -> None:
-    cells: Cells = cells_of(sheet(5), 1)[:80]
-    first, second = (reference.laid(cells.copy(), 0, 0) for _ in range(2))
-    assert first is not None
-    assert second is not None
-    assert first.tobytes() == second.tobytes()
+def test_what_stands_out_at_a_place_is_told_at_cells_of_any_size(reference: Reference) -> None:
+    values = sheet(99, shift=(16, -8))
+    x, y = on_crest(values)
+    lying = Lying(reference, values[:656], 1, 0, 0)
+    around = lying.bright(x - 40, y - 40, (20, 20), 4)
+    assert around is not None
+    assert around.max() >= 10
+    calm = lying.bright(1400, y - 40, (20, 20), 4)
+    assert calm is not None
+    assert calm.max() < 8
