@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +56,8 @@ class Candidate:
     """Of the detector. Fixed here: two machines that chose for themselves could differ in the last bit."""
     classifier_dtype: Dtype
     code_sha256: str
+    torch: str
+    """Its version: another one may round otherwise."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class Candidate:
             "dtype": self.dtype,
             "classifier_dtype": self.classifier_dtype,
             "code_sha256": self.code_sha256,
+            "torch": self.torch,
         }
 
     @property
@@ -82,7 +86,7 @@ class Candidate:
         """Its recipe and its networks, which have given their known answers; they compute on one thread.
 
         Raises:
-            CandidateError: the weights or the device cannot be used.
+            CandidateError: the weights or the device cannot be used, or this is another version of the program.
         """
         import torch  # noqa: PLC0415 - seconds to load
 
@@ -90,6 +94,10 @@ class Candidate:
         from models.classifier.errors import ClassifierError  # noqa: PLC0415
         from models.detector.detector import Detector, DetectorError  # noqa: PLC0415
 
+        if (code_sha256(), str(torch.__version__)) != (self.code_sha256, self.torch):
+            raise CandidateError(
+                f"{platform.node()} runs another version of linesentry or torch: install the same ones on all machines"
+            )
         torch.set_num_threads(1)
         with TemporaryDirectory(prefix="linesentry-candidate-") as folder:
             recipe = self.recipe.model_copy(
@@ -133,6 +141,7 @@ def candidate_of(recipe: Recipe, config: Config) -> Candidate:
         dtype=usual if workers.dtype == "auto" else workers.dtype,
         classifier_dtype=usual if classify.dtype == "auto" else classify.dtype,
         code_sha256=code_sha256(),
+        torch=str(torch.__version__),
     )
 
 

@@ -33,6 +33,7 @@ def test_whatever_decides_a_result_makes_another_candidate(candidate: Candidate)
         replace(candidate, detector=Weights(candidate.detector.content + b"x", candidate.detector.card)),
         replace(candidate, dtype="float32" if candidate.dtype == "bfloat16" else "bfloat16"),
         replace(candidate, code_sha256="0" * 64),
+        replace(candidate, torch="2.0"),
     ]
     assert len({one.digest for one in [candidate, *others]}) == 1 + len(others)
     travelled: Candidate = pickle.loads(pickle.dumps(candidate))
@@ -54,3 +55,9 @@ def test_weights_that_are_not_there_or_of_no_use_are_told(
         candidate_of(lacking, plates.settings)
     with pytest.raises(CandidateError, match="detector"):
         replace(candidate, detector=Weights(b"none", candidate.detector.card)).load()
+
+
+def test_another_version_of_the_program_is_told_for_it_could_differ_in_the_last_bit(candidate: Candidate) -> None:
+    for other in (replace(candidate, code_sha256="0" * 64), replace(candidate, torch="2.0")):
+        with pytest.raises(CandidateError, match="another version of linesentry or torch"):
+            other.load()

@@ -37,7 +37,7 @@ def test_two_workers_do_what_one_process_does_and_one_that_dies_costs_nothing(
     # One worker alone, anew.
     assert encoded(list(by_dask(candidate, many[:3], cluster.address))) == expected(inspector, jobs, 1)
     # Another version of the program could say something else.
-    with pytest.raises(CandidateError, match="another version of linesentry"):
+    with pytest.raises(CandidateError, match="another version of linesentry or torch"):
         list(by_dask(replace(candidate, code_sha256="0" * 64), many[:1], cluster.address))
     # Without its scheduler nothing more comes, and nothing is passed as done.
     coming = by_dask(candidate, repeated(jobs, 100), cluster.address)
