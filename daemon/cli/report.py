@@ -32,7 +32,7 @@ def report(order: Report) -> None:
     """Write a page about a shift or a period: verdicts, causes, places that repeat, light, marks."""
     from config.schema import shift_times  # noqa: PLC0415 - commands load what they need
     from daemon.lab.progress import Teller  # noqa: PLC0415
-    from daemon.offline.report.page import report_page  # noqa: PLC0415
+    from daemon.offline.report.page import PARTS, report_page  # noqa: PLC0415
     from daemon.store.period import read_period  # noqa: PLC0415
     from daemon.store.shifts import Shift  # noqa: PLC0415
     from models.machine.files import whole  # noqa: PLC0415
@@ -57,9 +57,9 @@ def report(order: Report) -> None:
 
         teller.part("reading", _ROWS_A_PLATE * seen, at_once=False)
         period = read_period(found, selection, told)
-        teller.part("drawing", 1, at_once=False)
+        teller.part("drawing", PARTS, at_once=False)
         now = datetime.now().astimezone()
-        text, lines = report_page(period, f"All plates{_of(order)}.", shifts, settings.optics, now)
+        text, lines = report_page(period, f"All plates{_of(order)}.", shifts, settings.optics, now, teller.step)
     try:
         with whole(order.out) as part:
             part.write_text(text, "utf-8")

@@ -256,13 +256,9 @@ def _found(
 ) -> tuple[Found, int]:
     """The defects of these plates, and how many cannot be read."""
     asked = [defects.c[name] for name in (*_DEFECT_NUMBERS, *_DEFECT_VALUES)]
-    # The join follows the key of the defects, plate by plate.
-    query = (
-        sa.select(*asked)
-        .select_from(plates.join(defects))
-        .where(*conditions)
-        .order_by(defects.c.plate, defects.c.number)
-    )
+    # No join: SQLite would read the defects of all plates, for the sake of their order.
+    query = sa.select(*asked).where(defects.c.plate.in_(sa.select(plates.c.plate).where(*conditions)))
+    query = query.order_by(defects.c.plate, defects.c.number)
     kept: list[NDArray[np.float64]] = []
     unreadable = 0
     for piece in _pieces(connection, query):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from config.errors import printable
@@ -13,9 +13,17 @@ from daemon.offline.report.sections import findings, lines, sections
 from daemon.store.period import Period, local
 from daemon.store.shifts import Shift
 
+PARTS = 9
+"""That a page is made of, about: what is told while it is made."""
+
 
 def report_page(
-    period: Period, asked: str, shifts: Mapping[str, Shift], limits: OpticsLimits, now: datetime
+    period: Period,
+    asked: str,
+    shifts: Mapping[str, Shift],
+    limits: OpticsLimits,
+    now: datetime,
+    told: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, tuple[str, str, str]]:
     """The page, and its answer in three lines.
 
@@ -25,9 +33,15 @@ def report_page(
         shifts: by name.
         limits: by how much light and focus may change.
         now: when it is made, with a zone.
+        told: is told each part that is done.
     """
     found = findings(period, shifts, limits)
+    told("counted")
     answer = lines(found)
+    made = []
+    for section in sections(found):
+        made.append(section)
+        told(section.title)
     text = pages.page(
         "report.html.j2",
         "daemon.offline.report",
@@ -35,7 +49,7 @@ def report_page(
         about=f"{printable(asked)} Made {now:%Y-%m-%d %H:%M %Z} by linesentry report.",
         lines=answer,
         warnings=[*map(printable, period.notes), *_warnings(period)],
-        sections=sections(found),
+        sections=made,
     )
     return text, answer
 
@@ -52,7 +66,8 @@ def _title(period: Period) -> str:
 def _warnings(period: Period) -> list[str]:
     words = []
     if period.simulated:
-        words.append(f"{counted(period.simulated, 'sheet')} of these were simulated.")
+        simulated = counted(period.simulated, "sheet")
+        words.append(f"Simulated: {simulated}. A simulated line shows the same few again and again, so places repeat.")
     if period.unreadable:
         rows = counted(period.unreadable, "row")
         words.append(f"{rows} of the store cannot be read, for somebody changed them; they are left out.")

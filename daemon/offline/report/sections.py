@@ -5,7 +5,7 @@ A new section is one more function that gives a Section or None, and one more li
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from config.schema import OpticsLimits
@@ -57,19 +57,21 @@ def findings(period: Period, shifts: Mapping[str, Shift], limits: OpticsLimits) 
     )
 
 
-def sections(of: Findings) -> list[Section]:
+def sections(of: Findings) -> Iterator[Section]:
     """The report from top to bottom; sections about which there is nothing to say are left out."""
-    made = (
-        verdicts_section(of.period, of.over, of.shifts, of.products),
-        causes_section(of.whys),
-        places_section(of.places),
-        sizes_section(of.sizes),
-        marks_section(of.marked),
-        unchecked_section(of.period, of.whys),
-        drift_section(of.drifts, of.period.optics),
-        golden_section(of.period.checks),
+    makers: tuple[Callable[[], Section | None], ...] = (
+        lambda: verdicts_section(of.period, of.over, of.shifts, of.products),
+        lambda: causes_section(of.whys),
+        lambda: places_section(of.places),
+        lambda: sizes_section(of.sizes),
+        lambda: marks_section(of.marked),
+        lambda: unchecked_section(of.period, of.whys),
+        lambda: drift_section(of.drifts, of.period.optics),
+        lambda: golden_section(of.period.checks),
     )
-    return [one for one in made if one is not None]
+    for make in makers:
+        if (section := make()) is not None:
+            yield section
 
 
 def lines(of: Findings) -> tuple[str, str, str]:
