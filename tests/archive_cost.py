@@ -1,6 +1,7 @@
 """What the archive costs a plate: `python -m tests.archive_cost SHEET`, an image as `linesentry simulate` makes it.
 
 Processor times, so that other work on the machine changes them little. The first copy is into memory that is new.
+The file is inspected as well, for the share of an inspection that the archive is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import cv2
 import numpy as np
 import tifffile
 
+from config.load import load_recipe
+from daemon.offline.inspect import inspect_files
+from daemon.offline.networks import load_detectors
 from daemon.store.archive_file import write_plate
 from daemon.store.archive_files import sha256_of
 from models.images import open_image
@@ -46,6 +50,10 @@ def main() -> None:
         found["ratio"] = sheet.size / path.stat().st_size
         found["verify_s"] = seconds(lambda: sha256_of(path))
         found["same"] = float(np.array_equal(tifffile.imread(path), sheet))
+        recipe = load_recipe("P10B")
+        detectors = load_detectors(recipe, "cpu")[:1]
+        found["inspect_s"] = seconds(lambda: list(inspect_files([path], recipe, detectors)))
+        found["of_the_inspection"] = (found["copy_s"] + found["write_s"]) / found["inspect_s"]
     sys.stdout.write(json.dumps({key: round(value, 3) for key, value in found.items()}, indent=1) + "\n")
 
 

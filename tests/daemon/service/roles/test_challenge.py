@@ -56,6 +56,7 @@ def archived(state: Path, recipe: Recipe, *plates: int) -> None:
             enter(store, plate, path, size, digest)
 
 
+@pytest.mark.timeout(300)
 def test_a_plate_is_judged_once_the_line_is_free_and_the_next_where_a_file_is_damaged(
     parent: Start, tmp_path: Path
 ) -> None:
