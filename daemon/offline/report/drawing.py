@@ -56,7 +56,7 @@ def verdicts(over: OverTime) -> str:
 
 def causes(whys: Sequence[Why]) -> str:
     """Pareto: plates by cause, and what share of all mentions the most frequent make together."""
-    figure = _figure(0.9 + 0.24 * len(whys))
+    figure = _figure(1.1 + 0.24 * len(whys))
     axes = figure.subplots()
     places = np.arange(len(whys))
     ng, unsure = (np.array([getattr(why, name) for why in whys]) for name in ("ng", "inconclusive"))
@@ -69,7 +69,7 @@ def causes(whys: Sequence[Why]) -> str:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(total.max(), 1))
     axes.set_xlabel("sheets with this cause")
-    axes.legend(fontsize=7, loc="lower right", frameon=False)
+    figure.legend(fontsize=7, ncols=2, loc="outside upper right", frameon=False)
     return _drawn(figure, axes)
 
 

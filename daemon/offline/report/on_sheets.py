@@ -69,9 +69,11 @@ def causes_section(whys: Sequence[Why]) -> Section | None:
     total = sum(why.all for why in whys)
     few = next(n for n in range(1, len(whys) + 1) if sum(why.all for why in whys[:n]) >= 0.8 * total)
     named = ", ".join(why.cause.value for why in whys[:few])
+    alone = f"{named} is the only cause."
+    answer = alone if len(whys) == 1 else f"{sum(why.all for why in whys[:few]) / total:.0%} by {named}."
     return Section(
         "Why sheets were not OK",
-        f"{named} {'makes' if few == 1 else 'make'} four fifths of all.",
+        answer,
         [Picture(drawing.causes(whys), "Causes, the most frequent first. A sheet with two causes counts for both.")],
     )
 

@@ -43,9 +43,16 @@ WHY: dict[Verdict, tuple[Cause, ...]] = {
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
+def state(made: Path, tmp_path: Path) -> Path:
+    """A copy of them, to be changed."""
+    return Path(shutil.copytree(made, tmp_path / "state"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten plates of two products: every third NG with two defects, one the golden sheet, the last one open."""
-    with Store.open(store_path(tmp_path)) as store:
+    state = tmp_path_factory.mktemp("made")
+    with Store.open(store_path(state)) as store:
         store.begin_run(FACTS)
         for plate in range(1, 11):
             at = BEGAN + timedelta(minutes=plate)
@@ -70,7 +77,7 @@ def state(tmp_path: Path) -> Path:
         add_check(store, "P10B", 5, BEGAN + timedelta(minutes=5), Check({"missed": 1.0}, ("missed 1",)))
         add_check(store, "P10B", 5, BEGAN - timedelta(days=5), Check({"missed": 0.0}, ()))
         note(store, RUN, "optics", "light: lost 12 %", 4)
-    return tmp_path
+    return state
 
 
 def period(state: Path, selection: Selection = Selection()) -> Period:  # noqa: B008 - it is frozen
