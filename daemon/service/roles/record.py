@@ -83,6 +83,9 @@ class RecordProcess(Child):
         self._unsettled = False
         """Something is stored that may stand in the write-ahead log alone."""
         self._settled_at = 0.0
+        self._untold: set[int] = set()
+        """Plates whose committed verdict could not be read for the supervisor, which waits for it."""
+        self._tell_untold_at = 0.0
         self._tell_seen_at = inf
         """When tile is to be told of the open plates: it is new, or the store failed as it was asked for them."""
 
@@ -132,6 +135,8 @@ class RecordProcess(Child):
         try:
             if self._store is not None and now >= self._tell_seen_at:
                 self._tell_seen(self._store, now)
+            if self._untold and now >= self._tell_untold_at:
+                self._tell_verdict(self._untold.pop(), now)
             self._outgoing.tick(self._store, now)
             self._golden.tick(self._store, self.recipes.values(), now)
         except StoreError as error:
@@ -310,6 +315,8 @@ class RecordProcess(Child):
                 row = self._store.plate(plate)
             except StoreError as error:
                 self._alarm(error.kind, str(error))
+                self._untold.add(plate)
+                self._tell_untold_at = now + _SETTLE_BUSY_S
                 return None
             if row is not None and row.verdict is not None:
                 committed = VerdictCommitted(result_of(row), row.latency_s)

@@ -39,3 +39,10 @@ def test_a_tile_that_starts_anew_while_the_store_fails_is_told_of_the_open_plate
     for seed in range(4):
         setting = replace(SETTING, seed=seed)
         assert broken_by(setting, [Fault(1.5, "kill", "tile-0"), Fault(1.6, "store fails", "full", 1.5)]) == ()
+
+
+def test_a_verdict_that_the_supervisor_missed_and_the_store_cannot_tell_just_then_is_told_when_it_works_again() -> None:
+    for seed in (0, 1, 4, 7):
+        lost = Fault(1.3, "garble", "record-0>supervisor", 9)
+        then = [Fault(1.6, "kill", "record-0"), Fault(2.14, "store fails", "broken", 1.0)]
+        assert broken_by(replace(SETTING, seed=seed, plates=6), [lost, *then]) == ()
