@@ -13,7 +13,7 @@ from typing import Any
 
 from daemon.lab.faults import workers
 from daemon.lab.faults.belt import STRIP_ROWS, BeltCamera
-from daemon.lab.faults.frame import Simulated
+from daemon.lab.faults.frame import Quiet, Simulated
 from daemon.lab.faults.peer import peer
 from daemon.lab.faults.plant import BUFFERS, RUN, Plant
 from daemon.lab.faults.store import (
@@ -25,7 +25,7 @@ from daemon.lab.faults.store import (
     result_of,
 )
 from daemon.lab.faults.world import Clock, ProcessDied
-from daemon.service import child, evidence_desk, line_switch, outgoing
+from daemon.service import archiving, child, evidence_desk, line_switch, outgoing
 from daemon.service.child import Plan
 from daemon.service.roles import acquire, detect, line, merge, output, record, tile
 from daemon.store.rows import RunFacts
@@ -157,6 +157,12 @@ class _Stores:
         return SimulatedStore(Plant.current.disk)
 
 
+class _NoLog:
+    @staticmethod
+    def get_logger() -> Quiet:
+        return Quiet()
+
+
 def _nothing(*_what: object) -> None: ...
 
 
@@ -183,7 +189,8 @@ _REPLACED: list[tuple[ModuleType, dict[str, Any]]] = [
             "note": _nothing,
         },
     ),
-    (evidence_desk, {"PictureKeeper": SimulatedPictures}),
+    (evidence_desk, {"PictureKeeper": SimulatedPictures, "structlog": _NoLog}),
+    (archiving, {"time": Clock, "structlog": _NoLog}),
     (outgoing, {"Tellings": SimulatedTellings}),
     (output, {"open_link": lambda _settings: peer(), "open_requests": _nothing, "missing_package": _nothing}),
 ]
