@@ -56,12 +56,12 @@ def test_completion_can_be_shown_and_completes_commands() -> None:
     script = Path(sys.executable).parent / "linesentry"
     answer = subprocess.run(
         [script],
-        env={"_LINESENTRY_COMPLETE": "complete_bash", "COMP_WORDS": "linesentry si", "COMP_CWORD": "1"},
+        env={"_LINESENTRY_COMPLETE": "complete_bash", "COMP_WORDS": "linesentry sch", "COMP_CWORD": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert answer.stdout.split() == ["simulate"]
+    assert answer.stdout.split() == ["schema"]
 
 
 def test_the_console_script_is_the_same_program() -> None:
