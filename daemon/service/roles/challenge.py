@@ -58,14 +58,16 @@ class ChallengeProcess(Child):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._bench = Bench(self.config, Path(plan.state), self.plate_memory(), list(self.recipes.values()))
+        self._bench = Bench(self.config, Path(plan.state), self.plate_memory(), [])
         self._judge = ThreadPoolExecutor(1, "challenge", _give_way)
         self._judging: Future[PlateChallenged | None] | None = None
         self._next_at = 0.0
 
     def start(self) -> None:
         """All recipes of the start are known by now; those that are loaded later have no challenger here."""
-        self._bench.recipes = list(self.recipes.values())
+        # The hash that its plates are stored with: here the recipe names copies of its weights.
+        stored = {number: self.facts[number].get("recipe_sha256") for number in self.recipes}
+        self._bench.recipes = [(one, str(stored[number] or recipe_hash(one))) for number, one in self.recipes.items()]
         self._record = self.connect("record", _on_record)
 
     def tick(self, now: float) -> None:
@@ -89,8 +91,9 @@ class ChallengeProcess(Child):
 class Bench:
     """What happens in the thread. Whatever fails there is logged, and costs a candidate's word on one plate."""
 
-    def __init__(self, config: Config, state: Path, memory: PlateMemory, recipes: list[Recipe]) -> None:
+    def __init__(self, config: Config, state: Path, memory: PlateMemory, recipes: list[tuple[Recipe, str]]) -> None:
         self.recipes = recipes
+        """Each with the hash that its plates are stored with."""
         self.stopped = threading.Event()
         self._config, self._state, self.memory = config, state, memory
         self._contenders: list[_Contender] | None = None
@@ -107,7 +110,7 @@ class Bench:
     def judge_next(self) -> PlateChallenged | None:
         """What a candidate says of a plate that it has not judged; None where there is none, or nothing to say."""
         if self._contenders is None:
-            self._contenders = [one for recipe in self.recipes if (one := self._loaded(recipe)) is not None]
+            self._contenders = [one for pair in self.recipes if (one := self._loaded(*pair)) is not None]
         for contender in self._contenders:
             try:
                 if (said := self._judge(contender)) is not None:
@@ -136,7 +139,7 @@ class Bench:
             found = unchallenged(store, contender.recipe_sha256, contender.candidate, contender.share, without)
         return None if found is None else Job(str(found.path), found.sha256, result_of(found.row))
 
-    def _loaded(self, recipe: Recipe) -> _Contender | None:
+    def _loaded(self, recipe: Recipe, sha256: str) -> _Contender | None:
         try:
             own = candidate_of(recipe)
             if own is None or recipe.challenger is None:
@@ -146,7 +149,7 @@ class Bench:
         except (ConfigError, CandidateError) as error:
             self._log.error("a challenger cannot be used", recipe=recipe.name, error=str(error))
             return None
-        return _Contender(recipe_hash(recipe), candidate.digest, own.name, recipe.challenger.share, inspector)
+        return _Contender(sha256, candidate.digest, own.name, recipe.challenger.share, inspector)
 
     def give_way(self, _done: int, _total: int) -> None:
         """Wait until the line is free; the inspection goes on after that."""

@@ -84,7 +84,7 @@ def test_a_plate_is_judged_once_the_line_is_free_and_the_next_where_a_file_is_da
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(Config(), tmp_path, PlateMemory.create(SHAPE), [load_recipe("P10B")])
+    return Bench(Config(), tmp_path, PlateMemory.create(SHAPE), [])
 
 
 def test_it_goes_on_where_it_stopped_once_no_slot_is_held(bench: Bench) -> None:
@@ -117,5 +117,5 @@ def test_a_candidate_that_cannot_be_used_judges_nothing_and_ends_no_process(benc
     recipe = recipe_with_challenger(tmp_path)
     archived(tmp_path, recipe, 1)
     (tmp_path / "next.yaml").write_text("name: next\nweights: none.pt\n")
-    bench.recipes = [recipe]
+    bench.recipes = [(recipe, recipe_hash(recipe))]
     assert bench.judge_next() is None
