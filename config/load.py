@@ -189,7 +189,8 @@ def _weights_from(recipe: Recipe, folder: Path) -> Recipe:
     if (own := recipe.classifier.weights) is not None:
         changes["classifier"] = recipe.classifier.model_copy(update={"weights": str(folder / own)})
     if recipe.challenger is not None and is_recipe_path(recipe.challenger.recipe):
-        path = str(folder / recipe.challenger.recipe)
+        # Whole: the process that reads it works in another folder.
+        path = str((folder / recipe.challenger.recipe).absolute())
         changes["challenger"] = recipe.challenger.model_copy(update={"recipe": path})
     return recipe.model_copy(update=changes)
 

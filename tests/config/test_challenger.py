@@ -18,13 +18,16 @@ def with_challenger(recipe: str, share: float = 1.0) -> Recipe:
     return RECIPE.model_copy(update={"challenger": Challenger(recipe=recipe, share=share)})
 
 
-def test_its_path_is_relative_to_the_recipe_and_it_changes_no_hash(tmp_path: Path) -> None:
+def test_its_path_is_relative_to_the_recipe_and_it_changes_no_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "next.yaml").write_text("name: next\ndecision: {ng_score: 0.6}\n")
     text = "name: mine\n"
     (tmp_path / "mine.yaml").write_text(text)
     alone = load_recipe(tmp_path / "mine.yaml")
     (tmp_path / "mine.yaml").write_text(text + "challenger: {recipe: next.yaml, share: 0.5}\n")
-    mine = load_recipe(tmp_path / "mine.yaml")
+    mine = load_recipe("mine.yaml")
     assert mine.challenger == Challenger(recipe=str(tmp_path / "next.yaml"), share=0.5)
     assert recipe_hash(mine) == recipe_hash(alone)
     candidate = candidate_of(mine)
