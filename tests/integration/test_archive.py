@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from daemon.store.archive import adopt
+from daemon.store.results import Store, store_path
 from tests.command import linesentry
 from tests.integration.conftest import SHEETS, Service, substance
 
@@ -41,6 +43,9 @@ def test_what_was_judged_is_archived_and_an_archiver_killed_in_mid_write_leaves_
     one.wait_for(lambda: files(one), START_S)
     one.kill("archive-0")
     assert one.finish(START_S) == 0, one.stderr()
+    # A file whose archiver died before it could say so is whole, and entered by the next start.
+    with Store.open(store_path(one.state)) as store:
+        assert adopt(store, one.state / "archive") == []
     rows = one.verdicts()
     assert len(rows) == 2 * SHEETS
     for plate, row in rows.items():
