@@ -34,6 +34,8 @@ _FAR = 12
 stretch by half a percent 80."""
 _LEAST_FIT = 0.15
 """Correlation below which a piece of a sheet and the reference have too little in common to be laid upon each other."""
+_RELIEF = 0.9
+"""Share of the reference's cells below the level at which both are cut off to be laid upon each other."""
 _LEAST_CELLS = 24
 """Rows and columns of a piece that can be laid."""
 _BLOCK = 81, 243
@@ -122,11 +124,15 @@ class Reference:
             column: likewise.
         """
         rows, columns = cells.shape
-        # Of an even piece OpenCV says that it fits everywhere.
-        if min(rows, columns) < _LEAST_CELLS or np.ptp(cells) == 0:
+        if min(rows, columns) < _LEAST_CELLS:
             return 0, 0, 0.0
         around = _read(_cut(self.middle, row - _FAR, column - _FAR, (rows + 2 * _FAR, columns + 2 * _FAR)))
-        fits = cv2.matchTemplate(around, np.ascontiguousarray(cells), cv2.TM_CCOEFF_NORMED)
+        # Cracks and crest lines would drown the relief.
+        most = np.float32(np.quantile(around[::3, ::3], _RELIEF))
+        piece = np.minimum(cells, most)
+        if np.ptp(piece) == 0:  # of an even piece OpenCV says that it fits everywhere
+            return 0, 0, 0.0
+        fits = cv2.matchTemplate(np.minimum(around, most), piece, cv2.TM_CCOEFF_NORMED)
         down, right = np.unravel_index(int(fits.argmax()), fits.shape)
         return int(down) - _FAR, int(right) - _FAR, float(fits[down, right])
 

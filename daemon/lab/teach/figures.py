@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from daemon.lab.teach.look import Looked, alarms_of
 from daemon.lab.teach.painted import painted
 from daemon.lab.teach.places import Offset, Place, on_sheet
 from models.measure.assessment import Found, Scored, Share
-from models.measure.matching import Box, Match, meets_any
+from models.measure.matching import Box, Judgement, Match, meets_any
 from models.measure.scored import outcome
 from models.training.detector.metal import Paint
 from stages.plate import Defect
@@ -40,12 +40,12 @@ class Figures:
 
     @property
     def recall(self) -> Share:
-        """Painted cracks that were found."""
+        """Painted cracks on which something was found."""
         return Share(self.match.true, self.match.true + self.match.missed)
 
     @property
     def precision(self) -> Share:
-        """Found defects, on painted sheets, that are painted cracks."""
+        """Of these and of what was found beside them, on painted sheets, the former."""
         return Share(self.match.true, self.match.true + self.match.false)
 
     @property
@@ -129,13 +129,30 @@ class HeldApart:
                 rows=plate.rows,
                 columns=plate.columns,
             )
-            judgement = outcome(scored, at)[1]
-            figures.match += judgement.match
+            found, judgement = outcome(scored, at)
+            figures.match += _met(judgement)
             vetoed = [_box(defect) for defect in kept if defect.vetoed and not defect.faint]
-            missed = [scored.judged[index].box for index in judgement.missed]
+            missed = [scored.judged[index].box for index in judgement.missed if index not in judgement.shared]
             figures.veto_lost += sum(meets_any(missed, vetoed))
-            gallery.look(image, scored)
+            gallery.look(image, _plainly(scored, found, judgement))
             step()
+
+
+def _met(judgement: Judgement) -> Match:
+    """What became of the cracks, by whether anything lies on them.
+
+    They are painted so densely that they cross: one found thing lies on several, and several on one.
+    """
+    shared, match = len(judgement.shared), judgement.match
+    return Match(match.true + shared, match.missed - shared, match.false - len(judgement.fragments))
+
+
+def _plainly(scored: Scored, found: Sequence[Found], judgement: Judgement) -> Scored:
+    """The same for pictures: without further pieces of cracks that are found, and cracks that share what was found."""
+    shared = {id(scored.judged[index]) for index in judgement.shared}
+    truth = tuple(replace(one, asked=False) if id(one) in shared else one for one in scored.truth)
+    kept = tuple(one for index, one in enumerate(found) if index not in judgement.fragments)
+    return replace(scored, truth=truth, found=kept)
 
 
 def _box(defect: Defect) -> Box:
