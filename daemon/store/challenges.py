@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
-from daemon.store.history import Selection, numbers
+from daemon.store.history import Selection, conditions_of
 from daemon.store.results import Store
 from daemon.store.rows import PlateRow, challenge_in
 from daemon.store.schema import archive, challenges, plates
@@ -21,7 +22,6 @@ _PARTS = 10_000
 """Shares are told apart to this fineness."""
 _SPREAD = 7919
 """A prime: plates that follow each other, or that the archive takes at an even pace, are spread over the parts."""
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +79,29 @@ def unchallenged(
     return Unchallenged(row, store.path.parent / found.path, found.sha256)
 
 
-def challenged(store: Store, selection: Selection) -> list[tuple[int, Verdict, Challenge]]:
-    """Of the selection's plates: number, stored verdict, and what each candidate says, the latest plate first.
+class Challenged(NamedTuple):
+    """A plate with a verdict that a candidate has judged."""
+
+    plate: int
+    verdict: Verdict
+    """The stored one."""
+    said: Challenge
+
+
+def challenged(store: Store, selection: Selection) -> list[Challenged]:
+    """What candidates say of the selection's plates, the latest plate first.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    chosen = numbers(store, selection)
-    found: list[tuple[int, Verdict, Challenge]] = []
     with store.transaction(write=False) as connection:
         if not sa.inspect(connection).has_table(challenges.name):
             return []  # a store of an earlier version
-        for first in range(0, len(chosen), _AT_ONCE):
-            query = (
-                sa.select(challenges, plates.c.verdict.label("stored"))
-                .join_from(challenges, plates)
-                .where(challenges.c.plate.in_(chosen[first : first + _AT_ONCE]), plates.c.verdict.is_not(None))
-                .order_by(challenges.c.plate.desc(), challenges.c.at.desc())
-            )
-            rows = connection.execute(query).mappings()
-            found += [(row["plate"], Verdict(row["stored"]), challenge_in(row)) for row in rows]
-    return found
+        query = (
+            sa.select(challenges, plates.c.verdict.label("stored"))
+            .join_from(challenges, plates)
+            .where(plates.c.verdict.is_not(None), *conditions_of(connection, selection))
+            .order_by(challenges.c.plate.desc(), challenges.c.at.desc())
+        )
+        rows = connection.execute(query).mappings()
+        return [Challenged(row["plate"], Verdict(row["stored"]), challenge_in(row)) for row in rows]

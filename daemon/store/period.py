@@ -16,6 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from daemon.store.challenges import Challenged, challenged
 from daemon.store.history import Selection, as_text, conditions_of
 from daemon.store.reading import Reader
 from daemon.store.rows import Ledger, mark_of
@@ -121,6 +122,8 @@ class Period:
     """When an alarm of the optics began or ended, and what it was."""
     simulated: int
     """Plates that no real camera saw."""
+    challenged: tuple[Challenged, ...] = ()
+    """What candidates say of its plates."""
     unreadable: int = 0
     """Rows that somebody changed and nobody can read; left out."""
     notes: tuple[str, ...] = field(default=())
@@ -150,6 +153,7 @@ def read_period(reader: Reader, selection: Selection, told: OnPiece = lambda _: 
         checks=checks,
         optics=optics,
         simulated=columns.simulated,
+        challenged=tuple(challenged(reader.store, selection)),
         unreadable=columns.unreadable + unreadable,
         notes=tuple(reader.notes),
     )

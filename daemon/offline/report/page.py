@@ -13,7 +13,7 @@ from daemon.offline.report.sections import findings, lines, sections
 from daemon.store.period import Period, local
 from daemon.store.shifts import Shift
 
-PARTS = 9
+PARTS = 10
 """That a page is made of, about: what is told while it is made."""
 
 

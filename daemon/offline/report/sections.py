@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from config.schema import OpticsLimits
+from daemon.offline.report.challenger import Candidate, candidates, challenger_section
 from daemon.offline.report.drift import Drift, drifts
 from daemon.offline.report.form import Section, change_of, counted, name_of, shown_rate, shown_share
 from daemon.offline.report.marked import Marked, marked
@@ -40,6 +41,7 @@ class Findings:
     sizes: Sizes
     drifts: Sequence[Drift]
     marked: Marked
+    candidates: Sequence[Candidate]
 
 
 def findings(period: Period, shifts: Mapping[str, Shift], limits: OpticsLimits) -> Findings:
@@ -54,6 +56,7 @@ def findings(period: Period, shifts: Mapping[str, Shift], limits: OpticsLimits) 
         sizes=sizes(period),
         drifts=drifts(period, limits),
         marked=marked(period),
+        candidates=candidates(period),
     )
 
 
@@ -65,6 +68,7 @@ def sections(of: Findings) -> Iterator[Section]:
         lambda: places_section(of.places),
         lambda: sizes_section(of.sizes),
         lambda: marks_section(of.marked),
+        lambda: challenger_section(of.candidates),
         lambda: unchecked_section(of.period, of.whys),
         lambda: drift_section(of.drifts, of.period.optics),
         lambda: golden_section(of.period.checks),

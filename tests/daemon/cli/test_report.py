@@ -123,7 +123,7 @@ def test_only_the_plates_that_are_asked_for_are_in_it_and_a_long_reading_says_ho
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith("1 sheet: 0 OK, 1 NG, 0 INCONCLUSIVE.")
     assert "linesentry report: reading, " in answer.stderr
-    assert "linesentry report: drawing: counted, 11%" in answer.stderr
+    assert "linesentry report: drawing: counted, 10%" in answer.stderr
     assert "shift early" in Page(out.read_text("utf-8")).text
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from daemon.store.challenges import Challenged
 from daemon.store.period import CODES, Found, Period, Plates, Product
 from daemon.store.rows import Ledger
 from stages.mark import Mark
@@ -60,7 +61,14 @@ def found(places: Sequence[tuple[int, int, int]], *, vetoed: Sequence[int] = (),
     )
 
 
-def period(of: Plates, defects: Found | None = None, *, marks: Sequence[Mark] = (), products: int = 1) -> Period:
+def period(
+    of: Plates,
+    defects: Found | None = None,
+    *,
+    marks: Sequence[Mark] = (),
+    products: int = 1,
+    challenged: Sequence[Challenged] = (),
+) -> Period:
     """A period of them."""
     counts = [int((of.verdict == code).sum()) for code in (0, 1, 2, -1)]
     return Period(
@@ -73,4 +81,5 @@ def period(of: Plates, defects: Found | None = None, *, marks: Sequence[Mark] = 
         checks=(),
         optics=(),
         simulated=0,
+        challenged=tuple(challenged),
     )
