@@ -16,7 +16,7 @@ from torch import Tensor
 from config.schema import Recipe
 from models.detector.detector import Detector, known_values
 from models.detector.features import FEATURE, Architecture
-from models.detector.reference import Reference
+from models.detector.reference import SIDE, Reference
 from models.detector.threshold import LearntThreshold
 from models.weights import files as weights_file
 
@@ -68,6 +68,7 @@ def write(
         "templates": [template.model_dump() for template in recipe.templates],
         "pitch": None if recipe.pitch is None else recipe.pitch.model_dump(),
         "threshold": dataclasses.asdict(threshold),
+        "reference": None if reference is None else {"cell_px": SIDE, "cells": list(reference.middle.shape)},
         **facts,
     }
     weights_file.write_card(path, card)

@@ -71,6 +71,8 @@ def test_the_marks_of_a_die_are_silent_and_a_crack_elsewhere_is_not(tmp_path: Pa
 
     weights, after = said("taught", [])
     assert len(steps) == len(good)
+    told = read(weights, recipe).card["reference"]
+    assert told == {"cell_px": SIDE, "cells": [-(-ROWS // SIDE), -(-COLUMNS // SIDE)]}
     assert {on_mark(one) for one in after} == {False}
     assert max(one.score for one in after) == max(one.score for one in before if not on_mark(one))
     # A mark that somebody is to look at goes on to alarm.
