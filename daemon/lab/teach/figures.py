@@ -75,12 +75,15 @@ class HeldApart:
         self._paint, self._seed = paint, seed
 
     def told(self, chain: Chain, step: Callable[[], None]) -> list[Told]:
-        """What a chain with a low floor says of the sheets with cracks of a first seed painted."""
+        """What a chain with a low floor says of the sheets, as they are and with cracks of a first seed painted."""
         found = []
         for index, one in enumerate(self.sheets):
             rng = np.random.default_rng((self._seed, 1, index))
-            image, truth = painted(one.sheet.read(), chain.recipe, self._paint, rng)
-            found.append(told(one.sheet.name, chain.inspect(image).defects, truth, self._marks[index]))
+            pixels = one.sheet.read()
+            plain = chain.inspect(pixels).defects
+            step()
+            image, truth = painted(pixels, chain.recipe, self._paint, rng)
+            found.append(told(one.sheet.name, plain, chain.inspect(image).defects, truth, self._marks[index]))
             step()
         return found
 

@@ -37,27 +37,35 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a chain with a low floor said of one good sheet on which cracks were painted."""
+    """What a chain with a low floor said of one good sheet, as it is and with cracks painted on it."""
 
     name: str
     alarms: tuple[Defect, ...]
-    """On its own ground, away from marks of the die."""
+    """On the sheet as it is, away from marks of the die."""
     cracks: tuple[tuple[Defect, ...], ...]
     """What lies on each painted crack."""
 
 
-def told(name: str, defects: Sequence[Defect], truth: Sequence[TruthBox], marks: Sequence[Box]) -> Told:
-    """Sort what was found on a painted sheet; what lies on a mark, or on a crack too faint, is in neither."""
-    boxes = [(one.x, one.y, one.width, one.height) for one in defects]
-    on_truth = meeting(boxes, [one.box for one in truth])
-    taken = meets_any(boxes, [*marks, *(one.box for one in truth)])
-    alarms = [one for one, hit in zip(defects, taken, strict=True) if not hit]
+def told(
+    name: str, plain: Sequence[Defect], painted: Sequence[Defect], truth: Sequence[TruthBox], marks: Sequence[Box]
+) -> Told:
+    """Sort what was found on a sheet as it is, and with painted cracks.
+
+    What is found beside those says nothing of good sheets: a crack goes on fainter than its truth, and lights up its
+    ground.
+    """
+    alarms = [one for one, hit in zip(plain, meets_any(_boxes(plain), marks), strict=True) if not hit]
+    on_truth = meeting(_boxes(painted), [one.box for one in truth])
     cracks = tuple(
-        tuple(one for one, here in zip(defects, on_truth[:, index], strict=True) if here)
+        tuple(one for one, here in zip(painted, on_truth[:, index], strict=True) if here)
         for index, crack in enumerate(truth)
         if crack.counts
     )
     return Told(name, tuple(alarms), cracks)
+
+
+def _boxes(defects: Sequence[Defect]) -> list[Box]:
+    return [(one.x, one.y, one.width, one.height) for one in defects]
 
 
 @dataclass(frozen=True, slots=True)

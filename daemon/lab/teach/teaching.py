@@ -39,9 +39,9 @@ from models.training.detector.train import Outcome
 from simulator.crops import cut
 
 _LEAST_TRAINING_S = 60.0
-_INSPECTIONS = 6
-"""Of each sheet held apart after the training: for its marks, the floor, its proof, once more if it fails, and the
-figures."""
+_INSPECTIONS = 7
+"""Of each sheet held apart after the training: for its marks, twice for the floor, for its proof, once more if that fails,
+and for the figures."""
 _PROOFS = 3
 _CALMER = 1.0
 """Feature units by which a floor may lie below the base's: what stands at its place on every sheet counts less."""
@@ -136,7 +136,7 @@ class Teaching:
         self._reference = self._usual(Chain(recipe, chain.classifier), held, parts)
         self.threshold = replace(plain, floor=plain.floor - _CALMER)
         self._weights(outcome)
-        self._teller.part("learning the floor", 2 * len(held.sheets))
+        self._teller.part("learning the floor", 3 * len(held.sheets))
         found = held.told(Chain(recipe, chain.classifier), self._teller.step)
         recipe, floor = _better_veto(recipe, found, self.threshold.floor)
         odd = [name for name, _ in floor.odd]

@@ -94,9 +94,10 @@ def test_the_bound_is_the_exact_one_sided_one(sheets: int, alarming: int, bound:
     assert alarm_bound(sheets, alarming) == pytest.approx(bound, abs=0.001)
 
 
-def test_what_is_found_on_a_painted_sheet_is_an_alarm_a_crack_or_counts_neither_way() -> None:
-    found = [defect(3.0, x) for x in (0, 100, 200, 300)]
+def test_alarms_are_those_of_the_sheet_as_it_is_and_cracks_those_of_the_painted_one() -> None:
+    plain = [defect(3.0, x) for x in (0, 300)]
+    painted = [defect(3.0, x) for x in (0, 100, 200, 400)]
     truth = [TruthBox((100, 0, 20, 20)), TruthBox((200, 0, 20, 20), asked=False), TruthBox((900, 0, 20, 20))]
-    one = told("a", found, truth, marks=[(295, 0, 20, 20)])
-    assert one.alarms == (found[0],)
-    assert one.cracks == ((found[1],), ())
+    one = told("a", plain, painted, truth, marks=[(295, 0, 20, 20)])
+    assert one.alarms == (plain[0],)
+    assert one.cracks == ((painted[1],), ())
