@@ -40,8 +40,8 @@ from simulator.crops import cut
 
 _LEAST_TRAINING_S = 60.0
 _INSPECTIONS = 7
-"""Of each sheet held apart after the training: for its marks, twice for the floor, for its proof, once more if that fails,
-and for the figures."""
+"""Of each sheet held apart after the training: for its marks, twice for the floor, for its proof, once more if that
+fails, and for the figures."""
 _PROOFS = 3
 _CALMER = 1.0
 """Feature units by which a floor may lie below the base's: what stands at its place on every sheet counts less."""
