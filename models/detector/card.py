@@ -46,6 +46,12 @@ def _pitch(card: dict[str, Any]) -> Pitch | None:
     return None if given is None else Pitch.model_validate(given)
 
 
+def _polarity(card: dict[str, Any]) -> str | None:
+    """With which the product's reference was made."""
+    about = card.get("reference")
+    return about.get("polarity") if isinstance(about, Mapping) else None
+
+
 class Weights(NamedTuple):
     """What a file of weights and its card hold."""
 
@@ -89,4 +95,8 @@ def read(path: Path, recipe: Recipe, architecture: Architecture = FEATURE) -> We
         weights_file.fill(network, state)
     except (RuntimeError, ValueError) as error:
         raise DetectorError(f"{path} does not fit the recipe's network: {error}") from error
+    if reference is not None and (taught := _polarity(card)) != recipe.polarity:
+        raise DetectorError(
+            f"{path} was taught with polarity {taught}, recipe {recipe.name} has {recipe.polarity}: teach it anew"
+        )
     return Weights(network, card, reference)

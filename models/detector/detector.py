@@ -324,9 +324,11 @@ class Detector:
         x, y = view.seen.x + first_column * CELL, view.seen.y + first_row * CELL
         masked = inside(recipe.masks, x, y, cells.shape[1] * CELL, cells.shape[0] * CELL)
         valid = None if masked is None else ~_touched(masked, CELL)
-        lines = strong_lines(cells, valid, also_dark=recipe.polarity == "both")
+        lines = strong_lines(cells, valid)
         if lines and self._lying is not None and (usual := self._lying.bright(x, y, cells.shape, CELL)) is not None:
             lines = unusual(lines, usual)
+        if recipe.polarity == "both":  # of dark lines nothing is noted
+            lines += strong_lines(np.asarray(cv2.bitwise_not(cells), np.uint8), valid)
         if not lines:
             return finding
         floor = recipe.threshold.floor

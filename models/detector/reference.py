@@ -32,7 +32,7 @@ _STEPS = 15
 _FAR = 12
 """Cells by which a sheet may lie elsewhere along each axis: 96 px. On 16,000 px a turn by 0.3 degrees moves 84 px, a
 stretch by half a percent 80."""
-_LEAST_FIT = 0.15
+_LEAST_FIT = 0.3
 """Correlation below which a piece of a sheet and the reference have too little in common to be laid upon each other."""
 _RELIEF = 0.9
 """Share of the reference's cells below the level at which both are cut off to be laid upon each other."""
@@ -78,7 +78,7 @@ class Reference:
     middle: NDArray[np.int8]
     """The median over the sheets: what a sheet is laid by."""
     high: NDArray[np.int8]
-    """The second highest over the sheets, neighbours included: one sheet may hide a crack."""
+    """What a quarter of the sheets reach, two at least, neighbours included: a sheet may hide a crack."""
     bright: NDArray[np.uint8]
     """The same of what stands out, grey levels."""
 
@@ -95,7 +95,7 @@ class Reference:
         first = sheets[0].cells
         laid = [own[0], *(one.moved_to(first) for one in own[1:])]
         middle = np.sort(np.stack([one.middle for one in laid]), axis=0)[len(laid) // 2]
-        return cls(middle, _second([one.high for one in laid]), _second([one.bright for one in laid]))
+        return cls(middle, _usual([one.high for one in laid]), _usual([one.bright for one in laid]))
 
     def moved_to(self, other: Cells) -> Self:
         """As it lies on another sheet, of which the cells are given."""
@@ -105,7 +105,9 @@ class Reference:
             for column in range(0, columns, wide):
                 # A narrow rest is laid with what lies before it.
                 top, left = max(0, min(row, rows - _LEAST_CELLS)), max(0, min(column, columns - _LEAST_CELLS))
-                down, right, _ = self.shift(other[top : row + high, left : column + wide], top, left)
+                down, right, fit = self.shift(other[top : row + high, left : column + wide], top, left)
+                if fit < _LEAST_FIT:
+                    down = right = 0
                 for part, own in zip(made, self._parts, strict=True):
                     piece = part[row : row + high, column : column + wide]
                     piece[:] = _cut(own, row + down, column + right, piece.shape)
@@ -162,11 +164,11 @@ class Reference:
         Raises:
             ValueError: one that is no reference.
         """
-        own = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
-        rest = {name: value for name, value in state.items() if not name.startswith(PREFIX)}
+        own = {name.removeprefix(PREFIX): value for name, value in state.items() if str(name).startswith(PREFIX)}
+        rest = {name: value for name, value in state.items() if not str(name).startswith(PREFIX)}
         if not own:
             return rest, None
-        sound = own.keys() == set(_NAMES) and all(isinstance(part, Tensor) for part in own.values())
+        sound = own.keys() == set(_NAMES) and all(map(_plain, own.values()))
         if sound:
             shape = own["middle"].shape
             sound = all(own[name].dtype == kind and own[name].shape == shape for name, kind in _NAMES.items())
@@ -195,11 +197,10 @@ class Lying:
     def high(self, cells: Cells) -> Cells | None:
         """What good sheets show at the cells of the piece; None where the piece fits nowhere."""
         shift = self._laid(cells)
-        return (
-            None
-            if shift is None
-            else _read(_cut(self._reference.high, self._row + shift[0], self._column + shift[1], cells.shape))
-        )
+        if shift is None:
+            return None
+        row, column = self._row + shift[0], self._column + shift[1]
+        return _read(_cut(self._reference.high, row, column, cells.shape, beyond=_LOWEST))
 
     def bright(self, x: int, y: int, shape: tuple[int, int], cell: int) -> NDArray[np.uint8] | None:
         """By how many grey levels good sheets stand out at cells of another size; None where the piece fits nowhere.
@@ -215,8 +216,7 @@ class Lying:
             return None
         rows = (y + cell * np.arange(shape[0])) // SIDE + shift[0]
         columns = (x + cell * np.arange(shape[1])) // SIDE + shift[1]
-        bright = self._reference.bright
-        return np.asarray(bright[np.ix_(rows.clip(0, bright.shape[0] - 1), columns.clip(0, bright.shape[1] - 1))])
+        return np.asarray(_at(self._reference.bright, rows, columns, beyond=0), np.uint8)
 
     def _laid(self, cells: Cells | None) -> tuple[int, int] | None:
         if self._shift is None:
@@ -229,20 +229,37 @@ def _stored(cells: NDArray[np.float32]) -> NDArray[np.int8]:
     return np.asarray(np.rint(cells * _STEPS).clip(-128, 127), np.int8)
 
 
+def _plain(part: object) -> bool:
+    return isinstance(part, Tensor) and part.layout is torch.strided and part.device.type == "cpu"
+
+
 def _near(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(bright, np.ones((3, 3), np.uint8)), np.uint8)
 
 
-def _second(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.ascontiguousarray(np.partition(np.stack(parts), -2, axis=0)[-2])
+def _usual(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    rank = max(2, -(-len(parts) // 4))
+    return np.ascontiguousarray(np.partition(np.stack(parts), -rank, axis=0)[-rank])
+
+
+_LOWEST = int(_stored(np.array(CALM, np.float32)))
 
 
 def _read(stored: NDArray[np.int8]) -> Cells:
     return np.asarray(stored / np.float32(_STEPS), np.float32)
 
 
-def _cut(part: NDArray[Any], row: int, column: int, shape: tuple[int, ...]) -> NDArray[Any]:
-    """A piece of a part; beyond its edges goes on what lies at them."""
-    rows = np.arange(row, row + shape[0]).clip(0, part.shape[0] - 1)
-    columns = np.arange(column, column + shape[1]).clip(0, part.shape[1] - 1)
-    return np.asarray(part[np.ix_(rows, columns)])
+def _cut(
+    part: NDArray[Any], row: int, column: int, shape: tuple[int, ...], *, beyond: int | None = None
+) -> NDArray[Any]:
+    """A piece of a part, from a row and a column on."""
+    return _at(part, np.arange(row, row + shape[0]), np.arange(column, column + shape[1]), beyond=beyond)
+
+
+def _at(part: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp], *, beyond: int | None) -> NDArray[Any]:
+    """Rows and columns of a part. Beyond its edges, of which nothing is known, stands `beyond`; None: what is there."""
+    there = np.asarray(part[np.ix_(rows.clip(0, part.shape[0] - 1), columns.clip(0, part.shape[1] - 1))])
+    if beyond is not None:
+        there[(rows < 0) | (rows >= part.shape[0])] = beyond
+        there[:, (columns < 0) | (columns >= part.shape[1])] = beyond
+    return there

@@ -54,6 +54,8 @@ _LONGEST_SIDE = 120
 _SURE = 3.0
 """Evidence of the least line above the floor, feature units: a score of 0.82, which the recipes that ship do not let
 the classifier veto."""
+_GRAIN = 6
+"""Grey levels by which any good sheet stands out here and there: nothing that a line has to stand out of."""
 _GAIN = 2.0
 """Feature units for each factor of e in contrast."""
 
@@ -85,16 +87,13 @@ def cells_of(grey: NDArray[np.uint8], scale: int) -> Cells:
     return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def strong_lines(cells: Cells, valid: NDArray[np.bool_] | None = None, *, also_dark: bool = False) -> list[StrongLine]:
+def strong_lines(cells: Cells, valid: NDArray[np.bool_] | None = None) -> list[StrongLine]:
     """The bright lines of a picture that are sure.
 
     Args:
         cells: means over CELL x CELL px (`cells_of`), uint8 (h, w).
         valid: which cells may be looked at; None for all.
-        also_dark: dark lines too.
     """
-    if also_dark:
-        return strong_lines(cells, valid) + strong_lines(np.asarray(cv2.bitwise_not(cells), np.uint8), valid)
     if max(cells.shape) < _LONGEST_SIDE or min(cells.shape) < _AROUND + 2 * _EDGE:
         return []
     flat = _opened(cells, _ACROSS, _ACROSS)
@@ -137,7 +136,9 @@ def unusual(lines: Sequence[StrongLine], usual: NDArray[np.uint8]) -> list[Stron
     for line in lines:
         down, across = line.inside.shape
         there = usual[line.top : line.top + down, line.left : line.left + across]
-        if line.contrast - float(np.median(there[line.inside])) >= line.least:
+        level = float(np.median(there[line.inside]))
+        # A line along an axis is sure with less than what is asked of the others.
+        if level <= _GRAIN or line.contrast - level >= min(line.least, line.contrast / 2):
             kept.append(line)
     return kept
 

@@ -33,6 +33,7 @@ from daemon.lab.teach.training import card_facts, network_of, trained
 from daemon.lab.teach.usual import reference_of
 from models.detector import card as cards
 from models.detector.reference import Reference
+from models.machine.memory import available_bytes
 from models.training.detector import card
 from models.training.detector.ground import ProductGround
 from models.training.detector.train import Outcome
@@ -40,7 +41,7 @@ from simulator.crops import cut
 
 _LEAST_TRAINING_S = 60.0
 _INSPECTIONS = 7
-"""Of each sheet held apart after the training: for its marks, twice for the floor, for its proof, once more if that
+"""Of each sheet held apart after the training: for its marks, twice for the floor, for its proof, twice more if that
 fails, and for the figures."""
 _PROOFS = 3
 _CALMER = 1.0
@@ -159,6 +160,7 @@ class Teaching:
     def _usual(self, taught: Chain, held: HeldApart, parts: Parts) -> Reference:
         """What is usual at each place; marks that the training has not silenced go on to count there."""
         self._teller.part("looking at what is usual at each place", len(parts.learnt))
+        largest = max(one.sheet.rows * one.sheet.columns for one in parts.looked)
         now = Figures()
         if parts.marks:
             held.clean_figures(now, held.on_clean(taught, lambda: None), [])
@@ -166,7 +168,8 @@ class Teaching:
             [parts.looked[index] for index in parts.learnt],
             [parts.where[index] for index in parts.learnt],
             held.standing(now),
-            taught.detectors,
+            # Each holds a whole sheet, and its negative.
+            taught.detectors[: max(1, available_bytes() // (3 * largest))],
             self._teller.step,
         )
 
@@ -179,6 +182,7 @@ class Teaching:
             facts,
             network_of(self._base),
             reference=self._reference,
+            polarity=self._base.polarity,
         )
 
     # --- what is written -----------------------------------------------------------------------------------------

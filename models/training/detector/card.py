@@ -32,6 +32,7 @@ def write(
     recipe: Recipe = PLAIN,
     architecture: Architecture = FEATURE,
     reference: Reference | None = None,
+    polarity: str = "bright",
 ) -> Path:
     """Write detector-<resolution>.pt (half precision, a plain state dict) and its card beside it.
 
@@ -45,6 +46,7 @@ def write(
         recipe: whose resolution, templates and pitch the network was trained with.
         architecture: of the network.
         reference: what good sheets of the product show with these weights.
+        polarity: of the recipe that it was made with.
 
     Returns:
         Path of the weights.
@@ -68,12 +70,12 @@ def write(
         "templates": [template.model_dump() for template in recipe.templates],
         "pitch": None if recipe.pitch is None else recipe.pitch.model_dump(),
         "threshold": dataclasses.asdict(threshold),
-        "reference": None if reference is None else {"cell_px": SIDE, "cells": list(reference.middle.shape)},
+        "reference": None if reference is None else _facts(reference, polarity),
         **facts,
     }
     weights_file.write_card(path, card)
     detector = Detector.load(
-        recipe.model_copy(update={"weights": str(path)}),
+        recipe.model_copy(update={"weights": str(path), "polarity": polarity}),
         device="cpu",
         dtype="float32",
         prove=False,
@@ -82,3 +84,7 @@ def write(
     card["known_answer"] = known_values(detector)
     weights_file.write_card(path, card)
     return path
+
+
+def _facts(reference: Reference, polarity: str) -> dict[str, Any]:
+    return {"cell_px": SIDE, "cells": list(reference.middle.shape), "polarity": polarity}

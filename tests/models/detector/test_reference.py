@@ -177,6 +177,8 @@ def test_it_lies_in_a_file_of_weights_and_comes_back_equal(reference: Reference)
         {f"{PREFIX}high": torch.zeros((0, 4), dtype=torch.int8)},
         {f"{PREFIX}more": torch.zeros((3, 4), dtype=torch.int8)},
         {f"{PREFIX}middle": torch.zeros((3, 4), dtype=torch.int8)},
+        {f"{PREFIX}middle": torch.zeros((3, 4), dtype=torch.int8).to_sparse()},
+        {f"{PREFIX}middle": torch.zeros((3, 4), dtype=torch.int8, device="meta")},
     ],
 )
 def test_one_that_is_damaged_is_refused(reference: Reference, harm: dict[str, torch.Tensor]) -> None:
@@ -194,3 +196,23 @@ def test_what_stands_out_at_a_place_is_told_at_cells_of_any_size(reference: Refe
     calm = lying.bright(1400, y - 40, (20, 20), 4)
     assert calm is not None
     assert calm.max() < 8
+
+
+def test_beyond_the_sheets_that_were_seen_nothing_is_usual(reference: Reference) -> None:
+    """A sheet may be longer; what stood at the edge of the others does not go on there."""
+    longer = np.vstack([sheet(7), np.full((400, COLUMNS), 3.0, np.float32)])[400:]
+    lying = Lying(reference, longer, 1, 0, 400)
+    high, bright = lying.high(cells_of(longer, 1)), lying.bright(0, ROWS + 160, (20, 20), 8)
+    assert high is not None
+    assert (high[(ROWS - 400) // SIDE + 20 :] <= CALM).all()
+    assert bright is not None
+    assert bright.max() == 0
+
+
+def test_with_more_sheets_more_of_them_make_a_place_usual() -> None:
+    """A fault of the die that begins during a run is not what its sheets have."""
+    many = [sheet(seed) for seed in range(12)]
+    cracked = [with_crack(one, 1400, 300) for one in many[:2]]
+    assert less(cracked[0], 1430, 360, of(*cracked, *many[2:])) == 0
+    cracked = [with_crack(one, 1400, 300) for one in many[:3]]
+    assert less(cracked[0], 1430, 360, of(*cracked, *many[3:])) > 3

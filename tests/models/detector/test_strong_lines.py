@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from config.load import load_recipe
 from config.schema import Recipe, Rectangle, Threshold, Zone
 from models.detector.detector import Detector, WindowView
-from models.detector.strong_lines import CELL, cells_of, strong_lines
+from models.detector.strong_lines import CELL, cells_of, standing, strong_lines, unusual
 from simulator.sheets.products import Product
 from simulator.sheets.sheet import render
 
@@ -152,3 +152,17 @@ def test_the_published_modes_look_at_the_networks_values_alone() -> None:
     one = Detector.load(recipe, "cpu")
     finding = one.detect([view(line(plain(), 120, 15, 300, 90))])[0]
     assert all(region.width % 2 == 0 and region.height < 300 for region in finding.regions)
+
+
+@pytest.mark.parametrize("degrees", [0, 37, 90])
+def test_what_good_sheets_show_at_a_place_takes_only_lines_that_are_hardly_more(degrees: float) -> None:
+    for contrast in (20, 40, 80):
+        ground = plain()
+        cells = cells_of(line(ground, contrast, 11, 500, degrees), 1)
+        found = strong_lines(cells)
+        assert found
+        # Grain takes none, however weak the line is; a line as strong takes it; one half as strong does not.
+        assert len(unusual(found, standing(cells_of(ground, 1)))) == len(found)
+        assert unusual(found, standing(cells)) == []
+        half = standing(cells_of(line(ground, contrast / 2.5, 11, 500, degrees), 1))
+        assert contrast < 40 or len(unusual(found, half)) == len(found)

@@ -18,6 +18,7 @@ from daemon.lab.chain import Chain
 from daemon.lab.teach.places import Offset, Place
 from daemon.lab.teach.usual import reference_of, shown_by
 from models.detector.card import learnt, read
+from models.detector.errors import DetectorError
 from models.detector.known_window import known_window
 from models.detector.reference import SIDE
 from models.training.detector import card
@@ -72,7 +73,9 @@ def test_the_marks_of_a_die_are_silent_and_a_crack_elsewhere_is_not(tmp_path: Pa
     weights, after = said("taught", [])
     assert len(steps) == len(good)
     told = read(weights, recipe).card["reference"]
-    assert told == {"cell_px": SIDE, "cells": [-(-ROWS // SIDE), -(-COLUMNS // SIDE)]}
+    assert told == {"cell_px": SIDE, "cells": [-(-ROWS // SIDE), -(-COLUMNS // SIDE)], "polarity": "bright"}
+    with pytest.raises(DetectorError, match="taught with polarity bright, recipe test has dark: teach it anew"):
+        read(weights, recipe.model_copy(update={"polarity": "dark"}))
     assert {on_mark(one) for one in after} == {False}
     assert max(one.score for one in after) == max(one.score for one in before if not on_mark(one))
     # A mark that somebody is to look at goes on to alarm.
