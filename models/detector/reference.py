@@ -57,9 +57,9 @@ def cells_of(values: NDArray[np.float32], scale: int) -> Cells:
     return np.asarray(calm.reshape(rows, side, columns, side).max(axis=(1, 3)), np.float32)
 
 
-def near(cells: Cells) -> Cells:
+def near(cells: NDArray[Any]) -> NDArray[Any]:
     """The highest of each cell and its neighbours: places need not be equal to the cell."""
-    return np.asarray(cv2.dilate(cells, np.ones((3, 3), np.uint8)), np.float32) if cells.size else cells
+    return np.asarray(cv2.dilate(cells, np.ones((3, 3), np.uint8)), cells.dtype) if cells.size else cells
 
 
 class Shown(NamedTuple):
@@ -91,7 +91,7 @@ class Reference:
         """
         if len(sheets) < _LEAST_SHEETS or not all(one.cells.size for one in sheets):
             raise ValueError(f"a reference needs {_LEAST_SHEETS} sheets with a cell at least; found {len(sheets)}")
-        own = [cls(_stored(one.cells), _stored(near(one.cells)), _near(one.bright)) for one in sheets]
+        own = [cls(_stored(one.cells), _stored(near(one.cells)), near(one.bright)) for one in sheets]
         first = sheets[0].cells
         laid = [own[0], *(one.moved_to(first) for one in own[1:])]
         middle = np.sort(np.stack([one.middle for one in laid]), axis=0)[len(laid) // 2]
@@ -231,10 +231,6 @@ def _stored(cells: NDArray[np.float32]) -> NDArray[np.int8]:
 
 def _plain(part: object) -> bool:
     return isinstance(part, Tensor) and part.layout is torch.strided and part.device.type == "cpu"
-
-
-def _near(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.dilate(bright, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _usual(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import cv2
 
 from daemon.offline.reinspect.plate import Job, Outcome
 from daemon.store.rows import PlateRow, result_of
-from stages.comparison import Change, Counterparts, Difference, compare
+from stages.comparison import Change, Counterparts, Difference, box_of, compare
 from stages.mark import Mark, MarkKind, Place, Shape
 from stages.plate import Defect, PlateResult, worst_first
 
@@ -132,7 +132,7 @@ def good(one: Marked) -> bool:
 
 def lies_on(defect: Defect, place: Place) -> bool:
     """Whether a defect's box shares a pixel with a place."""
-    box = (defect.x, defect.y, defect.width, defect.height)
+    box = box_of(defect)
     if place.shape is Shape.LINE:
         return bool(cv2.clipLine(box, (place.x0, place.y0), (place.x1, place.y1))[0])
     across = min(defect.x + defect.width, place.x1) - max(defect.x, place.x0)

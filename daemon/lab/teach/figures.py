@@ -15,9 +15,10 @@ from daemon.lab.teach.look import Looked, alarms_of
 from daemon.lab.teach.painted import painted
 from daemon.lab.teach.places import Offset, Place, on_sheet
 from models.measure.assessment import Found, Scored, Share
-from models.measure.matching import Box, Judgement, Match, meets_any
+from models.measure.matching import Judgement, Match, meets_any
 from models.measure.scored import outcome
 from models.training.detector.metal import Paint
+from stages.comparison import box_of
 from stages.plate import Defect
 from stages.verdict import makes_ng, standing
 
@@ -104,7 +105,7 @@ class HeldApart:
     def clean_figures(self, figures: Figures, alarms: Sequence[tuple[Defect, ...]], odd: Sequence[str]) -> None:
         """Add what is known of the sheets as they are; on `odd` ones perhaps there is a crack."""
         for index, (one, found) in enumerate(zip(self.sheets, alarms, strict=True)):
-            boxes = [_box(alarm) for alarm in found]
+            boxes = [box_of(alarm) for alarm in found]
             taken = meets_any(boxes, self._marks[index])
             own = tuple(alarm for alarm, hit in zip(found, taken, strict=True) if not hit)
             for number, hit in enumerate(meets_any(self._marks[index], boxes)):
@@ -121,20 +122,20 @@ class HeldApart:
             rng = np.random.default_rng((self._seed, 2, index))
             image, truth = painted(one.sheet.read(), chain.recipe, self._paint, rng)
             plate = chain.inspect(image)
-            on_mark = meets_any([_box(defect) for defect in plate.defects], self._marks[index])
+            on_mark = meets_any([box_of(defect) for defect in plate.defects], self._marks[index])
             kept = [defect for defect, hit in zip(plate.defects, on_mark, strict=True) if not hit]
             counted = [defect for defect in kept if makes_ng(defect, chain.recipe)]
             scored = Scored(
                 name=one.sheet.name,
                 group=one.sheet.name,
                 truth=tuple(truth),
-                found=tuple(Found(_box(one), max(at, standing(one, chain.recipe))) for one in counted),
+                found=tuple(Found(box_of(one), max(at, standing(one, chain.recipe))) for one in counted),
                 rows=plate.rows,
                 columns=plate.columns,
             )
             found, judgement = outcome(scored, at)
             figures.match += _met(judgement)
-            vetoed = [_box(defect) for defect in kept if defect.vetoed and not defect.faint]
+            vetoed = [box_of(defect) for defect in kept if defect.vetoed and not defect.faint]
             missed = [scored.judged[index].box for index in judgement.missed if index not in judgement.shared]
             figures.veto_lost += sum(meets_any(missed, vetoed))
             gallery.look(image, _plainly(scored, found, judgement))
@@ -156,7 +157,3 @@ def _plainly(scored: Scored, found: Sequence[Found], judgement: Judgement) -> Sc
     truth = tuple(replace(one, asked=False) if id(one) in shared else one for one in scored.truth)
     kept = tuple(one for index, one in enumerate(found) if index not in judgement.fragments)
     return replace(scored, truth=truth, found=kept)
-
-
-def _box(defect: Defect) -> Box:
-    return defect.x, defect.y, defect.width, defect.height

@@ -17,6 +17,7 @@ from config.schema import Recipe
 from daemon.lab.teach.look import needed_floor
 from models.measure.matching import Box, meeting, meets_any
 from models.measure.scored import TruthBox
+from stages.comparison import box_of
 from stages.plate import Defect
 
 STEP = 0.05
@@ -54,18 +55,14 @@ def told(
     What is found beside those says nothing of good sheets: a crack goes on fainter than its truth, and lights up its
     ground.
     """
-    alarms = [one for one, hit in zip(plain, meets_any(_boxes(plain), marks), strict=True) if not hit]
-    on_truth = meeting(_boxes(painted), [one.box for one in truth])
+    alarms = [one for one, hit in zip(plain, meets_any([box_of(one) for one in plain], marks), strict=True) if not hit]
+    on_truth = meeting([box_of(one) for one in painted], [one.box for one in truth])
     cracks = tuple(
         tuple(one for one, here in zip(painted, on_truth[:, index], strict=True) if here)
         for index, crack in enumerate(truth)
         if crack.counts
     )
     return Told(name, tuple(alarms), cracks)
-
-
-def _boxes(defects: Sequence[Defect]) -> list[Box]:
-    return [(one.x, one.y, one.width, one.height) for one in defects]
 
 
 @dataclass(frozen=True, slots=True)
