@@ -24,6 +24,7 @@ from models.detector.features import FEATURE, Architecture
 from models.images.source import ImageError, ImageSource
 from models.machine.cpu import usable_cores
 from models.measure.assessment import Found, Scored
+from stages.comparison import box_of
 from stages.defects import defects_of
 from stages.plate import Defect, WindowResult, window_columns
 from stages.verdict import standing
@@ -128,7 +129,7 @@ def inspect_picture(
         rows=rows,
         columns=columns,
         mm2=picture.mm2,
-        faint=tuple(Found(_box(one), one.score) for one in defects_of(faint, rows, columns, recipe)),
+        faint=tuple(Found(box_of(one), one.score) for one in defects_of(faint, rows, columns, recipe)),
         verdict=plate.verdict.value,
         cause=plate.causes[0].value if plate.causes else None,
     )
@@ -206,10 +207,6 @@ def _results(
     return [result(view, plain) for view, plain, _ in kept], [result(view, faint) for view, _, faint in kept]
 
 
-def _box(defect: Defect) -> tuple[int, int, int, int]:
-    return defect.x, defect.y, defect.width, defect.height
-
-
 def _with_pixels(
     defects: Sequence[Defect], results: Sequence[WindowResult], columns: int, recipe: Recipe
 ) -> tuple[Found, ...]:
@@ -217,7 +214,7 @@ def _with_pixels(
     if not defects:
         return ()
     stride, across = recipe.windows.stride, window_columns(columns, recipe.windows)
-    x, y, width, height = np.array([_box(one) for one in defects], np.int64).T
+    x, y, width, height = np.array([box_of(one) for one in defects], np.int64).T
     by_size = np.argsort(width * height, kind="stable")
     runs: list[list[NDArray[np.int32]]] = [[] for _ in defects]
     for result in results:
@@ -232,6 +229,6 @@ def _with_pixels(
                 own = np.frombuffer(region.runs, "<i4").reshape(-1, 3)
                 runs[owner[0]].append(own + np.array((top, left, left), np.int32))
     return tuple(
-        Found(_box(defect), standing(defect, recipe), np.concatenate(own) if own else None)
+        Found(box_of(defect), standing(defect, recipe), np.concatenate(own) if own else None)
         for defect, own in zip(defects, runs, strict=True)
     )

@@ -20,7 +20,8 @@ from daemon.lab.pod.sizes import Ranges, Sizes, drawn_sizes, ranges_of, with_nar
 from models.images import ImageError
 from models.measure.matching import Box, meeting, pairs
 from models.measure.pod import NoCurveError, fit
-from stages.plate import Defect, PlateResult
+from stages.comparison import box_of
+from stages.plate import PlateResult
 from stages.verdict import makes_ng
 
 SEARCHED = (2.0, 120.0)
@@ -295,11 +296,6 @@ def chosen_range(contrasts: NDArray[np.float64], hits: NDArray[np.bool_]) -> tup
         low = float(np.clip((low * high / _LEAST_SPAN) ** 0.5, _LEAST, _MOST / _LEAST_SPAN))
         high = low * _LEAST_SPAN
     return round(low, 1), round(high, 1)
-
-
-def box_of(defect: Defect) -> Box:
-    """Its box, px of the plate."""
-    return defect.x, defect.y, defect.width, defect.height
 
 
 def _part(image: NDArray[np.uint8], stroke: Stroke, x: int, y: int) -> NDArray[np.uint8]:

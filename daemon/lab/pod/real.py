@@ -14,13 +14,14 @@ from daemon.lab.chain import Chain
 from daemon.lab.data.folders import Choice, folder
 from daemon.lab.data.pictures import Picture, Source, SourceError
 from daemon.lab.pod.analysis import FACTORS, attempted, bins_of, described, joint
-from daemon.lab.pod.experiment import Painted, box_of
+from daemon.lab.pod.experiment import Painted
 from daemon.lab.pod.measured import Measured, measured
 from daemon.lab.pod.sheets import PodError
 from models.images import ImageError
 from models.measure.assessment import Share, TruthBox
 from models.measure.matching import Box, pairs
 from models.measure.pod import NoCurveError, fit
+from stages.comparison import box_of
 from stages.verdict import makes_ng
 
 Figures = dict[str, Any]
