@@ -181,13 +181,14 @@ def test_every_file_of_a_folder_has_one_verdict_and_is_named_in_it_though_the_li
     assert one.finish() == 3
     rows = sorted(one.verdicts().values(), key=lambda row: row.plate)
     assert [row.image for row in rows] == ["1.png", "2.png", "3.png", "4.tif", "5.png", "10.png"]
-    assert [row.causes for row in rows if row.image != "4.tif"] == [
-        (),
-        (Cause.UNREADABLE,),
-        (Cause.WRONG_WIDTH,),
-        (),
-        (Cause.UNREADABLE,),
-    ]
+    causes = {row.image: row.causes for row in rows}
+    assert causes["1.png"] == ()
+    assert causes["2.png"] == (Cause.UNREADABLE,)
+    assert causes["3.png"] == (Cause.WRONG_WIDTH,)
+    # The line dies about the two good pictures before the last: what it cut short or let pass says so.
+    cut = {Cause.ACQUISITION_DIED, Cause.NO_ROWS}
+    assert all(not causes[image] or cut & set(causes[image]) for image in ("4.tif", "5.png")), causes
+    assert causes["10.png"] == (Cause.UNREADABLE,)
     assert {line["image"] for line in one.logged("plate final")} == {row.image for row in rows}
 
 
