@@ -22,6 +22,7 @@ from config.load import (
 )
 from config.masks import DULL, LEAST_UNMASKED, unmasked
 from config.outputs import output_faults
+from config.recipe_warnings import recipe_warnings, veto_warnings
 from config.schema import Config, Recipe
 from config.schema.service import DEVICES
 from config.source import read
@@ -88,9 +89,7 @@ def check(path: Path | None, *, service: bool | None = None, machine: Look | Non
         facts.append(f"checked as the service sees it: {', '.join(map(str, unit.files))}")
     warnings: list[Fault] = []
     for one, about in each_recipe(config, [recipe, *others]):
-        warnings += located(
-            [*_deadline_warnings(config, one), *_switch_warnings(one), *_veto_warnings(one)], about, source
-        )
+        warnings += located(recipe_warnings(config, one), about, source)
     if machine is not None and sound:
         found, warned = machine(config, [recipe, *others], source, service)
         faults, warnings = faults + found, warnings + warned
@@ -101,7 +100,7 @@ def _recipe_report(path: Path, machine: Look | None) -> Report:
     recipe = load_recipe(path)
     told = [*_recipe_faults(recipe), *_classifier_faults(Config(), recipe)]
     facts = [f"recipe {recipe.name} ({path}): sha256 {recipe_hash(recipe)}"]
-    warnings = [str(Fault(str(path), message, key)) for _, key, message in _veto_warnings(recipe)]
+    warnings = [str(Fault(str(path), message, key)) for _, key, message in veto_warnings(recipe)]
     if recipe.columns is None or recipe.slot_rows is None:
         warnings.append(f"{path}: serves files alone: the service needs columns, and length or most_rows")
     else:
@@ -354,39 +353,6 @@ def _classifier_faults(config: Config, recipe: Recipe) -> Told:
         "classifier` and name them in classify.weights of the configuration, or set it to off"
     )
     return [(True, "classifier.mode", message)]
-
-
-def _deadline_warnings(config: Config, recipe: Recipe) -> Told:
-    """Where sheets that wait for a classifier that hangs would take all slots: one is always filling."""
-    rate, asked = config.camera.line_rate_hz, recipe.classifier
-    if rate is None or recipe.length is None or asked.mode == "off":
-        return []
-    covered = (config.slots - 1) * recipe.length.nominal_rows / rate
-    if asked.deadline_s <= covered:
-        return []
-    message = (
-        f"found {asked.deadline_s}, but {config.slots} slots last {covered:.2g} s at {rate:g} rows a second: while a "
-        "classifier hangs, each sheet it is asked about keeps its slot so long, and others are INCONCLUSIVE "
-        "(overload); take a shorter one, or more slots"
-    )
-    return [(True, "classifier.deadline_s", message)]
-
-
-def _switch_warnings(recipe: Recipe) -> Told:
-    offset, rows = recipe.offset_rows, recipe.slot_rows
-    if rows is None or offset <= rows:
-        return []
-    message = f"found {offset}, more than the {rows} rows of a plate: a sheet would leave the switch before the camera"
-    return [(True, "switch.offset_rows", f"{message} sees it; check it")]
-
-
-def _veto_warnings(recipe: Recipe) -> Told:
-    """The learnt floor is that of a detector whose false alarms a classifier vetoes."""
-    own = recipe.weights is not None or recipe.threshold.mode != "adaptive" or recipe.threshold.floor is not None
-    if own or recipe.classifier.mode != "off":
-        return []
-    message = "found off, but the floor of the weights that ship counts on a veto: half of the clean sheets may be NG"
-    return [(True, "classifier.mode", f"{message}; take veto, or threshold.floor: 4")]
 
 
 def _facts(config: Config, recipes: Sequence[Recipe], source: str) -> list[str]:

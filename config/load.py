@@ -152,8 +152,8 @@ def config_hash(config: Config) -> str:
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 of the recipe's canonical JSON, hexadecimal; without its challenger, which changes no verdict."""
-    return _hash(recipe, {"challenger"})
+    """SHA-256 of the recipe's canonical JSON, hexadecimal; without what changes no verdict: archive and challenger."""
+    return _hash(recipe, {"archive", "challenger"})
 
 
 def _hash(model: BaseModel, without: set[str] | None = None) -> str:

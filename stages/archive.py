@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from config.schema import Archive
+from config.schema import Archive, Recipe
 from stages.events import (
     ArchiveInStep,
     ArchiveLacks,
@@ -83,7 +83,7 @@ Instruction = ArchivePlate | LetGo | LeftOut | PlateArchived
 
 
 class Choice:
-    """Says of each plate whether it is archived."""
+    """Says of each plate of one product whether it is archived."""
 
     def __init__(self, settings: Archive) -> None:
         self._settings = settings
@@ -103,6 +103,22 @@ class Choice:
         is_most = doubt > (0.0, 0) and all(doubt > other for other in self._doubts)
         self._doubts.append(doubt)
         return is_most
+
+
+class Choices:
+    """The choice of each product by its own recipe: its OK plates are counted by themselves."""
+
+    def __init__(self, settings: Archive) -> None:
+        self._settings = settings
+        self._of: dict[str, tuple[Archive, Choice]] = {}
+
+    def takes(self, result: PlateResult, recipe: Recipe) -> bool:
+        """Whether a plate that the recipe judged is archived; to be asked once a plate, in their order."""
+        asked = self._settings.of(recipe.archive)
+        known = self._of.get(recipe.name)
+        if known is None or known[0] != asked:
+            known = self._of[recipe.name] = (asked, Choice(asked))
+        return known[1].takes(result)
 
 
 def doubt_of(result: PlateResult) -> tuple[float, int]:

@@ -4,7 +4,7 @@ Everything a user can set is a field here, with its unit, its default and a sent
 Words are those of docs/reference/glossary.md; the numbers of the products are derived in the papers' units (px, mm).
 """
 
-from config.schema.archive import Archive
+from config.schema.archive import Archive, OwnArchive
 from config.schema.outputs import Gpio, Modbus, Mqtt, Opcua, Output, Outputs, Text, Webhook
 from config.schema.recipe import (
     DEFAULT_TEMPLATES,
@@ -72,6 +72,7 @@ __all__ = [
     "OpticsLimits",
     "Output",
     "Outputs",
+    "OwnArchive",
     "Pitch",
     "PostProcessing",
     "Recipe",

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator
 
 from config.schema.section import Strict
 
 MOST_DAYS = 36_500
+Ok = Literal["none", "every", "least sure"]
+Every = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class OwnArchive(Strict):
+    """Which OK plates of this product are archived, where its line has an archive."""
+
+    ok: Ok | None = Field(None, description="as archive.ok of the configuration; null: what that says")
+    ok_every: Every | None = Field(None, description="as archive.ok_every of the configuration; null: what that says")
 
 
 class Archive(Strict):
@@ -18,12 +27,13 @@ class Archive(Strict):
     verdicts: tuple[Literal["NG", "INCONCLUSIVE"], ...] = Field(
         ("NG", "INCONCLUSIVE"), description="plates of these verdicts are archived; []: none of them"
     )
-    ok: Literal["none", "every", "least sure"] = Field(
+    ok: Ok = Field(
         "none",
-        description="which OK plates are archived. every: one in ok_every. least sure: each that is the most doubtful "
+        description="which OK plates are archived, where the recipe does not say otherwise. every: one in ok_every. "
+        "least sure: each that is the most doubtful "
         "of the last ok_every, by the chance of a crack of what the classifier vetoed, then by the number of warnings",
     )
-    ok_every: int = Field(100, ge=1, le=10_000, description="about one OK plate in so many, where ok is not none")
+    ok_every: Every = Field(100, description="about one OK plate of a recipe in so many, where ok is not none")
     behind: Literal["skip", "wait"] = Field(
         "skip",
         description="when plates come faster than they are written. skip: a plate is left out as soon as no slot is "
@@ -67,3 +77,7 @@ class Archive(Strict):
     def on(self) -> bool:
         """Some plates are archived."""
         return bool(self.verdicts) or self.ok != "none"
+
+    def of(self, own: OwnArchive) -> Self:
+        """The same with what a recipe says of its own plates."""
+        return self.model_copy(update=own.model_dump(exclude_none=True))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from config.schema.archive import OwnArchive
 from config.schema.section import Positive, Share, Strict
 
 _FAR = 10_000_000
@@ -348,6 +349,7 @@ class Recipe(Strict):
     gates: Gates = Gates()
     decision: Decision = Decision()
     classifier: Classifier = Classifier()
+    archive: OwnArchive = OwnArchive()
     challenger: Challenger | None = Field(None, description="null: none")
 
     @model_validator(mode="after")

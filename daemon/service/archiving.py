@@ -21,7 +21,7 @@ from daemon.telemetry.counters import Tally
 from daemon.wire.channel import Server
 from daemon.wire.plate_memory import SlotFacts
 from stages import archive
-from stages.archive import Archiving, Choice, LeftOut, LetGo, Shortage
+from stages.archive import Archiving, Choices, LeftOut, LetGo, Shortage
 from stages.events import (
     ArchiveInStep,
     ArchiveLacks,
@@ -60,7 +60,7 @@ class ArchiveDesk:
         self._plate_bytes = plate_bytes
         self._directory = archive_directory(config.archive, state)
         self._log = structlog.get_logger()
-        self._choice = Choice(config.archive)
+        self._choices = Choices(config.archive)
         self._archiving = Archiving(config.archive.behind)
         self._rows: deque[PlateArchived | LeftOut | PlateChallenged] = deque()
         """What is yet to be stored."""
@@ -83,7 +83,7 @@ class ArchiveDesk:
 
     def take(self, facts: SlotFacts, result: PlateResult, recipe: Recipe, store: Store | None, now: float) -> bool:
         """Whether the plate, which is final, is archived; its slot is then held until `let_go`."""
-        if not self._settings.on or not result.rows or not self._choice.takes(result):
+        if not self._settings.on or not result.rows or not self._choices.takes(result, recipe):
             return False
         pitch = None if recipe.pitch is None else (recipe.pitch.row_mm, recipe.pitch.column_mm)
         order = ArchivePlate(

@@ -67,6 +67,10 @@ class Loaded:
     classifier: Weights | None
     """Of the classifier; None where it is not asked."""
 
+    def same_as(self, other: Loaded) -> bool:
+        """Whether nothing is new in the other: also nothing that changes no result, which no fact of a plate names."""
+        return (self.facts, self.recipe) == (other.facts, other.recipe)
+
     @property
     def told(self) -> NumberedRecipe:
         """As a process is given it: its weights are those that the run keeps, where they are still there."""
@@ -157,7 +161,6 @@ class Recipes:
 
         `facts` are those of the run's first recipe, where it begins. Raises OSError where weights cannot be read.
         """
-        known = {one.facts: one for one in self._loaded.values()}
         first = facts or self._loaded[min(self._loaded)].facts
         made: list[Loaded] = []
         for recipe in sources.recipes:
@@ -173,8 +176,9 @@ class Recipes:
                 weights_sha256=weights.sha256,
                 classifier_sha256=None if classifier is None else classifier.sha256,
             )
-            same = known.get(own)
-            made.append(same or Loaded(self._next, recipe, own, weights, classifier))
+            new = Loaded(self._next, recipe, own, weights, classifier)
+            same = next((one for one in self._loaded.values() if one.same_as(new)), None)
+            made.append(same or new)
             self._next += same is None
         return tuple(made)
 

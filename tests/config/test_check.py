@@ -294,3 +294,27 @@ def test_a_recipe_in_place_of_a_configuration_is_one_error_and_so_is_the_reverse
     line.write_text("slots: 3\ncamera: {width: 8192}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"line\.yaml: is a configuration"):
         load_recipe(line)
+
+
+@pytest.mark.parametrize(
+    ("own", "archive", "told"),
+    [
+        ("{ok: least sure}", "{verdicts: []}", "archive.ok: found least sure, but nothing is archived"),
+        ("{ok: every}", "{}", None),
+        ("{ok: none}", "{verdicts: []}", None),
+        ("{ok_every: 20}", "{}", "archive.ok_every: found 20, but no OK plate of mine is archived"),
+        ("{ok_every: 20}", "{ok: every}", None),
+        ("{ok: none, ok_every: 20}", "{ok: every}", "archive.ok_every: found 20, but no OK plate"),
+    ],
+)
+def test_a_share_of_ok_plates_that_nothing_comes_of_is_a_warning(
+    tmp_path: Path, own: str, archive: str, told: str | None
+) -> None:
+    text = shipped("recipes", "P10B.yaml").read_text().replace("name: P10B", "name: mine")
+    (tmp_path / "mine.yaml").write_text(f"{text}\narchive: {own}\n")
+    path = tmp_path / "line.yaml"
+    path.write_text(f"recipe: mine.yaml\ncamera: {{source: simulator}}\narchive: {archive}\n")
+    report = check(path)
+    assert report.faults == []
+    assert [one for one in report.warnings if told is None or told not in one] == []
+    assert len(report.warnings) == (told is not None)

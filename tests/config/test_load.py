@@ -24,7 +24,7 @@ from config.load import (
     shipped,
     with_overrides,
 )
-from config.schema import Camera, Config, Pitch, Recipe, Switch
+from config.schema import Camera, Config, OwnArchive, Pitch, Recipe, Switch
 from config.source import MOST_BYTES
 
 
@@ -263,6 +263,13 @@ def test_hashes_depend_on_the_values_alone(tmp_path: Path) -> None:
     assert config_hash(with_overrides(Config(), {"slots": 4})) != config_hash(Config())
     hashes = {recipe_hash(load_recipe(name)) for name in recipe_names()}
     assert len(hashes) == len(recipe_names())
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    alone = load_recipe(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text("name: mine\narchive: {ok: every, ok_every: 20}\n")
+    mine = load_recipe(tmp_path / "mine.yaml")
+    assert mine.archive == OwnArchive(ok="every", ok_every=20)
+    # It changes no result, and stored results say by which recipe they came to be.
+    assert recipe_hash(mine) == recipe_hash(alone)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "device", "odd name"])

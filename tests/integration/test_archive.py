@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
+from daemon.service.control import Question, ask
 from daemon.store.archive import adopt
 from daemon.store.results import Store, store_path
 from tests.command import linesentry
-from tests.integration.conftest import SHEETS, Service, substance
+from tests.integration.conftest import RECIPE, SHEETS, Service, substance
 
 Make = Callable[..., Service]
 
@@ -64,6 +68,32 @@ def test_what_was_judged_is_archived_and_an_archiver_killed_in_mid_write_leaves_
     assert again["verdict"] == rows[plate].verdict
     boxes = [(box["x"], box["y"], box["width"], box["height"]) for box in again["defects"]]
     assert boxes == [(box.x, box.y, box.width, box.height) for box in rows[plate].defects]
+
+
+def test_a_recipe_says_which_of_its_ok_plates_are_archived_also_while_the_service_runs(service: Make) -> None:
+    clean = {"threshold": {"floor": 4.0}}
+    one = service(
+        archive={"verdicts": ["NG", "INCONCLUSIVE"], "least_free_gb": 0, "behind": "wait"},
+        simulator={"density": 0},
+        recipe=clean,
+    )
+    one.start()
+    one.wait_for(one.finals, START_S)
+    asked = {**RECIPE, **clean, "archive": {"ok": "every", "ok_every": 2}}
+    (one.directory / "small.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    answer = ask(one.state, Question("reload"), START_S)
+    assert answer["outcome"] == "changed", answer
+    one.wait_for(lambda: len(files(one)) > 1, START_S)
+    one.send(signal.SIGTERM)
+    assert one.finish(START_S) == 0, one.stderr()
+    sound = {plate: row for plate, row in sorted(one.verdicts().items()) if row.verdict == "OK"}
+    before = [row for plate, row in sound.items() if plate < answer["first_plate"]]
+    after = [row for plate, row in sound.items() if plate >= answer["first_plate"]]
+    assert [row.archive for row in before] == [None] * len(before)
+    assert before
+    assert [row.archive is not None for row in after] == [index % 2 == 0 for index in range(len(after))]
+    # It changes no result, so the plates of both have one recipe's hash.
+    assert {row.recipe_sha256 for row in sound.values()} == {answer["recipe_sha256"]}
 
 
 def test_an_archive_that_cannot_be_written_costs_evidence_and_no_verdict_and_says_so(service: Make) -> None:

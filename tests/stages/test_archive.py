@@ -10,13 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from config.schema import Archive
+from config.schema import Archive, Recipe
 from stages.archive import (
     COPY_S,
     ENOUGH_S,
     ArchiverJoined,
     Archiving,
     Choice,
+    Choices,
     Chosen,
     Event,
     Instruction,
@@ -91,6 +92,29 @@ def test_of_equal_chances_the_one_with_warnings_is_less_sure_and_what_is_sure_is
     assert not choice.takes(RESULT)
     assert choice.takes(replace(RESULT, warnings=("dim",)))
     assert not choice.takes(RESULT)
+
+
+def of_recipe(name: str, **own: object) -> Recipe:
+    return Recipe.model_validate({"name": name, "archive": own})
+
+
+def test_a_recipe_has_its_own_share_of_its_ok_plates_and_without_one_that_of_the_service() -> None:
+    choices = Choices(Archive(ok="every", ok_every=2))
+    recipes = of_recipe("none", ok="none"), of_recipe("third", ok_every=3), of_recipe("plain")
+    taken = [[choices.takes(RESULT, recipe) for recipe in recipes] for _ in range(4)]
+    assert [list(of_one) for of_one in zip(*taken, strict=True)] == [
+        [False, False, False, False],
+        [True, False, False, True],
+        [True, False, True, False],
+    ]
+    assert choices.takes(replace(RESULT, verdict=Verdict.NG), of_recipe("none", ok="none"))
+
+
+def test_a_changed_recipe_has_its_new_share_from_its_first_plate_on() -> None:
+    choices = Choices(Archive())
+    shares: list[dict[str, object]] = [{}, {"ok": "every", "ok_every": 1}, {"ok": "least sure"}, {}]
+    taken = [choices.takes(RESULT, of_recipe("plate", **own)) for own in shares for _ in range(2)]
+    assert taken == [False, False, True, True, False, False, False, False]
 
 
 # --- on their way ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.load import load_recipe, recipe_hash
-from config.schema import Classify, Config, Length, Recipe, Rectangle, Switch
+from config.schema import Classify, Config, Length, OwnArchive, Recipe, Rectangle, Switch
 from config.weights import weights_path
 from daemon.service.plans import plate_shape, run_facts
 from daemon.service.recipes import Recipes
@@ -37,6 +37,17 @@ def test_a_recipe_that_has_not_changed_keeps_its_number_and_a_changed_one_gets_a
     assert (masked.number, same.number) == (3, 2)
     assert masked.facts.recipe_sha256 == recipe_hash(MASKED)
     assert recipes.target(read, (masked, same)) == masked
+
+
+def test_what_changes_no_result_makes_another_recipe_of_the_same_hash(recipes: Recipes) -> None:
+    """Its plates are named as before, and another share of them is archived."""
+    own = P10B.model_copy(update={"archive": OwnArchive(ok="every")})
+    read = sources(own, CG)
+    new, same = loaded = recipes.prepared(read)
+    assert (new.number, same.number, new.facts) == (3, 2, recipes.active.facts)
+    assert new.told.recipe["archive"]["ok"] == "every"
+    recipes.take(read, loaded)
+    assert [one.number for one in recipes.prepared(read)] == [3, 2]
 
 
 def test_another_batch_is_another_fact_of_the_plates_to_come(recipes: Recipes) -> None:
