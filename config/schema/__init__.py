@@ -45,6 +45,7 @@ from config.schema.service import (
 )
 from config.schema.shifts import shift_times
 from config.schema.switch import CameraSwitch, SwitchGpio, SwitchHttp, SwitchModbus, SwitchOpcua, SwitchPicture
+from config.schema.web import Web
 
 __all__ = [
     "DEFAULT_TEMPLATES",
@@ -92,6 +93,7 @@ __all__ = [
     "Text",
     "Threshold",
     "View",
+    "Web",
     "Webhook",
     "Windows",
     "Workers",

@@ -14,6 +14,7 @@ from config.schema.outputs import Outputs
 from config.schema.section import Strict
 from config.schema.shifts import PATTERN as SHIFT
 from config.schema.switch import CameraSwitch
+from config.schema.web import Web
 
 MOST_WORKERS = 64
 """Workers for which the plate memory has a board."""
@@ -390,4 +391,5 @@ class Config(Strict):
     optics: OpticsLimits = OpticsLimits()
     golden: Golden = Golden()
     outputs: Outputs = Outputs()
+    web: Web = Web()
     telemetry: Telemetry = Telemetry()

@@ -32,6 +32,7 @@ def run(
 def _run(signals: Signals, config: Path | None, plates: int | None, set_: list[str] | None, state: Path | None) -> int:
     from config.assignments import parse_overrides  # noqa: PLC0415 - commands load what they need
     from daemon.service.plans import ServiceError  # noqa: PLC0415
+    from daemon.service.screen_desk import ScreenDesk  # noqa: PLC0415
     from daemon.service.sockets import SocketDirectoryError  # noqa: PLC0415
     from daemon.service.supervisor import Supervisor  # noqa: PLC0415
     from daemon.store.journal import JournalError  # noqa: PLC0415
@@ -51,13 +52,13 @@ def _run(signals: Signals, config: Path | None, plates: int | None, set_: list[s
     try:
         directory = StateDirectory.of(sources.config)
         if not watched:
-            supervisor = Supervisor(sources, directory, signals)
+            supervisor = Supervisor(sources, directory, signals, observers=[ScreenDesk()])
             code = supervisor.run()
         else:
             from daemon.cli.terminal import TerminalView  # noqa: PLC0415 - a service that nobody watches has no screen
 
             view = TerminalView(console())
-            supervisor = Supervisor(sources, directory, signals, observer=view)
+            supervisor = Supervisor(sources, directory, signals, observers=[ScreenDesk(), view])
             with view:
                 code = supervisor.run()
             view.summary(supervisor)

@@ -203,13 +203,14 @@ def _line(config: Config, recipe: Recipe, workers: int, plates: int, console: Co
                 "workers.count": workers,
                 "camera.source": "simulator",
                 "simulator.sheets": 1,
+                "web.enabled": False,
                 "telemetry.port": 0,
                 "telemetry.log_level": "error",
             },
         )
         with Signals() as signals:
             sources = Sources(settings, (recipe,), plates=plates)
-            supervisor = Supervisor(sources, StateDirectory(Path(state)), signals, observer=watch)
+            supervisor = Supervisor(sources, StateDirectory(Path(state)), signals, observers=[watch])
             code = supervisor.run()
         if signals.received:
             raise RuntimeError("stopped by a signal before all was measured")

@@ -44,7 +44,7 @@ from daemon.wire.run_key import RunKey
 from stages.recipes import FIRST
 from stages.switch import SwitchState
 
-ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "output", "archive", "challenge")
+ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "output", "archive", "challenge", "web")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
 

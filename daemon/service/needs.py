@@ -23,6 +23,8 @@ _OUTPUT, _OPCUA = 45_000_000, 115_000_000
 _LINE, _RENDERER, _DETECTOR, _CLASSIFIER = 40_000_000, 150_000_000, 170_000_000, 260_000_000
 _ARCHIVE = 70_000_000
 """The archive's process, beside the copy of one plate."""
+_WEB = 90_000_000
+"""The screen's process."""
 _FURTHER_RECIPE = 50_000_000
 """A further recipe in a worker: weights, and what is kept for swaths of its width."""
 _FURTHER_CLASSIFIER = 60_000_000
@@ -79,6 +81,8 @@ def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plate
         if any(one.challenger is not None for one in recipes):
             size_of_all = detector_need(recipes, 1).size + _CLASSIFIER + 2 * size[0] * size[1]
             needs.append(Need("the challenger", size_of_all, ("challenger",)))
+    if config.web.enabled:
+        needs.append(Need("the screen", _WEB))
     if outputs := config.outputs.all:
         needs.append(
             Need(f"{len(outputs)} outputs", sum(_OPCUA if isinstance(one, Opcua) else _OUTPUT for one in outputs))

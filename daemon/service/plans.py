@@ -18,6 +18,7 @@ OPTIONAL = {
     "output": "verdicts are told no more",
     "archive": "plates are archived no more",
     "challenge": "candidates judge no more plates",
+    "web": "nobody sees the screen",
 }
 """Roles without which the service goes on, and how."""
 Loss = ClassifierLost | ArchiverLost
@@ -56,6 +57,8 @@ def processes(config: Config, recipes: Sequence[Recipe], *, gpu: bool) -> dict[s
             wanted["challenge"] = 1
     if config.outputs.all:
         wanted["output"] = len(config.outputs.all)
+    if config.web.enabled:
+        wanted["web"] = 1
     return wanted
 
 

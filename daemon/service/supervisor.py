@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
@@ -71,14 +72,14 @@ class Supervisor:
     """
 
     def __init__(
-        self, sources: Sources, state: StateDirectory, signals: Signals, *, observer: Observer[Supervisor] | None = None
+        self, sources: Sources, state: StateDirectory, signals: Signals, observers: Sequence[Observer[Supervisor]] = ()
     ) -> None:
         self.config = config = sources.config
         self.sources = sources
         self.state = state
         self.run_id = uuid.uuid4().hex
         self.shape = plate_shape(config, sources.recipes)
-        self._observer = observer
+        self._observers = observers
         self._log = structlog.get_logger().bind(run=self.run_id)
         self._notifier = Notifier()
         self._vram = Vram()
@@ -168,7 +169,7 @@ class Supervisor:
             metrics=self.metrics,
             health=self._health,
         )
-        self.memory, self._link, self._poller = taken.memory, taken.link, taken.poller
+        self.memory, self.link, self._poller = taken.memory, taken.link, taken.poller
         self._plans = Plans(self.sources, recipes.active.told, self.state.path, self.sockets.path, taken)
         self.children = Children(self.config.restart, self._poller, self._plan, self._gone)
         self._desk = RecipeDesk(
@@ -189,7 +190,7 @@ class Supervisor:
         # After all that may fail, so that it is this run that counts the plates that an earlier one left open.
         self.first_plate = self.ledger.begin_in_store(self.state.path, self._facts, lock.previous, self.config.store)
         lock.begun()
-        self._plc.begin(self._link, self.first_plate, self.ledger.part_ids)
+        self._plc.begin(self.link, self.first_plate, self.ledger.part_ids)
         self._sightings = Sightings(self.recipe.switch.debounce_rows, self.first_plate)
         self._log.info(
             "service starts",
@@ -228,11 +229,11 @@ class Supervisor:
             polled = dict(self._poller.poll(_POLL_MS))
             now = time.monotonic()
             self.sockets.keep(now)
-            for sender, body in self._link.receive(now):
+            for sender, body in self.link.receive(now):
                 if self.children.knows(sender.name):
                     self._handle(sender, body, now)
                 else:
-                    self._link.refused["name"] += 1
+                    self.link.refused["name"] += 1
             self.children.reap(polled, now)
             for role in self.children.watch(now):
                 self._lose(role, now)
@@ -248,7 +249,7 @@ class Supervisor:
                 if sender.role == "record":
                     self.desk.say_open(now)
                 for told in losses_told(self._condition.done_without).get(sender.name, ()):
-                    self._link.send(sender.name, told, now)
+                    self.link.send(sender.name, told, now)
                 self._tell_abort(self.stopping.joined(sender.role), now)
             case m.Heartbeat():
                 self.children.heard(sender.role, sender.index, body, now)
@@ -279,16 +280,16 @@ class Supervisor:
         if self.stopping.begun or self.finished:
             return
         self.desk.saw(sighting, self._plc.saw(sighting), now)
-        if self._observer is not None:
-            self._observer.seen(sighting.plate)
+        for one in self._observers:
+            one.seen(sighting.plate)
 
     def _committed(self, committed: VerdictCommitted) -> None:
-        if self.ledger.committed(committed) and self._observer is not None:
-            self._observer.final(committed)
+        for one in self._observers if self.ledger.committed(committed) else ():
+            one.final(committed)
 
     def _pulse(self, now: float) -> None:
-        if self._observer is not None:
-            self._observer.pulse(self)
+        for one in self._observers:
+            one.pulse(self)
         self.ledger.tick()
         self._condition.overdue = self._overdue.look(now, self.memory, self.children, line_ended=self._line_ended)
         if not self._condition.ready and self.children.all_up:
@@ -296,7 +297,7 @@ class Supervisor:
             self._notifier.ready(f"inspecting {self.recipe.name}")
             self._log.info("service ready")
         self._plc.pulse(self._now, self.memory, now)
-        self._publisher.publish(now, self.children, self.memory, self.ledger, self._link, ready=self._condition.ready)
+        self._publisher.publish(now, self.children, self.memory, self.ledger, self.link, ready=self._condition.ready)
 
     def _health(self) -> Health:
         details: dict[str, object] = {"run": self.run_id, "seen": self.ledger.seen, "open": len(self.ledger.open)}
@@ -333,7 +334,7 @@ class Supervisor:
         if kid.role == "detect":
             blamed = self.memory.read_board(kid.index) if reason == "died" else ()
             self.memory.write_board(kid.index, 0, ())
-            self._link.send("tile-0", WorkerGone(kid.index, kid.incarnation, blamed), now)
+            self.link.send("tile-0", WorkerGone(kid.index, kid.incarnation, blamed), now)
         if kid.role == "line":
             # A camera that starts anew counts its rows and edges anew; acquisition must not mix the two.
             self._sightings.line_gone()
@@ -354,7 +355,7 @@ class Supervisor:
             self._log.critical(f"role lost: {OPTIONAL[role]}", role=role, why=why)
             self._condition.done_without.add(role)
             for peer, losses in losses_told({role}).items():
-                self._link.send(peer, losses[0], now)
+                self.link.send(peer, losses[0], now)
             return
         self._log.critical("role lost: open plates end INCONCLUSIVE", role=role, why=why)
         self._tell_abort(self.stopping.lose(role, now), now)
@@ -384,12 +385,12 @@ class Supervisor:
 
     def _tell_abort(self, told: list[TellAbort], now: float) -> None:
         for one in told:
-            self._link.send(f"{one.role}-0", Abort(one.cause), now)
+            self.link.send(f"{one.role}-0", Abort(one.cause), now)
 
     def _exit(self) -> int:
         self.children.stop_all(
-            tell=lambda name: self._link.send(name, m.Exit(), time.monotonic()),
-            listen=self._link.receive,
+            tell=lambda name: self.link.send(name, m.Exit(), time.monotonic()),
+            listen=self.link.receive,
             # A process that is only just starting is not waited for where there was never anything to do.
             most_s=_EXIT_S if self.refusal is None else _REFUSED_EXIT_S,
             hurry=lambda: self.hurried,

@@ -54,6 +54,49 @@ class Heartbeat(Message, frozen=True):
     """In words, what keeps the next sheet from its inspection; said by line."""
 
 
+class LinePlate(msgspec.Struct, frozen=True):
+    """A plate that has no verdict yet, as the screen shows it."""
+
+    plate: int
+    slot: int | None
+    """In which its pixels are; None where it has none."""
+    rows: int
+    closed: bool
+    """Its trailing edge has passed."""
+    progress: Progress | None
+
+
+class LineRole(msgspec.Struct, frozen=True):
+    """How the processes of a role are."""
+
+    up: int
+    wanted: int
+    restarts: int
+    note: str
+
+
+class LineState(Message, frozen=True):
+    """supervisor -> web: how the line is at this moment; not kept, the next one says it anew."""
+
+    at: float
+    run: str
+    recipe: str
+    """By which the plates to come are judged."""
+    simulated: bool
+    reasons: tuple[str, ...]
+    """Why the service is not well; none when it is."""
+    seen: int
+    verdicts: dict[str, int]
+    last: int | None
+    """The plate whose verdict was committed last in this run."""
+    plates: tuple[LinePlate, ...]
+    roles: dict[str, LineRole]
+    slots_free: int
+    slots: int
+    camera_rows: float
+    stopping: bool
+
+
 class Exit(Message, frozen=True):
     """supervisor -> child: stop."""
 
@@ -158,7 +201,9 @@ AnyEvent = (
 )
 """The facts and orders of the stages."""
 
-AnyMessage = Hello | Heartbeat | Exit | LoadRecipe | RecipeLoaded | KeepRecipes | JudgeBy | JudgesBy | AnyEvent
+AnyMessage = (
+    Hello | Heartbeat | LineState | Exit | LoadRecipe | RecipeLoaded | KeepRecipes | JudgeBy | JudgesBy | AnyEvent
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ CONFIG: dict[str, Any] = {
     "restart": {"backoff_s": 0.05, "heartbeat_s": 0.3, "budget": 10},
     "results": {"pictures": False},
     "archive": {"verdicts": []},
+    "web": {"enabled": False},
     "telemetry": {"port": 0},
 }
 

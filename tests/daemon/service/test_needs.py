@@ -67,4 +67,4 @@ def test_a_folder_or_a_few_plates_need_fewer_sheets_rendered() -> None:
 
 def test_the_shipped_configuration_fits_a_small_machine() -> None:
     """By measurement it takes 1.6 GB with two workers; sheets, their rendering and the archive's copy come on top."""
-    assert 1.6e9 < needed({}) < 3.4e9
+    assert 1.6e9 < needed({}) < 3.5e9

@@ -62,4 +62,4 @@ def test_each_output_is_a_process_of_its_own_and_without_outputs_there_is_none()
     gates = [{"name": name, "host": "plc"} for name in ("one", "two")]
     config = Config.model_validate({"outputs": {"modbus": gates, "webhook": [{"name": "mes", "url": "http://mes/"}]}})
     wanted = processes(config, [RECIPE], gpu=False)
-    assert (wanted["output"], list(wanted)[-1]) == (3, "output")
+    assert (wanted["output"], list(wanted)[-2:]) == (3, ["output", "web"])

@@ -31,7 +31,7 @@ def supervisor(
 ) -> Supervisor:
     config = Config(slots=slots, workers=Workers(count=1), telemetry=Telemetry(port=port))
     sources = Sources(config, (load_recipe(recipe),))
-    return Supervisor(sources, StateDirectory(directory), Signals(), observer=observer)
+    return Supervisor(sources, StateDirectory(directory), Signals(), observers=[] if observer is None else [observer])
 
 
 def test_a_recipe_of_any_length_is_refused_because_no_memory_can_be_reserved_for_it(tmp_path: Path) -> None:

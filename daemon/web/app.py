@@ -1,0 +1,33 @@
+"""The application: all routes, and the headers that every answer carries."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from daemon.web import now
+from daemon.web.headers import SecurityHeaders
+from daemon.web.pages import page
+from daemon.web.site import Site
+
+
+def application(site: Site) -> Starlette:
+    """The application of one site."""
+    with as_file(files("daemon.web").joinpath("static")) as static:
+        app = Starlette(
+            routes=[*now.ROUTES, Mount("/static", StaticFiles(directory=static), name="static")],
+            middleware=[Middleware(SecurityHeaders)],
+            exception_handlers={404: _not_found},
+        )
+    app.state.site = site
+    return app
+
+
+def _not_found(request: Request, _error: Exception) -> Response:
+    return page(request, "not_found.html.j2", status=404)
