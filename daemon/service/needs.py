@@ -79,8 +79,7 @@ def service_needs(config: Config, recipes: Sequence[Recipe], workers: int, plate
     if config.archive.on and (size := slot_size(recipes)) is not None:
         needs.append(Need("the archive's copy of a plate", _ARCHIVE + size[0] * size[1]))
         if any(one.challenger is not None for one in recipes):
-            size_of_all = detector_need(recipes, 1).size + _CLASSIFIER + 2 * size[0] * size[1]
-            needs.append(Need("the challenger", size_of_all, ("challenger",)))
+            needs.append(challenger_need(recipes, size[0] * size[1]))
     if config.web.enabled:
         needs.append(Need("the screen", _WEB))
     if outputs := config.outputs.all:
@@ -100,6 +99,11 @@ def detector_need(recipes: Sequence[Recipe], workers: int) -> Need:
 def classifier_need(files: int = 1) -> Need:
     """The classifier's process, with so many weights."""
     return Need("the classifier", _CLASSIFIER + (files - 1) * _FURTHER_CLASSIFIER)
+
+
+def challenger_need(recipes: Sequence[Recipe], slot_px: int) -> Need:
+    """The challenge process: candidates of these recipes, a classifier, and two plates of at most so many px."""
+    return Need("the challenger", detector_need(recipes, 1).size + _CLASSIFIER + 2 * slot_px, ("challenger",))
 
 
 def further_need(recipes: int, workers: int, classifiers: int = 0) -> Need:

@@ -12,7 +12,7 @@ import structlog
 
 from config.errors import printable
 from config.schema.service import REPLAYS
-from daemon.service.needs import classifier_need, further_need
+from daemon.service.needs import challenger_need, classifier_need, further_need
 from daemon.service.plans import OPTIONAL
 from daemon.service.recipe_answers import RecipeAnswers, Reply, both
 from daemon.service.recipe_reader import Read, RecipeReader, result
@@ -38,9 +38,8 @@ from stages.recipe_change import (
 )
 from stages.recipes import FIRST
 
-ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record")
+ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "challenge")
 """Those whose processes have to do with recipes, where there are any."""
-_CLASSIFIER = "classify-0"
 _FORGET_S = 1.0
 
 
@@ -104,7 +103,7 @@ class RecipeKeeper:
         self._all, self._at_work, self._send = tuple(processes), at_work, send
         self._next_plate, self._decided = next_plate, decided
         self._change = RecipeChange(FIRST, "acquire-0", load_s)
-        self._load_s = load_s
+        self._load_s, self._slot_px = load_s, shape.rows * shape.columns
         self._request: _Request | None = None
         self._reader = RecipeReader(recipes, shape)
         self._answers = RecipeAnswers(recipes, metrics)
@@ -248,20 +247,29 @@ class RecipeKeeper:
         elif why := shortage(self._further_needs(read)):
             self._answers.refuse(by, reply, why)
         else:
-            if self._lacks_classifier(read):
-                self._log.info("the classifier's process is started: a recipe asks it for the first time")
-                self._all = (*self._all, _CLASSIFIER)
-                self._start("classify")
+            for role in self._lacking(read):
+                self._log.info("a process is started: a recipe needs it for the first time", role=role)
+                self._all = (*self._all, f"{role}-0")
+                self._start(role)
             self._begin(_Asked(by, reply, read, target), [*new, target.number], now)
 
-    def _lacks_classifier(self, read: Read) -> bool:
-        """Whether a recipe asks the classifier, and no recipe of the run has asked it yet."""
-        return _CLASSIFIER not in self._all and any(one.classifier is not None for one in read.loaded)
+    def _lacking(self, read: Read) -> list[str]:
+        """Roles of one process that a recipe needs, and no recipe of the run has needed yet."""
+        needed = {
+            "classify": any(one.classifier is not None for one in read.loaded),
+            "challenge": read.sources.config.archive.on and any(one.challenger is not None for one in read.loaded),
+        }
+        return [role for role, needs in needed.items() if needs and f"{role}-0" not in self._all]
 
     def _further_needs(self, read: Read) -> list[Need]:
         new = [one for one in read.loaded if one.number not in self.recipes.numbers]
         needs = [further_need(len(new), self._workers, self.recipes.new_classifiers(read.loaded))]
-        return [*needs, *([classifier_need()] if self._lacks_classifier(read) else [])]
+        lacking = self._lacking(read)
+        if "classify" in lacking:
+            needs.append(classifier_need())
+        if "challenge" in lacking:
+            needs.append(challenger_need(read.sources.recipes, self._slot_px))
+        return needs
 
     # --- changing ------------------------------------------------------------------------------------------------
 

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from config.challenger import candidate_of
 from config.check import slot_size
 from config.load import config_hash, recipe_hash
 from config.schema import Config, Recipe
 from config.weights import classifier_path, weights_path
 from daemon.service.sources import Sources
 from daemon.store.rows import RunFacts
-from daemon.store.state import classifier_sha256
+from daemon.store.state import classifier_sha256, weights_sha256
 from daemon.wire.messages import NumberedRecipe
 from daemon.wire.plate_memory import Shape
 from models.machine.files import whole
@@ -66,10 +67,12 @@ class Loaded:
     """Of the detector."""
     classifier: Weights | None
     """Of the classifier; None where it is not asked."""
+    challenger: str | None = None
+    """SHA-256 of the candidate that it names and of that one's weights, hex; None where it names none."""
 
     def same_as(self, other: Loaded) -> bool:
         """Whether nothing is new in the other: also nothing that changes no result, which no fact of a plate names."""
-        return (self.facts, self.recipe) == (other.facts, other.recipe)
+        return (self.facts, self.recipe, self.challenger) == (other.facts, other.recipe, other.challenger)
 
     @property
     def told(self) -> NumberedRecipe:
@@ -159,7 +162,8 @@ class Recipes:
     def prepared(self, sources: Sources, facts: RunFacts | None = None) -> tuple[Loaded, ...]:
         """What was read as recipes with numbers, old ones where nothing is new; their weights are kept by this.
 
-        `facts` are those of the run's first recipe, where it begins. Raises OSError where weights cannot be read.
+        `facts` are those of the run's first recipe, where it begins. Raises OSError where weights cannot be read, and
+        ConfigError where the recipe of a challenger cannot.
         """
         first = facts or self._loaded[min(self._loaded)].facts
         made: list[Loaded] = []
@@ -176,7 +180,7 @@ class Recipes:
                 weights_sha256=weights.sha256,
                 classifier_sha256=None if classifier is None else classifier.sha256,
             )
-            new = Loaded(self._next, recipe, own, weights, classifier)
+            new = Loaded(self._next, recipe, own, weights, classifier, _challenger(sources.config, recipe))
             same = next((one for one in self._loaded.values() if one.same_as(new)), None)
             made.append(same or new)
             self._next += same is None
@@ -235,6 +239,13 @@ class Recipes:
         except OSError:
             # Its process says why it cannot have it: at the start plates are decided without it.
             return Weights(path.absolute(), path.absolute(), classifier_sha256(config, recipe))
+
+
+def _challenger(config: Config, recipe: Recipe) -> str | None:
+    if (candidate := candidate_of(recipe)) is None:
+        return None
+    files = weights_sha256(candidate), classifier_sha256(config, candidate)
+    return hashlib.sha256(repr((recipe_hash(candidate), files)).encode()).hexdigest()
 
 
 def _differing(old: Config, new: Config) -> list[str]:

@@ -113,13 +113,13 @@ class NumberedRecipe(msgspec.Struct, frozen=True):
 
 
 class LoadRecipe(Message, frozen=True):
-    """supervisor -> acquire, tile, detect, classify, merge, record: have this recipe ready; again is no harm."""
+    """supervisor -> acquire, tile, detect, classify, merge, record, challenge: have this recipe; again is no harm."""
 
     recipe: NumberedRecipe
 
 
 class RecipeLoaded(Message, frozen=True):
-    """acquire, tile, detect, classify, merge, record -> supervisor: the recipe is ready, or cannot be had."""
+    """acquire, tile, detect, classify, merge, record, challenge -> supervisor: the recipe is there, or cannot be."""
 
     number: int
     refused: str = ""
@@ -127,7 +127,7 @@ class RecipeLoaded(Message, frozen=True):
 
 
 class KeepRecipes(Message, frozen=True):
-    """supervisor -> acquire, tile, detect, classify, merge, record: no plate is judged by any but these any more."""
+    """supervisor -> acquire, tile, detect, classify, merge, record, challenge: no plate is of any but these now."""
 
     numbers: tuple[int, ...]
 

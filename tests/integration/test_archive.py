@@ -15,6 +15,7 @@ import yaml
 from daemon.service.control import Question, ask
 from daemon.store.archive import adopt
 from daemon.store.results import Store, store_path
+from stages.challenge import Kind
 from tests.command import linesentry
 from tests.integration.conftest import RECIPE, SHEETS, Service, substance
 
@@ -70,20 +71,26 @@ def test_what_was_judged_is_archived_and_an_archiver_killed_in_mid_write_leaves_
     assert boxes == [(box.x, box.y, box.width, box.height) for box in rows[plate].defects]
 
 
-def test_a_recipe_says_which_of_its_ok_plates_are_archived_also_while_the_service_runs(service: Make) -> None:
+def test_a_recipe_says_which_of_its_ok_plates_are_archived_and_what_challenges_it_also_while_the_service_runs(
+    service: Make,
+) -> None:
     clean = {"threshold": {"floor": 4.0}}
     one = service(
         archive={"verdicts": ["NG", "INCONCLUSIVE"], "least_free_gb": 0, "behind": "wait"},
+        camera={"line_rate_hz": 13_000.0, "gap_rows": 13_000},
         simulator={"density": 0},
         recipe=clean,
     )
     one.start()
     one.wait_for(one.finals, START_S)
-    asked = {**RECIPE, **clean, "archive": {"ok": "every", "ok_every": 2}}
+    (one.directory / "next.yaml").write_text(yaml.safe_dump({**RECIPE, **clean, "name": "next"}), encoding="utf-8")
+    asked = {**RECIPE, **clean, "archive": {"ok": "every", "ok_every": 2}, "challenger": {"recipe": "next.yaml"}}
     (one.directory / "small.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
     answer = ask(one.state, Question("reload"), START_S)
     assert answer["outcome"] == "changed", answer
     one.wait_for(lambda: len(files(one)) > 1, START_S)
+    (judged,) = one.wait_for(lambda: one.logged("a challenger judged a plate")[:1], START_S)
+    one.wait_for(lambda: re.search(r"challenger_plates_total\{.*\} [1-9]", one.ask("/metrics")))
     one.send(signal.SIGTERM)
     assert one.finish(START_S) == 0, one.stderr()
     sound = {plate: row for plate, row in sorted(one.verdicts().items()) if row.verdict == "OK"}
@@ -92,7 +99,10 @@ def test_a_recipe_says_which_of_its_ok_plates_are_archived_also_while_the_servic
     assert [row.archive for row in before] == [None] * len(before)
     assert before
     assert [row.archive is not None for row in after] == [index % 2 == 0 for index in range(len(after))]
-    # It changes no result, so the plates of both have one recipe's hash.
+    said = next(row.challenge for row in after if row.plate == judged["plate"])
+    assert said is not None
+    assert (said.recipe, said.kind) == ("next", Kind.SAME)
+    # Neither changes a result, so the plates of both have one recipe's hash.
     assert {row.recipe_sha256 for row in sound.values()} == {answer["recipe_sha256"]}
 
 

@@ -30,6 +30,7 @@ from daemon.wire.channel import Event
 from daemon.wire.plate_memory import PlateMemory
 from stages.comparison import challenge_of
 from stages.events import PlateChallenged
+from stages.recipes import FIRST
 
 _NICENESS = 19
 _LOOK_S = 0.02
@@ -58,17 +59,26 @@ class ChallengeProcess(Child):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._bench = Bench(self.config, Path(plan.state), self.plate_memory(), [])
+        self._bench = Bench(self.config, Path(plan.state), self.plate_memory())
         self._judge = ThreadPoolExecutor(1, "challenge", _give_way)
         self._judging: Future[PlateChallenged | None] | None = None
         self._next_at = 0.0
 
     def start(self) -> None:
-        """All recipes of the start are known by now; those that are loaded later have no challenger here."""
-        # The hash that its plates are stored with: here the recipe names copies of its weights.
-        stored = {number: self.facts[number].get("recipe_sha256") for number in self.recipes}
-        self._bench.recipes = [(one, str(stored[number] or recipe_hash(one))) for number, one in self.recipes.items()]
+        """Take up the challenger of the first recipe; those of others are known by now."""
+        if self.plan.first_is_used:
+            self.load_recipe(FIRST, self.recipe)
         self._record = self.connect("record", _on_record)
+
+    def load_recipe(self, number: int, recipe: Recipe) -> None:
+        """Take up its challenger, if it names one: with the next plate that is judged."""
+        # The hash that its plates are stored with: here the recipe names copies of its weights.
+        self._bench.take_up(number, recipe, str(self.facts[number].get("recipe_sha256") or recipe_hash(recipe)))
+        self._next_at = 0.0
+
+    def forget_recipe(self, number: int) -> None:
+        """Its challenger judges no plate any more, once it is done with the one at hand."""
+        self._bench.let_go(number)
 
     def tick(self, now: float) -> None:
         """Tell what was judged; have the next plate judged once the line has none."""
@@ -91,12 +101,13 @@ class ChallengeProcess(Child):
 class Bench:
     """What happens in the thread. Whatever fails there is logged, and costs a candidate's word on one plate."""
 
-    def __init__(self, config: Config, state: Path, memory: PlateMemory, recipes: list[tuple[Recipe, str]]) -> None:
-        self.recipes = recipes
-        """Each with the hash that its plates are stored with."""
+    def __init__(self, config: Config, state: Path, memory: PlateMemory) -> None:
         self.stopped = threading.Event()
         self._config, self._state, self.memory = config, state, memory
-        self._contenders: list[_Contender] | None = None
+        self._recipes: dict[int, tuple[Recipe, str]] = {}
+        """By number, each with the hash that its plates are stored with: changed outside the thread."""
+        self._contenders: dict[int, _Contender | None] = {}
+        """Those that are loaded; None for a recipe that has none, or one that cannot be used."""
         self._failed: deque[int] = deque(maxlen=1000)
         """Plates whose files could not be judged: they are not tried again soon."""
         self._judged: deque[tuple[str, int]] = deque(maxlen=100)
@@ -107,11 +118,25 @@ class Bench:
         """Whether no slot is held: neither by a plate nor by what is kept of one."""
         return len(self.memory.free_places()) == self.memory.shape.slots
 
+    def take_up(self, number: int, recipe: Recipe, sha256: str) -> None:
+        """From now on plates of that recipe are judged by its challenger, if it names one."""
+        self._recipes = {**self._recipes, number: (recipe, sha256)}
+
+    def let_go(self, number: int) -> None:
+        """The challenger of that recipe judges no more."""
+        self._recipes = {known: pair for known, pair in self._recipes.items() if known != number}
+
     def judge_next(self) -> PlateChallenged | None:
         """What a candidate says of a plate that it has not judged; None where there is none, or nothing to say."""
-        if self._contenders is None:
-            self._contenders = [one for pair in self.recipes if (one := self._loaded(*pair)) is not None]
-        for contender in self._contenders:
+        recipes = self._recipes
+        self._contenders = {
+            number: self._contenders[number] if number in self._contenders else self._loaded(*pair)
+            for number, pair in recipes.items()
+        }
+        # The latest first: until the one before it is let go, both may judge the same plates.
+        for _, contender in sorted(self._contenders.items(), reverse=True):
+            if contender is None:
+                continue
             try:
                 if (said := self._judge(contender)) is not None:
                     return said

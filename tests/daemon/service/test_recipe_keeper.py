@@ -21,7 +21,7 @@ from daemon.telemetry.metrics import Metrics
 from daemon.wire.messages import AnyMessage, JudgeBy, JudgesBy, KeepRecipes, LoadRecipe, RecipeLoaded
 
 PROCESSES = ("acquire-0", "detect-0", "merge-0")
-CLASSIFIER = "classify-0"
+CLASSIFIER, CHALLENGER = "classify-0", "challenge-0"
 SMALL: dict[str, Any] = {"name": "small", "length": {"nominal_rows": 400}, "columns": {"last": 400}}
 LOAD_S = 10.0
 
@@ -244,6 +244,37 @@ def test_the_first_recipe_that_asks_the_classifier_has_its_process_started_and_w
     assert service.started == ["classify"]
     asked = [(name, body.recipe.number) for name, body in service.sent if isinstance(body, LoadRecipe)]
     assert (CLASSIFIER, 4) in asked
+
+
+def test_the_first_recipe_that_names_a_challenger_has_its_process_started_and_another_candidate_is_told_to_it(
+    service: Service,
+) -> None:
+    service.write("next", SMALL | {"name": "next"})
+    service.write("small", SMALL | {"challenger": {"recipe": "next.yaml"}})
+    service.reload()
+    service.all_load(3)
+    assert (service.started, service.answers) == (["challenge"], [])
+    service.keeper.hear(CHALLENGER, RecipeLoaded(3), service.now)
+    service.keeper.hear("acquire-0", JudgesBy(3, 5), service.now)
+    assert [one.outcome for one in service.answers] == ["changed"]
+    # The file of the recipe is as it was: that of the candidate is not.
+    service.write("next", SMALL | {"name": "next", "decision": {"ng_score": 0.6}})
+    service.reload()
+    assert service.started == ["challenge"]
+    assert (CHALLENGER, 4) in [
+        (name, body.recipe.number) for name, body in service.sent if isinstance(body, LoadRecipe)
+    ]
+
+
+def test_where_nothing_is_archived_no_challenger_is_taken_up_and_the_reload_says_why(service: Service) -> None:
+    service.write("next", SMALL | {"name": "next"})
+    service.write("small", SMALL | {"challenger": {"recipe": "next.yaml"}})
+    keys = {"camera": {"source": "simulator"}, "recipe": "small.yaml", "recipes": ["other.yaml"]}
+    service.write("line", keys | {"archive": {"verdicts": []}})
+    service.reload()
+    (answer,) = service.answers
+    assert (answer.outcome, service.started) == ("refused", [])
+    assert "a challenger judges the plates of the archive" in answer.text
 
 
 def test_a_classifier_that_is_lost_is_waited_for_no_more(classifying: Service) -> None:

@@ -84,7 +84,7 @@ def test_a_plate_is_judged_once_the_line_is_free_and_the_next_where_a_file_is_da
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(Config(), tmp_path, PlateMemory.create(SHAPE), [])
+    return Bench(Config(), tmp_path, PlateMemory.create(SHAPE))
 
 
 def test_it_goes_on_where_it_stopped_once_no_slot_is_held(bench: Bench) -> None:
@@ -117,5 +117,30 @@ def test_a_candidate_that_cannot_be_used_judges_nothing_and_ends_no_process(benc
     recipe = recipe_with_challenger(tmp_path)
     archived(tmp_path, recipe, 1)
     (tmp_path / "next.yaml").write_text("name: next\nweights: none.pt\n")
-    bench.recipes = [(recipe, recipe_hash(recipe))]
+    bench.take_up(1, recipe, recipe_hash(recipe))
+    assert bench.judge_next() is None
+
+
+@pytest.mark.timeout(300)
+def test_a_challenger_that_is_named_later_judges_plates_of_before_and_one_that_is_let_go_judges_no_more(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The recipe's hash is the same with and without it."""
+    recipe = recipe_with_challenger(tmp_path)
+    archived(tmp_path, recipe, 1, 2)
+    bench.take_up(1, recipe.model_copy(update={"challenger": None}), recipe_hash(recipe))
+    assert bench.judge_next() is None
+    bench.take_up(2, recipe, recipe_hash(recipe))
+    bench.let_go(1)
+    said = bench.judge_next()
+    assert said is not None
+    assert (said.plate, said.challenge.recipe) == (2, "next")
+    (tmp_path / "other.yaml").write_text((tmp_path / "next.yaml").read_text().replace("next", "other"))
+    other = recipe.model_copy(update={"challenger": Challenger(recipe=str(tmp_path / "other.yaml"))})
+    bench.take_up(3, other, recipe_hash(recipe))
+    said = bench.judge_next()
+    assert said is not None
+    assert (said.plate, said.challenge.recipe) == (2, "other")
+    bench.let_go(2)
+    bench.let_go(3)
     assert bench.judge_next() is None
