@@ -26,8 +26,8 @@ needs_postgres = pytest.mark.skipif(BIN is None, reason="needs the Debian packag
 class PostgresServer:
     """A server in a folder of its own that listens on a socket there."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self._folder, self._durable = folder, durable
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         # It refuses to run as root.
@@ -54,7 +54,8 @@ class PostgresServer:
     def _start(self) -> None:
         assert BIN is not None
         # What was committed outlives its processes in the kernel's memory; only a power cut needs the disk.
-        words = ["-D", "data", "-k", str(self._folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+        words = ["-D", "data", "-k", str(self._folder), "-c", "listen_addresses="]
+        words += [] if self._durable else ["-c", "fsync=off"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(BIN / "postgres"), *words], cwd=self._folder, stdout=log, stderr=log, **self._user
@@ -96,10 +97,10 @@ def _lives(pid: int) -> bool:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A server that is running; gone with all its files in the end."""
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """A server that is running; gone with all its files in the end. Durable: a commit waits for the disk."""
     folder = Path(tempfile.mkdtemp(prefix="linesentry-pg-"))
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, durable=durable)
     try:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
@@ -15,11 +16,13 @@ from daemon.lab import progress
 from daemon.store.golden import add_check
 from daemon.store.marks import add_mark
 from daemon.store.results import RunFacts, Store, store_path
+from daemon.store.where import note_url
 from models.detector.findings import Quality
 from stages.golden import Check
 from stages.mark import Mark, MarkKind
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.plc import Part
+from tests.postgres_server import needs_postgres, postgres_server
 
 RUN = "a" * 32
 HOSTILE = '</td><script>alert(1)</script><img src=x onerror="x">$a_{1}$\n=1+1\x1b[2J'
@@ -28,10 +31,8 @@ BEGAN = datetime(2026, 11, 29, 6, 0).astimezone()
 COUNT = 40
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fill(state: Path) -> None:
     """A day of two products, one called by somebody with bad intentions; a place of P10B repeats."""
-    state = tmp_path_factory.mktemp("state")
     (state / "line.yaml").write_text('shifts: {early: "06:00-14:00", "<i>late</i>": "14:00-22:00"}\n')
     with Store.open(store_path(state)) as store:
         store.begin_run(FACTS)
@@ -52,6 +53,12 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 add_mark(store, Mark(plate, MarkKind.FALSE_ALARM, HOSTILE, at, 1, why="dust"))
         add_check(store, "P10B", 7, BEGAN + timedelta(hours=1), Check({}, (HOSTILE,)))
         store.end_run()
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = tmp_path_factory.mktemp("state")
+    fill(state)
     return state
 
 
@@ -145,3 +152,25 @@ def test_where_there_is_nothing_or_no_place_to_write_a_line_says_so(state: Path,
     assert "--shift 'nigth' is not known" in answer.stderr
     answer = report(tmp_path, tmp_path / "r.html")
     assert answer.exit_code == 2
+
+
+@pytest.mark.debian
+@needs_postgres
+def test_a_server_of_postgresql_gives_the_page_that_a_file_gives(
+    state: Path, whole: tuple[Result, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+
+    def text(page: str) -> str:
+        return re.sub(r"Made .* by linesentry report", "", Page(page).text)
+
+    with postgres_server() as server:
+        note_url(store_path(tmp_path), server.url())
+        fill(tmp_path)
+        answer = report(tmp_path, out)
+        assert answer.exit_code == 0, answer.output
+        assert answer.stdout.splitlines()[:-1] == whole[0].stdout.splitlines()[:-1]
+        assert text(out.read_text("utf-8")) == text(whole[1])
+        words = "--product", HOSTILE, "--shift", "early"
+        told = [report(one, tmp_path / "some.html", *words).stdout for one in (state, tmp_path)]
+        assert told[0] == told[1] != ""
