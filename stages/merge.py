@@ -40,7 +40,8 @@ from stages.events import (
 )
 from stages.judging import Judging
 from stages.opinions import OpinionCounters, Opinions
-from stages.plate import Cause, WindowResult, found_and_vetoed
+from stages.plate import Cause, WindowResult
+from stages.so_far import SoFar, so_far
 from stages.story import Stories
 
 # --- what only the merge process says and does ---------------------------------------------------------------------
@@ -163,15 +164,9 @@ class Merger:
         """Plates that are not final, in order."""
         return tuple(sorted(self._plates))
 
-    def progress(self, plate: int) -> tuple[int, int]:
-        """Windows of an open plate that are scored or given up, and regions found so far; zeros for any other."""
-        state = self._plates.get(plate)
-        if state is None:
-            return 0, 0
-        if state.decided is not None:
-            result = state.decided.result
-            return result.windows_scored, found_and_vetoed(result.defects)[0]
-        return state.windows_done, sum(len(r.regions) for r in state.results.values())
+    def progress(self, plate: int, most_boxes: int = 0) -> SoFar:
+        """How far an open plate is, with so many boxes at most; nothing for any other."""
+        return so_far(self._plates.get(plate), self.recipe_of(plate), most_boxes)
 
     def state_of(self, plate: int) -> PlateState | None:
         """Where a plate stands; None where nothing was heard of it, or too long ago."""

@@ -28,12 +28,14 @@ from daemon.service.signals import IGNORED, ORDERS
 from daemon.service.unusable import UNUSABLE, UnusableError, say_why
 from daemon.telemetry.counters import Tally
 from daemon.telemetry.logs import configure
+from daemon.telemetry.recent import RECENT
 from daemon.wire.channel import Client, Event, Server
 from daemon.wire.messages import (
     Exit,
     Heartbeat,
     KeepRecipes,
     LoadRecipe,
+    LogLine,
     NumberedRecipe,
     Progress,
     RecipeLoaded,
@@ -47,6 +49,8 @@ from stages.switch import SwitchState
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "output", "archive", "challenge", "web")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
+_LOG_LINES = 10
+"""Of the log in one heartbeat."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -108,8 +112,6 @@ class Child:
         self.facts = {FIRST: plan.facts}
         self.log = structlog.get_logger()
         self.tally = Tally()
-        self.plates: dict[int, Progress] = {}
-        """Windows merged and regions found so far of each open plate, for people who watch."""
         self.note = ""
         self.troubles: tuple[str, ...] = ()
         """What keeps the next sheet from its inspection, for health."""
@@ -120,6 +122,8 @@ class Child:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
         self._endpoints: dict[Client | Server, Callable[[Event, float], None]] = {}
+        self.beat_s = self.config.restart.heartbeat_s
+        """Between two heartbeats, s."""
         self._beat_at = 0.0
         self._hanging = Hanging(within_s(self.config, self.recipe))
         self._waits_for: dict[int, str] = {}
@@ -180,6 +184,10 @@ class Child:
         """Longest time to wait for a message, s; 0 when there is work at hand."""
         return _POLL_S
 
+    def progress(self) -> dict[int, Progress]:
+        """How far each open plate is, for people who watch; asked with each heartbeat."""
+        return {}
+
     def stop(self) -> None:
         """Give back what the role holds."""
 
@@ -236,7 +244,7 @@ class Child:
 
     def beat(self, now: float, *, force: bool = False) -> None:
         """Send a heartbeat when it is due."""
-        if not force and now - self._beat_at < self.config.restart.heartbeat_s:
+        if not force and now - self._beat_at < self.beat_s:
             return
         self._beat_at = now
         for endpoint in self._endpoints:
@@ -248,9 +256,10 @@ class Child:
             counters=self.tally.values(),
             note=self.note,
             starting=self._starting,
-            plates=self.plates,
+            plates=self.progress(),
             waits_for=self._waits_for,
             troubles=self.troubles,
+            log=tuple(LogLine(*line) for line in RECENT.take(_LOG_LINES)),
         )
         self.supervisor.send(body, now, keep=False)
 

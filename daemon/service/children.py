@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,11 +20,12 @@ from config.schema import Restart
 from daemon.service.child import Plan, hand_over
 from daemon.service.restarts import Restarts
 from daemon.service.signals import ORDERS
-from daemon.wire.messages import Heartbeat, Progress
+from daemon.wire.messages import Heartbeat, LogLine, Progress
 
 _ASLEEP_S = 2.0
 """A pause between two rounds of the supervisor that is longer than any work of its own."""
 _LONGEST_PAUSE_S = 5.0
+_LOG_LINES = 50
 _FIRST_S = {"output": 4.0, "archive": 7.0}
 """Of the time for a stop, what those may take that are stopped before all others."""
 _SHORT_FOR_NOW = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ENOSPC)
@@ -87,6 +89,8 @@ class Children:
         self._lost: set[str] = set()
         self._stopping = False
         self._watched_at: float | None = None
+        self.log: deque[LogLine] = deque(maxlen=_LOG_LINES)
+        """The last warnings of the processes, as they came."""
         self._log = structlog.get_logger()
 
     # --- what there is ---------------------------------------------------------------------------------------
@@ -162,6 +166,7 @@ class Children:
             if kid.heard_at is not None:
                 self._restarts[role].worked(index, now - kid.heard_at)
             kid.heard_at, kid.beat = now, beat
+            self.log.extend(beat.log)
 
     def restart(self, role: str, index: int, reason: str) -> None:
         """End a process by the supervisor's own hand; it is started again without blame."""

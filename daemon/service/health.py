@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from daemon.service.plans import OPTIONAL
+from daemon.wire.messages import Area, LineTrouble
 from stages.events import (
     ArchiveInStep,
     ArchiveLacks,
@@ -95,42 +96,48 @@ class Condition:
 
 def reasons(condition: Condition) -> tuple[str, ...]:
     """Why the service is not well; nothing when it is."""
-    return tuple(text for _, text in _found(condition))
+    return tuple(one.text for one in found(condition))
 
 
 def troubles(condition: Condition, *, full: bool) -> tuple[Trouble, ...]:
     """The same for a PLC, each once; `full`: a sheet that came now would find no room in the plate memory."""
-    found = {trouble for trouble, _ in _found(condition)} | ({Trouble.NO_SLOT} if full else set())
-    return tuple(one for one in Trouble if one in found)
+    standing = {one.trouble for one in found(condition)} | ({Trouble.NO_SLOT} if full else set())
+    return tuple(one for one in Trouble if one in standing)
 
 
-def _found(condition: Condition) -> Iterator[tuple[Trouble, str]]:
+def found(condition: Condition) -> tuple[LineTrouble, ...]:
+    """The same for the screen, each with where on the line it is."""
+    return tuple(LineTrouble(*one) for one in _found(condition))
+
+
+def _found(condition: Condition) -> Iterator[tuple[Area, Trouble, str]]:
     if not condition.ready:
-        yield Trouble.STARTING, "starting"
+        yield Area.PROCESSES, Trouble.STARTING, "starting"
     for name in condition.down if condition.ready else ():
         optional = name.rpartition("-")[0] in OPTIONAL
-        yield Trouble.ATTENTION if optional else Trouble.PROCESS_DOWN, f"{name} is down"
+        yield Area.PROCESSES, Trouble.ATTENTION if optional else Trouble.PROCESS_DOWN, f"{name} is down"
     for text in condition.line:
-        yield Trouble.CAMERA, text
+        yield Area.CAMERA, Trouble.CAMERA, text
     if condition.role_lost is not None:
-        yield Trouble.PROCESS_DOWN, f"role {condition.role_lost} is lost"
+        yield Area.PROCESSES, Trouble.PROCESS_DOWN, f"role {condition.role_lost} is lost"
     for role in sorted(condition.done_without):
-        yield Trouble.ATTENTION, f"role {role} is lost: {OPTIONAL[role]}"
+        yield Area.PROCESSES, Trouble.ATTENTION, f"role {role} is lost: {OPTIONAL[role]}"
     for _, text in sorted(condition.outputs_failing.items()):
-        yield Trouble.ATTENTION, text
+        yield Area.PLC, Trouble.ATTENTION, text
     if condition.plc_unread is not None:
-        yield Trouble.ATTENTION, f"ids of sheets are unknown: {condition.plc_unread}"
+        yield Area.PLC, Trouble.ATTENTION, f"ids of sheets are unknown: {condition.plc_unread}"
     if condition.store_failing is not None:
-        yield Trouble.STORE_FAILS, f"the result store fails ({condition.store_failing})"
+        yield Area.DISK, Trouble.STORE_FAILS, f"the result store fails ({condition.store_failing})"
     if condition.journal_failing is not None:
-        yield Trouble.ATTENTION, f"the journal of plates fails ({condition.journal_failing})"
+        yield Area.DISK, Trouble.ATTENTION, f"the journal of plates fails ({condition.journal_failing})"
     if condition.overdue is not None:
-        yield Trouble.NO_VERDICT, condition.overdue
+        yield Area.VERDICTS, Trouble.NO_VERDICT, condition.overdue
     if condition.recipe in condition.checks_overdue:
-        yield Trouble.CHECK_OVERDUE, f"no plate can be OK: {condition.checks_overdue[condition.recipe]}"
+        text = f"no plate can be OK: {condition.checks_overdue[condition.recipe]}"
+        yield Area.VERDICTS, Trouble.CHECK_OVERDUE, text
     if condition.room_short:
-        yield Trouble.ATTENTION, "room on the disk is short: pictures give way"
+        yield Area.DISK, Trouble.ATTENTION, "room on the disk is short: pictures give way"
     if condition.archive_lacks is not None:
-        yield Trouble.ATTENTION, f"plates are missing in the archive: {condition.archive_lacks}"
+        yield Area.DISK, Trouble.ATTENTION, f"plates are missing in the archive: {condition.archive_lacks}"
     if condition.stopping:
-        yield Trouble.STOPPING, "stopping"
+        yield Area.PROCESSES, Trouble.STOPPING, "stopping"

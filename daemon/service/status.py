@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.service.children import RoleState
+from daemon.service.health import reasons
 from daemon.wire.messages import Progress
 from daemon.wire.plate_memory import SlotFacts
 from stages.plate import Cause, Verdict
@@ -54,7 +55,7 @@ def status_of(supervisor: Supervisor, now: float) -> Status:
     left_s = stopping.drain_left_s(now)
     return Status(
         at=now,
-        reasons=supervisor.reasons(),
+        reasons=reasons(supervisor.condition()),
         seen=supervisor.ledger.seen,
         verdicts=dict(supervisor.ledger.verdicts),
         open=sorted(supervisor.ledger.open),

@@ -159,7 +159,7 @@ class Supervisor:
             raise ServiceError(why)
         self._facts = run_facts(self.run_id, self.config, self.sources.recipes[0])
         recipes = Recipes(self.sources, self._facts, self.sockets.path)
-        taken = self._taken = Resources.taken(
+        taken = self.resources = Resources.taken(
             held,
             self.config,
             self.shape,
@@ -296,7 +296,7 @@ class Supervisor:
             self._condition.ready = True
             self._notifier.ready(f"inspecting {self.recipe.name}")
             self._log.info("service ready")
-        self._plc.pulse(self._now, self.memory, now)
+        self._plc.pulse(self.condition, self.memory, now)
         self._publisher.publish(now, self.children, self.memory, self.ledger, self.link, ready=self._condition.ready)
 
     def _health(self) -> Health:
@@ -304,13 +304,10 @@ class Supervisor:
         if self._desk is not None:
             active = self._desk.recipes.active.facts
             details |= {"recipe": active.recipe, "recipe_sha256": active.recipe_sha256}
-        return Health(self.reasons(), details)
+        return Health(health.reasons(self.condition()), details)
 
-    def reasons(self) -> tuple[str, ...]:
-        """Why the service is not well; nothing when it is."""
-        return health.reasons(self._now())
-
-    def _now(self) -> health.Condition:
+    def condition(self) -> health.Condition:
+        """What health depends on, now."""
         return replace(
             self._condition,
             recipe=self.recipe.name,

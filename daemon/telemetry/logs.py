@@ -16,6 +16,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from daemon.telemetry.recent import RECENT
+
 _FIRST = ("timestamp", "level", "event", "role")
 _LAST = ("logger", "pid", "run", "stack", "exception")
 
@@ -58,7 +60,7 @@ def configure(role: str, run: str | None = None, level: str = "info", stream: Te
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, RECENT]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught

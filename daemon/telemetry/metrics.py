@@ -128,6 +128,11 @@ class Metrics(Collector):
                     self._restarts.setdefault((role, reason), 0.0)
             self._roles[role] = (up, wanted, memory_bytes)
 
+    def memory_of(self, role: str) -> int:
+        """Private memory of the processes of a role together, bytes, as it was said last; 0 before."""
+        with self._lock:
+            return self._roles.get(role, (0, 0, 0))[2]
+
     def set_slots(self, free: int, filling: int, held: int) -> None:
         """Plate slots by state."""
         with self._lock:

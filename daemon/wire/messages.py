@@ -8,6 +8,7 @@ in a message on this machine: a lease names a slot of the plate memory.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import msgpack
@@ -15,8 +16,11 @@ import msgspec
 
 from stages import events as e
 from stages import plc
+from stages.optics import OpticalFault
 
 VERSION = 3
+MOST_BOXES = 64
+"""Of an open plate, that a screen is told."""
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
@@ -35,6 +39,22 @@ class Progress(msgspec.Struct, frozen=True):
     regions: int
     seconds: float | None
     """Time of work on it so far; None where that is not known."""
+    judged: bytes = b""
+    """Which windows those are (stages/so_far.py); empty where there is no screen, like the boxes."""
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    """x, y, width, height of the worst regions, px in plate coordinates."""
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A warning or worse of the log, shortened, for people who look at the screen."""
+
+    at: str
+    """ISO, UTC."""
+    level: str
+    role: str
+    event: str
+    details: str
+    """What else it says, as `name=value`."""
 
 
 class Heartbeat(Message, frozen=True):
@@ -52,6 +72,28 @@ class Heartbeat(Message, frozen=True):
     """In words, of the oldest plate that is open there; said by tile and merge."""
     troubles: tuple[str, ...] = ()
     """In words, what keeps the next sheet from its inspection; said by line."""
+    log: tuple[LogLine, ...] = ()
+    """Warnings and worse since the heartbeat before."""
+
+
+class Area(StrEnum):
+    """Where on a line something is not well, as the screen sorts it."""
+
+    CAMERA = "camera"
+    LIGHT = "light"
+    PROCESSES = "processes"
+    DISK = "disk"
+    PLC = "plc"
+    VERDICTS = "verdicts"
+
+
+class LineTrouble(msgspec.Struct, frozen=True):
+    """Something that is not well."""
+
+    area: Area
+    trouble: plc.Trouble
+    text: str
+    """In words, as health says it."""
 
 
 class LinePlate(msgspec.Struct, frozen=True):
@@ -64,6 +106,17 @@ class LinePlate(msgspec.Struct, frozen=True):
     closed: bool
     """Its trailing edge has passed."""
     progress: Progress | None
+    recipe: str = ""
+    part_id: str | None = None
+    image: str | None = None
+    """The image file that a replay shows."""
+    columns: int = 0
+    nominal_rows: int = 0
+    """As long as it should become; 0 where the recipe does not say it, like the windows below."""
+    stride: int = 0
+    """Px from one window to the next."""
+    across: int = 0
+    """Windows side by side."""
 
 
 class LineRole(msgspec.Struct, frozen=True):
@@ -73,6 +126,8 @@ class LineRole(msgspec.Struct, frozen=True):
     wanted: int
     restarts: int
     note: str
+    memory_bytes: int = 0
+    """Their private memory together, as it was measured last."""
 
 
 class LineState(Message, frozen=True):
@@ -83,7 +138,7 @@ class LineState(Message, frozen=True):
     recipe: str
     """By which the plates to come are judged."""
     simulated: bool
-    reasons: tuple[str, ...]
+    troubles: tuple[LineTrouble, ...]
     """Why the service is not well; none when it is."""
     seen: int
     verdicts: dict[str, int]
@@ -95,6 +150,25 @@ class LineState(Message, frozen=True):
     slots: int
     camera_rows: float
     stopping: bool
+    optics: tuple[OpticalFault, ...] | None = None
+    """Faults of the optics that stand; None where no plate of this run has said anything of them."""
+
+
+class ServiceState(Message, frozen=True):
+    """supervisor -> web: what engineers ask of the service, once a second; not kept, the next one says it anew."""
+
+    at: float
+    version: str
+    """Of the program."""
+    facts: dict[str, str | None]
+    """What is stored with the plates to come: recipe, configuration and their like with their hashes."""
+    recipes: tuple[str, ...]
+    """Those that are loaded, by name."""
+    metrics_port: int
+    slots: dict[str, int]
+    """Plate slots by state."""
+    log: tuple[LogLine, ...]
+    """The last warnings and worse, the latest last."""
 
 
 class Exit(Message, frozen=True):
@@ -202,7 +276,17 @@ AnyEvent = (
 """The facts and orders of the stages."""
 
 AnyMessage = (
-    Hello | Heartbeat | LineState | Exit | LoadRecipe | RecipeLoaded | KeepRecipes | JudgeBy | JudgesBy | AnyEvent
+    Hello
+    | Heartbeat
+    | LineState
+    | ServiceState
+    | Exit
+    | LoadRecipe
+    | RecipeLoaded
+    | KeepRecipes
+    | JudgeBy
+    | JudgesBy
+    | AnyEvent
 )
 
 

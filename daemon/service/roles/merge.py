@@ -13,7 +13,7 @@ from msgspec import structs
 from config.schema import Recipe
 from daemon.service.child import Child, Plan
 from daemon.wire.channel import Event, Joined
-from daemon.wire.messages import Progress
+from daemon.wire.messages import MOST_BOXES, Progress
 from stages import merge
 from stages.collected import PlateState
 from stages.events import (
@@ -35,6 +35,8 @@ from stages.inspection_times import InspectionTimes
 from stages.merge import Merger
 
 _CLASSIFIER = "classify-0"
+_SHOWN_S = 0.25
+"""Between two heartbeats where a screen shows how a plate fills."""
 
 
 class MergeProcess(Child):
@@ -52,6 +54,8 @@ class MergeProcess(Child):
         """Windows of this round, for one message a plate."""
         self._classifier_there = False
         """It has said so; then it is told what was to be asked before."""
+        if self.config.web.enabled:
+            self.beat_s = min(self.beat_s, _SHOWN_S)
         self._classifier_due: dict[int, float] = {}
         """Time at which the classifier is waited for no longer, of plates that wait for nothing else."""
 
@@ -102,17 +106,22 @@ class MergeProcess(Child):
             # A long round must not cost the answers that came during it.
             for event in self._crops.receive(now):
                 self._on_classifier(event, now)
-        self.plates = {
-            plate: Progress(*self._merger.progress(plate), self._times.seconds(plate))
-            for plate in self._merger.open_plates
-        }
-        self.note = f"{len(self.plates)} plates open, {len(self._classifier_due)} wait for the classifier"
-        for plate in self.plates:
+        plates = self._merger.open_plates
+        self.note = f"{len(plates)} plates open, {len(self._classifier_due)} wait for the classifier"
+        for plate in plates:
             self._check_deadline(plate, now)
         self.explain(self._merger, now)
         for plate in [plate for plate, due in self._classifier_due.items() if now >= due]:
             del self._classifier_due[plate]
             self._do(merge.ClassifierDeadline(plate), now)
+
+    def progress(self) -> dict[int, Progress]:
+        """How far each open plate is; in detail where somebody may look at it."""
+        said = {}
+        for plate in self._merger.open_plates:
+            far = self._merger.progress(plate, MOST_BOXES if self.config.web.enabled else 0)
+            said[plate] = Progress(far.windows, far.regions, self._times.seconds(plate), far.judged, far.boxes)
+        return said
 
     def on_supervisor(self, event: Event, now: float) -> None:
         """End every open plate; or go on without the classifier."""

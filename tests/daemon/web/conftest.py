@@ -54,7 +54,7 @@ def line_state(**values: object) -> LineState:
         "run": "a" * 32,
         "recipe": "P10B",
         "simulated": False,
-        "reasons": (),
+        "troubles": (),
         "seen": 0,
         "verdicts": {},
         "last": None,

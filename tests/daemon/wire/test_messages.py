@@ -17,6 +17,7 @@ from stages.camera import Edge, Sheet, Strip
 from stages.challenge import Challenge, ChallengedDefect, Change, Kind
 from stages.crops import Answer, Crop
 from stages.events import Place
+from stages.optics import OpticalFault
 from stages.plate import Cause, Defect, Heat, PlateResult, Verdict, Window, WindowResult
 from stages.plc import Answers, Asked, IdsAnswer, Part, PlcAnswers, PlcAsks, ResetAnswer, Trouble
 
@@ -51,16 +52,26 @@ BODIES: list[m.AnyMessage] = [
         run=RUN,
         recipe="02CG",
         simulated=True,
-        reasons=("no camera",),
+        troubles=(m.LineTrouble(m.Area.CAMERA, Trouble.CAMERA, "no camera"),),
         seen=3,
         verdicts={"OK": 2},
         last=2,
-        plates=(m.LinePlate(3, 0, 1200, closed=False, progress=m.Progress(1, 2, 0.5)),),
-        roles={"detect": m.LineRole(2, 2, 0, "")},
+        plates=(m.LinePlate(3, 0, 1200, closed=False, progress=m.Progress(1, 2, 0.5, b"\x03", ((1, 2, 3, 4),))),),
+        roles={"detect": m.LineRole(2, 2, 0, "", 1 << 30)},
         slots_free=1,
         slots=3,
         camera_rows=4000.0,
         stopping=False,
+        optics=(OpticalFault.DUST,),
+    ),
+    m.ServiceState(
+        at=1.5,
+        version="1.0",
+        facts={"recipe": "02CG", "batch_id": None},
+        recipes=("02CG",),
+        metrics_port=9100,
+        slots={"free": 3},
+        log=(m.LogLine("2026-11-30T10:00:00Z", "warning", "merge", "plate hangs", "plate=3"),),
     ),
     m.Exit(),
     m.LoadRecipe(m.NumberedRecipe(3, {"name": "02CG", "masks": []}, {"run": RUN, "batch_id": None})),

@@ -31,6 +31,7 @@ from stages.events import (
 )
 from stages.plate import Cause, Verdict, WindowResult
 from stages.said import Said
+from stages.so_far import SoFar
 from tests.daemon.conftest import KEY, RUN, Parent, plan_of
 from tests.daemon.service.roles.test_merge import WINDOW, Neighbours
 
@@ -194,7 +195,7 @@ def test_the_classifiers_time_begins_when_the_last_window_is_merged_however_long
     whole(merge, before - 20.0)
     after = time.monotonic()
     merge.tick(time.monotonic())
-    assert merge._merger.progress(1) == (1, 1)
+    assert merge._merger.progress(1) == SoFar(1, 1)
     assert before + 1.5 <= merge._classifier_due[1] <= after + 1.5, "deadline_s of the recipe, from then on"
 
 
