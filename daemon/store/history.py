@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from daemon.store.results import Store
-from daemon.store.rows import Ledger, PlateRow, ledger_of, plate_row
+from daemon.store.rows import Ledger, PlateRow, ledger_of, plate_rows
 from daemon.store.schema import defects, marks, plates
 from daemon.store.shifts import Shift, in_shift
 from stages.plate import Cause, Verdict
@@ -88,7 +88,7 @@ def page(store: Store, selection: Selection, limit: int | None, before: PlateRow
             chosen = chosen.where(plates.c.seen_at <= at, sa.or_(plates.c.seen_at < at, plates.c.plate < number))
         query = sa.select(*store.told).where(plates.c.plate.in_(chosen)).order_by(*_LATEST)
         found = connection.execute(query).mappings().all()
-        return [plate_row(connection, dict(row)) for row in found]
+        return plate_rows(connection, found)
 
 
 def numbers(store: Store, selection: Selection, limit: int | None = None) -> list[int]:

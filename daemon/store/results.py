@@ -26,7 +26,7 @@ from daemon.store.rows import (
     latest,
     ledger_of,
     part_values,
-    plate_row,
+    plate_rows,
     told_columns,
 )
 from daemon.store.schema import (
@@ -235,13 +235,13 @@ class Store:
         query = latest(sa.select(*self.told), limit, run)
         with self.transaction(write=False) as connection:
             found = connection.execute(query).mappings().all()
-            return [plate_row(connection, dict(row)) for row in found]
+            return plate_rows(connection, found)
 
     def plate(self, number: int) -> PlateRow | None:
         """One plate, or None if there is none of that number."""
         with self.transaction(write=False) as connection:
-            row = connection.execute(sa.select(*self.told).where(plates.c.plate == number)).mappings().one_or_none()
-            return None if row is None else plate_row(connection, dict(row))
+            found = connection.execute(sa.select(*self.told).where(plates.c.plate == number)).mappings().all()
+            return next(iter(plate_rows(connection, found)), None)
 
     # --- upkeep ---
 

@@ -19,6 +19,9 @@ from stages.mark import Mark, MarkKind, Place, Shape, standing
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.plc import Part
 
+_AT_ONCE = 500
+"""Plates whose rows in other tables are read by one statement, which takes so many values."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -193,34 +196,9 @@ def stored(defect: Defect) -> dict[str, Any]:
     return {name: getattr(defect, name) for name in kept}
 
 
-def defects_of(connection: sa.Connection, plate: int) -> tuple[Defect, ...]:
-    """A plate's defects, worst first."""
-    query = sa.select(defects).where(defects.c.plate == plate).order_by(defects.c.number)
-    return tuple(
-        Defect(**{name: value for name, value in row.items() if name not in ("plate", "number")})
-        for row in connection.execute(query).mappings()
-    )
-
-
-def tellings_of(connection: sa.Connection, plate: int) -> tuple[Telling, ...]:
-    """What the outputs said of a plate; nothing in a store of an earlier version."""
-    query = sa.select(tellings).where(tellings.c.plate == plate).order_by(tellings.c.output)
-    return tuple(
-        Telling(**{name: value for name, value in row.items() if name != "plate"})
-        for row in connection.execute(query).mappings()
-    )
-
-
 def marks_of(connection: sa.Connection, plate: int) -> tuple[Mark, ...]:
     """The marks of a plate that hold."""
-    query = sa.select(marks).where(marks.c.plate == plate).order_by(marks.c.id)
-    return standing(mark_of(row) for row in connection.execute(query).mappings())
-
-
-def archived_of(connection: sa.Connection, plate: int) -> Archived | None:
-    """What the archive has of a plate; None where it was not chosen."""
-    row = connection.execute(sa.select(archive).where(archive.c.plate == plate)).mappings().one_or_none()
-    return None if row is None else Archived(**{name: value for name, value in row.items() if name != "plate"})
+    return standing(map(mark_of, _of_plates(connection, marks, [plate], marks.c.id).get(plate, ())))
 
 
 def challenge_in(row: sa.RowMapping) -> Challenge:
@@ -235,13 +213,6 @@ def challenge_in(row: sa.RowMapping) -> Challenge:
     )
 
 
-def challenge_of_plate(connection: sa.Connection, plate: int) -> Challenge | None:
-    """What the candidate says of a plate that judged it last; None where none did."""
-    query = sa.select(challenges).where(challenges.c.plate == plate).order_by(challenges.c.at.desc()).limit(1)
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else challenge_in(row)
-
-
 def mark_of(row: sa.RowMapping) -> Mark:
     """A row of the table marks."""
     corners = (row["x0"], row["y0"], row["x1"], row["y1"])
@@ -249,25 +220,59 @@ def mark_of(row: sa.RowMapping) -> Mark:
     return Mark(row["plate"], MarkKind(row["kind"]), row["who"], row["at"], row["defect"], place, row["why"])
 
 
-def plate_row(connection: sa.Connection, row: dict[str, Any]) -> PlateRow:
-    """A row of the table plates with what other tables say of the plate, as types."""
-    # Read along, so that it costs nothing where there is nothing: None in a store of an earlier version.
-    told, marked, archived = row.pop("told"), row.pop("marked"), row.pop("archived")
-    has_challenge = row.pop("challenged")
-    plate = row["plate"]
-    row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
-    row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
-    row["warnings"] = tuple(row["warnings"] or ())
-    row["optics"] = tuple(row["optics"] or ())
-    row["losses"] = dict(row["losses"] or {})
-    return PlateRow(
-        **row,
-        defects=defects_of(connection, plate),
-        told=tellings_of(connection, plate) if told else (),
-        marks=marks_of(connection, plate) if marked else (),
-        archive=archived_of(connection, plate) if archived else None,
-        challenge=challenge_of_plate(connection, plate) if has_challenge else None,
-    )
+def plate_rows(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[PlateRow]:
+    """Rows of the table plates with what other tables say of these plates, as types.
+
+    Each of those tables is asked once for many plates: a server of PostgreSQL is asked over a network.
+    """
+    pieces = (rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE))
+    return [row for piece in pieces for row in _together(connection, list(map(dict, piece)))]
+
+
+def _together(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[PlateRow]:
+    # Read along with the plates, so that what is not there costs nothing; None in a store of an older version.
+    has = {
+        flag: [row["plate"] for row in rows if row.pop(flag)] for flag in ("told", "marked", "archived", "challenged")
+    }
+    found = _of_plates(connection, defects, [row["plate"] for row in rows], defects.c.number)
+    told = _of_plates(connection, tellings, has["told"], tellings.c.output)
+    marked = _of_plates(connection, marks, has["marked"], marks.c.id)
+    archived = _of_plates(connection, archive, has["archived"], archive.c.plate)
+    judged = _of_plates(connection, challenges, has["challenged"], challenges.c.at.desc())
+    made: list[PlateRow] = []
+    for row in rows:
+        plate = row["plate"]
+        row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
+        row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
+        row["warnings"] = tuple(row["warnings"] or ())
+        row["optics"] = tuple(row["optics"] or ())
+        row["losses"] = dict(row["losses"] or {})
+        one = PlateRow(
+            **row,
+            defects=tuple(Defect(**_but(defect, "plate", "number")) for defect in found.get(plate, ())),
+            told=tuple(Telling(**_but(telling, "plate")) for telling in told.get(plate, ())),
+            marks=standing(map(mark_of, marked.get(plate, ()))),
+            archive=next((Archived(**_but(file, "plate")) for file in archived.get(plate, ())), None),
+            challenge=next(map(challenge_in, judged.get(plate, ())), None),
+        )
+        made.append(one)
+    return made
+
+
+def _of_plates(
+    connection: sa.Connection, table: sa.Table, numbers: Sequence[int], order: sa.ColumnElement[Any]
+) -> dict[int, list[sa.RowMapping]]:
+    """The rows of some plates in another table, by plate, in that order."""
+    found: dict[int, list[sa.RowMapping]] = {}
+    if numbers:
+        query = sa.select(table).where(table.c.plate.in_(numbers)).order_by(table.c.plate, order)
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["plate"], []).append(row)
+    return found
+
+
+def _but(row: sa.RowMapping, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def result_of(row: PlateRow) -> PlateResult:
