@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
 FORMER = range(1, SCHEMA_VERSION)
@@ -148,8 +148,8 @@ sa.Index("plates_ledger", plates.c.run, plates.c.verdict)
 # What is asked of days and years (daemon/store/history.py), each without touching the rows until they are chosen.
 _by_verdict = (plates.c.verdict, plates.c.seen_at)
 sa.Index("plates_verdict", *_by_verdict, plates.c.causes).ddl_if(dialect="sqlite")
-# PostgreSQL has no order for JSON.
-sa.Index("plates_verdict_seen", *_by_verdict).ddl_if(dialect="postgresql")
+# PostgreSQL has no order for JSON, and keeps it beside what it orders by.
+sa.Index("plates_verdict_causes", *_by_verdict, postgresql_include=["plate", "causes"]).ddl_if(dialect="postgresql")
 sa.Index("plates_recipe", plates.c.recipe, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_product", plates.c.product, plates.c.seen_at, plates.c.verdict)
 sa.Index("plates_batch", plates.c.batch_id, plates.c.seen_at, plates.c.verdict)

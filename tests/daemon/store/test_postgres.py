@@ -49,6 +49,7 @@ _COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
     "WHERE table_schema = 'public' ORDER BY 1, 2"
 )
+_INDICES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 
 
 @pytest.fixture(scope="module")
@@ -243,8 +244,9 @@ def test_a_store_of_the_version_before_is_brought_up_by_a_service_and_by_nobody_
     with Store.open(store_path(state)) as store:
         store.begin_run(FACTS)
         store.commit_verdict(result(1), decided_at=NOW)
-        described = server.run(_COLUMNS)
-    server.run("DROP TABLE archive; DROP TABLE challenges")
+        described = server.run(_COLUMNS), server.run(_INDICES)
+    server.run("DROP TABLE archive; DROP TABLE challenges; DROP INDEX plates_verdict_causes")
+    server.run("CREATE INDEX plates_verdict_seen ON plates (verdict, seen_at)")
     server.run("UPDATE alembic_version SET version_num = '0009'")
     with pytest.raises(StoreError, match="start the service once"):
         Store.open(store_path(state), former=False)
@@ -252,7 +254,7 @@ def test_a_store_of_the_version_before_is_brought_up_by_a_service_and_by_nobody_
         assert store.carried_over is not None
         assert (store.carried_over.version, store.carried_over.copy) == (9, None)
         assert store.check_rows() == Rows(changed=(), without_checksum=0, gone=0)
-    assert server.run(_COLUMNS) == described
+    assert (server.run(_COLUMNS), server.run(_INDICES)) == described
 
 
 def test_a_backup_is_the_servers_own(store: Store, tmp_path: Path) -> None:
