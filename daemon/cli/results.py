@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from daemon.cli.filters import FilterError, Filters, selection_of
+from daemon.cli.filters import Filters
 from daemon.cli.options import configured, console, fail, takes_order
 from daemon.telemetry.printing import say
 
@@ -57,15 +57,17 @@ def results(order: Results) -> None:
 @contextmanager
 def results_of(filters: Filters) -> Iterator[tuple[Reader, Selection]]:
     """The results that the filters are about, and the selection; ends the command where there are none."""
+    from daemon.store.asked import Asked, AskedError, selection_of  # noqa: PLC0415 - commands load what they need
     from daemon.store.journal import JournalError, journal_path, read_journal  # noqa: PLC0415
-    from daemon.store.reading import reader  # noqa: PLC0415 - commands load what they need
+    from daemon.store.reading import reader  # noqa: PLC0415
     from daemon.store.results import StoreError, store_path  # noqa: PLC0415
     from daemon.store.state import StateError, state_path  # noqa: PLC0415
     from daemon.store.where import is_there  # noqa: PLC0415
 
     settings, _ = configured(filters.config, None, filters.state)
     try:
-        selection = selection_of(filters, settings.shifts)
+        asked = Asked(**{one.name: getattr(filters, one.name) for one in fields(Asked)})
+        selection = selection_of(asked, settings.shifts)
         directory = state_path(settings)
         path = store_path(directory)
         if not is_there(path):
@@ -74,7 +76,7 @@ def results_of(filters: Filters) -> Iterator[tuple[Reader, Selection]]:
             fail(f"there are no results at {path}: run `linesentry run`, or name another directory with --state")
         with reader(directory) as found:
             yield found, selection
-    except FilterError as error:
+    except AskedError as error:
         fail(str(error), 2)
     except (StoreError, StateError, JournalError) as error:
         fail(str(error))
