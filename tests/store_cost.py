@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from daemon.store.history import Box, Selection, causes, page, totals
+from daemon.store.history import Box, Position, Selection, causes, page, totals
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import stored, verdict_values
 from daemon.store.schema import defects, marks, plates, upkeep
@@ -112,7 +112,7 @@ def questions(store: Store, count: int) -> dict[str, Callable[[], object]]:
     (middle,) = page(store, Selection(part=f"S{count // 2:07}"), 1)
     return {
         "the latest 50 plates": lambda: page(store, Selection(), 50),
-        "50 plates in the middle": lambda: page(store, Selection(), 50, before=middle),
+        "50 plates in the middle": lambda: page(store, Selection(), 50, before=Position(middle.seen_at, middle.plate)),
         "50 NG": lambda: page(store, Selection(verdict=Verdict.NG), 50),
         "50 INCONCLUSIVE of a month": lambda: page(store, Selection(since=month, verdict=Verdict.INCONCLUSIVE), 50),
         "50 of a rare cause": lambda: page(store, Selection(cause=Cause.OVERLOAD), 50),

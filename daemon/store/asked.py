@@ -35,6 +35,8 @@ class Wrong(StrEnum):
     PLACE = "place"
     TEXT = "text"
     """Too long, or with characters that no name has."""
+    WIDE = "wide"
+    """A place that is larger than is looked at at once."""
 
 
 class AskedError(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -79,22 +80,26 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def page(store: Store, selection: Selection, limit: int | None, before: PlateRow | None = None) -> list[PlateRow]:
+class Position(NamedTuple):
+    """Where a page of plates ends: at the plate that stands last on it."""
+
+    seen_at: datetime
+    plate: int
+
+
+def page(store: Store, selection: Selection, limit: int | None, before: Position | None = None) -> list[PlateRow]:
     """The selection's latest plates, latest first; `before`: those that follow this one. Raises StoreError."""
     with store.transaction(write=False) as connection:
-        chosen = _numbers(connection, selection, limit)
-        if before is not None:
-            at, number = before.seen_at, before.plate
-            chosen = chosen.where(plates.c.seen_at <= at, sa.or_(plates.c.seen_at < at, plates.c.plate < number))
+        chosen = _numbers(connection, selection, limit, before)
         query = sa.select(*store.told).where(plates.c.plate.in_(chosen)).order_by(*_LATEST)
         found = connection.execute(query).mappings().all()
         return plate_rows(connection, found)
 
 
-def numbers(store: Store, selection: Selection, limit: int | None = None) -> list[int]:
+def numbers(store: Store, selection: Selection, limit: int | None = None, before: Position | None = None) -> list[int]:
     """The numbers of the selection's plates, latest first: what can be read where their rows cannot."""
     with store.transaction(write=False) as connection:
-        return list(connection.scalars(_numbers(connection, selection, limit)))
+        return list(connection.scalars(_numbers(connection, selection, limit, before)))
 
 
 def totals(store: Store, selection: Selection) -> Ledger:
@@ -118,9 +123,28 @@ def causes(store: Store, selection: Selection) -> dict[Cause, int]:
     return dict(counts.most_common())
 
 
-def _numbers(connection: sa.Connection, selection: Selection, limit: int | None) -> sa.Select[tuple[int]]:
+def names(store: Store, column: Literal["product", "recipe"], most: int) -> list[str]:
+    """The products or recipes of all plates, sorted, at most so many. Raises StoreError.
+
+    From one to the next by their index, for there are few: 200,000 plates are not looked at.
+    """
+    of, found = plates.c[column], list[str]()
+    with store.transaction(write=False) as connection:
+        query = sa.select(sa.func.min(of))
+        while len(found) < most and (name := connection.scalar(query)) is not None:
+            found.append(str(name))
+            query = sa.select(sa.func.min(of)).where(of > name)
+    return found
+
+
+def _numbers(
+    connection: sa.Connection, selection: Selection, limit: int | None, before: Position | None
+) -> sa.Select[tuple[int]]:
     """The numbers first, which the indices have; rows are wide."""
     conditions = conditions_of(connection, selection)
+    if before is not None:
+        at, number = before
+        conditions += [plates.c.seen_at <= at, sa.or_(plates.c.seen_at < at, plates.c.plate < number)]
     return sa.select(plates.c.plate).where(*conditions).order_by(*_LATEST).limit(limit)
 
 

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from daemon.store import opening
-from daemon.store.history import EVERYTHING, Selection, page, totals
+from daemon.store.history import EVERYTHING, Position, Selection, page, totals
 from daemon.store.history import numbers as selected
 from daemon.store.journal import NOTHING, JournalError, Kept, KeptPlate, journal_path, read_journal
 from daemon.store.reconcile import Missing
@@ -43,9 +43,15 @@ class Reader:
         self.notes = [*notes, *_notes(store, kept, self._missing)]
         """What is missing or wrong, in words."""
 
-    def plates(self, selection: Selection = EVERYTHING, limit: int | None = None) -> Iterator[PlateRow]:
-        """The selection's plates, the latest first, read as they are taken. Raises StoreError."""
-        rows = chain(self._unseen(selection), self._stored(selection, limit))
+    def plates(
+        self, selection: Selection = EVERYTHING, limit: int | None = None, before: Position | None = None
+    ) -> Iterator[PlateRow]:
+        """The selection's plates, the latest first, read as they are taken. Raises StoreError.
+
+        `before`: those that follow that one; what only the journal knows stands before all.
+        """
+        unseen = self._unseen(selection) if before is None else ()
+        rows = chain(unseen, self._stored(selection, limit, before))
         return islice(rows, limit)
 
     def totals(self, selection: Selection = EVERYTHING) -> Ledger:
@@ -58,8 +64,8 @@ class Reader:
         rows = (_row(one) for one in reversed(self._missing.unseen))
         return [row for row in rows if _takes(selection, row)]
 
-    def _stored(self, selection: Selection, limit: int | None) -> Iterator[PlateRow]:
-        last, given = None, 0
+    def _stored(self, selection: Selection, limit: int | None, last: Position | None) -> Iterator[PlateRow]:
+        begin, given = last, 0
         while limit is None or given < limit:
             most = _PAGE if limit is None else min(_PAGE, limit - given)
             try:
@@ -67,17 +73,19 @@ class Reader:
             except StoreDamagedError:
                 raise
             except StoreError:
-                yield from self._readable(selection, limit, given)
+                yield from self._readable(selection, limit, begin, given)
                 return
             yield from rows
             if len(rows) < most:
                 return
-            last, given = rows[-1], given + len(rows)
+            last, given = Position(rows[-1].seen_at, rows[-1].plate), given + len(rows)
 
-    def _readable(self, selection: Selection, limit: int | None, given: int) -> Iterator[PlateRow]:
+    def _readable(
+        self, selection: Selection, limit: int | None, before: Position | None, given: int
+    ) -> Iterator[PlateRow]:
         """Those after the ones that were given, but for those whose rows somebody made unreadable."""
         unreadable = []
-        for number in selected(self.store, selection, limit)[given:]:
+        for number in selected(self.store, selection, limit, before)[given:]:
             if (row := _row_of(self.store, number)) is None:
                 unreadable.append(number)
             else:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from daemon.web import now
+from daemon.web import history, now
 from daemon.web.headers import SecurityHeaders
 from daemon.web.pages import page
 from daemon.web.site import Site
@@ -21,7 +21,7 @@ def application(site: Site) -> Starlette:
     """The application of one site."""
     with as_file(files("daemon.web").joinpath("static")) as static:
         app = Starlette(
-            routes=[*now.ROUTES, Mount("/static", StaticFiles(directory=static), name="static")],
+            routes=[*now.ROUTES, *history.ROUTES, Mount("/static", StaticFiles(directory=static), name="static")],
             middleware=[Middleware(SecurityHeaders)],
             exception_handlers={404: _not_found},
         )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.store.history import Box, Circle, Selection, causes, page, totals
+from daemon.store.history import Box, Circle, Position, Selection, causes, names, page, totals
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import PlateRow
 from daemon.store.shifts import Shift
@@ -121,7 +121,9 @@ def test_a_selection_finds_what_it_means_and_counts_it(store: Store, selection: 
 @given(SELECTIONS, st.integers(1, 25))
 def test_pages_follow_each_other_without_gap_or_repetition(store: Store, selection: Selection, size: int) -> None:
     turned: list[PlateRow] = []
-    while part := page(store, selection, size, before=turned[-1] if turned else None):
+    while part := page(
+        store, selection, size, before=Position(turned[-1].seen_at, turned[-1].plate) if turned else None
+    ):
         turned += part
     assert turned == page(store, selection, None)
 
@@ -170,3 +172,9 @@ def test_no_question_reads_through_all_rows(store: Store, name: str) -> None:
                 step for step in whole if step != "SCAN shifts" and not step.endswith(("CONSTANT ROWS", "CONSTANT ROW"))
             ]
             assert all(step == "SCAN plates" and "LIMIT" in statement for step in whole), (statement, steps)
+
+
+def test_products_and_recipes_are_named_once_each(store: Store) -> None:
+    assert names(store, "product", 10) == ["P0", "P1", "P2"]
+    assert names(store, "product", 2) == ["P0", "P1"]
+    assert names(store, "recipe", 10) == ["P10B"]
