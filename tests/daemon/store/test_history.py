@@ -7,16 +7,25 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.store import rows
+from daemon.store.archive import enter
+from daemon.store.challenges import enter_challenge
 from daemon.store.history import Box, Circle, Position, Selection, causes, names, page, totals
+from daemon.store.marks import add_mark
 from daemon.store.results import RunFacts, Store, store_path
-from daemon.store.rows import PlateRow
+from daemon.store.rows import PlateRow, Telling
 from daemon.store.shifts import Shift
+from daemon.store.tellings import Tellings
+from stages.challenge import Challenge, Kind
+from stages.mark import Mark, MarkKind
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.plc import Part
 
@@ -126,6 +135,44 @@ def test_pages_follow_each_other_without_gap_or_repetition(store: Store, selecti
     ):
         turned += part
     assert turned == page(store, selection, None)
+
+
+def test_a_page_has_of_each_plate_what_the_plate_alone_has_and_asks_each_table_once_for_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_AT_ONCE", 4)
+    asked: Counter[str] = Counter()
+    with Store.open(store_path(tmp_path)) as own:
+        own.begin_run(FACTS)
+        Tellings(own).begin(["gate", "line"])
+        for plate in range(1, 8):
+            found = tuple(
+                Defect(plate, one, 9, 9, 9, 0.9 - one / 9, plate, one, edge=False) for one in range(1 + plate % 3)
+            )
+            done = PlateResult(RUN, plate, Verdict.NG, (Cause.DEFECT,), "", True, 9, 9, 1, 1, 1.0, defects=found)
+            own.commit_verdict(done, decided_at=BEGAN)
+            for output in ("line", "gate")[: plate % 3]:
+                Tellings(own).store([(plate, Telling(output, "acknowledged", True, plate, BEGAN, BEGAN, "taken"))])
+            for number in range(1, 1 + plate % 2):
+                add_mark(own, Mark(plate, MarkKind.FALSE_ALARM, f"who {plate}", BEGAN, number))
+            if plate % 2:
+                enter(own, plate, tmp_path / str(plate), plate, "d" * 64)
+            for candidate in ("a", "b")[: plate % 3]:
+                enter_challenge(own, plate, Challenge(candidate * 64, "next", Kind.SAME, Verdict.NG, (), ()))
+        listed = page(own, Selection(), None)
+        assert listed == own.plates(None) == [own.plate(plate) for plate in range(7, 0, -1)]
+        assert [len(row.defects) for row in listed] == [2, 1, 3, 2, 1, 3, 2]
+        assert [[one.output for one in row.told] for row in listed][-2:] == [["gate", "line"], ["line"]]
+        assert [len(row.marks) for row in listed] == [row.archive is not None for row in listed] == [1, 0] * 3 + [1]
+        assert [row.challenge and row.challenge.candidate[0] for row in listed] == ["a", None, "b", "a", None, "b", "a"]
+
+        @sa.event.listens_for(own._opened.reader, "before_cursor_execute")
+        def _asks(*told: Any) -> None:
+            if told[2].startswith("SELECT"):
+                asked[told[2].split()[1].partition(".")[0]] += 1
+
+        page(own, Selection(), 4)
+    assert asked == dict.fromkeys(("plates", "defects", "tellings", "marks", "archive", "challenges"), 1)
 
 
 ASKED = {
