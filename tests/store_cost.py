@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from daemon.store.history import Box, Position, Selection, causes, page, totals
 from daemon.store.results import RunFacts, Store, store_path
 from daemon.store.rows import stored, verdict_values
 from daemon.store.schema import defects, marks, plates, upkeep
+from daemon.store.shifts import Shift
 from daemon.store.where import note_url
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from tests.postgres_server import postgres_server
@@ -109,6 +111,7 @@ def questions(store: Store, count: int) -> dict[str, Callable[[], object]]:
     """What a history page asks."""
     end = BEGAN + timedelta(seconds=EVERY_S * (count + 1))
     shift, month = end - timedelta(hours=8), end - timedelta(days=30)
+    nights = Shift(clock(22), clock(6))
     (middle,) = page(store, Selection(part=f"S{count // 2:07}"), 1)
     return {
         "the latest 50 plates": lambda: page(store, Selection(), 50),
@@ -129,6 +132,10 @@ def questions(store: Store, count: int) -> dict[str, Callable[[], object]]:
         "causes of a shift": lambda: causes(store, Selection(since=shift)),
         "causes of a month": lambda: causes(store, Selection(since=month)),
         "causes of all": lambda: causes(store, Selection()),
+        "50 of the night shifts": lambda: page(store, Selection(shift=nights), 50),
+        "totals of the night shifts of a month": lambda: totals(store, Selection(since=month, shift=nights)),
+        "totals of all night shifts": lambda: totals(store, Selection(shift=nights)),
+        "50 marked": lambda: page(store, Selection(marked=True), 50),
         "totals at a place": lambda: totals(store, Selection(place=Box(7000, 9000, 7500, 9500))),
     }
 
