@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time as clock
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -135,6 +136,28 @@ def test_all_that_a_file_keeps_a_server_keeps(store: Store) -> None:
     assert totals(store, Selection(batch="7")).seen == 3
     assert totals(store, Selection(shift=Shift(time(0), time(0)), recipe="P10B")).seen == 3
     assert store.begin_run(replace(FACTS, run=OTHER)) == Begun(4, closed=(3,), last_stored=3)
+
+
+def test_the_plates_of_a_shift_are_those_that_it_holds_whatever_the_clock_does_that_night(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    clock.tzset()
+    try:
+        began = datetime(2026, 3, 27, tzinfo=UTC)
+        seen = {plate: began + timedelta(minutes=53 * plate) for plate in range(1, 90)}
+        for plate, at in seen.items():
+            store.seen(RUN, plate, at)
+        times = (time(22), time(6)), (time(6), time(22)), (time(6), time(6)), (time(2, 45), time(2, 30))
+        for shift in (Shift(*one) for one in (*times, (time(2, 50), time(3, 5)))):
+            held = [plate for plate, at in seen.items() if shift.holds(at)]
+            assert [row.plate for row in page(store, Selection(shift=shift), None)] == held[::-1]
+            assert totals(store, Selection(since=began + timedelta(days=1), shift=shift)).seen == sum(
+                seen[plate] >= began + timedelta(days=1) for plate in held
+            )
+    finally:
+        monkeypatch.undo()
+        clock.tzset()
 
 
 def test_old_plates_go_with_what_belongs_to_them(state: Path) -> None:
