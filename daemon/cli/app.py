@@ -39,6 +39,7 @@ from daemon.cli.surroundings import forget_unwritten, prepare, what_is_lacking
 from daemon.cli.teach import teach
 from daemon.cli.templates import templates
 from daemon.cli.train import train
+from daemon.cli.user import user
 
 _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Line: run the service and look at it": (
@@ -57,6 +58,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         schema,
         paths,
     ),
+    "Screen: who may see it": (user,),
     "Camera: look at it, calibrate it, check it": (camera, calibrate, golden),
     "Files: inspect images, and make some": (inspect, reinspect, classify, simulate),
     "Models: train, measure and explain them": (teach, train, evaluate, pod, export, crops, templates, study),

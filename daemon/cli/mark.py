@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from daemon.cli.options import ConfigOption, JsonOption, StateOption, configured, fail
+from daemon.cli.options import ConfigOption, JsonOption, StateOption, caller, configured, fail
 from stages.mark import WHYS, Mark, MarkKind, Place, Shape
 
 _WHY = "; ".join(f"{kind}: {', '.join(words)}" for kind, words in WHYS.items())
@@ -49,7 +47,7 @@ def mark(
     kind = _kind(confirmed=confirmed, false_alarm=false_alarm, place=place, withdraw=withdraw)
     if place is None and defect is None and not withdraw:
         fail("name the defect: linesentry mark PLATE DEFECT; `linesentry results --json` lists them", 2)
-    new = Mark(plate, kind, _user() if who is None else who, datetime.now(UTC), defect, place, why)
+    new = Mark(plate, kind, caller() if who is None else who, datetime.now(UTC), defect, place, why)
     try:
         stored = use_shared(state_path(settings), lambda store: add_mark(store, new))
     except MarkError as error:
@@ -83,11 +81,3 @@ def _place(missed: str | None, missed_line: str | None) -> Place | None:
         fail(f"'{printable(text)}' is no place: give four whole numbers, X0,Y0,X1,Y1, in px of the plate", 2)
     x0, y0, x1, y1 = map(int, words)
     return Place(Shape.LINE if missed is None else Shape.BOX, x0, y0, x1, y1)
-
-
-def _user() -> str:
-    """Who calls, also through sudo."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return f"uid {os.getuid()}"

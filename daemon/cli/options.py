@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
@@ -52,6 +54,14 @@ def console() -> Console:
     """Stdout for tables: a terminal's width, and no limit elsewhere, so that a pipe or a file gets them whole."""
     # Not what rich takes for a terminal: colours may be forced upon a pipe.
     return SafeConsole(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+
+
+def caller() -> str:
+    """Who calls, also through sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return f"uid {os.getuid()}"
 
 
 def configured(path: Path | None, overrides: list[str] | None, state: Path | None) -> tuple[Config, Recipe]:
