@@ -29,6 +29,7 @@ from config.source import read
 from config.switches import switch_faults
 from config.systemd_unit import Unit
 from config.unit_faults import configures, unit_faults
+from config.web import web_faults
 from config.weights import classifier_path, weights_path
 
 Look = Callable[[Config | None, Sequence[Recipe], str, bool], tuple[list[Fault], list[Fault]]]
@@ -137,7 +138,7 @@ def service_faults(
     `others` are the further recipes that it loads.
     """
     told: Told = [*_camera_faults(config, recipe), *switch_faults(config, recipe)]
-    told += [(False, key, message) for key, message in output_faults(config)]
+    told += [(False, key, message) for key, message in [*output_faults(config), *web_faults(config.web)]]
     faults = located(told, config, source)
     for one, about in each_recipe(config, [recipe, *others]):
         own = [*_service_recipe_faults(config, one), *_recipe_faults(one), *_classifier_faults(config, one)]

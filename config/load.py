@@ -21,6 +21,7 @@ from config.outputs import with_files
 from config.schema import Config, Recipe
 from config.source import KeyPath, Source, dotted, read
 from config.switches import with_token
+from config.web import from_folder
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -179,6 +180,7 @@ def _paths_from(config: Config, folder: Path) -> Config:
         changes["camera"] = camera.model_copy(update=named)
     if config.classify.weights is not None:
         changes["classify"] = config.classify.model_copy(update={"weights": folder / config.classify.weights})
+    changes["web"] = from_folder(config.web, folder)
     return config.model_copy(update=changes)
 
 

@@ -96,6 +96,19 @@ class Unit:
         """The directories that its configuration is kept in."""
         return tuple(f"/etc/{name}" for name in self._words("ConfigurationDirectory"))
 
+    @property
+    def credentials(self) -> set[str]:
+        """Names of the files that systemd hands on to the service."""
+        return {word.partition(":")[0] for word in self._words("LoadCredential")}
+
+    @property
+    def lets_in_any_network(self) -> bool:
+        """Whether more addresses than this machine's own are let in."""
+        if not self._words("IPAddressDeny"):
+            return True
+        allowed = [network for word in self._words("IPAddressAllow") for network in _networks(word)]
+        return any(not network.is_loopback for network in allowed)
+
     def hides(self, path: Path) -> Rule | None:
         """The setting that hides the path from the service, None where it is seen."""
         for place in _places(path):

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from config.errors import Told
 from config.load import is_recipe_path
 from config.outputs import files, hosts
-from config.schema import Config, Recipe
+from config.schema import Config, Recipe, Web
 from config.schema.service import DEVICES
 from config.switches import plc_of_switch, token_file
 from config.systemd_unit import NAME, Unit
+from config.web import CREDENTIALS, reaches_this_machine_alone, web_files
 
 
 def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -> Told:
@@ -43,7 +44,30 @@ def unit_faults(config: Config, recipe: Recipe, path: Path | None, unit: Unit) -
         if setting := unit.shuts_out(host):
             told = f"the service cannot reach {host} ({setting} in its unit): `systemctl edit {NAME}` and add"
             faults.append((False, key, f"{told}, below [Service], IPAddressAllow={host}"))
+    faults += [(False, key, fault) for key, fault in _web_faults(config.web, unit)]
     return faults + [(False, key, fault) for key, folder in _folders(config) if (fault := _unwritten(folder, unit))]
+
+
+def _web_faults(web: Web, unit: Unit) -> list[tuple[str, str]]:
+    """Certificate files that the unit does not hand on, and browsers that it shuts out."""
+    faults: list[tuple[str, str]] = []
+    for key, file in web_files(web):
+        if not file.is_relative_to(CREDENTIALS) and _unseen(file, unit):
+            told = f"the service cannot read {file}: `systemctl edit {NAME}` and add, below [Service], LoadCredential="
+            faults.append((key, f"{told}{file.name}:{file}; then name {CREDENTIALS / file.name} here"))
+        if file.is_relative_to(CREDENTIALS) and file.name not in unit.credentials:
+            told = f"found {str(file)!r}, which the unit hands on to nobody: `systemctl edit {NAME}` and add"
+            faults.append((key, f"{told}, below [Service], LoadCredential={file.name}:FILE"))
+    if not web.enabled or reaches_this_machine_alone(web.host):
+        return faults
+    allow = f"`systemctl edit {NAME}` and add, below [Service], IPAddressAllow="
+    if web.proxy is not None and web.tls is None:
+        if setting := unit.shuts_out(web.proxy):
+            faults.append(("web.proxy", f"the unit lets {web.proxy} not in ({setting}): {allow}{web.proxy}"))
+    elif not unit.lets_in_any_network:
+        told = "the unit lets in no browser of another machine (IPAddressDeny)"
+        faults.append(("web.host", f"{told}: {allow} with their network, as 192.168.1.0/24"))
+    return faults
 
 
 def _folders(config: Config) -> list[tuple[str, Path]]:

@@ -45,7 +45,7 @@ from config.schema.service import (
 )
 from config.schema.shifts import shift_times
 from config.schema.switch import CameraSwitch, SwitchGpio, SwitchHttp, SwitchModbus, SwitchOpcua, SwitchPicture
-from config.schema.web import Web
+from config.schema.web import Tls, Web
 
 __all__ = [
     "DEFAULT_TEMPLATES",
@@ -92,6 +92,7 @@ __all__ = [
     "Template",
     "Text",
     "Threshold",
+    "Tls",
     "View",
     "Web",
     "Webhook",

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from config.check import each_recipe, located, service_faults
 from config.errors import Fault, Told
-from config.schema import Config, Recipe
+from config.schema import Config, Recipe, Web
+from config.systemd_unit import Unit
+from config.web import web_files
 from daemon.cameras.extras import missing
 from daemon.cameras.folder_files import listed
 from daemon.outputs.registry import missing_packages
@@ -24,6 +26,9 @@ from daemon.service.plans import processes
 from daemon.service.probe import unloadable
 from daemon.store.state import StateError, in_use, state_path
 from daemon.switches.registry import missing_package
+from daemon.web.access.book import BookError, expect_users
+from daemon.web.access.clients import Served
+from daemon.web.access.tls import Certificate, TlsError
 from models.machine import packages
 from models.machine.gpu import why_no_gpu
 from models.machine.memory import Need, room, shortage
@@ -58,6 +63,7 @@ def look(
     own = service and config.state_directory is None
     told, state = ([], None) if own else _state_faults(config)
     runs = state is not None and in_use(state)
+    told += _screen_faults(config.web, Path(Unit.here().state or "") if own else state, service=service)
     warnings: Told = []
     needs = _needs(config, recipes, None)
     if not faults and (why := shortage(needs)):
@@ -149,6 +155,25 @@ def _gpu_faults(config: Config, recipes: Sequence[Recipe]) -> Told:
     keys = [key for key, device in asked if device == "cuda"]
     why = why_no_gpu() if keys else None
     return [] if why is None else [(False, key, f"found cuda, but there is no GPU: {why}; take auto") for key in keys]
+
+
+def _screen_faults(web: Web, state: Path | None, *, service: bool) -> Told:
+    """Why nobody could see the screen; the line would run without it."""
+    if not web.enabled:
+        return []
+    told: Told = []
+    try:
+        # What the service may read, and who checks it may not, is another question.
+        if web.tls is not None and not (service and any(not os.access(file, os.R_OK) for _, file in web_files(web))):
+            Certificate(web.tls.certificate, web.tls.key)
+    except TlsError as error:
+        told.append((False, "web.tls", str(error)))
+    try:
+        if state is not None:
+            expect_users(Served.by(web), state)
+    except BookError as error:
+        told.append((False, "web.host", str(error)))
+    return told
 
 
 def _state_faults(config: Config) -> tuple[Told, Path | None]:

@@ -11,21 +11,31 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from daemon.web import history, now
+from daemon.web import history, login, now
+from daemon.web.access.access import Access
+from daemon.web.access.book import Book
+from daemon.web.access.clients import Served
+from daemon.web.access.guard import Guard
 from daemon.web.headers import SecurityHeaders
 from daemon.web.pages import page
 from daemon.web.site import Site
 
 
-def application(site: Site) -> Starlette:
-    """The application of one site."""
+def application(site: Site, access: Access | None = None) -> Starlette:
+    """The application of one site; with users of its own where some are given."""
+    access = access or Access(Book(site.state), Served.by(site.config.web))
     with as_file(files("daemon.web").joinpath("static")) as static:
         app = Starlette(
-            routes=[*now.ROUTES, *history.ROUTES, Mount("/static", StaticFiles(directory=static), name="static")],
-            middleware=[Middleware(SecurityHeaders)],
+            routes=[
+                *now.ROUTES,
+                *history.ROUTES,
+                *login.ROUTES,
+                Mount("/static", StaticFiles(directory=static), name="static"),
+            ],
+            middleware=[Middleware(SecurityHeaders), Middleware(Guard, access)],
             exception_handlers={404: _not_found},
         )
-    app.state.site = site
+    app.state.site, app.state.access = site, access
     return app
 
 

@@ -16,6 +16,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
+HSTS = "max-age=2592000"
+"""A browser that came by https comes by nothing else for 30 days."""
+
 
 class SecurityHeaders:
     """ASGI middleware that adds them."""
@@ -28,7 +31,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = HSTS
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

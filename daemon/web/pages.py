@@ -11,6 +11,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from daemon.web.access.guard import asked_in, form_token_of
 from daemon.web.words import LANGUAGES, Words, chosen
 
 LANGUAGE_COOKIE = "language"
@@ -45,6 +46,7 @@ def words_of(request: Request) -> Words:
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - its names
     """A page by a template, in the visitor's language. A language that was asked for is remembered."""
     words = words_of(request)
+    asked = asked_in(request.scope)
     shown = (
         _environment()
         .get_template(template)
@@ -54,6 +56,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
             navigation=NAVIGATION,
             path=request.url.path,
             here=request.url,
+            visitor=None if asked is None else asked.visitor,
+            form_token="" if asked is None else form_token_of(request),
             **values,
         )
     )

@@ -8,6 +8,9 @@ import threading
 import uvicorn
 from starlette.types import ASGIApp
 
+from daemon.web.access.connections import Connection
+from daemon.web.access.tls import Certificate
+
 _STOP_S = 2.0
 
 
@@ -16,9 +19,12 @@ class AddressError(Exception):
 
 
 class WebServer:
-    """Serves an application from `start` to `close`. Raises AddressError when the address cannot be had."""
+    """Serves an application from `start` to `close`, by https where there is a certificate.
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    Raises AddressError when the address cannot be had.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, port: int, certificate: Certificate | None = None) -> None:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family, backlog=64)
@@ -30,6 +36,10 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                http=Connection,
+                ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
+                # What a proxy says is believed elsewhere (daemon/web/access/clients.py).
+                proxy_headers=False,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -16,7 +16,7 @@ from daemon.web.access.book import Book
 from daemon.web.access.clients import Served
 from daemon.web.access.passwords import Passwords
 from daemon.web.access.sessions import new_token
-from daemon.web.access.users import AT_THE_SCREEN, Role, User, name_key, plain_name
+from daemon.web.access.users import AT_THE_SCREEN, Role, name_key
 
 _UNKNOWN = "unknown name"
 """Whose failed login: the name is not kept, for people type passwords into its field."""
@@ -43,6 +43,7 @@ class LoggedIn:
     """A session has begun, by a new token."""
 
     token: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,6 @@ class Access:
         """Who has that token; None: a login is needed. Raises BookError."""
         return await to_thread.run_sync(self._visitor, token, address)
 
-    async def is_open(self, token: str) -> bool:
-        """Whether the session of that token goes on; it is used by that. Raises BookError."""
-        return await to_thread.run_sync(self.book.user_of, token) is not None
-
     async def login(self, name: str, password: str, address: str, old: str | None) -> LoggedIn | WrongLogin | TooMany:
         """Begin a session in place of the one of the old token. Raises BookError."""
         key = name_key(name)[:64]
@@ -94,13 +91,13 @@ class Access:
             return TooMany(wait_s)
         self._attempts.spend(key, address, self._clock())
         async with self._one:
-            token = await to_thread.run_sync(self._begin, name, password, address)
-        if token is None:
+            begun = await to_thread.run_sync(self._begin, name, password, address)
+        if begun is None:
             return WrongLogin()
         self._attempts.refund(key, address)
         if old is not None:
             await self.logout(old, name, address)
-        return LoggedIn(token)
+        return begun
 
     async def logout(self, token: str, name: str, address: str) -> None:
         """End a session. Raises BookError."""
@@ -118,19 +115,19 @@ class Access:
             return Visitor(AT_THE_SCREEN, Role.OPERATOR, address, has_session=False)
         return None
 
-    def _begin(self, name: str, password: str, address: str) -> str | None:
-        """The token of a new session; None where name or password is wrong."""
-        known = self.book.password(plain_name(name))
-        stored = None if known is None else known[1]
-        if known is None or stored is None or not self._passwords.fits(password, stored):
-            if known is None:
-                self._passwords.fits(password, None)
+    def _begin(self, name: str, password: str, address: str) -> LoggedIn | None:
+        """A new session; None where name or password is wrong."""
+        known = self.book.password(name)
+        # Compared for an unknown name too: the time tells nothing.
+        fits = self._passwords.fits(password, None if known is None else known[1])
+        if known is None or not fits:
             self.book.note(Note(_UNKNOWN if known is None else known[0].name, What.LOGIN_FAILED, "", address))
             return None
-        user: User = known[0]
+        user, stored = known
         if self._passwords.is_outdated(stored):
             renewed = self._passwords.hash(password)
             self.book.renew_hash(user.name, stored, renewed)
             stored = renewed
         token = new_token()
-        return token if self.book.begin(user.name, stored, token, Note(user.name, What.LOGIN, "", address)) else None
+        has_begun = self.book.begin(user.name, stored, token, Note(user.name, What.LOGIN, "", address))
+        return LoggedIn(token, user.role) if has_begun else None

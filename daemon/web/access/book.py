@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from daemon.web.access.audit import KEPT_S, Note, What
+from daemon.web.access.clients import Served
 from daemon.web.access.sessions import Session, token_hash
 from daemon.web.access.users import Role, User, name_key
 
@@ -55,6 +56,14 @@ class BookError(Exception):
 
 class UserError(Exception):
     """There is no such user, or there is one already."""
+
+
+def expect_users(served: Served, state: Path) -> None:
+    """Raises BookError where users are needed and there are none, or the book of that state directory is unusable."""
+    book = Book(state)
+    if not served.opens_without_users and not book.has_users():
+        message = f"there are no users in {book.path}, and others than this machine reach the screen"
+        raise BookError(f"{message}: linesentry user add NAME --role engineer --state {state}")
 
 
 def book_path(state: Path) -> Path:

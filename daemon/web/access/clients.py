@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from config.schema import Web
+from config.web import reaches_this_machine_alone
+
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _PORTS = {"http": "80", "https": "443"}
@@ -23,10 +26,15 @@ class Served:
     proxy: str | None = None
     """Address of the one proxy that is believed."""
 
+    @classmethod
+    def by(cls, web: Web) -> Served:
+        """As the configuration has it."""
+        return cls(web.host, web.tls is not None, web.proxy)
+
     @property
     def opens_without_users(self) -> bool:
         """Only who sits at this machine gets here: while there are no users, all are let in."""
-        return is_loopback(self.host) and self.proxy is None
+        return reaches_this_machine_alone(self.host) and self.proxy is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,11 @@ class _Body:
 # --- for pages ---
 
 
+def asked_in(scope: Scope) -> Asked | None:
+    """What is known of a request; None of one for a public file."""
+    return cast("Asked | None", scope.get("state", {}).get("asked"))
+
+
 def asked_of(request: Request) -> Asked:
     """What is known of a request."""
     return cast("Asked", request.state.asked)

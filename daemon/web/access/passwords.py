@@ -16,7 +16,7 @@ class Passwords:
 
     def __init__(self, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
-        self._nobodys = self._hasher.hash("the password of nobody")
+        self._nobodys: str | None = None
 
     def hash(self, password: str) -> str:
         """The hash to store, with its salt and parameters."""
@@ -24,12 +24,13 @@ class Passwords:
 
     def fits(self, password: str, stored: str | None) -> bool:
         """Whether it is the password of that hash; never for None, the hash of a user who is unknown."""
+        if self._nobodys is None:
+            self._nobodys = self._hasher.hash("the password of nobody")
         try:
-            return self._hasher.verify(self._nobodys if stored is None else stored, _bytes(password)) and (
-                stored is not None
-            )
+            self._hasher.verify(self._nobodys if stored is None else stored, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
+        return stored is not None
 
     def is_outdated(self, stored: str) -> bool:
         """The hash was made with other parameters than are taken now."""
