@@ -34,6 +34,9 @@ class Results(Filters):
     json: Annotated[bool, Option("--json", help="JSON on stdout, a line for each plate")] = False
     csv: Annotated[bool, Option("--csv", help="CSV on stdout, a line for each plate")] = False
     parquet: Annotated[Path | None, Option(help="write a Parquet file", metavar="FILE")] = None
+    verify: Annotated[
+        bool, Option("--verify", help="prove by their checksums that all plates and marks are as they were written")
+    ] = False
 
 
 @takes_order
@@ -41,8 +44,12 @@ def results(order: Results) -> None:
     """List plates with their verdicts, the latest first."""
     if sum((order.json, order.csv, order.parquet is not None)) > 1:
         fail("--json, --csv and --parquet are three forms: give one", 2)
+    if order.verify and (order.limit is not None or order.csv or order.parquet is not None):
+        fail("--verify looks at all that is stored: give it alone, or with --json", 2)
     with results_of(order) as (found, selection):
-        if order.json:
+        if order.verify:
+            _verify(found, as_json=order.json)
+        elif order.json:
             _json(found, selection, order.limit)
         elif order.csv:
             _csv(found, selection, order.limit)
@@ -80,6 +87,24 @@ def results_of(filters: Filters) -> Iterator[tuple[Reader, Selection]]:
         fail(str(error), 2)
     except (StoreError, StateError, JournalError) as error:
         fail(str(error))
+
+
+def _verify(found: Reader, *, as_json: bool) -> None:
+    """Prove the whole store; the command fails where something in it is not as it was written."""
+    from dataclasses import asdict  # noqa: PLC0415 - commands load what they need
+
+    from daemon.store.reading import words_of  # noqa: PLC0415
+
+    found.store.check()
+    rows, ledger = found.store.check_rows(), found.totals()
+    wrong = [*words_of(rows), *found.notes]
+    if as_json:
+        sys.stdout.write(json.dumps({"plates": ledger.seen, **asdict(rows), "notes": list(found.notes)}) + "\n")
+    else:
+        old = f"; {rows.without_checksum:,} have no checksum (of an earlier version)" if rows.without_checksum else ""
+        console().print(f"{ledger.seen:,} plates, {ledger.open} of them open: {'NOT ' if wrong else ''}as written{old}")
+    if wrong:
+        fail("; ".join(wrong) + ": do not trust these, and compare with a backup")
 
 
 def _table(found: Reader, selection: Selection, limit: int) -> None:

@@ -23,7 +23,7 @@ from daemon.service.needs import service_needs
 from daemon.service.plans import processes
 from daemon.store.journal import JournalError, journal_path, read_journal
 from daemon.store.opening import set_aside_before
-from daemon.store.reading import faults, numbers
+from daemon.store.reading import faults, words_of
 from daemon.store.results import Store, StoreError, store_path
 from daemon.store.state import StateDirectory, StateError
 from daemon.store.where import is_there, place_of
@@ -236,10 +236,7 @@ def _database(directory: Path, path: Path) -> Check:
         store.check()
         rows, ledger = store.check_rows(), store.ledger()
     lost = faults(directory)
-    if rows.changed:
-        lost.append(f"changed since they were written: {numbers(rows.changed)}")
-    if rows.gone:
-        lost.append(f"{rows.gone} plates were deleted by somebody else than linesentry")
+    lost += words_of(rows)
     if lost:
         advice = "do not trust these plates: compare with a backup, and find out who or what changed the file"
         return Check("database", ok=False, found=f"{place_of(path)}: {'; '.join(lost)}{kept}", advice=advice)

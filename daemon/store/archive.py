@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from config.schema import Archive
@@ -260,6 +261,7 @@ def _noted(store: Store, path: Path) -> str:
 
 
 def _file(store: Store, row: sa.RowMapping) -> ArchivedFile:
-    verdict = None if row["verdict"] is None else Verdict(row["verdict"])
-    path = store.path.parent / row["path"]
-    return ArchivedFile(row["plate"], row["run"], verdict, path, row["bytes"], row["sha256"], bool(row["marked"]))
+    """Raises ValueError for a row that somebody made unreadable."""
+    told = {name: row[name] for name in ("plate", "run", "verdict", "bytes", "sha256")}
+    path = store.path.parent / msgspec.convert(row["path"], str)
+    return msgspec.convert({**told, "path": path, "marked": bool(row["marked"])}, ArchivedFile)

@@ -38,7 +38,7 @@ def standard_of(store: Store, recipe: str) -> tuple[datetime, Standard] | None:
     query = sa.select(golden_standards.c.at, golden_standards.c.standard).where(golden_standards.c.recipe == recipe)
     with store.transaction(write=False) as connection:
         found = connection.execute(query).one_or_none()
-    return None if found is None else (found[0], msgspec.convert(found[1], Standard))
+        return None if found is None else (found[0], msgspec.convert(found[1], Standard))
 
 
 def add_check(store: Store, recipe: str, plate: int, at: datetime, check: Check) -> None:
@@ -111,7 +111,11 @@ def checks_of(store: Store, recipe: str, since: datetime | None = None) -> list[
         query = query.where(golden_checks.c.at >= since)
     with store.transaction(write=False) as connection:
         rows = connection.execute(query).mappings().all()
-    return [StoredCheck(row["at"], row["plate"], Check(row["values"], tuple(row["failures"]))) for row in rows]
+        return [msgspec.convert(_stored_check(row), StoredCheck) for row in rows]
+
+
+def _stored_check(row: sa.RowMapping) -> dict[str, object]:
+    return {"at": row["at"], "plate": row["plate"], "check": {"values": row["values"], "failures": row["failures"]}}
 
 
 def why_overdue(store: Store, recipe: str, every_h: float, now: datetime) -> str:

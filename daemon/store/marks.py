@@ -10,6 +10,7 @@ from config.errors import printable
 from daemon.store.results import Store
 from daemon.store.rows import marks_of
 from daemon.store.schema import defects, marks, plates
+from daemon.store.seals import seal_mark
 from stages.mark import Mark, MarkKind, Place, why_outside, why_unusable
 
 
@@ -45,7 +46,10 @@ def add_within(connection: sa.Connection, mark: Mark) -> Mark:
         else {"shape": where.shape.value, "x0": where.x0, "y0": where.y0, "x1": where.x1, "y1": where.y1}
     )
     told = {"at": mark.at, "plate": mark.plate, "kind": mark.kind.value, "defect": mark.defect}
-    connection.execute(sa.insert(marks).values(**told, **place, who=mark.who, why=mark.why))
+    added = connection.execute(sa.insert(marks).values(**told, **place, who=mark.who, why=mark.why))
+    key = added.inserted_primary_key
+    assert key is not None
+    seal_mark(connection, key[0])
     return mark
 
 

@@ -38,6 +38,7 @@ from daemon.store.schema import (
     alembic_version,
     explained,
     metadata,
+    stored_json,
     upkeep,
 )
 from daemon.store.sqlite_file import SqliteFile, beside
@@ -162,6 +163,7 @@ def _engine(path: Path, options: str, *, read_only: bool) -> sa.Engine:
     engine = sa.create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+        json_deserializer=stored_json,
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,11 +20,12 @@ from daemon.store.challenges import Challenged, challenged
 from daemon.store.history import Selection, as_text, conditions_of
 from daemon.store.reading import Reader
 from daemon.store.rows import Ledger, mark_of
-from daemon.store.schema import defects, events, golden_checks, marks, plates
+from daemon.store.schema import SAID, defects, events, golden_checks, marks, plates
 from stages.mark import Mark, standing
 from stages.plate import Cause, Verdict
 
 _PIECE = 5_000
+_TOO_LARGE = 1 << 31
 _VERDICTS: dict[str | None, int] = {None: -1, **{verdict.value: code for code, verdict in enumerate(Verdict)}}
 """Words of the store, and what stands for them in columns of numbers."""
 OPEN = -1
@@ -213,7 +214,7 @@ class _Columns:
         at = np.array([text[:26] for text in named["seen_at"]], "datetime64[us]").astype(np.int64) / 1e6
         verdicts = np.array([_VERDICTS[word] for word in named["verdict"]], np.int8)
         numbers = [_whole(named[name]) for name in _PLATE_NUMBERS]
-        values = [np.array(named[name], np.float64) for name in _PLATE_VALUES]
+        values = [_finite(np.array(named[name], np.float64)) for name in _PLATE_VALUES]
         number = np.array(named["plate"], np.int64)
         products = [
             Product(None if name is None else str(name), str(recipe))
@@ -285,12 +286,17 @@ def _found(
 def _matrix(rows: Sequence[Sequence[Any]]) -> tuple[Floats, int]:
     """The rows as columns of numbers (12, n) without those that hold something else, and how many these are."""
     try:
-        return np.array(_turned(rows, 12), np.float64), 0
+        values = _finite(np.array(_turned(rows, 12), np.float64))
+        _as_whole(values[1 : len(_DEFECT_NUMBERS)])
     except (ValueError, TypeError):
         if len(rows) == 1:
             return np.zeros((12, 0)), 1
         parts = [_matrix([row]) for row in rows]
         return np.concatenate([part for part, _ in parts], axis=1), sum(lost for _, lost in parts)
+    return values, 0
+
+
+_CHECK = tuple(one.name for one in fields(GoldenCheck))
 
 
 # --- what else -----------------------------------------------------------------------------------------------------
@@ -299,7 +305,7 @@ def _matrix(rows: Sequence[Sequence[Any]]) -> tuple[Floats, int]:
 def _marks(connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]]) -> tuple[Mark, ...]:
     if not sa.inspect(connection).has_table(marks.name):  # a store of an earlier version
         return ()
-    query = sa.select(marks).where(marks.c.plate.in_(sa.select(plates.c.plate).where(*conditions)))
+    query = sa.select(*SAID).where(marks.c.plate.in_(sa.select(plates.c.plate).where(*conditions)))
     said: list[Mark] = []
     of_plate: list[Mark] = []
     for row in connection.execute(query.order_by(marks.c.plate, marks.c.id)).mappings():
@@ -317,7 +323,7 @@ def _checks(connection: sa.Connection, selection: Selection, recipes: set[str]) 
         return ()
     query = sa.select(golden_checks).where(*_within(golden_checks.c.at, selection)).order_by(golden_checks.c.at)
     return tuple(
-        GoldenCheck(row["at"], row["recipe"], row["plate"], bool(row["passed"]), tuple(map(str, row["failures"])))
+        msgspec.convert({name: row[name] for name in _CHECK}, GoldenCheck)
         for row in connection.execute(query).mappings()
         if (not recipes or row["recipe"] in recipes) and (selection.shift is None or selection.shift.holds(row["at"]))
     )
@@ -347,7 +353,21 @@ def _turned(rows: Sequence[Sequence[Any]], columns: int) -> list[tuple[Any, ...]
 
 
 def _whole(values: Sequence[Any]) -> NDArray[np.int32]:
-    return np.nan_to_num(np.array(values, np.float64)).astype(np.int32)
+    return _as_whole(np.nan_to_num(np.array(values, np.float64), posinf=np.inf, neginf=-np.inf))
+
+
+def _as_whole(values: Floats) -> NDArray[np.int32]:
+    """Whole numbers. Raises ValueError where one is larger than any of a plate."""
+    if (np.abs(values) >= _TOO_LARGE).any():
+        raise ValueError("a number that no plate can have")
+    return values.astype(np.int32)
+
+
+def _finite(values: Floats) -> Floats:
+    """Numbers, NaN where one is not known. Raises ValueError where one is endless."""
+    if np.isinf(values).any():
+        raise ValueError("an endless number")
+    return values
 
 
 def local(at: float) -> datetime:

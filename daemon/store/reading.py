@@ -15,6 +15,7 @@ from daemon.store.journal import NOTHING, JournalError, Kept, KeptPlate, journal
 from daemon.store.reconcile import Missing
 from daemon.store.results import Store, StoreDamagedError, StoreError, store_path
 from daemon.store.rows import Ledger, PlateRow
+from daemon.store.seals import Rows
 
 _MOST_NAMED = 12
 _PAGE = 500
@@ -137,6 +138,18 @@ def numbers(plates: Sequence[int]) -> str:
     named = ", ".join(map(str, plates[:_MOST_NAMED]))
     more = f" and {len(plates) - _MOST_NAMED} more" if len(plates) > _MOST_NAMED else ""
     return f"{'plate' if len(plates) == 1 else 'plates'} {named}{more}"
+
+
+def words_of(rows: Rows) -> list[str]:
+    """What is wrong with the stored rows, in words; nothing where all are as they were written."""
+    found = []
+    if rows.changed:
+        found.append(f"changed since they were written: {numbers(rows.changed)}")
+    if rows.changed_marks:
+        found.append(f"marks changed since they were made: of {numbers(rows.changed_marks)}")
+    if rows.gone:
+        found.append(f"{rows.gone} plates were deleted by somebody else than linesentry")
+    return found
 
 
 def _row_of(store: Store, number: int) -> PlateRow | None:

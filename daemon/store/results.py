@@ -37,7 +37,7 @@ from daemon.store.schema import (
     plates,
     upkeep,
 )
-from daemon.store.seals import Rows, looked_at, seal
+from daemon.store.seals import Rows, is_sealed, looked_at, seal
 from daemon.store.where import note_path, noted_url
 from stages.plate import Cause, PlateResult
 from stages.plc import Part
@@ -202,8 +202,11 @@ class Store:
         base = self.path.parent
         noted = directory.relative_to(base) if directory.is_relative_to(base) else directory.absolute()
         with self.transaction() as connection:
-            written = connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
-            if written.rowcount:
+            # What somebody changed in the row stays told: only what was as written gets a new checksum.
+            there = connection.scalar(sa.select(plates.c.plate).where(plates.c.plate == plate)) is not None
+            sealed = there and is_sealed(connection, plate)
+            connection.execute(sa.update(plates).where(plates.c.plate == plate).values(pictures=str(noted)))
+            if sealed:
                 seal(connection, [plate])
 
     # --- questions ---

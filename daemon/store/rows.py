@@ -11,14 +11,17 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from daemon.store.schema import archive, challenges, defects, marks, plates, tellings
+from daemon.store.schema import SAID, archive, challenges, defects, marks, plates, tellings
 from models.detector.findings import Quality
-from stages.challenge import Challenge, ChallengedDefect, Kind
+from stages.challenge import Challenge
 from stages.events import Outcome
-from stages.mark import Mark, MarkKind, Place, Shape, standing
+from stages.mark import Mark, Place, standing
 from stages.plate import Cause, Defect, PlateResult, Verdict
 from stages.plc import Part
 
+_MARK = tuple(field.name for field in fields(Mark) if field.name != "place")
+_PLACE = tuple(field.name for field in fields(Place))
+_CHALLENGE = tuple(field.name for field in fields(Challenge))
 _AT_ONCE = 500
 """Plates whose rows in other tables are read by one statement, which takes so many values."""
 
@@ -202,31 +205,27 @@ def marks_of(connection: sa.Connection, plate: int) -> tuple[Mark, ...]:
 
 
 def challenge_in(row: sa.RowMapping) -> Challenge:
-    """A row of the table challenges as types."""
-    return Challenge(
-        candidate=row["candidate"],
-        recipe=row["recipe"],
-        kind=Kind(row["kind"]),
-        verdict=Verdict(row["verdict"]),
-        causes=tuple(Cause(cause) for cause in row["causes"]),
-        defects=msgspec.convert(row["defects"], tuple[ChallengedDefect, ...]),
-    )
+    """A row of the table challenges as types. Raises ValueError for one that somebody made unreadable."""
+    return msgspec.convert({name: row[name] for name in _CHALLENGE}, Challenge)
 
 
 def mark_of(row: sa.RowMapping) -> Mark:
-    """A row of the table marks."""
-    corners = (row["x0"], row["y0"], row["x1"], row["y1"])
-    place = None if row["shape"] is None else Place(Shape(row["shape"]), *corners)
-    return Mark(row["plate"], MarkKind(row["kind"]), row["who"], row["at"], row["defect"], place, row["why"])
+    """A row of the table marks. Raises ValueError for one that somebody made unreadable."""
+    told = {name: row[name] for name in _MARK}
+    told["place"] = None if row["shape"] is None else {name: row[name] for name in _PLACE}
+    return msgspec.convert(told, Mark)
 
 
 def plate_rows(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[PlateRow]:
     """Rows of the table plates with what other tables say of these plates, as types.
 
     Each of those tables is asked once for many plates: a server of PostgreSQL is asked over a network.
+
+    Raises:
+        ValueError: somebody changed a row to what no plate can have, as a text where a number stands.
     """
     pieces = (rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE))
-    return [row for piece in pieces for row in _together(connection, list(map(dict, piece)))]
+    return [row for piece in pieces for row in _together(connection, [_but(one) for one in piece])]
 
 
 def _together(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[PlateRow]:
@@ -242,20 +241,17 @@ def _together(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[Pla
     made: list[PlateRow] = []
     for row in rows:
         plate = row["plate"]
-        row["verdict"] = None if row["verdict"] is None else Verdict(row["verdict"])
-        row["causes"] = tuple(Cause(cause) for cause in row["causes"] or ())
-        row["warnings"] = tuple(row["warnings"] or ())
-        row["optics"] = tuple(row["optics"] or ())
-        row["losses"] = dict(row["losses"] or {})
-        one = PlateRow(
-            **row,
-            defects=tuple(Defect(**_but(defect, "plate", "number")) for defect in found.get(plate, ())),
-            told=tuple(Telling(**_but(telling, "plate")) for telling in told.get(plate, ())),
-            marks=standing(map(mark_of, marked.get(plate, ()))),
-            archive=next((Archived(**_but(file, "plate")) for file in archived.get(plate, ())), None),
-            challenge=next(map(challenge_in, judged.get(plate, ())), None),
-        )
-        made.append(one)
+        row |= {name: [] if row[name] is None else row[name] for name in ("causes", "warnings", "optics")}
+        row["losses"] = {} if row["losses"] is None else row["losses"]
+        row |= {
+            "defects": [_but(defect, "plate", "number") for defect in found.get(plate, ())],
+            "told": [_but(telling, "plate") for telling in told.get(plate, ())],
+            "marks": standing(map(mark_of, marked.get(plate, ()))),
+            "archive": next((_but(file, "plate") for file in archived.get(plate, ())), None),
+            "challenge": next(map(challenge_in, judged.get(plate, ())), None),
+        }
+        # Every value has its type, whatever stands in the file.
+        made.append(msgspec.convert(row, PlateRow))
     return made
 
 
@@ -265,14 +261,16 @@ def _of_plates(
     """The rows of some plates in another table, by plate, in that order."""
     found: dict[int, list[sa.RowMapping]] = {}
     if numbers:
-        query = sa.select(table).where(table.c.plate.in_(numbers)).order_by(table.c.plate, order)
+        columns = SAID if table is marks else table.c
+        query = sa.select(*columns).where(table.c.plate.in_(numbers)).order_by(table.c.plate, order)
         for row in connection.execute(query).mappings():
             found.setdefault(row["plate"], []).append(row)
     return found
 
 
 def _but(row: sa.RowMapping, *names: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in names}
+    # SQLAlchemy's names are texts of a kind of their own.
+    return {str(name): value for name, value in row.items() if name not in names}
 
 
 def result_of(row: PlateRow) -> PlateResult:

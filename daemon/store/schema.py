@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from stages.record import StoreFailure
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """PRAGMA user_version of a store; grows whenever the tables change."""
 
 FORMER = range(1, SCHEMA_VERSION)
@@ -81,8 +82,14 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
-        """The stored moment, in UTC."""
-        return None if value is None else datetime.fromisoformat(value)
+        """The stored moment, in UTC. Raises ValueError where somebody made none of it."""
+        if value is None:
+            return None
+        # SQLite holds to no type.
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is None or moment.tzinfo is None:
+            raise ValueError(f"a time with its zone was stored, and {value!r} is found")
+        return moment
 
 
 metadata = sa.MetaData()
@@ -281,9 +288,13 @@ marks = sa.Table(
     sa.Column("y1", sa.Integer),
     sa.Column("who", sa.String, nullable=False),
     sa.Column("why", sa.String),
+    # of the row, as daemon/store/seals.py reckons it; NULL in older stores
+    sa.Column("checksum", sa.String),
     sqlite_autoincrement=True,
 )
 """What people said of plates (stages/mark.py); rows are added, and never changed."""
+SAID = tuple(column for column in marks.c if column.name != "checksum")
+"""What a mark says, also in a store of an older version."""
 
 archive = sa.Table(
     "archive",
@@ -321,6 +332,13 @@ challenges = sa.Table(
 
 alembic_version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 """Alembic's own note of the version."""
+
+
+def stored_json(value: object) -> Any:  # noqa: ANN401 - of JSON
+    """What stands in a column of JSON. Raises ValueError where somebody made none of it: SQLite holds to no type."""
+    if not isinstance(value, str | bytes):
+        raise ValueError(f"JSON was stored, and {value!r} is found")  # noqa: TRY004 - of the file, not of the caller
+    return json.loads(value)
 
 
 def insert_into(connection: sa.Connection, table: sa.Table) -> sqlite.Insert:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
+import msgspec
 import sqlalchemy as sa
 
+from daemon.store.history import as_text
 from daemon.store.results import Store
 from daemon.store.rows import Telling
 from daemon.store.schema import add_new, defects, insert_into, outputs, plates, tellings
@@ -35,9 +37,10 @@ class Tellings:
     def owed(self, name: str, most: int, but: Collection[int]) -> list[VerdictDue]:
         """Plates with a verdict of which the output has yet to be told, oldest first, at most so many; not these.
 
-        When they were committed is not said.
+        When they were committed is not said. One whose row somebody made unreadable is INCONCLUSIVE: it holds up none
+        of the others, and is never let pass.
         """
-        columns = (plates.c.plate, plates.c.verdict, plates.c.causes, plates.c.reason)
+        columns = (plates.c.plate, plates.c.verdict, as_text(plates.c.causes).label("causes"), plates.c.reason)
         more = (plates.c.part_id, plates.c.batch_id, plates.c.latency_s, plates.c.simulated, plates.c.recipe)
         found = (
             sa.select(sa.func.count())
@@ -52,21 +55,7 @@ class Tellings:
             .limit(most)
         )
         with self._store.transaction(write=False) as connection:
-            return [
-                VerdictDue(
-                    plate=row["plate"],
-                    verdict=Verdict(row["verdict"]),
-                    causes=tuple(Cause(cause) for cause in row["causes"] or ()),
-                    reason=row["reason"] or "",
-                    defects=row["defects"],
-                    part_id=row["part_id"],
-                    batch_id=row["batch_id"],
-                    latency_s=row["latency_s"],
-                    simulated=row["simulated"],
-                    recipe=row["recipe"],
-                )
-                for row in connection.execute(query).mappings()
-            ]
+            return [_due(row) for row in connection.execute(query).mappings()]
 
     def store(self, said: Sequence[tuple[int, Telling]]) -> list[tuple[int, Telling]]:
         """Commit what was said of plates, by their numbers, in one transaction; those of it that are new.
@@ -83,6 +72,16 @@ class Tellings:
                 if plate in there and add_new(connection, values):
                     new.append((plate, telling))
         return new
+
+
+def _due(row: sa.RowMapping) -> VerdictDue:
+    told = {str(name): value for name, value in row.items()}
+    try:
+        told["causes"] = msgspec.json.decode(told["causes"] or "[]", type=list[Cause] | None) or []
+        return msgspec.convert({**told, "reason": told["reason"] or ""}, VerdictDue)
+    except ValueError:
+        why = "its row in the store was changed, and cannot be read"
+        return VerdictDue(told["plate"], Verdict.INCONCLUSIVE, (Cause.STORE_FAILED,), why)
 
 
 def _untold(name: str) -> tuple[sa.ColumnElement[bool], ...]:

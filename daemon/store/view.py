@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from rich.console import Console
@@ -249,6 +250,8 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, float) and not isfinite(value):
+        return None  # JSON has no such number
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, (Telling, Mark, Defect, Challenge)):

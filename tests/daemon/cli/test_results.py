@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,3 +108,23 @@ def test_programs_get_all_plates_that_are_meant_and_people_the_latest(tmp_path: 
     assert len(results("--json", "--limit", "3").stdout.splitlines()) == 3
     answer = results("--csv", "--json")
     assert (answer.exit_code, answer.stdout) == (2, "")
+
+
+def test_whether_all_is_as_it_was_written_is_proved(state: Path) -> None:
+    with Store.open(store_path(state)) as store:
+        store.end_run()
+    sound = linesentry("results", "--verify", "--state", state)
+    assert (sound.returncode, sound.stdout) == (0, "1 plates, 0 of them open: as written\n")
+    with closing(sqlite3.connect(store_path(state))) as connection:
+        connection.execute("UPDATE plates SET coverage = 0.5")
+        connection.commit()
+    changed = linesentry("results", "--verify", "--json", "--state", state)
+    assert changed.returncode == 1
+    assert json.loads(changed.stdout)["changed"] == [1]
+    assert "changed since they were written: plate 1" in changed.stderr
+
+
+def test_to_prove_is_no_form_of_a_list(state: Path) -> None:
+    answer = linesentry("results", "--verify", "--csv", "--state", state)
+    assert answer.returncode == 2
+    assert "--verify looks at all" in answer.stderr

@@ -270,6 +270,7 @@ def test_a_store_of_the_version_before_is_brought_up_by_a_service_and_by_nobody_
         described = server.run(_COLUMNS), server.run(_INDICES)
     server.run("DROP TABLE archive; DROP TABLE challenges; DROP INDEX plates_verdict_causes")
     server.run("CREATE INDEX plates_verdict_seen ON plates (verdict, seen_at)")
+    server.run("ALTER TABLE marks DROP COLUMN checksum")
     server.run("UPDATE alembic_version SET version_num = '0009'")
     with pytest.raises(StoreError, match="start the service once"):
         Store.open(store_path(state), former=False)
