@@ -44,6 +44,7 @@ class Simulated(Child):
         self.troubles: tuple[str, ...] = ()
         self.waited_s = 0.0
         self.stopping = False
+        self.beat_s = plant.config.restart.heartbeat_s
         self.process = World.current.running
         self._starting = True
         self._poller = cast("Any", self.process)
