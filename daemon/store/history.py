@@ -123,6 +123,13 @@ def causes(store: Store, selection: Selection) -> dict[Cause, int]:
     return dict(counts.most_common())
 
 
+def latest_since(store: Store, selection: Selection, count: int) -> datetime | None:
+    """When the first of the selection's latest `count` plates was seen; None of fewer. Raises StoreError."""
+    with store.transaction(write=False) as connection:
+        query = sa.select(plates.c.seen_at).where(*conditions_of(connection, selection))
+        return connection.scalar(query.order_by(plates.c.seen_at.desc()).offset(count - 1).limit(1))
+
+
 def names(store: Store, column: Literal["product", "recipe"], most: int) -> list[str]:
     """The products or recipes of all plates, sorted, at most so many. Raises StoreError.
 

@@ -160,6 +160,31 @@ def read_period(reader: Reader, selection: Selection, told: OnPiece = lambda _: 
     )
 
 
+def read_sheets(reader: Reader, selection: Selection) -> Period:
+    """The selection's plates with their defects and marks, and nothing else: what maps need. Raises StoreError."""
+    with reader.store.transaction(write=False) as connection:
+        conditions = conditions_of(connection, selection)
+        columns = _Columns()
+        for piece in _pieces(connection, _plates_query(reader, conditions)):
+            columns.take(piece)
+        read = columns.plates()
+        found, unreadable = _found(connection, conditions, read.number, lambda _: None)
+        said = _marks(connection, conditions)
+    counts = [int((read.verdict == code).sum()) for code in (*CODES.values(), OPEN)]
+    return Period(
+        ledger=Ledger(len(read.number), *counts),
+        plates=read,
+        found=found,
+        products=tuple(columns.products),
+        causes=columns.causes,
+        marks=said,
+        checks=(),
+        optics=(),
+        simulated=columns.simulated,
+        unreadable=columns.unreadable + unreadable,
+    )
+
+
 # --- plates --------------------------------------------------------------------------------------------------------
 
 _PLATE_NUMBERS = ("rows", "columns", "windows", "windows_scored")

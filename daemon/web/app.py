@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from daemon.web import history, login, now
+from daemon.web import history, login, now, places
 from daemon.web.access.access import Access
 from daemon.web.access.book import Book
 from daemon.web.access.clients import Served
@@ -29,6 +29,7 @@ def application(site: Site, access: Access | None = None) -> Starlette:
             routes=[
                 *now.ROUTES,
                 *history.ROUTES,
+                *places.ROUTES,
                 *login.ROUTES,
                 Mount("/static", StaticFiles(directory=static), name="static"),
             ],

@@ -24,6 +24,10 @@ class Numbers:
         text = f"{value:.{digits}g}"
         return self._as(text if "e" not in text or abs(value) < 1 else f"{value:,.0f}")
 
+    def fixed(self, value: float, digits: int) -> str:
+        """So many digits behind the point."""
+        return self._as(f"{value:,.{digits}f}")
+
     def percent(self, share: float) -> str:
         """`3.25 %`."""
         return f"{self.short(100 * share)} %"

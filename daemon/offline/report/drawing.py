@@ -9,9 +9,9 @@ import numpy as np
 
 from daemon.offline.pages import svg
 from daemon.offline.report.drift import UNITS, Drift
-from daemon.offline.report.places import OfProduct, Sizes
 from daemon.offline.report.verdicts import OverTime, Why
 from daemon.store.period import Floats, local
+from daemon.store.places import OfProduct, Sizes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,8 +21,8 @@ from daemon.offline.report.form import (
     shown_share,
 )
 from daemon.offline.report.marked import Marked
-from daemon.offline.report.places import OfProduct, Repeated, Sizes
 from daemon.store.period import Floats, local
+from daemon.store.places import OfProduct, Repeated, Sizes
 from models.measure.repeated import LEAST_RATIO, LEAST_SHEETS, LEVEL
 
 _TEST = """\

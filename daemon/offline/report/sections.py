@@ -21,9 +21,9 @@ from daemon.offline.report.on_sheets import (
     unchecked_section,
     verdicts_section,
 )
-from daemon.offline.report.places import OfProduct, Sizes, of_products, sizes
 from daemon.offline.report.verdicts import Counts, OverTime, Why, by_product, by_shift, over_time, pareto
 from daemon.store.period import Period
+from daemon.store.places import OfProduct, Sizes, of_products, sizes
 from daemon.store.shifts import Shift
 from models.measure.assessment import Share
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daemon.offline.report.places import of_products, sizes
+from daemon.store.places import of_products, sizes
 from tests.daemon.offline.report.periods import COLUMNS, PITCH, ROWS, found, period, plates
 
 COUNT = 60

@@ -41,6 +41,10 @@ class OfProduct:
     """Worst pixels of its defects, px; and which were vetoed."""
     y: NDArray[np.int32]
     vetoed: NDArray[np.bool_]
+    found: NDArray[np.intp]
+    """Where they stand among the period's."""
+    plates: NDArray[np.intp]
+    """Its plates among the period's."""
     repeated: tuple[Repeated, ...]
 
 
@@ -132,6 +136,8 @@ def _of_product(period: Period, one: _Sheets, tests: int) -> OfProduct:
         x=found.x[one.found],
         y=found.y[one.found],
         vetoed=found.vetoed[one.found],
+        found=one.found,
+        plates=one.plates,
         repeated=tuple(_repeated(period, one, place) for place in places),
     )
 
