@@ -38,6 +38,7 @@ from daemon.cli.study import study
 from daemon.cli.surroundings import forget_unwritten, prepare, what_is_lacking
 from daemon.cli.teach import teach
 from daemon.cli.templates import templates
+from daemon.cli.torture import torture
 from daemon.cli.train import train
 from daemon.cli.user import user
 
@@ -55,6 +56,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         doctor,
         bench,
         simulate_faults,
+        torture,
         schema,
         paths,
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -29,13 +30,16 @@ _BOUNCES = (2, 3, 5, 6)
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong on purpose, by the number of a strip or of a sheet, both from 0."""
+    """What goes wrong on purpose, by the number of a strip or of a sheet, both from 0.
 
-    lost_strips: frozenset[int] = frozenset()
+    A set of strips may grow while the line runs.
+    """
+
+    lost_strips: AbstractSet[int] = frozenset()
     """Never delivered: block id and rows jump. Their edges come with the next strip: the switch has its own wire."""
-    short_strips: frozenset[int] = frozenset()
+    short_strips: AbstractSet[int] = frozenset()
     """End after half their rows, as after an encoder's stop; the rows that follow come in the next strip."""
-    stale_strips: frozenset[int] = frozenset()
+    stale_strips: AbstractSet[int] = frozenset()
     """Delivered twice, the second time with the same block id, rows and edges."""
     bouncing_sheets: frozenset[int] = frozenset()
     """The switch bounces for some rows after both edges of these."""
@@ -232,7 +236,7 @@ class Replay:
             strip, self._stale = self._stale, None
             self._fill(into, strip)
             return strip
-        while self._settings.faults.lost_strips and self._block in self._settings.faults.lost_strips:
+        while self._block in self._settings.faults.lost_strips:
             if not self._advance(into=None):
                 return None
         return self._advance(into)

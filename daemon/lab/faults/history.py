@@ -49,6 +49,8 @@ class History:
     """Verdicts as the supervisor was told them."""
     untold: set[int] = field(default_factory=set)
     """Plates of which the store took nothing: told as INCONCLUSIVE, and closed so by the next start."""
+    unheard: set[int] = field(default_factory=set)
+    """Plates whose supervisor ended before it could be told."""
     told: list[tuple[int, str]] = field(default_factory=list)
     """Verdicts as the peer of an output read them."""
     released: list[int] = field(default_factory=list)
@@ -115,7 +117,7 @@ def _told_as_stored(history: History) -> Iterator[str]:
         if verdict != want:
             yield f"plate {plate} is stored as {want}, and the supervisor was told {verdict}"
         heard[plate] = verdict
-    for plate in history.seen.keys() - heard.keys() - set(history.open_plates):
+    for plate in history.seen.keys() - heard.keys() - history.unheard - set(history.open_plates):
         yield f"plate {plate}: the supervisor was never told its verdict"
     told: set[int] = set()
     for plate, verdict in history.told:
