@@ -137,7 +137,7 @@ def recovery_table(report: Report) -> Table:
     table = Table("role", "fault", "times", "next verdict p50", "p99", "next whole plate p50", "p99")
     for one in report.recovery:
         figures = [
-            f"{quantile(values, share):.2f} s"
+            f"{quantile(values, share):.2f} s" if values else "-"
             for values in (one.next_verdict_s, one.next_whole_s)
             for share in (0.5, 0.99)
         ]
