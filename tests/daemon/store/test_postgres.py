@@ -145,7 +145,9 @@ def test_the_plates_of_a_shift_are_those_that_it_holds_whatever_the_clock_does_t
     clock.tzset()
     try:
         began = datetime(2026, 3, 27, tzinfo=UTC)
-        seen = {plate: began + timedelta(minutes=53 * plate) for plate in range(1, 90)}
+        # Two changes of the clock: one hour less, and one more.
+        days = [(began + timedelta(days=more), minutes) for more in (0, 210) for minutes in range(0, 4500, 53)]
+        seen = {plate: begin + timedelta(minutes=minutes) for plate, (begin, minutes) in enumerate(days, 1)}
         for plate, at in seen.items():
             store.seen(RUN, plate, at)
         times = (time(22), time(6)), (time(6), time(22)), (time(6), time(6)), (time(2, 45), time(2, 30))
