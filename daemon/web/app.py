@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from daemon.web import history, login, now, places
+from daemon.web import history, login, now, places, service
 from daemon.web.access.access import Access
 from daemon.web.access.book import Book
 from daemon.web.access.clients import Served
 from daemon.web.access.guard import Guard
 from daemon.web.headers import SecurityHeaders
+from daemon.web.line.board import Board
 from daemon.web.pages import page
 from daemon.web.site import Site
 
@@ -31,12 +32,14 @@ def application(site: Site, access: Access | None = None) -> Starlette:
                 *history.ROUTES,
                 *places.ROUTES,
                 *login.ROUTES,
+                *service.ROUTES,
                 Mount("/static", StaticFiles(directory=static), name="static"),
             ],
             middleware=[Middleware(SecurityHeaders), Middleware(Guard, access)],
             exception_handlers={404: _not_found},
         )
     app.state.site, app.state.access = site, access
+    app.state.board = Board(site.config, site.state, site.live, site.memory)
     return app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from daemon.wire.messages import LineState
+from daemon.wire.messages import LineState, ServiceState
 
 OLD_S = 2.0
 """What is older than this is not shown as the present."""
@@ -17,12 +17,23 @@ class Live:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state: LineState | None = None
+        self._service: ServiceState | None = None
         self._version = 0
 
     def put(self, state: LineState) -> None:
         """The line is like that now."""
         with self._lock:
             self._state, self._version = state, self._version + 1
+
+    def put_service(self, service: ServiceState) -> None:
+        """The service is like that now."""
+        with self._lock:
+            self._service = service
+
+    def service(self) -> ServiceState | None:
+        """How the service was when it said so last; None before."""
+        with self._lock:
+            return self._service
 
     @property
     def version(self) -> int:

@@ -1,59 +1,67 @@
-"""The page of the sheet on the line, and the stream of events that keeps it up to date."""
+"""The page of the sheet on the line, the stream of events that keeps it up to date, and the sheet's picture."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from daemon.web.live import OLD_S
-from daemon.web.pages import page
-from daemon.web.site import Site, site_of
+from daemon.web.line.board import Board
+from daemon.web.pages import page, words_of
+from daemon.web.site import site_of
 
 _LOOK_S = 0.1
 _BEAT_S = 0.5
 """At least so often an event is sent, so that a browser notices a lost connection."""
+_SECTIONS = ("now", "verdict", "cause", "todo", "trouble")
+"""Words that the page's script puts together."""
 
 
 def now_page(request: Request) -> Response:
     """The page."""
-    return page(request, "now.html.j2", site=site_of(request))
+    return page(request, "now.html.j2", site=site_of(request), script_words=words_of(request).sections(*_SECTIONS))
 
 
 async def events(request: Request) -> Response:
-    """Server-sent events `line`: the state of the line as JSON, whenever it changes and twice a second."""
+    """Server-sent events: `line`, the state of the line whenever it changes and twice a second; `recent` sheets."""
     return StreamingResponse(
-        _stream(request, site_of(request)),
+        _stream(request, _board(request)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _stream(request: Request, site: Site) -> AsyncIterator[str]:
-    sent, due_at = -1, 0.0
+async def _stream(request: Request, board: Board) -> AsyncIterator[str]:
+    sent: object = None
+    recent, due_at = -1, 0.0
     while not await request.is_disconnected():
+        board.look()
         now = time.monotonic()
-        if site.live.version != sent or now >= due_at:
-            sent, due_at = site.live.version, now + _BEAT_S
-            yield f"event: line\ndata: {json.dumps(line_state(site))}\n\n"
+        if board.recent_version != recent:
+            recent = board.recent_version
+            yield f"event: recent\ndata: {board.recent()}\n\n"
+        if board.version != sent or now >= due_at:
+            sent, due_at = board.version, now + _BEAT_S
+            yield f"event: line\ndata: {board.line()}\n\n"
         await asyncio.sleep(_LOOK_S)
 
 
-def line_state(site: Site) -> dict[str, object]:
-    """What the browser is told of the line; `old` says that it must not be shown as the present."""
-    _, state = site.live.get()
-    age_s = site.live.age_s()
-    return {
-        "old": age_s is None or age_s > OLD_S,
-        "age_s": age_s,
-        "line": None if state is None else msgspec.to_builtins(state),
-    }
+def picture(request: Request) -> Response:
+    """The small picture of a sheet that is on the line, or was a moment ago: JPEG, grey."""
+    found = _board(request).pictures.jpeg(request.path_params["plate"])
+    if found is None:
+        return Response("there is no picture of that sheet here\n", 404, media_type="text/plain")
+    return Response(found, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
 
 
-ROUTES = [Route("/", now_page), Route("/events", events)]
+def _board(request: Request) -> Board:
+    board = request.app.state.board
+    assert isinstance(board, Board)
+    return board
+
+
+ROUTES = [Route("/", now_page), Route("/events", events), Route("/now/picture/{plate:int}.jpg", picture)]

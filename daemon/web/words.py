@@ -30,6 +30,10 @@ class Words:
         words = self._table[key]
         return words.format(**values) if values else words
 
+    def sections(self, *names: str) -> dict[str, str]:
+        """All words of these sections, for a script."""
+        return {key: words for key, words in self._table.items() if key.partition(".")[0] in names}
+
     def get(self, key: str, otherwise: str) -> str:
         """The words of a key that may be missing."""
         return self._table.get(key, otherwise)

@@ -13,7 +13,7 @@ from daemon.web.app import application
 from daemon.web.server import AddressError, WebServer
 from daemon.web.site import Site
 from daemon.wire.channel import Event
-from daemon.wire.messages import LineState
+from daemon.wire.messages import LineState, ServiceState
 
 _NICENESS = 10
 """The line comes first."""
@@ -45,6 +45,8 @@ class WebProcess(Child):
         match event[1]:
             case LineState() as state:
                 self._site.live.put(state)
+            case ServiceState() as service:
+                self._site.live.put_service(service)
             case _:
                 super().on_supervisor(event, now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from config.load import load_config
 from config.schema import Config
 from daemon.web.app import application
+from daemon.web.line.board import Board
 from daemon.web.server import WebServer
 from daemon.web.site import Site
 from daemon.wire.messages import LineState
+from daemon.wire.plate_memory import PlateMemory
 
 CHROMIUM = shutil.which("chromium")
-_SWITCHES = (
+SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -37,14 +40,35 @@ class Screen:
 
     site: Site
     server: WebServer
+    board: Board
+    _said: dict[str, object] = field(default_factory=dict)
+    _teller: threading.Thread | None = None
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
 
     def tell(self, **values: object) -> None:
-        """The line is like that now."""
+        """The line is like that from now on, and says so again and again; once where `at` is given."""
+        self._said = values
         self.site.live.put(line_state(**values))
+        if self._teller is None:
+            self._teller = threading.Thread(target=self._tell_again, daemon=True)
+            self._teller.start()
+
+    def close(self) -> None:
+        """Neither serve nor tell."""
+        self._closed.set()
+        self.server.close()
+        if self._teller is not None:
+            self._teller.join()
+
+    def _tell_again(self) -> None:
+        while not self._closed.wait(0.2):
+            said = self._said
+            if "at" not in said:
+                self.site.live.put(line_state(**said))
 
 
 def line_state(**values: object) -> LineState:
@@ -73,23 +97,26 @@ def screen(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
     """Makes a screen of a state directory; of an empty one where none is given."""
     served: list[Screen] = []
 
-    def make(state: Path | None = None, config: Config | None = None) -> Screen:
-        site = Site(config or load_config(None), state or tmp_path)
-        one = Screen(site, WebServer(application(site), "127.0.0.1", 0))
+    def make(
+        state: Path | None = None, config: Config | None = None, memory: PlateMemory | None = None, port: int = 0
+    ) -> Screen:
+        site = Site(config or load_config(None), state or tmp_path, memory=memory)
+        app = application(site)
+        one = Screen(site, WebServer(app, "127.0.0.1", port), app.state.board)
         one.server.start()
         served.append(one)
         return one
 
     yield make
     for one in served:
-        one.server.close()
+        one.close()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests of a process."""
     with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_SWITCHES))
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
         yield one
         one.close()
 

@@ -7,6 +7,10 @@ import string
 import pytest
 
 from daemon.web.words import LANGUAGES, Words, chosen, table
+from daemon.wire.messages import Area
+from stages.optics import OpticalFault
+from stages.plate import Cause
+from stages.plc import Trouble
 
 
 def names(words: str) -> set[str]:
@@ -36,6 +40,27 @@ def test_the_language_is_the_one_asked_for_else_what_the_browser_accepts(
     asked: str | None, accepted: str | None, language: str
 ) -> None:
     assert chosen(asked, accepted) == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_cause_has_a_name_and_one_sentence_that_says_what_to_do(language: str) -> None:
+    words = table(language)
+    end = "。" if language == "zh" else "."
+    for cause in Cause:
+        assert words[f"cause.{cause}"]
+        sentence = words[f"todo.{cause}"]
+        assert sentence.endswith(end)
+        assert sentence.count(end) == 1
+    assert {key for key in words if key.startswith("todo.")} == {f"todo.{cause}" for cause in Cause}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_area_of_the_line_each_trouble_and_each_fault_of_the_optics_has_words(language: str) -> None:
+    words = table(language)
+    keys = [f"now.{area}" for area in Area]
+    keys += [f"trouble.{trouble.replace(' ', '_')}" for trouble in Trouble]
+    keys += [f"now.optics_{fault.replace(' ', '_')}" for fault in OpticalFault]
+    assert [key for key in keys if key not in words] == []
 
 
 def test_an_unknown_word_is_a_fault_of_the_program() -> None:

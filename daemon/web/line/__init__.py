@@ -1,0 +1,1 @@
+"""What the screen tells of the line at this moment: its verdict, its health, its pictures."""
