@@ -20,15 +20,15 @@ _LONG_MS = 60_000
 
 def address(one: Service) -> str:
     """Where the last of its screens is served."""
-    return str(one.wait_for(lambda: one.logged("the screen is served"))[-1]["address"])
+    return str(one.wait_for(lambda: one.logged("the screen is served"), 90)[-1]["address"])
 
 
 def first_state(url: str) -> dict[str, object]:
     """The first event of the stream that knows of the line."""
     with httpx.stream("GET", url + "events", timeout=30) as answer:
         for line in answer.iter_lines():
-            if line.startswith("data: ") and (said := json.loads(line[6:]))["line"] is not None:
-                return dict(said["line"])
+            if line.startswith("data: ") and (said := json.loads(line[6:]).get("line")) is not None:
+                return dict(said)
     raise AssertionError("the stream ended")
 
 
