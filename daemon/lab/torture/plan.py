@@ -52,6 +52,8 @@ _WHOLE: dict[str, tuple[Strike, int]] = {
     "lock the store, order to stop": (strikes.stop_with_store_locked, 1),
     "delete the store": (strikes.delete_store, 2),
     "window that kills its workers": (strikes.poison, 3),
+    "foreign and garbled messages": (strikes.foreign_messages, 3),
+    "delete the sockets": (strikes.delete_sockets, 2),
     "camera loses strips": (strikes.lose_strips, 3),
     "camera halves strips": (strikes.halve_strips, 2),
     "camera repeats strips": (strikes.repeat_strips, 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -12,9 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from daemon.lab.torture.line import HANG_S, START_AGAIN_S, LineError, TorturedLine
 from daemon.lab.torture.place import Place
+from daemon.lab.torture.strangers import talk
 from daemon.store.results import PlateRow
 
 PROCESSES = ("line-0", "acquire-0", "tile-0", "detect-0", "detect-1", "merge-0", "record-0")
@@ -228,6 +231,22 @@ def poison(struck: Struck, _: tuple[str, ...]) -> None:
             time.sleep(0.001)
 
 
+def foreign_messages(struck: Struck, _: tuple[str, ...]) -> None:
+    """Strangers talk at every socket, and nobody may end of it."""
+    for name in PROCESSES:
+        # Whoever was killed before has been taken note of, once its successor is there.
+        struck.pid(name)
+    before = len(struck.line.ended)
+    talk(_sockets(struck), struck.line.run, struck.chance, struck.chance.uniform(0.5, 3))
+    if died := [one for one in struck.line.ended[before:] if one.reason == "died"]:
+        struck.broken.append(f"{', '.join(one.process for one in died)} died while strangers talked at the sockets")
+
+
+def delete_sockets(struck: Struck, _: tuple[str, ...]) -> None:
+    """The directory of the sockets is deleted, as cleaners of temporary files do."""
+    shutil.rmtree(_sockets(struck), ignore_errors=True)
+
+
 def lose_strips(struck: Struck, _: tuple[str, ...]) -> None:
     """The camera loses every second of some strips."""
     struck.line.wish("lose strips", struck.chance.randint(1, 12))
@@ -250,6 +269,11 @@ def hurry(struck: Struck, _: tuple[str, ...]) -> None:
 
 def nothing(_struck: Struck, _: tuple[str, ...]) -> None:
     """The line is left alone."""
+
+
+def _sockets(struck: Struck) -> Path:
+    found = struck.line.wait_for(lambda: [one for one in struck.line.sockets() if struck.line.run[:8] in one.name])
+    return found[0]
 
 
 def _gone(line: TorturedLine, name: str, pid: int) -> bool:
