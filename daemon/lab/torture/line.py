@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -31,8 +33,8 @@ Found = TypeVar("Found")
 DENSITIES = (0, 0, 1, 3, 6)
 """Cracks of each kind of sheet."""
 ROWS, COLUMNS, SLOTS = 1300, 1300, 6
-HANG_S = 8.0
-"""A process silent for so long is killed."""
+HANG_S = 15.0
+"""A process silent for so long is killed, as by the configuration that ships."""
 START_AGAIN_S = 2.0
 """After which systemd starts a service again that ended (config/systemd)."""
 _WAIT_S = 300.0
@@ -101,8 +103,8 @@ class TorturedLine:
 
     def __init__(self, directory: Path, place: Place, seed: int, rate: float) -> None:
         self.directory, self.state = directory, place.directory
-        self.temporary = directory / "tmp"
-        self.temporary.mkdir()
+        # Not in the directory, whose path may be longer than that of a socket can be.
+        self.temporary = Path(tempfile.mkdtemp(prefix="linesentry-torture-"))
         self.killed_runs: set[str] = set()
         """Runs that ended before they could hear of all verdicts."""
         self.finals: list[tuple[int, str]] = []
@@ -191,6 +193,7 @@ class TorturedLine:
                 os.killpg(self._process.pid, signal.SIGCONT)
             self._process.kill()
             self._process.wait()
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def wait_for(self, what: Callable[[], Found], seconds: float = _WAIT_S) -> Found:
         """Wait until it is true; what it then was. Raises LineError."""

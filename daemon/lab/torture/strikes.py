@@ -101,7 +101,7 @@ def hang(struck: Struck, names: tuple[str, ...]) -> None:
 def stop_supervisor(struck: Struck, _: tuple[str, ...]) -> None:
     """SIGSTOP of the supervisor alone: what it watches goes on."""
     with _stopped([struck.line.pid]):
-        time.sleep(struck.chance.uniform(0.5, 1.5 * HANG_S))
+        time.sleep(struck.chance.uniform(0.5, 10))
 
 
 def suspend(struck: Struck, _: tuple[str, ...]) -> None:
