@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,9 @@ from daemon.web.site import Site
 
 PASSWORD = "correct horse"
 QUICK = Passwords(memory_kib=64, passes=1)
+CONFIG = load_config(None)
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no certificate, and is made once."""
 HTML = {"Accept": "text/html"}
 
 
@@ -49,7 +53,7 @@ class Guarded:
         self.book.add(name, role, QUICK.hash(password), Note("root", What.USER_ADDED, name, COMMAND_LINE))
 
     def visitor(self, **options: Any) -> Visitor:
-        self.clients.append(httpx.Client(base_url=self.address, timeout=30, **options))
+        self.clients.append(httpx.Client(base_url=self.address, timeout=60, **{"verify": NOBODY, **options}))
         return Visitor(self.clients[-1], self.address)
 
     def whats(self) -> list[tuple[str, str, str]]:
@@ -98,7 +102,7 @@ def guarded(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
         # A busy machine forgives nobody a failed attempt.
         access = Access(book, Served(host, files is not None, proxy), QUICK, clock=lambda: 1000.0)
         certificate = None if files is None else Certificate(*files)
-        site = Site(load_config(None), tmp_path)
+        site = Site(CONFIG, tmp_path)
         server = WebServer(application(site, access), host, 0, certificate)
         server.start()
         scheme = "http" if files is None else "https"
