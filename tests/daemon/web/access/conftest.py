@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from starlette.routing import BaseRoute
 
 from config.load import load_config
 from daemon.web.access.access import Access
@@ -47,6 +48,7 @@ class Guarded:
     access: Access
     port: int
     site: Site
+    routes: list[BaseRoute]
     clients: list[httpx.Client] = field(default_factory=list)
 
     def add(self, name: str, role: Role, password: str = PASSWORD) -> None:
@@ -103,10 +105,11 @@ def guarded(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
         access = Access(book, Served(host, files is not None, proxy), QUICK, clock=lambda: 1000.0)
         certificate = None if files is None else Certificate(*files)
         site = Site(CONFIG, tmp_path)
-        server = WebServer(application(site, access), host, 0, certificate)
+        app = application(site, access)
+        server = WebServer(app, host, 0, certificate)
         server.start()
         scheme = "http" if files is None else "https"
-        one = Guarded(f"{scheme}://127.0.0.1:{server.port}", book, access, server.port, site)
+        one = Guarded(f"{scheme}://127.0.0.1:{server.port}", book, access, server.port, site, app.routes)
         made.append((one, server))
         return one
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.routing import Route
 
 from daemon.web.access.attempts import BY_NAME, Attempts
 from daemon.web.access.audit import Note, What
@@ -67,7 +68,11 @@ def test_nothing_is_told_without_a_login(near: Guarded) -> None:
         "/login/../events",
         "/%6cogin/x",
     )
-    for path in ("/", "/events", "/users", "/no/such/page", *odd):
+    pages = [
+        re.sub(r"\{.*?\}", "1", one.path) for one in near.routes if isinstance(one, Route) and one.path != "/login"
+    ]
+    assert {"/", "/users"} < set(pages)
+    for path in (*pages, "/no/such/page", *odd):
         plain = visitor.client.get(path)
         assert (path, plain.status_code, plain.text) == (path, 401, "log in first\n")
         page = visitor.get(path)
