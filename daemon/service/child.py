@@ -49,6 +49,7 @@ from stages.switch import SwitchState
 ROLES = ("line", "acquire", "tile", "detect", "classify", "merge", "record", "output", "archive", "challenge", "web")
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.1
+_MOST_PLAN_BYTES = 64 << 20
 _LOG_LINES = 10
 """Of the log in one heartbeat."""
 
@@ -309,18 +310,30 @@ def hand_over(plan: Plan) -> int:
     return descriptor
 
 
+class PlanError(Exception):
+    """There is no plan where one should be; the message says what was found."""
+
+
 def take_over(descriptor: int) -> Plan:
-    """The plan that was handed over, once: it is gone from there."""
-    with open(descriptor, "r+b") as file:
-        file.seek(0)
-        plan = msgspec.json.decode(file.read(), type=Plan)
-        file.truncate(0)
+    """The plan that was handed over, once: it is gone from there. Raises PlanError for anything else."""
+    try:
+        with open(descriptor, "r+b") as file:
+            file.seek(0)
+            plan = msgspec.json.decode(file.read(_MOST_PLAN_BYTES), type=Plan)
+            file.truncate(0)
+    except (OSError, OverflowError, ValueError, RecursionError) as error:
+        raise PlanError(
+            f"descriptor {descriptor} holds no plan ({error}): `linesentry run` starts this process"
+        ) from error
     return plan
 
 
 def main() -> None:
     """Entry of every child: `python -m daemon.service.child NAME PLAN`, where PLAN is a descriptor of its plan."""
-    plan = take_over(int(sys.argv[2]))
+    try:
+        plan = take_over(int(sys.argv[2]))
+    except PlanError as error:
+        sys.exit(f"linesentry: {error}")
     die_with_parent(plan.supervisor_pid)
     for number in (*ORDERS, *IGNORED):
         signal.signal(number, signal.SIG_IGN)

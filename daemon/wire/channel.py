@@ -28,6 +28,11 @@ MOST_REPEATED = 64
 """Messages that are repeated at once; the next follow when the peer has acknowledged these."""
 MOST_RECEIVED = 1_000
 """Messages that one round takes from a socket: whoever floods it does not keep a process from its other work."""
+MOST_BYTES = 64 << 20
+"""Of a message: ZeroMQ cuts a connection that announces more, before it takes memory for it. The largest that the
+processes have, a plate with all its defects and their heat maps, is far below."""
+_SEALED_BYTES = 1024
+"""That encryption may add."""
 SILENT_S = 5.0
 """A server that was not heard for so long is connected to anew: a connection that failed to prove itself to whoever
 was at its address does not try again."""
@@ -92,6 +97,8 @@ class Conversation:
             while self._kept and self._kept[0][0] <= envelope.acknowledged:
                 self._kept.popleft()
                 self._progress_at = now
+            if not self._kept:
+                self._repeated = None
         if envelope.sequence == 0:
             if isinstance(envelope.body, Hello):
                 self._owes_answer |= envelope.acknowledged_incarnation != self.me.incarnation
@@ -116,8 +123,8 @@ class Conversation:
 
     def due(self, now: float) -> list[Envelope]:
         """Envelopes to send now: acknowledgements owed, repeats, signs of life."""
-        repeats = self._repeats(now)
-        if repeats:
+        # Most often nothing is: this is asked of each peer in each round.
+        if self._kept and (repeats := self._repeats(now)):
             return [self._envelope(body, sequence, now) for sequence, body in repeats]
         if self._owes_answer or now - self._spoke_at >= KEEPALIVE_S:
             return [self._envelope(Hello(), 0, now)]
@@ -125,9 +132,6 @@ class Conversation:
 
     def _repeats(self, now: float) -> list[tuple[int, AnyMessage]]:
         """What is to be repeated now: after RESEND_S of silence the oldest few, then the next as those are answered."""
-        if not self._kept:
-            self._repeated = None
-            return []
         oldest = self._kept[0][0]
         if now - self._progress_at >= RESEND_S:
             self._progress_at = now
@@ -163,12 +167,16 @@ class Endpoint:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.SNDHWM, MOST_KEPT)
         self.socket.setsockopt(zmq.RCVHWM, MOST_KEPT)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MOST_BYTES + _SEALED_BYTES)
 
     def close(self) -> None:
         """Close the socket; what was not sent is dropped."""
         self.socket.close(linger=0)
 
     def _transmit(self, frames: list[bytes]) -> bool:
+        if len(frames[-1]) > MOST_BYTES:
+            # The peer would cut the connection, again and again.
+            raise ValueError(f"{self.me.name}: a message of {len(frames[-1]):,} bytes, {MOST_BYTES:,} are the most")
         try:
             self.socket.send_multipart(frames, flags=zmq.NOBLOCK)
         except zmq.Again:

@@ -15,8 +15,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from daemon.wire import channel
 from daemon.wire.channel import LOOK_S, MOST_REPEATED, RESEND_S, SILENT_S, Client, Conversation, Event, Joined, Server
-from daemon.wire.messages import AnyMessage, Envelope, Sender, encode
+from daemon.wire.messages import AnyMessage, Envelope, Heartbeat, Sender, encode
 from daemon.wire.run_key import RunKey
 from stages.events import PlateSeen
 
@@ -262,6 +263,29 @@ def test_foreign_malformed_and_misnamed_messages_are_counted_and_refused(ends: E
     until(found, [server, client], 2)
     assert found == [(client.me, Joined()), (client.me, PlateSeen(2))]
     assert server.refused == {"malformed": 1, "run": 1, "name": 1}
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message has 64 kB at most: the same for fewer bytes."""
+    monkeypatch.setattr(channel, "MOST_BYTES", 1 << 16)
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_message_that_announces_too_much_is_not_read_and_its_sender_is_heard_again(ends: Ends) -> None:
+    server, client = ends.server(), ends.client()
+    client.socket.send(bytes(1 << 18))
+    client.send(PlateSeen(2), time.monotonic())
+    found: list[Event] = []
+    until(found, [server, client], 2)
+    assert found[-1] == (client.me, PlateSeen(2))
+    assert not server.refused
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_process_says_itself_that_its_message_is_too_large(ends: Ends) -> None:
+    with pytest.raises(ValueError, match=r"tile-0: a message of [0-9,]+ bytes, 65,536 are the most"):
+        ends.client().send(Heartbeat(1, {}, note="x" * (1 << 17)), time.monotonic())
 
 
 # --- a backlog -----------------------------------------------------------------------------------------------------

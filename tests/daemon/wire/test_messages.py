@@ -211,3 +211,44 @@ def test_a_damaged_message_is_refused_or_is_a_message(body: m.AnyMessage, place:
     data[place : place + len(damage)] = damage
     with contextlib.suppress(m.Refused):
         assert isinstance(m.decode(bytes(data), RUN), m.Envelope)
+
+
+HOSTILE = (
+    None,
+    True,
+    -1,
+    1 << 63,
+    -(1 << 63),
+    float("nan"),
+    float("inf"),
+    "",
+    "\x00",
+    "x" * 1000,
+    b"\xff",
+    [],
+    {},
+    [[]],
+)
+
+
+def _places(value: object, at: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """All places in a message as msgpack has it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(place for key, part in inner for place in _places(part, (*at, key)))]
+
+
+@given(st.sampled_from(BODIES), st.integers(0, 10_000), st.sampled_from(HOSTILE))
+def test_a_hostile_value_in_any_place_is_refused_or_of_the_type_of_that_place(
+    body: m.AnyMessage, which: int, value: object
+) -> None:
+    raw = msgpack.unpackb(m.encode(envelope(body)), strict_map_key=False)
+    places = _places(raw)[1:]
+    *way, last = places[which % len(places)]
+    holder = raw
+    for key in way:
+        holder = holder[key]
+    holder[last] = value
+    with contextlib.suppress(m.Refused):
+        found = m.decode(msgpack.packb(raw), RUN)
+        # What was let in is a whole message: it can be said again.
+        assert m.encode(m.decode(m.encode(found), RUN)) == m.encode(found)
