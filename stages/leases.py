@@ -13,10 +13,8 @@ when the worker names it. One that the worker does not name is lost on its way, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from config.schema import Lease as LeaseSettings
 from stages.events import WorkerReady
@@ -70,6 +68,8 @@ class Workers:
         self._in_flight: dict[int, InFlight] = {}
         self._next_lease = incarnation * _LEASES_OF_ONE_TILE + 1
         self._durations: deque[float] = deque(maxlen=_RECENT_LEASES)
+        self._usual: float | None = None
+        """The 99th percentile of those; None where it is to be reckoned anew."""
 
     def flights(self) -> Iterator[InFlight]:
         """All leases in flight, the oldest first."""
@@ -129,6 +129,7 @@ class Workers:
                 worker.queue.remove(number)
                 if place == 0:
                     self._durations.append(now - flight.start)
+                    self._usual = None
             elif flight.confirmed or now - flight.given >= CONFIRM_S:
                 worker.queue.remove(number)
                 lost.append(flight)
@@ -188,5 +189,15 @@ class Workers:
         if not self._durations:
             # Nothing has been measured yet: the first lease pays for a worker's warming up.
             return self._settings.least_s * 4
-        recent = float(np.quantile(np.array(self._durations), 0.99))
-        return max(self._settings.least_s, self._settings.factor * recent)
+        if self._usual is None:
+            self._usual = _percentile_99(self._durations)
+        return max(self._settings.least_s, self._settings.factor * self._usual)
+
+
+def _percentile_99(values: Collection[float]) -> float:
+    """As numpy's quantile has it, between neighbours in proportion; of so few values ten times as fast."""
+    ordered = sorted(values)
+    place = 0.99 * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

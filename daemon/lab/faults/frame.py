@@ -27,6 +27,19 @@ class Quiet:
     def _say(self, *_words: object, **_values: object) -> None: ...
 
 
+class _Uncounted(Tally):
+    """Counters that nobody reads here."""
+
+    def add(self, name: str, amount: float = 1.0, label: str = "") -> None:
+        """Nothing."""
+
+    def set(self, name: str, total: float, label: str = "") -> None:
+        """Nothing."""
+
+    def observe(self, name: str, seconds: float) -> None:
+        """Nothing."""
+
+
 class Simulated(Child):
     """Stands between a role and the frame of real processes: `class X(RoleProcess, Simulated)`."""
 
@@ -38,7 +51,7 @@ class Simulated(Child):
         self.recipes: dict[int, Recipe] = {FIRST: plant.recipe}
         self.facts = {FIRST: plan.facts}
         self.log = Quiet()
-        self.tally = Tally()
+        self.tally = _Uncounted()
         self.plates: dict[int, Progress] = {}
         self.note = ""
         self.troubles: tuple[str, ...] = ()
