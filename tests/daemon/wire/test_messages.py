@@ -213,7 +213,7 @@ def test_a_damaged_message_is_refused_or_is_a_message(body: m.AnyMessage, place:
         assert isinstance(m.decode(bytes(data), RUN), m.Envelope)
 
 
-HOSTILE = (
+HOSTILE: tuple[object, ...] = (
     None,
     True,
     -1,
