@@ -60,7 +60,7 @@ def write_plate(
         "predictor": 2,
         "maxworkers": 1,
     }
-    shapes = _shapes(*pixels.shape)
+    shapes = levels_of(*pixels.shape)
     metadata = {"axes": "YX", "Name": printable(name), **_scale(pitch_mm)}
     metadata["MapAnnotation"] = {
         "Namespace": _NAMESPACE,
@@ -81,7 +81,7 @@ def write_plate(
     return size, digest
 
 
-def _shapes(rows: int, columns: int) -> list[tuple[int, int]]:
+def levels_of(rows: int, columns: int) -> list[tuple[int, int]]:
     """Rows and columns of each level, the plate's first."""
     shapes = [(rows, columns)]
     while max(shapes[-1]) > _SMALLEST and min(shapes[-1]) > 1:

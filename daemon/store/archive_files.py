@@ -70,9 +70,14 @@ def plate_of(path: Path) -> int:
     return int(path.name.removesuffix(_SUFFIX))
 
 
+def is_of(path: Path, run: str, plate: int) -> bool:
+    """Whether a path that the store gives is that of the plate's file: somebody may have changed the store."""
+    return (path.parent.name, path.name) == (run[:8], f"{plate:06d}{_SUFFIX}")
+
+
 def remove(path: Path, run: str, plate: int, errors: list[str]) -> bool:
     """Delete a plate's file, and nothing else, whatever path the store gives; False where it is still there."""
-    if (path.parent.name, path.name) != (run[:8], f"{plate:06d}{_SUFFIX}"):
+    if not is_of(path, run, plate):
         errors.append(f"{path} is no file of plate {plate}: it is left alone")
         return False
     return unlinked(path, errors)

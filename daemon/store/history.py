@@ -102,6 +102,14 @@ def numbers(store: Store, selection: Selection, limit: int | None = None, before
         return list(connection.scalars(_numbers(connection, selection, limit, before)))
 
 
+def neighbours(store: Store, number: int) -> tuple[int | None, int | None]:
+    """The numbers of the stored plates before and after that one; None where there is none. Raises StoreError."""
+    before = sa.select(sa.func.max(plates.c.plate)).where(plates.c.plate < number)
+    after = sa.select(sa.func.min(plates.c.plate)).where(plates.c.plate > number)
+    with store.transaction(write=False) as connection:
+        return connection.scalar(before), connection.scalar(after)
+
+
 def totals(store: Store, selection: Selection) -> Ledger:
     """The selection's plates, counted. Raises StoreError."""
     with store.transaction(write=False) as connection:

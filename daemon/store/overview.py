@@ -62,14 +62,34 @@ def shrink(image: NDArray[np.uint8], longest: int) -> tuple[NDArray[np.uint8], f
     pixel at the right and bottom is left out. The image is read in place. A very small image is enlarged instead.
     """
     rows, columns = image.shape
+    (height, width), scale = small_size(rows, columns, longest)
+    if scale >= 1:
+        times = int(scale)
+        return np.repeat(np.repeat(image, times, axis=0), times, axis=1), scale
+    factor = round(1 / scale)
+    whole = image[: height * factor, : width * factor]
+    small: NDArray[np.uint8] = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return small, scale
+
+
+def small_size(rows: int, columns: int, longest: int) -> tuple[tuple[int, int], float]:
+    """Rows and columns of a plate made small by `shrink`, and small px a px."""
     factor = -(-max(rows, columns) // longest)
     if factor <= 1:
         times = max(1, min(longest, 256) // max(rows, columns))
-        return np.repeat(np.repeat(image, times, axis=0), times, axis=1), float(times)
-    height, width = max(1, rows // factor), max(1, columns // factor)
-    whole = image[: height * factor, : width * factor]
-    small: NDArray[np.uint8] = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return small, 1.0 / factor
+        return (rows * times, columns * times), float(times)
+    return (max(1, rows // factor), max(1, columns // factor)), 1.0 / factor
+
+
+def plate_place(rows: int, columns: int, longest: int, picture: tuple[int, int]) -> tuple[float, int] | None:
+    """Where the plate lies on an overview of that width and height: px of it for one of the plate, and its left edge.
+
+    None where the picture was not drawn of such a plate with that `longest`.
+    """
+    (height, width), scale = small_size(rows, columns, longest)
+    if picture[0] != max(width, LEAST_WIDTH) or picture[1] <= height:
+        return None
+    return scale, (picture[0] - width) // 2
 
 
 def _draw_boxes(plate: Image.Image, defects: Sequence[Defect], scale: float, numbered: int) -> None:

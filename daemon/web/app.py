@@ -19,6 +19,7 @@ from daemon.web.access.guard import Guard
 from daemon.web.headers import SecurityHeaders
 from daemon.web.line.board import Board
 from daemon.web.pages import page
+from daemon.web.sheet import routes as sheet
 from daemon.web.site import Site
 
 
@@ -31,6 +32,7 @@ def application(site: Site, access: Access | None = None) -> Starlette:
                 *now.ROUTES,
                 *history.ROUTES,
                 *places.ROUTES,
+                *sheet.ROUTES,
                 *login.ROUTES,
                 *service.ROUTES,
                 Mount("/static", StaticFiles(directory=static), name="static"),
