@@ -24,7 +24,7 @@ export class Drawing {
     const { clientWidth, clientHeight } = this.picture.layer;
     this.cursor = [clientWidth / 2, clientHeight / 2];
     this.show();
-    this.picture.viewer.canvas.focus();
+    this.picture.viewer.canvas.focus({ preventScroll: true });
     this.say(this.words.first_corner);
   }
 

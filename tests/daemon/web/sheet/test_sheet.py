@@ -84,11 +84,9 @@ def test_missed_cracks_are_drawn_by_mouse_and_by_keyboard(
     screen: Callable[..., Screen], page: Page, sheets: Sheets
 ) -> None:
     opened(page, screen(sheets.state))
-    page.locator("[data-do=whole]").click()
     frame = page.locator("#viewer").bounding_box()
     assert frame is not None
     middle = (frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
-    page.wait_for_timeout(600)  # the picture has come to rest; sooner the box would be another, no less right
     page.keyboard.press("m")
     page.mouse.move(*middle)
     page.mouse.down()
