@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from daemon.web import history, login, now, places, service
+from daemon.web import drift, history, login, now, places, service
 from daemon.web.access.access import Access
 from daemon.web.access.book import Book
 from daemon.web.access.clients import Served
@@ -32,6 +32,7 @@ def application(site: Site, access: Access | None = None) -> Starlette:
                 *now.ROUTES,
                 *history.ROUTES,
                 *places.ROUTES,
+                *drift.ROUTES,
                 *sheet.ROUTES,
                 *login.ROUTES,
                 *service.ROUTES,

@@ -136,7 +136,7 @@ def _written(position: Position) -> str:
 
 def _position(text: str) -> Position | None:
     """The position of an address; None where there is none, and for what is none: then the page is the first."""
-    if (parts := re.fullmatch(r"(\d{1,17})-(\d{1,18})", text, re.ASCII)) is None:
+    if (parts := re.fullmatch(r"(\d{1,17})-(\d{1,9})", text, re.ASCII)) is None:
         return None
     return Position(_EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2]))
 
