@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import httpx
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from daemon.store.pictures import plate_directory
+from daemon.store.results import Store, store_path
+from daemon.store.schema import archive
 from tests.archived import RUN
 from tests.daemon.web.conftest import Screen
 from tests.daemon.web.sheet.conftest import ANOTHER, OVERVIEW_ALONE, WITH_CRACKS, Sheets
@@ -114,11 +118,6 @@ def test_a_file_that_is_damaged_or_gone_is_said_in_the_visitors_language_without
 
 
 def test_a_path_in_a_store_that_somebody_changed_is_not_followed(screen: Callable[..., Screen], sheets: Sheets) -> None:
-    import sqlalchemy as sa  # noqa: PLC0415 - this test alone changes the store by hand
-
-    from daemon.store.results import Store, store_path  # noqa: PLC0415
-    from daemon.store.schema import archive  # noqa: PLC0415
-
     def noted(path: str) -> None:
         with Store.open(store_path(sheets.state)) as store, store.transaction() as connection:
             connection.execute(sa.update(archive).where(archive.c.plate == ANOTHER).values(path=path))
@@ -134,3 +133,19 @@ def test_a_path_in_a_store_that_somebody_changed_is_not_followed(screen: Callabl
     finally:
         noted(before.path)
     assert answer.status_code == 404
+
+
+def test_a_page_leads_to_the_sheets_beside_it_and_says_when_the_results_cannot_be_read(
+    screen: Callable[..., Screen], sheets: Sheets, tmp_path: Path
+) -> None:
+    address = f"{screen(sheets.state).address}/sheet"
+    assert 'rel="prev"' not in asked(f"{address}/1").text
+    assert 'rel="next" href="/sheet/2"' in asked(f"{address}/1").text
+    assert 'rel="prev" href="/sheet/1"' in asked(f"{address}/2").text
+    assert 'rel="next"' not in asked(f"{address}/3").text
+    store_path(tmp_path).write_text("no database")
+    broken = asked(f"{screen(tmp_path).address}/sheet/1")
+    assert broken.status_code == 503
+    assert "is no SQLite database" in broken.text
+    assert "Traceback" not in broken.text
+    assert asked(f"{screen(tmp_path).address}/sheet/1/overview.jpg").status_code == 503
