@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import sqlalchemy as sa
 
 from config.errors import printable
@@ -73,12 +74,14 @@ def _why_unknown(connection: sa.Connection, mark: Mark) -> str | None:
     plate = connection.execute(query).one_or_none()
     if plate is None:
         return f"the store has no plate {mark.plate}: `linesentry results` lists those that it has"
-    verdict, rows, columns = plate
+    # SQLite holds to no type, whoever wrote there.
+    verdict, rows, columns = msgspec.convert(tuple(plate), tuple[str | None, int | None, int | None])
     if verdict is None:
         return f"plate {mark.plate} has no verdict yet: mark it once it has one"
     if mark.place is not None:
         return why_outside(mark.place, rows or 0, columns or 0)
-    count = connection.scalar(sa.select(sa.func.max(defects.c.number)).where(defects.c.plate == mark.plate)) or 0
+    numbers = sa.select(sa.func.max(defects.c.number)).where(defects.c.plate == mark.plate)
+    count = msgspec.convert(connection.scalar(numbers), int | None) or 0
     if mark.defect is not None and mark.defect > count:
         has = f"has defects 1 to {count}" if count > 1 else "has one defect" if count else "has no defect"
         return f"plate {mark.plate} {has}, and no {mark.defect}"

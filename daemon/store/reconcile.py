@@ -69,7 +69,8 @@ def missing(connection: sa.Connection, kept: Kept) -> Missing:
 def highest_pruned(connection: sa.Connection) -> int:
     """Number up to which plates may have been deleted for their age; 0 where none was."""
     if sa.inspect(connection).has_table(upkeep.name):
-        return connection.scalar(sa.select(upkeep.c.highest_pruned)) or 0
+        found: object = connection.scalar(sa.select(upkeep.c.highest_pruned))
+        return found if isinstance(found, int) else 0
     first: int | None = connection.scalar(sa.select(sa.func.min(plates.c.plate)))
     return 0 if first is None else first - 1
 

@@ -55,6 +55,10 @@ __all__ = [
 ]
 
 
+_MOST_UPTIME_S = 1e11
+"""Three thousand years: more is no time that a service has worked."""
+
+
 def store_path(state_directory: Path) -> Path:
     """Where the result store of a state directory lies."""
     return state_directory / "results.sqlite"
@@ -125,7 +129,9 @@ class Store:
         """
         with self.transaction() as connection:
             known = connection.scalar(sa.select(sa.func.max(plates.c.plate))) or 0
-            uptime: float | None = connection.scalar(sa.select(sa.func.max(plates.c.uptime_s)))
+            # A text that somebody put there sorts behind all numbers, and keeps no service from its start.
+            known_s = sa.select(sa.func.max(plates.c.uptime_s)).where(plates.c.uptime_s < _MOST_UPTIME_S)
+            uptime: float | None = connection.scalar(known_s)
             found = missing(connection, kept)
             complete(connection, found, uptime or 0.0)
             closed = close(connection, plates.c.run != facts.run, Cause.SERVICE_DIED)

@@ -233,6 +233,10 @@ def tried(state: Path, read: Callable[[Path], None]) -> None:
 @example(("golden_checks", "failures"), "5", checks)
 @example(("golden_checks", "failures"), "5", reports)
 @example(("golden_standards", "standard"), "5", checks)
+@example(("defects", "number"), "TOMORROW", marks)
+@example(("plates", "rows"), "TOMORROW", marks)
+@example(("plates", "uptime_s"), "TOMORROW", starts)
+@example(("plates", "uptime_s"), float("inf"), starts)
 def test_whatever_stands_in_a_column_is_a_value_of_its_type_or_refused_in_words(
     tmp_path: Path, sound: bytes, place: tuple[str, str], value: Value, read: Callable[[Path], None]
 ) -> None:
@@ -259,6 +263,14 @@ def test_a_plate_that_cannot_be_read_is_told_as_inconclusive_and_holds_up_no_oth
     assert {plate: one.verdict for plate, one in due.items()} == {2: Verdict.INCONCLUSIVE, 3: Verdict.NG}
     assert due[2].causes == (Cause.STORE_FAILED,)
     assert "cannot be read" in due[2].reason
+
+
+@pytest.mark.parametrize("value", ["TOMORROW", float("inf")])
+def test_a_row_that_cannot_be_read_keeps_no_service_from_its_start(tmp_path: Path, sound: bytes, value: Value) -> None:
+    assert changed(tmp_path, sound, "plates", "uptime_s", value)
+    starts(tmp_path)
+    assert changed(tmp_path, sound, "upkeep", "highest_pruned", value)
+    starts(tmp_path)
 
 
 # --- a changed byte is named -----------------------------------------------------------------------------------------
