@@ -1,7 +1,8 @@
 """What a line loses beside open screens: `python -m tests.screen_cost`, and the memory of the web process.
 
 One simulated line at full speed; times with screens and times without take turns, so that what else the machine does
-falls on both. A screen here reads the stream of events and fetches the sheet's picture when there is a new one, as a
+falls on both. Beside the rate it tells the processor time of the processes that a screen concerns, which other work
+changes little. A screen here reads the stream of events and fetches the sheet's picture when there is a new one, as a
 browser does, in a process of the lowest priority: real browsers are other machines.
 """
 
@@ -53,11 +54,20 @@ def web_memory(one: Service) -> float:
     return float(found[1]) / 1e6 if found else float("nan")
 
 
-def rate(one: Service, seconds: float) -> float:
-    """Windows merged in a second, over so many seconds."""
-    before, began = value(one, "windows_total"), time.monotonic()
+def busy(pid: int) -> float:
+    """Processor time of a process up to now, s."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rate(one: Service, seconds: float) -> tuple[float, list[float]]:
+    """Windows merged in a second, over so many seconds; shares of a core of web, merge and supervisor."""
+    children = one.children()
+    pids = (children["web-0"], children["merge-0"], one.pid)
+    times, before, began = [busy(pid) for pid in pids], value(one, "windows_total"), time.monotonic()
     time.sleep(seconds)
-    return (value(one, "windows_total") - before) / (time.monotonic() - began)
+    merged, took = value(one, "windows_total") - before, time.monotonic() - began
+    return merged / took, [(busy(pid) - time_before) / took for pid, time_before in zip(pids, times, strict=True)]
 
 
 def say(text: str) -> None:
@@ -81,18 +91,21 @@ def main() -> None:
             one.wait_for(lambda: len(one.finals()) > 2, 120)
             ratios = []
             for turn in range(asked.turns):
-                alone = rate(one, asked.seconds)
+                alone, quiet = rate(one, asked.seconds)
                 screens = [multiprocessing.Process(target=watch, args=(address,)) for _ in range(asked.screens)]
                 for screen in screens:
                     screen.start()
                 time.sleep(2)
-                beside = rate(one, asked.seconds)
+                beside, shares = rate(one, asked.seconds)
                 for screen in screens:
                     screen.kill()
                     screen.join()
                 ratios.append(beside / alone)
-                memory = web_memory(one)
-                say(f"{turn}: {alone:.1f} windows/s alone, {beside:.1f} beside, web {memory:.0f} MB")
+                said = ", ".join(
+                    f"{name} {100 * before:.1f} and {100 * now:.1f} %"
+                    for name, before, now in zip(("web", "merge", "supervisor"), quiet, shares, strict=True)
+                )
+                say(f"{turn}: {alone:.1f} windows/s alone, {beside:.1f} beside; {said}; web {web_memory(one):.0f} MB")
             say(f"median ratio {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
         finally:
             one.end()

@@ -14,7 +14,7 @@ from daemon.web.line.board import Board
 from daemon.web.pages import page, words_of
 from daemon.web.site import site_of
 
-_LOOK_S = 0.1
+_LOOK_S = 0.2
 _BEAT_S = 0.5
 """At least so often an event is sent, so that a browser notices a lost connection."""
 _SECTIONS = ("now", "verdict", "cause", "todo", "trouble")
@@ -36,17 +36,16 @@ async def events(request: Request) -> Response:
 
 
 async def _stream(request: Request, board: Board) -> AsyncIterator[str]:
-    sent: object = None
-    recent, due_at = -1, 0.0
+    sent, recent, due_at = "", -1, 0.0
     while not await request.is_disconnected():
         board.look()
         now = time.monotonic()
         if board.recent_version != recent:
             recent = board.recent_version
             yield f"event: recent\ndata: {board.recent()}\n\n"
-        if board.version != sent or now >= due_at:
-            sent, due_at = board.version, now + _BEAT_S
-            yield f"event: line\ndata: {board.line()}\n\n"
+        if (line := board.line()) != sent or now >= due_at:
+            sent, due_at = line, now + _BEAT_S
+            yield f"event: line\ndata: {line}\n\n"
         await asyncio.sleep(_LOOK_S)
 
 

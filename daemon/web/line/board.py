@@ -17,7 +17,7 @@ from daemon.web.live import OLD_S, Live
 from daemon.wire.messages import LineState
 from daemon.wire.plate_memory import PlateMemory
 
-_PICTURE_S = 0.3
+_PICTURE_S = 0.5
 _READ_S = 0.05
 """Between two questions to the store at least."""
 _READ_AGAIN_S = 2.0
@@ -72,11 +72,6 @@ class Board:
     def recent(self) -> str:
         """The last plates with a verdict, as JSON."""
         return json.dumps({"error": self._recent.error, "plates": [row_told(row) for row in self._recent.plates]})
-
-    @property
-    def version(self) -> tuple[int, int]:
-        """Changes with what `line` tells."""
-        return self._live.version, self._version
 
     async def _read(self, state: LineState) -> None:
         self._recent = await asyncio.to_thread(self._reader.read, state)
