@@ -10,6 +10,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.daemon.web.conftest import CHROMIUM, SWITCHES
 from tests.integration.conftest import Service
+from tests.results_pictures import draw
 
 DOCS = Path(__file__).parents[1] / "docs"
 _SLOWLY = {"line_rate_hz": 350.0, "gap_rows": 1500}
@@ -52,6 +53,7 @@ def main() -> None:
             page.goto(address + "service")
             page.wait_for_timeout(1500)
             page.screenshot(path=DOCS / "screen_service.jpg", type="jpeg", quality=80)
+            draw(browser)
             browser.close()
         finally:
             one.end()
