@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from daemon.lab.faults.history import History, SheetTruth, broken_promises
@@ -102,8 +104,8 @@ def _name(number: int) -> str:
 
 
 def _told_twice(facts: Facts) -> list[str]:
-    told = [plate for plate, _ in facts.heard]
-    return [f"plate {plate} was told twice" for plate in sorted({one for one in told if told.count(one) > 1})]
+    told = Counter(plate for plate, _ in facts.heard)
+    return [f"plate {plate} was told twice" for plate, times in sorted(told.items()) if times > 1]
 
 
 def _changed(facts: Facts, plates: Mapping[int, int | None]) -> list[str]:
@@ -146,6 +148,8 @@ def _aligned(facts: Facts) -> tuple[dict[int, int | None], int]:
     may_lack = _may_lack(facts)
     for _, numbers in _lines(facts):
         following: dict[int, tuple[int, int, tuple[int, ...]]] = {}
+        # Of the sheets from each one on, how many must be plates.
+        needed = [*accumulate((one not in may_lack for one in reversed(numbers)), initial=0)][::-1]
         for begin, (wrong, lacking, taken) in reached.items():
             misfits = wrong
             for length in range(len(numbers) + 1):
@@ -153,9 +157,8 @@ def _aligned(facts: Facts) -> tuple[dict[int, int | None], int]:
                     break
                 if length:
                     misfits += not _can_be(facts, plates[begin + length - 1], facts.passed[numbers[length - 1]][1])
-                lost = numbers[length:]
-                cost = (misfits + sum(one not in may_lack for one in lost), lacking + len(lost), (*taken, length))
                 end = begin + length
+                cost = (misfits + needed[length], lacking + len(numbers) - length, (*taken, length))
                 if end not in following or cost[:2] < following[end][:2]:
                     following[end] = cost
         likeliest = sorted(following.items(), key=lambda one: one[1][:2])[:_MOST_ORDERS]

@@ -35,7 +35,7 @@ def held_by(line: TorturedLine) -> dict[str, Held]:
 def _held(pid: int) -> Held:
     status = dict(re.findall(r"^(\w+):\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.MULTILINE))
     descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-    return Held(descriptors, int(status["Threads"]), int(status["RssAnon"]) * 1024)
+    return Held(descriptors, int(status.get("Threads", 0)), int(status.get("RssAnon", 0)) * 1024)
 
 
 def leaked(before: Mapping[str, Held], after: Mapping[str, Held]) -> Iterator[str]:
