@@ -62,12 +62,14 @@ def torture(order: TortureOptions, teller: Teller) -> Report:
         course.report.not_tried = not_tried(place)
         try:
             _be_calm(course, teller)
+            began = time.monotonic()
             try:
                 _strike(course, place, order.minutes * 60, teller)
             except KeyboardInterrupt:
                 course.report.interrupted = True
             except LineError as error:
                 course.report.broken.append(f"after {_last(course.blows)}: {error}")
+            course.report.seconds = time.monotonic() - began
             teller.part("what came of it", 1)
             _end(course)
             _judge(course)
