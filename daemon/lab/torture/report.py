@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,7 +36,8 @@ class FaultOutcome:
     """Decided from a strike until the next one."""
     not_whole: int = 0
     """Of these, plates that were not judged whole: INCONCLUSIVE, or NG by what was seen."""
-    causes: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, int] = field(default_factory=dict)
+    """Why, the commonest first."""
 
 
 @dataclass(slots=True)
@@ -91,7 +91,10 @@ def outcomes(blows: Sequence[Blow], rows: Mapping[int, PlateRow], calm: int) -> 
         outcome.plates += 1
         if not row.complete:
             outcome.not_whole += 1
-            outcome.causes.update(cause.value for cause in row.causes)
+            for cause in row.causes:
+                outcome.causes[cause.value] = outcome.causes.get(cause.value, 0) + 1
+    for outcome in found.values():
+        outcome.causes = dict(sorted(outcome.causes.items(), key=lambda one: -one[1]))
     return dict(sorted(found.items()))
 
 
@@ -127,7 +130,7 @@ def fault_table(report: Report) -> Table:
     """Fault by outcome."""
     table = Table("fault", "struck", "plates until the next", "not judged whole", "for")
     for fault, one in report.faults.items():
-        causes = ", ".join(f"{count} {cause}" for cause, count in one.causes.most_common(_MOST_CAUSES))
+        causes = ", ".join(f"{count} {cause}" for cause, count in list(one.causes.items())[:_MOST_CAUSES])
         table.add_row(fault, str(one.struck), str(one.plates), str(one.not_whole), causes)
     return table
 
