@@ -1,4 +1,4 @@
-"""The web process: serves the screen (daemon/web). It only reads, and nothing waits for it."""
+"""The web process: serves the screen (daemon/web). It only reads, but for marks and users; nothing waits for it."""
 
 from __future__ import annotations
 
