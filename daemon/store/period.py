@@ -383,7 +383,7 @@ def _whole(values: Sequence[Any]) -> NDArray[np.int32]:
 
 def _as_whole(values: Floats) -> NDArray[np.int32]:
     """Whole numbers. Raises ValueError where one is larger than any of a plate."""
-    if (np.abs(values) >= _TOO_LARGE).any():
+    if not (np.abs(values) < _TOO_LARGE).all():  # nor is NaN
         raise ValueError("a number that no plate can have")
     return values.astype(np.int32)
 

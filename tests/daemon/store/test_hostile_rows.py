@@ -234,6 +234,7 @@ def tried(state: Path, read: Callable[[Path], None]) -> None:
 @example(("golden_checks", "failures"), "5", reports)
 @example(("golden_standards", "standard"), "5", checks)
 @example(("defects", "number"), "TOMORROW", marks)
+@example(("defects", "number"), "NaN", reports)
 @example(("plates", "rows"), "TOMORROW", marks)
 @example(("plates", "uptime_s"), "TOMORROW", starts)
 @example(("plates", "uptime_s"), float("inf"), starts)
