@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from config.load import load_config
 from config.schema import Config
@@ -31,6 +31,8 @@ SWITCHES = (
     "--disable-sync",
     "--no-first-run",
 )
+# A page on a busy machine takes its time; what is waited for ends the wait.
+expect.set_options(timeout=30_000)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: apt install chromium")
 
 
@@ -112,9 +114,9 @@ def screen(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
         one.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of a process."""
+    """One browser for the tests of a file: while playwright is open, this thread can run no other event loop."""
     with sync_playwright() as playwright:
         one = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
         yield one

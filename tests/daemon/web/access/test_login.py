@@ -11,8 +11,6 @@ from tests.daemon.web.access.conftest import PASSWORD, Guarded
 from tests.daemon.web.conftest import needs_chromium
 from tests.daemon.web.watch import serious
 
-expect.set_options(timeout=60_000)
-
 
 @needs_chromium
 def test_a_person_logs_in_and_out_by_the_keyboard(guarded: Callable[..., Guarded], page: Page) -> None:

@@ -16,7 +16,6 @@ from tests.daemon.web.sheet.conftest import ANOTHER, HOSTILE, OVERVIEW_ALONE, WI
 
 pytestmark = needs_chromium
 _LONG_MS = 30_000
-expect.set_options(timeout=_LONG_MS)
 
 
 def opened(page: Page, one: Screen, plate: int = WITH_CRACKS, more: str = "") -> None:
