@@ -179,6 +179,9 @@ def _engine(path: Path, options: str, *, read_only: bool) -> sa.Engine:
             cursor.execute("PRAGMA foreign_keys = ON")
             cursor.execute("PRAGMA synchronous = FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        except UnicodeDecodeError as error:
+            # SQLite's own complaint quotes what it cannot read, and that is no text.
+            raise sqlite3.DatabaseError("malformed database schema: it is no text") from error
         finally:
             cursor.close()
 

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from daemon.service.control import Question, ask
@@ -71,6 +72,7 @@ def test_what_was_judged_is_archived_and_an_archiver_killed_in_mid_write_leaves_
     assert boxes == [(box.x, box.y, box.width, box.height) for box in rows[plate].defects]
 
 
+@pytest.mark.long
 def test_a_recipe_says_which_of_its_ok_plates_are_archived_and_what_challenges_it_also_while_the_service_runs(
     service: Make,
 ) -> None:

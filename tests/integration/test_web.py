@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.daemon.web.conftest import CHROMIUM, SWITCHES, needs_chromium
@@ -83,6 +84,7 @@ def judged_sheet(page: Page, after: int) -> int:
     )
 
 
+@pytest.mark.long
 def test_the_line_goes_on_without_its_screen(service: Make) -> None:
     one = service(web={"enabled": True, "port": 0})
     one.start(6)

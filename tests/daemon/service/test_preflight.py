@@ -102,7 +102,7 @@ def test_few_files_are_a_fault_that_says_how_many_there_must_be(base: dict[str, 
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert [fault.message.partition(":")[0] for fault in faults] == [
-        "64 files may be open at once, the service needs 132"
+        "64 files may be open at once, the service needs 136"
     ]
 
 

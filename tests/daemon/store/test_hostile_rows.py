@@ -79,8 +79,8 @@ COLUMNS = [(name, column.name) for name in TABLES for column in metadata.tables[
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file of a store that has something in every table that is read back."""
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that has something in every table that is read back."""
     state = tmp_path_factory.mktemp("sound")
     with Store.open(store_path(state)) as store:
         store.begin_run(FACTS)
@@ -119,7 +119,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         set_standard(store, "P10B", [1], Standard((), {}))
         add_check(store, "P10B", 2, NOW, Check({"brightness": 80.0}, ("brightness 80",)))
         store.end_run()
-    return store_path(state).read_bytes()
+    return store_path(state)
 
 
 def lists(state: Path) -> None:
@@ -189,11 +189,11 @@ def marks(state: Path) -> None:
 READERS: tuple[Callable[[Path], None], ...] = (lists, counts, reports, proves, archives, checks, tells, starts, marks)
 
 
-def changed(state: Path, sound: bytes, table: str, column: str, value: Value) -> bool:
+def changed(state: Path, sound: Path, table: str, column: str, value: Value) -> bool:
     """Put a store there in which one value is another; False where the tables themselves refuse it."""
     for left in state.glob("results*"):
         left.unlink()
-    store_path(state).write_bytes(sound)
+    store_path(state).write_bytes(sound.read_bytes())
     which = "plate = 2" if {"plate", "output"} <= set(metadata.tables[table].c.keys()) else "1"
     which = "plate = 2" if "plate" in metadata.tables[table].c and table != "tellings" else which
     with closing(sqlite3.connect(store_path(state))) as connection:
@@ -239,7 +239,7 @@ def tried(state: Path, read: Callable[[Path], None]) -> None:
 @example(("plates", "uptime_s"), "TOMORROW", starts)
 @example(("plates", "uptime_s"), float("inf"), starts)
 def test_whatever_stands_in_a_column_is_a_value_of_its_type_or_refused_in_words(
-    tmp_path: Path, sound: bytes, place: tuple[str, str], value: Value, read: Callable[[Path], None]
+    tmp_path: Path, sound: Path, place: tuple[str, str], value: Value, read: Callable[[Path], None]
 ) -> None:
     if changed(tmp_path, sound, *place, value):
         tried(tmp_path, read)
@@ -248,16 +248,14 @@ def test_whatever_stands_in_a_column_is_a_value_of_its_type_or_refused_in_words(
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("table", TABLES)
-def test_every_value_in_every_column_before_every_reader(tmp_path: Path, sound: bytes, table: str) -> None:
+def test_every_value_in_every_column_before_every_reader(tmp_path: Path, sound: Path, table: str) -> None:
     for (name, column), value in product(COLUMNS, VALUES):
         if name == table and changed(tmp_path, sound, name, column, value):
             for read in READERS:
                 tried(tmp_path, read)
 
 
-def test_a_plate_that_cannot_be_read_is_told_as_inconclusive_and_holds_up_no_other(
-    tmp_path: Path, sound: bytes
-) -> None:
+def test_a_plate_that_cannot_be_read_is_told_as_inconclusive_and_holds_up_no_other(tmp_path: Path, sound: Path) -> None:
     assert changed(tmp_path, sound, "plates", "causes", '["tomorrow"]')
     with Store.open(store_path(tmp_path), read_only=True) as store:
         due = {one.plate: one for one in Tellings(store).owed("gate", 10, ())}
@@ -267,7 +265,7 @@ def test_a_plate_that_cannot_be_read_is_told_as_inconclusive_and_holds_up_no_oth
 
 
 @pytest.mark.parametrize("value", ["TOMORROW", float("inf")])
-def test_a_row_that_cannot_be_read_keeps_no_service_from_its_start(tmp_path: Path, sound: bytes, value: Value) -> None:
+def test_a_row_that_cannot_be_read_keeps_no_service_from_its_start(tmp_path: Path, sound: Path, value: Value) -> None:
     assert changed(tmp_path, sound, "plates", "uptime_s", value)
     starts(tmp_path)
     assert changed(tmp_path, sound, "upkeep", "highest_pruned", value)
@@ -290,10 +288,10 @@ def other(value: Value) -> Value:
 
 @pytest.mark.parametrize(("table", "column"), SEALED)
 def test_a_changed_value_of_a_verdict_its_defects_and_its_marks_is_named(
-    tmp_path: Path, sound: bytes, table: str, column: str
+    tmp_path: Path, sound: Path, table: str, column: str
 ) -> None:
     path = store_path(tmp_path)
-    path.write_bytes(sound)
+    path.write_bytes(sound.read_bytes())
     where = "WHERE plate = 2" + {"defects": " AND number = 2", "marks": " AND kind = 'confirmed'"}.get(table, "")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
@@ -308,13 +306,13 @@ def test_a_changed_value_of_a_verdict_its_defects_and_its_marks_is_named(
     assert not rows.sound
 
 
-def test_a_verdict_that_was_taken_out_of_a_row_is_named(tmp_path: Path, sound: bytes) -> None:
+def test_a_verdict_that_was_taken_out_of_a_row_is_named(tmp_path: Path, sound: Path) -> None:
     assert changed(tmp_path, sound, "plates", "verdict", None)
     with Store.open(store_path(tmp_path), read_only=True) as store:
         assert store.check_rows().changed == (2,)
 
 
-def test_a_new_checksum_for_its_pictures_hides_no_change(tmp_path: Path, sound: bytes) -> None:
+def test_a_new_checksum_for_its_pictures_hides_no_change(tmp_path: Path, sound: Path) -> None:
     assert changed(tmp_path, sound, "plates", "verdict", "OK")
     with Store.open(store_path(tmp_path)) as store:
         store.set_pictures(1, tmp_path / "pictures" / "1")
@@ -328,11 +326,12 @@ def test_a_new_checksum_for_its_pictures_hides_no_change(tmp_path: Path, sound: 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 1 << 20), read=st.sampled_from(READERS))
 def test_a_store_that_was_cut_off_anywhere_is_read_or_refused_in_words(
-    tmp_path: Path, sound: bytes, cut: int, read: Callable[[Path], None]
+    tmp_path: Path, sound: Path, cut: int, read: Callable[[Path], None]
 ) -> None:
     for left in tmp_path.glob("results*"):
         left.unlink()
-    store_path(tmp_path).write_bytes(sound[: cut % len(sound)])
+    whole = sound.read_bytes()
+    store_path(tmp_path).write_bytes(whole[: cut % len(whole)])
     tried(tmp_path, read)
 
 
@@ -342,13 +341,23 @@ def test_a_store_that_was_cut_off_anywhere_is_read_or_refused_in_words(
     read=st.sampled_from(READERS),
 )
 def test_a_store_that_was_garbled_anywhere_is_read_or_refused_in_words(
-    tmp_path: Path, sound: bytes, damage: list[tuple[int, bytes]], read: Callable[[Path], None]
+    tmp_path: Path, sound: Path, damage: list[tuple[int, bytes]], read: Callable[[Path], None]
 ) -> None:
     for left in tmp_path.glob("results*"):
         left.unlink()
-    garbled = bytearray(sound)
+    garbled = bytearray(sound.read_bytes())
     for place, garbage in damage:
-        at = place % (len(sound) - len(garbage))
+        at = place % (len(garbled) - len(garbage))
         garbled[at : at + len(garbage)] = garbage
     store_path(tmp_path).write_bytes(garbled)
     tried(tmp_path, read)
+
+
+def test_tables_whose_description_is_no_text_are_refused_in_words(tmp_path: Path, sound: Path) -> None:
+    whole = sound.read_bytes()
+    begins = whole.index(b"CREATE TABLE")
+    for place in range(begins - 40, begins + 40):
+        for left in tmp_path.glob("results*"):
+            left.unlink()
+        store_path(tmp_path).write_bytes(whole[:place] + b"\x80" + whole[place + 1 :])
+        tried(tmp_path, lists)

@@ -21,6 +21,7 @@ def tortured(folder: Path, minutes: float, seconds: float) -> dict[str, object]:
     return report
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_short_torture_breaks_no_promise_and_says_what_it_did_and_what_it_did_not(tmp_path: Path) -> None:
     report = tortured(tmp_path, minutes=0.02, seconds=580)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,17 +68,18 @@ def test_a_file_that_others_may_read_is_refused_and_it_is_said_what_to_do(book: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_another_user_is_told_whose_file_it_is(book: Book) -> None:
-    book.path.parent.chmod(0o755)
-    for folder in (book.path.parent, *book.path.parent.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    book.add("anna", Role.OPERATOR, "hash", BY)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(BookError, match=r"belongs to root alone: do this as that user, or as root"):
-            book.users()
-    finally:
-        os.seteuid(0)
+def test_another_user_is_told_whose_file_it_is(clock: Clock) -> None:
+    # Beside the tests' own folder, which is closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        book = Book(Path(folder), clock)
+        book.add("anna", Role.OPERATOR, "hash", BY)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(BookError, match=r"belongs to root alone: do this as that user, or as root"):
+                book.users()
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file for another user")

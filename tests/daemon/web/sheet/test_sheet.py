@@ -144,6 +144,7 @@ def test_a_file_that_is_deleted_meanwhile_is_said_in_words(
         page.goto(f"{one.address}/sheet/{ANOTHER}")
         expect(page.locator("#trouble")).to_contain_text("not there any more", timeout=_LONG_MS)
     finally:
+        page.goto("about:blank")
         away.rename(file)
     network.errors.clear()
 
