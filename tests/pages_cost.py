@@ -20,6 +20,8 @@ from daemon.web.site import Site
 from tests.store_cost import FACTS, fill, told
 
 PAGES = (
+    "/",
+    "/sheet/100000",
     "/history",
     "/history?verdict=NG&shift=06:00-14:00&until=2026-05-19",
     "/history?cause=focus",
