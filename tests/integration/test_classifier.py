@@ -176,6 +176,7 @@ def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
     assert not any(Cause.ROLE_LOST in row.causes for row in rows.values())
 
 
+@pytest.mark.long
 def test_replaced_weights_of_a_classifier_answer_from_a_reload_on_and_not_before(
     service: Make, weights: Path, tmp_path: Path
 ) -> None:

@@ -163,7 +163,7 @@ def test_children_die_with_the_supervisor_and_the_next_start_closes_the_ledger(s
     assert sorted(rows.keys() - before.keys()) == list(range(max(before) + 1, max(before) + 1 + SHEETS))
 
 
-@pytest.mark.parametrize("role", ["merge", "record"])
+@pytest.mark.parametrize("role", ["merge", pytest.param("record", marks=pytest.mark.long)])
 def test_a_role_that_keeps_dying_is_lost_and_open_plates_end_inconclusive(service: Make, role: str) -> None:
     one = service(restart={"budget": 1})
     one.start()

@@ -135,6 +135,7 @@ def test_ctrl_c_says_at_once_that_plates_are_finished_and_how_many_and_they_are(
         assert max(map(len, frame)) <= 80
 
 
+@pytest.mark.long
 def test_a_second_ctrl_c_ends_at_once_and_says_which_plates_that_cost(terminal: Callable[..., Terminal]) -> None:
     one = terminal(columns=40, lines=16, camera=_SLOWLY)
     one.start()

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zmq
 
 from daemon.wire import messages as m
@@ -108,6 +109,7 @@ def strangers(one: Service) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.long
 def test_neither_strangers_nor_a_cleaned_directory_with_deaths_after_it_change_a_result(
     service: Make, undisturbed: Callable[[int], dict[str, Any]]
 ) -> None:

@@ -95,6 +95,7 @@ def test_the_line_goes_on_without_its_screen(service: Make) -> None:
     assert len(one.verdicts()) == 6
 
 
+@pytest.mark.long
 def test_a_line_whose_screen_has_no_port_inspects(service: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         one = service(web={"enabled": True, "port": taken.getsockname()[1]})
