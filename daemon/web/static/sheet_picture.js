@@ -15,29 +15,37 @@ export class SheetPicture {
   show(sheet) {
     this.sheet = sheet;
     const url = sheet.picture ? `/now/picture/${sheet.plate}.jpg?rows=${sheet.picture}` : "";
-    if (!url) this.image = null;
+    if (!url) this.drop();
     else if (url !== this.wanted && this.loaded === this.wanted) this.load(url, sheet);
     this.draw();
   }
 
   clear() {
-    this.sheet = this.image = null;
+    this.drop();
+    this.sheet = null;
     this.drawn = this.wanted = this.loaded = "";
     this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
-  load(url, sheet) {
+  // As a bitmap that is given back: a screen stays open for weeks, and an image's own memory is freed when it pleases.
+  async load(url, sheet) {
     this.wanted = url;
-    const image = new Image();
-    const done = () => {
-      this.loaded = url;
-      if (this.sheet && image.naturalWidth) {
-        this.image = { picture: image, plate: sheet.plate, rows: sheet.picture };
-        this.draw();
-      }
-    };
-    image.onload = image.onerror = done;
-    image.src = url;
+    const answer = await fetch(url, { cache: "no-store" }).catch(() => null);
+    const picture = answer?.ok ? await createImageBitmap(await answer.blob()).catch(() => null) : null;
+    this.loaded = url;
+    if (!picture) return;
+    if (!this.sheet || this.wanted !== url) {
+      picture.close();
+      return;
+    }
+    this.drop();
+    this.image = { picture, plate: sheet.plate, rows: sheet.picture };
+    this.draw();
+  }
+
+  drop() {
+    this.image?.picture.close();
+    this.image = null;
   }
 
   draw() {
