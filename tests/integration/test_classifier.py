@@ -147,6 +147,7 @@ def test_a_classifier_that_hangs_delays_no_verdict_beyond_its_deadline(
     assert same(rows if mode == "annotate" else unheard, undisturbed)
 
 
+@pytest.mark.long
 def test_a_classifier_that_keeps_dying_is_lost_and_the_line_goes_on_without_it(
     service: Make, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

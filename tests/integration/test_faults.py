@@ -213,6 +213,7 @@ def test_a_swath_that_kills_its_workers_is_quarantined_and_the_service_goes_on(
     assert {(line["plate"], line["window"]) for line in told} == {(hit[0], window) for window in (3, 4, 5)}
 
 
+@pytest.mark.long
 def test_a_line_faster_than_everything_loses_strips_but_no_plate(service: Make) -> None:
     plates = 12
     line = service(

@@ -154,6 +154,7 @@ def test_a_second_ctrl_c_ends_at_once_and_says_which_plates_that_cost(terminal: 
         assert max(map(len, frame)) <= 40
 
 
+@pytest.mark.long
 def test_a_closed_terminal_orders_a_stop_and_plates_in_flight_are_finished(terminal: Callable[..., Terminal]) -> None:
     one = terminal(camera=_SLOWLY)
     one.start()
