@@ -63,8 +63,8 @@ def changes_of(plate: Held) -> list[str]:
     if difference.kind is Kind.UNFINISHED:
         lines.insert(0, f"{Kind.UNFINISHED} by the line: not counted as a change")
     if difference.verdict is not difference.before:
-        causes = ", ".join(difference.causes) or "no cause is left"
-        lines.insert(0, f"because of: {causes}")
+        causes = ", ".join(difference.causes)
+        lines.insert(0, f"because of: {causes}" if causes else "nothing speaks against OK any more")
     return lines
 
 
