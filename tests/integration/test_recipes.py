@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 import yaml
 
@@ -76,6 +77,7 @@ def the_next_is_golden(service: Service) -> int:
     return found
 
 
+@pytest.mark.timeout(400)
 def test_each_plate_is_judged_by_one_recipe_alone_while_recipes_change_in_mid_run(
     service: Make, tmp_path: Path
 ) -> None:
