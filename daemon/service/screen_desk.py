@@ -33,6 +33,7 @@ class ScreenDesk:
         self._due_at = self._service_due_at = 0.0
         self._last: int | None = None
         self._optics: tuple[OpticalFault, ...] | None = None
+        self._version = version("linesentry")
         self._log: deque[LogLine] = deque(maxlen=_LOG_LINES)
 
     def seen(self, _plate: int) -> None:
@@ -65,7 +66,7 @@ class ScreenDesk:
         recipes = supervisor.desk.recipes
         return ServiceState(
             at=now,
-            version=version("linesentry"),
+            version=self._version,
             facts={name: None if value is None else str(value) for name, value in asdict(recipes.active.facts).items()},
             recipes=recipes.names,
             metrics_port=supervisor.resources.port,

@@ -12,11 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from daemon.store.asked import Asked, AskedError
-from daemon.store.history import EVERYTHING
+from daemon.store.asked import AskedError
 from daemon.store.reading import Reader
 from daemon.store.series import Floats, Series, read_series
-from daemon.web.filters import asked_of, choices, products, query, recipes, selected
+from daemon.web.filters import choices, of_one_product, products, query, recipes, selected, sheets_asked
 from daemon.web.numbers import Numbers
 from daemon.web.pages import page, words_of
 from daemon.web.results import with_results
@@ -71,9 +70,7 @@ def drift(request: Request) -> Response:
 
 def _page(request: Request, found: Reader) -> Response:
     site, now = site_of(request), datetime.now().astimezone()
-    asked = _asked(request, found)
-    said = request.query_params.get("sheets", "")
-    count = next((count for count in SHEETS if str(count) == said), SHEETS[1])
+    asked, count = of_one_product(request, found, times=True), sheets_asked(request, SHEETS)
     shown: dict[str, Any] = {
         "asked": asked,
         "choices": choices(asked, site.config.shifts, now),
@@ -103,20 +100,6 @@ def _page(request: Request, found: Reader) -> Response:
         "height": HEIGHT,
     }
     return page(request, "drift.html.j2", **shown)
-
-
-def _asked(request: Request, found: Reader) -> Asked:
-    """The filters that are asked for; of an address without product and recipe, those of the latest sheet."""
-    asked = asked_of(request)
-    asked = Asked(since=asked.since, until=asked.until, product=asked.product, recipe=asked.recipe)
-    if "product" in request.query_params or "recipe" in request.query_params:
-        return asked
-    latest = next(iter(found.plates(EVERYTHING, 1)), None)
-    if latest is None:
-        return asked
-    if latest.product is not None:
-        return replace(asked, product=latest.product)
-    return replace(asked, recipe=latest.recipe)
 
 
 def charts(series: Series, linked: Callable[[datetime, datetime], str]) -> list[Drawn]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from config.schema.shifts import shift_times
 from daemon.store.asked import Asked, AskedError, Wrong, selection_of
-from daemon.store.history import Box, Circle, Selection, names
+from daemon.store.history import EVERYTHING, Box, Circle, Selection, names
 from daemon.store.reading import Reader
 from daemon.store.shifts import Shift
 from daemon.web.site import Site
@@ -42,6 +42,31 @@ def asked_of(request: Request) -> Asked:
     given = {name: request.query_params.get(name, "").strip() for name in _NAMES}
     said: dict[str, str] = {name: value for name, value in given.items() if value and name != "marked"}
     return Asked(marked=bool(given["marked"]), **said)
+
+
+def of_one_product(request: Request, found: Reader, *, times: bool = False) -> Asked:
+    """The product and recipe that are asked for, with their times where those count.
+
+    Of an address that names neither they are those of the latest sheet.
+    """
+    said = asked_of(request)
+    asked = Asked(product=said.product, recipe=said.recipe)
+    if times:
+        asked = replace(asked, since=said.since, until=said.until)
+    if "product" in request.query_params or "recipe" in request.query_params:
+        return asked
+    latest = next(iter(found.plates(EVERYTHING, 1)), None)
+    if latest is None:
+        return asked
+    if latest.product is not None:
+        return replace(asked, product=latest.product)
+    return replace(asked, recipe=latest.recipe)
+
+
+def sheets_asked(request: Request, offered: Sequence[int]) -> int:
+    """How many of the latest sheets are asked for: one of those offered, the second where nothing else is said."""
+    said = request.query_params.get("sheets", "")
+    return next((count for count in offered if str(count) == said), offered[1])
 
 
 def selected(asked: Asked, site: Site, now: datetime) -> tuple[Selection, bool]:

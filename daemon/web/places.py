@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemon.store.asked import Asked, AskedError
-from daemon.store.history import EVERYTHING, latest_since
+from daemon.store.history import latest_since
 from daemon.store.period import Period, local, read_sheets
 from daemon.store.places import OfProduct, Repeated, of_products
 from daemon.store.reading import Reader
-from daemon.web.filters import asked_of, products, query, recipes, selected
+from daemon.web.filters import of_one_product, products, query, recipes, selected, sheets_asked
 from daemon.web.numbers import Numbers
 from daemon.web.pages import page, words_of
 from daemon.web.results import with_results
@@ -88,7 +88,7 @@ def places(request: Request) -> Response:
 
 def _page(request: Request, found: Reader) -> Response:
     site = site_of(request)
-    asked, count = _asked(request, found), _count(request)
+    asked, count = of_one_product(request, found), sheets_asked(request, SHEETS)
     shown: dict[str, Any] = {
         "asked": asked,
         "counts": SHEETS,
@@ -119,23 +119,6 @@ def _page(request: Request, found: Reader) -> Response:
         "cells": _MOST_POINTS,
     }
     return page(request, "places.html.j2", **shown)
-
-
-def _asked(request: Request, found: Reader) -> Asked:
-    """The product and recipe that are asked for; of an address without any, those of the latest sheet."""
-    asked = asked_of(request)
-    asked = Asked(product=asked.product, recipe=asked.recipe)
-    if "product" in request.query_params or "recipe" in request.query_params:
-        return asked
-    latest = next(iter(found.plates(EVERYTHING, 1)), None)
-    if latest is None:
-        return asked
-    return Asked(product=latest.product) if latest.product is not None else Asked(recipe=latest.recipe)
-
-
-def _count(request: Request) -> int:
-    said = request.query_params.get("sheets", "")
-    return next((count for count in SHEETS if str(count) == said), SHEETS[1])
 
 
 def drawn(period: Period, one: OfProduct) -> Map:
