@@ -41,6 +41,7 @@ class WebServer:
                 # What a proxy says is believed elsewhere (daemon/web/access/clients.py).
                 proxy_headers=False,
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 server_header=False,
                 lifespan="off",
